@@ -1,0 +1,102 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target of the house is built with; CONTRIBUTING.md says why.
+let house: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+/// For targets that never touch a pointer: any unsafe expression is a warning, and warnings are errors.
+let safe = house + [.strictMemorySafety()]
+
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "apus",
+    products: [
+        .library(name: "Apus", targets: ["Apus"]),
+        .executable(name: "apus", targets: ["apus-tool"]),
+    ],
+    dependencies: [
+        // The FoundationURL trait is left out: the engine links no Foundation.
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    ],
+    targets: [
+        // L0: C modules, each imported by one shipped target.
+        .systemLibrary(
+            name: "CApusOpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(
+            name: "CApusNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .target(name: "CApusLinux"),
+        // L1
+        .target(name: "ApusCore", dependencies: [httpTypes], swiftSettings: safe),
+        // L2: these never import each other.
+        .target(name: "ApusHTTP1", dependencies: ["ApusCore", httpTypes], swiftSettings: safe),
+        .target(
+            name: "ApusHTTP2", dependencies: ["ApusCore", "CApusNghttp2", httpTypes],
+            swiftSettings: house),
+        .target(name: "ApusTLS", dependencies: ["ApusCore", "CApusOpenSSL"], swiftSettings: house),
+        .target(name: "ApusPool", dependencies: ["ApusCore"], swiftSettings: safe),
+        .target(
+            name: "ApusSocket", dependencies: ["ApusCore", "CApusLinux"], swiftSettings: house),
+        // L3
+        .target(
+            name: "ApusTunnel", dependencies: ["ApusHTTP1", "ApusCore", httpTypes],
+            swiftSettings: safe),
+        // L4
+        .target(
+            name: "ApusTransport",
+            dependencies: [
+                "ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusTLS", "ApusPool", "ApusSocket",
+                "ApusCore", httpTypes,
+            ],
+            swiftSettings: house),
+        // L5
+        .target(
+            name: "Apus", dependencies: ["ApusTransport", "ApusCore", httpTypes],
+            swiftSettings: house),
+        // Around the house: the tool, and what tests and demonstrations run against.
+        .target(
+            name: "Loopback", dependencies: ["CApusNghttp2", "CApusOpenSSL", "CApusLinux"],
+            path: "Fixtures/Loopback",
+            swiftSettings: house),
+        .executableTarget(
+            name: "apus-tool",
+            dependencies: ["Apus", "ApusTLS", "Loopback", argumentParser, httpTypes],
+            swiftSettings: house),
+        // Tests mirror the targets.
+        .testTarget(
+            name: "ApusCoreTests", dependencies: ["ApusCore", httpTypes], swiftSettings: house),
+        .testTarget(
+            name: "ApusSocketTests", dependencies: ["ApusSocket", "ApusCore"], swiftSettings: house),
+        .testTarget(
+            name: "ApusHTTP1Tests", dependencies: ["ApusHTTP1", "ApusCore", httpTypes],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusHTTP2Tests", dependencies: ["ApusHTTP2", "ApusCore", httpTypes],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusTLSTests", dependencies: ["ApusTLS", "ApusCore", "Loopback"],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusPoolTests", dependencies: ["ApusPool", "ApusCore"], swiftSettings: house),
+        .testTarget(
+            name: "ApusTunnelTests", dependencies: ["ApusTunnel", "ApusCore", httpTypes],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusTests",
+            dependencies: [
+                "Apus", "ApusTransport", "ApusSocket", "ApusCore", "Loopback", httpTypes,
+            ],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusInteropTests", dependencies: ["Apus", "ApusTLS", "Loopback", httpTypes],
+            swiftSettings: house),
+        .testTarget(name: "ApusTidyTests", dependencies: [], swiftSettings: house),
+    ]
+)

@@ -1,0 +1,145 @@
+/// Immutable, reference-counted, sliceable bytes: what bodies are made of.
+///
+/// A value is one array and a range of it, so slicing, copying and handing over never copy the
+/// bytes. Making one from an `[UInt8]` that nobody else holds takes the array over as it is.
+public struct Bytes: Sendable, Hashable {
+    @usableFromInline
+    let storage: [UInt8]
+    /// The part of `storage` that this value shows.
+    ///
+    /// Invariant: always within `storage.indices`.
+    @usableFromInline
+    let range: Range<Int>
+
+    /// No bytes at all.
+    public static let empty = Bytes([])
+
+    /// Takes over an array, without copying it.
+    @inlinable
+    public init(_ array: [UInt8]) {
+        storage = array
+        range = 0..<array.count
+    }
+
+    /// Copies the UTF-8 bytes of a text.
+    public init(_ text: some StringProtocol) {
+        self.init(Array(text.utf8))
+    }
+
+    /// Copies a span: one allocation, one move.
+    public init(copying span: RawSpan) {
+        self.init(Array(copying: span))
+    }
+
+    @inlinable
+    init(storage: [UInt8], range: Range<Int>) {
+        self.storage = storage
+        self.range = range
+    }
+
+    /// The number of bytes.
+    @inlinable
+    public var count: Int { range.count }
+
+    /// Whether there are none.
+    @inlinable
+    public var isEmpty: Bool { range.isEmpty }
+
+    /// The same bytes in part; `bounds` counts from this value's first byte and must lie within it.
+    @inlinable
+    public func slice(_ bounds: Range<Int>) -> Bytes {
+        precondition(
+            bounds.lowerBound >= 0 && bounds.upperBound <= count, "slice outside of the bytes")
+        return Bytes(
+            storage: storage,
+            range: range.lowerBound + bounds.lowerBound..<range.lowerBound + bounds.upperBound)
+    }
+
+    /// All but the first `n` bytes; empty when there are no more.
+    @inlinable
+    public func dropFirst(_ n: Int) -> Bytes {
+        Bytes(storage: storage, range: range.lowerBound + Swift.min(count, n)..<range.upperBound)
+    }
+
+    /// At most the first `n` bytes.
+    @inlinable
+    public func prefix(_ n: Int) -> Bytes {
+        Bytes(storage: storage, range: range.lowerBound..<range.lowerBound + Swift.min(count, n))
+    }
+
+    /// Gives the bytes as a span for the length of one call; nothing is copied.
+    @inlinable
+    public func withSpan<Result, Failure: Error>(
+        _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        unsafe try body(storage.span.bytes.extracting(range))
+    }
+
+    /// The bytes as an array; without a copy when this value shows all of its storage.
+    @inlinable
+    public var array: [UInt8] {
+        range.count == storage.count ? storage : Array(storage[range])
+    }
+
+    @inlinable
+    public static func == (left: Bytes, right: Bytes) -> Bool {
+        left.count == right.count && left.elementsEqual(right)
+    }
+
+    @inlinable
+    public func hash(into hasher: inout Hasher) {
+        for byte in self { hasher.combine(byte) }
+    }
+}
+
+extension Bytes: RandomAccessCollection {
+    @inlinable
+    public var startIndex: Int { 0 }
+
+    @inlinable
+    public var endIndex: Int { range.count }
+
+    @inlinable
+    public subscript(position: Int) -> UInt8 {
+        precondition(position >= 0 && position < count, "index outside of the bytes")
+        return storage[range.lowerBound + position]
+    }
+
+    @inlinable
+    public func withContiguousStorageIfAvailable<Result>(
+        _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
+    ) rethrows -> Result? {
+        try unsafe storage.withUnsafeBufferPointer {
+            try unsafe body(UnsafeBufferPointer(rebasing: $0[range]))
+        }
+    }
+}
+
+extension Bytes: CustomStringConvertible {
+    /// How many bytes there are; never their content, which may be secret.
+    public var description: String { "\(count) bytes" }
+}
+
+extension String {
+    /// Reads bytes as UTF-8; ill-formed parts become U+FFFD.
+    public init(_ bytes: Bytes) {
+        self = bytes.withSpan { String(copyingUTF8: $0) }
+    }
+
+    /// Reads a span as UTF-8; ill-formed parts become U+FFFD.
+    package init(copyingUTF8 span: RawSpan) {
+        self = unsafe span.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+extension Array<UInt8> {
+    /// Copies a span: one allocation, one move.
+    package init(copying span: RawSpan) {
+        self = unsafe span.withUnsafeBytes { unsafe Array($0) }
+    }
+
+    /// Adds the bytes of a span at the end, in one move.
+    package mutating func append(copying span: RawSpan) {
+        unsafe span.withUnsafeBytes { unsafe self.append(contentsOf: $0) }
+    }
+}

@@ -1,0 +1,40 @@
+/// Why a connection was closed; "must close" is never a bare flag.
+public enum CloseReason: Sendable, Hashable, Codable {
+    /// The response or the request said `Connection: close`, or the peer speaks HTTP/1.0 without
+    /// keep-alive.
+    case connectionClose
+    /// The body ended with the connection, so nothing can follow it.
+    case closeDelimited
+    /// The final answer came before the request's body had gone out whole.
+    case requestUnfinished
+    /// The consumer dropped the body, and the rest was more than it pays to drain.
+    case responseUnfinished
+    /// The exchange was cancelled.
+    case cancelled
+    /// The peer ended the connection while it was idle.
+    case peerClosed
+    /// The peer sent bytes that nobody asked for.
+    case unsolicitedBytes
+    /// A deadline passed.
+    case timeout
+    /// The peer broke the protocol.
+    case protocolViolation
+    /// Reading or writing failed.
+    case transportError
+    /// The peer asked for no more streams (GOAWAY).
+    case goAway
+    /// Idle for longer than the tuning allows.
+    case idleTimeout
+    /// Older than the tuning allows.
+    case lifetime
+    /// Evicted, least recently used first, to keep within a limit.
+    case evicted
+    /// Every exchange that the connection may carry was carried.
+    case exhausted
+    /// The caller wanted a connection of its own.
+    case notPooled
+    /// The connection was given away as a raw duplex.
+    case upgraded
+    /// The engine is shutting down.
+    case shutdown
+}

@@ -1,0 +1,40 @@
+/// An instant on the monotonic clock: when something is too late.
+///
+/// Below the transport nobody reads a clock: instants enter as arguments.
+public struct Deadline: Sendable, Hashable, Comparable {
+    /// Nanoseconds since the clock's own beginning.
+    package let nanoseconds: Int64
+
+    package init(nanoseconds: Int64) {
+        self.nanoseconds = nanoseconds
+    }
+
+    /// The instant that lies `duration` later; a duration beyond 292 years stands for "never".
+    public func advanced(by duration: Duration) -> Deadline {
+        let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.nanoseconds)
+        return Deadline(nanoseconds: overflow ? .max : sum)
+    }
+
+    /// How long it is from `earlier` to this instant; negative when it lies before.
+    public func since(_ earlier: Deadline) -> Duration {
+        .nanoseconds(nanoseconds - earlier.nanoseconds)
+    }
+
+    public static func < (left: Deadline, right: Deadline) -> Bool {
+        left.nanoseconds < right.nanoseconds
+    }
+}
+
+extension Duration {
+    /// The duration in whole nanoseconds, clamped to what 64 bits hold.
+    package var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !overflow else { return seconds < 0 ? .min : .max }
+        let (sum, carried) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return carried ? (seconds < 0 ? .min : .max) : sum
+    }
+
+    /// The duration in whole milliseconds, rounded up, as system calls want it.
+    package var milliseconds: Int64 { (nanoseconds + 999_999) / 1_000_000 }
+}

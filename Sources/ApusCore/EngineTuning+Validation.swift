@@ -1,0 +1,116 @@
+/// A tuning value out of range; names the field as it is written in code.
+public struct InvalidTuning: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The field's path, such as "pool.maxIdle".
+    public let field: String
+    public let reason: String
+
+    public var description: String { "\(field): \(reason)" }
+}
+
+extension EngineTuning {
+    /// Checks every field.
+    ///
+    /// - Throws: `InvalidTuning` for the first field out of range, by its name.
+    public func validate() throws(InvalidTuning) {
+        try pool.validate()
+        try dial.validate()
+        try tls.validate()
+        try http1.validate()
+        try http2.validate()
+        try limits.validate()
+        try require("eventLoops", eventLoops, in: 1...256)
+    }
+}
+
+extension EngineTuning.Pool {
+    func validate() throws(InvalidTuning) {
+        try require("pool.maxIdle", maxIdle, in: 0...1_000_000)
+        try require("pool.maxIdlePerHost", maxIdlePerHost, in: 0...1_000_000)
+        try require("pool.maxConnectionsPerHost", maxConnectionsPerHost, in: 1...1_000_000)
+        try require("pool.maxDialsPerHost", maxDialsPerHost, in: 1...1_000_000)
+        try require("pool.maxWaitersPerHost", maxWaitersPerHost, in: 0...1_000_000)
+        try requirePositive("pool.acquireTimeout", acquireTimeout)
+        try requirePositive("pool.idleTimeout", idleTimeout)
+        try requirePositive("pool.lifetime", lifetime)
+    }
+}
+
+extension EngineTuning.Dial {
+    func validate() throws(InvalidTuning) {
+        try requirePositive("dial.resolveTimeout", resolveTimeout)
+        try requirePositive("dial.tcpTimeout", tcpTimeout)
+        try requirePositive("dial.tlsTimeout", tlsTimeout)
+        try requirePositive("dial.proxyTimeout", proxyTimeout)
+        try requirePositive("dial.connectTimeout", connectTimeout)
+        try requirePositive("dial.attemptDelay", attemptDelay)
+        try requirePositive("dial.keepAlive", keepAlive)
+        try requirePositive("dial.userTimeout", userTimeout)
+        try require("dial.resolverThreads", resolverThreads, in: 1...64)
+        try require("dial.maxPendingLookups", maxPendingLookups, in: 1...1_000_000)
+    }
+}
+
+extension EngineTuning.TLS {
+    func validate() throws(InvalidTuning) {
+        guard minimumVersion <= maximumVersion else {
+            throw InvalidTuning(field: "tls.minimumVersion", reason: "is above tls.maximumVersion")
+        }
+        try require("tls.maxSessionsPerRoute", maxSessionsPerRoute, in: 1...64)
+        guard let serverName else { return }
+        do throws(InvalidRequest) {
+            _ = try Host.normalized(serverName)
+        } catch {
+            throw InvalidTuning(field: "tls.serverName", reason: error.reason)
+        }
+    }
+}
+
+extension EngineTuning.HTTP1 {
+    func validate() throws(InvalidTuning) {
+        try requirePositive("http1.continueTimeout", continueTimeout)
+        guard keepAliveMargin >= .zero else {
+            throw InvalidTuning(field: "http1.keepAliveMargin", reason: "is negative")
+        }
+    }
+}
+
+extension EngineTuning.HTTP2 {
+    func validate() throws(InvalidTuning) {
+        try require("http2.maxStreamsPerConnection", maxStreamsPerConnection, in: 1...1_000_000)
+        try require("http2.maxConnectionsPerHost", maxConnectionsPerHost, in: 1...1_000_000)
+        try require("http2.streamWindow", streamWindow, in: 65_535...Int(Int32.max))
+        try require("http2.maxStreamWindow", maxStreamWindow, in: streamWindow...Int(Int32.max))
+        try require("http2.connectionWindow", connectionWindow, in: 65_535...Int(Int32.max))
+        try requirePositive("http2.pingAfter", pingAfter)
+        try requirePositive("http2.suspectAfter", suspectAfter)
+        guard deadAfter >= suspectAfter else {
+            throw InvalidTuning(field: "http2.deadAfter", reason: "is below http2.suspectAfter")
+        }
+    }
+}
+
+extension EngineTuning.Limits {
+    func validate() throws(InvalidTuning) {
+        try require("limits.headBytes", headBytes, in: 1024...16 * 1024 * 1024)
+        try require("limits.headFields", headFields, in: 1...10_000)
+        try require("limits.informationalResponses", informationalResponses, in: 0...1000)
+        try require("limits.chunkExtensionBytes", chunkExtensionBytes, in: 0...1024 * 1024)
+        try require("limits.bodyBufferBytes", bodyBufferBytes, in: 1024...1 << 30)
+        try require("limits.uploadBufferBytes", uploadBufferBytes, in: 1024...1 << 30)
+        try require("limits.drainBytes", drainBytes, in: 0...1 << 30)
+        try require("limits.replays", replays, in: 0...16)
+        try require("limits.proxyErrorBodyBytes", proxyErrorBodyBytes, in: 0...1024 * 1024)
+    }
+}
+
+private func require(_ field: String, _ value: Int?, in range: ClosedRange<Int>)
+    throws(InvalidTuning)
+{
+    guard let value, !range.contains(value) else { return }
+    throw InvalidTuning(field: field, reason: "\(value) is not in \(range)")
+}
+
+private func requirePositive(_ field: String, _ value: Duration?) throws(InvalidTuning) {
+    guard let value, value <= .zero else { return }
+    throw InvalidTuning(field: field, reason: "\(value) is not above zero")
+}

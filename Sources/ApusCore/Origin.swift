@@ -1,0 +1,139 @@
+/// How an origin is spoken to: in the clear, or through TLS.
+public enum Scheme: String, Sendable, Hashable, Codable {
+    case http
+    case https
+
+    /// The port that a URL without one means.
+    public var defaultPort: UInt16 { self == .http ? 80 : 443 }
+}
+
+/// Who answers a request: scheme, host and port (RFC 9110, section 4.3.1).
+public struct Origin: Sendable, Hashable {
+    public let scheme: Scheme
+    /// A name in lower case without its trailing dot, or an address literal; IPv6 without brackets.
+    public let host: String
+    public let port: UInt16
+
+    /// Checks and normalises the parts of an origin.
+    ///
+    /// - Throws: `InvalidRequest` naming the host or the port and what is wrong with it.
+    public init(scheme: Scheme, host: String, port: Int? = nil) throws(InvalidRequest) {
+        let port = port ?? Int(scheme.defaultPort)
+        guard (1...65535).contains(port) else {
+            throw InvalidRequest(field: "port", reason: "\(port) is not in 1...65535")
+        }
+        self.scheme = scheme
+        self.host = try Host.normalized(host)
+        self.port = UInt16(port)
+    }
+
+    /// Reads `host`, `host:port` or `[v6]:port`, as `Host` and `:authority` carry it (RFC 3986,
+    /// section 3.2).
+    ///
+    /// - Throws: `InvalidRequest` when there is user information, no host, or a bad port.
+    public init(scheme: Scheme, authority: String) throws(InvalidRequest) {
+        let (host, port) = try Host.split(authority)
+        try self.init(scheme: scheme, host: host, port: port)
+    }
+
+    /// Whether the host is an IPv6 literal, which needs brackets in text.
+    package var isIPv6: Bool { host.utf8.contains(UInt8(ascii: ":")) }
+
+    /// `host:port`, with brackets around IPv6 and always with the port, as CONNECT wants it.
+    public var hostAndPort: String { isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    /// What a `Host` field or `:authority` says: the port only when it is not the scheme's own.
+    public var authority: String {
+        guard port == scheme.defaultPort else { return hostAndPort }
+        return isIPv6 ? "[\(host)]" : host
+    }
+}
+
+extension Origin: CustomStringConvertible {
+    public var description: String { "\(scheme.rawValue)://\(authority)" }
+}
+
+/// A request that cannot be sent as it stands, found before anything was dialled.
+public struct InvalidRequest: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The part at fault: "url", "host", "port", "method", a field's name.
+    public let field: String
+    /// What is wrong with it; never its value, which may be secret.
+    public let reason: String
+
+    public init(field: String, reason: String) {
+        self.field = field
+        self.reason = reason
+    }
+
+    public var description: String { "\(field): \(reason)" }
+}
+
+/// The rules for host names and literals, in one place, so that routing, SNI and verification use
+/// the same text.
+package enum Host {
+    /// The host in lower case, without brackets and without one trailing dot.
+    package static func normalized(_ text: String) throws(InvalidRequest) -> String {
+        var host = text.lowercased()
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        if host.hasSuffix("."), host.count > 1 { host.removeLast() }
+        guard !host.isEmpty else { throw InvalidRequest(field: "host", reason: "is missing") }
+        guard host.utf8.count <= 255 else {
+            throw InvalidRequest(field: "host", reason: "is longer than 255 bytes")
+        }
+        let isLiteral = host.utf8.contains(UInt8(ascii: ":"))
+        for byte in host.utf8 where !(isLiteral ? isLiteralByte(byte) : isNameByte(byte)) {
+            throw InvalidRequest(
+                field: "host", reason: "has a character that no host has (byte \(byte))")
+        }
+        return host
+    }
+
+    /// Splits `host[:port]`, brackets included.
+    package static func split(_ authority: String) throws(InvalidRequest) -> (
+        host: String, port: Int?
+    ) {
+        guard !authority.contains("@") else {
+            throw InvalidRequest(
+                field: "host", reason: "carries user information, which a request must not")
+        }
+        let host: Substring
+        let rest: Substring
+        if authority.hasPrefix("[") {
+            guard let end = authority.firstIndex(of: "]") else {
+                throw InvalidRequest(field: "host", reason: "opens a bracket and never closes it")
+            }
+            host = authority[...end]
+            guard host.contains(":") else {
+                throw InvalidRequest(field: "host", reason: "has brackets around a name")
+            }
+            rest = authority[authority.index(after: end)...]
+            guard rest.isEmpty || rest.hasPrefix(":") else {
+                throw InvalidRequest(field: "host", reason: "goes on behind its bracket")
+            }
+        } else {
+            let colon = authority.firstIndex(of: ":") ?? authority.endIndex
+            host = authority[..<colon]
+            rest = authority[colon...]
+        }
+        guard !rest.isEmpty, rest != ":" else { return (String(host), nil) }
+        let digits = rest.dropFirst()
+        guard digits.utf8.count <= 5, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            let port = Int(digits),
+            (1...65535).contains(port)
+        else { throw InvalidRequest(field: "port", reason: "is not a number in 1...65535") }
+        return (String(host), port)
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x61...0x7A, 0x30...0x39, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"): true
+        default: false
+        }
+    }
+
+    /// Hexadecimal digits, colons, the dots of an embedded IPv4 address, and an unreserved zone
+    /// identifier behind `%`.
+    private static func isLiteralByte(_ byte: UInt8) -> Bool {
+        isNameByte(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "%")
+    }
+}

@@ -1,0 +1,110 @@
+/// An origin and how to get there: the pool's key.
+///
+/// Two requests share a connection only when every part is equal. The parts stand in one reference
+/// with their hash worked out once, since each request looks its route up.
+public struct Route: Sendable, Hashable {
+    private let parts: Parts
+
+    public init(
+        origin: Origin, proxy: ProxyEndpoint? = nil, versions: HTTPVersionPolicy = .automatic,
+        tls: EngineTuning.TLS = .init(), localAddress: String? = nil,
+        connectTo: ConnectTarget? = nil,
+        isolation: IsolationScope? = nil
+    ) {
+        parts = Parts(
+            origin: origin, proxy: proxy, versions: versions, tls: tls, localAddress: localAddress,
+            connectTo: connectTo, isolation: isolation)
+    }
+
+    public var origin: Origin { parts.origin }
+    /// The proxy with its credentials; `nil` when the way is direct.
+    public var proxy: ProxyEndpoint? { parts.proxy }
+    public var versions: HTTPVersionPolicy { parts.versions }
+    /// What TLS trusts and presents; a part of the identity, also for http origins behind an https
+    /// proxy.
+    public var tls: EngineTuning.TLS { parts.tls }
+    /// The literal address that connections start from; `nil` lets the system choose.
+    public var localAddress: String? { parts.localAddress }
+    /// Where to connect instead of the origin's own host and port.
+    public var connectTo: ConnectTarget? { parts.connectTo }
+    public var isolation: IsolationScope? { parts.isolation }
+
+    public static func == (left: Route, right: Route) -> Bool {
+        left.parts === right.parts
+            || (left.parts.hash == right.parts.hash && left.parts.isEqual(to: right.parts))
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(parts.hash)
+    }
+
+    private final class Parts: Sendable {
+        let origin: Origin
+        let proxy: ProxyEndpoint?
+        let versions: HTTPVersionPolicy
+        let tls: EngineTuning.TLS
+        let localAddress: String?
+        let connectTo: ConnectTarget?
+        let isolation: IsolationScope?
+        let hash: Int
+
+        init(
+            origin: Origin, proxy: ProxyEndpoint?, versions: HTTPVersionPolicy,
+            tls: EngineTuning.TLS,
+            localAddress: String?, connectTo: ConnectTarget?, isolation: IsolationScope?
+        ) {
+            self.origin = origin
+            self.proxy = proxy
+            self.versions = versions
+            self.tls = tls
+            self.localAddress = localAddress
+            self.connectTo = connectTo
+            self.isolation = isolation
+            // The TLS identity is left out of the hash: it is long and rarely tells routes apart.
+            // Equality compares it.
+            var hasher = Hasher()
+            hasher.combine(origin)
+            hasher.combine(proxy)
+            hasher.combine(versions)
+            hasher.combine(localAddress)
+            hasher.combine(connectTo)
+            hasher.combine(isolation)
+            hash = hasher.finalize()
+        }
+
+        func isEqual(to other: Parts) -> Bool {
+            origin == other.origin && proxy == other.proxy && versions == other.versions
+                && localAddress == other.localAddress && connectTo == other.connectTo
+                && isolation == other.isolation
+                && tls == other.tls
+        }
+    }
+}
+
+extension Route: CustomStringConvertible {
+    /// The origin, the proxy without credentials, and the scope's digest: fit for logs.
+    public var description: String {
+        var text = origin.description
+        if let proxy { text += " via \(proxy)" }
+        if let connectTo { text += " at \(connectTo)" }
+        if let isolation { text += " in \(isolation)" }
+        return text
+    }
+}
+
+/// Where to connect when that is not what the origin's name says: an override of address, or a Unix
+/// socket.
+public enum ConnectTarget: Sendable, Hashable, CustomStringConvertible {
+    /// A literal address and a port.
+    case address(String, port: UInt16)
+    /// The path of a Unix-domain stream socket.
+    case unixSocket(path: String)
+
+    public var description: String {
+        switch self {
+        case .address(let address, let port):
+            address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+        case .unixSocket(let path): "unix:\(path)"
+        }
+    }
+}

@@ -1,0 +1,171 @@
+public import HTTPTypes
+
+/// A failed exchange, told whole: what, when, where, how far it had come, and whether sending it
+/// again is safe.
+public struct TransportError: Error, Sendable {
+    /// What went wrong.
+    public enum Kind: Sendable, Hashable {
+        /// The request cannot be sent as it stands; nothing was dialled.
+        case invalidRequest(InvalidRequest)
+        /// The name did not resolve.
+        case dns(isTemporary: Bool)
+        /// No address took the connection; the number is the last attempt's `errno`.
+        case connect(errno: Int32)
+        /// The budget of the error's phase ran out.
+        case timeout
+        /// The certificate was refused: OpenSSL's verification code.
+        case tlsVerify(code: Int)
+        /// The TLS handshake failed.
+        case tlsHandshake
+        /// TLS failed or was ended by an alert after the handshake.
+        case tlsAlert
+        /// The proxy answered CONNECT with this status.
+        case proxyStatus(Int)
+        /// The SOCKS proxy gave this reply code (RFC 1928, section 6).
+        case proxyReply(UInt8)
+        /// The proxy closed the connection or spoke garbage in its handshake.
+        case proxyFailed
+        /// The peer reset the connection.
+        case reset
+        /// The connection ended before the message did.
+        case truncated
+        /// The peer broke the protocol.
+        case malformed
+        /// The peer sent more than a bound allows.
+        case tooLarge
+        /// The peer ended the stream with this HTTP/2 error code (RFC 9113, section 7).
+        case h2Stream(code: UInt32)
+        /// The peer ended the connection with GOAWAY.
+        case h2GoAway(code: UInt32, lastStreamID: Int32)
+        /// The peer flooded an HTTP/2 connection.
+        case h2Abuse
+        /// The system is out of something; the number is `errno`.
+        case resource(errno: Int32)
+        /// The caller cancelled.
+        case cancelled
+        /// The engine is shutting down, or has.
+        case shutdown
+        /// Too many callers wait for a connection to this route already.
+        case overloaded
+    }
+
+    /// What was being done when it went wrong.
+    public enum Phase: String, Sendable, Hashable, Codable {
+        case request, pool, dns, connect, proxy, tls, send, head, body, total
+    }
+
+    /// Which part of the way failed.
+    public enum Hop: String, Sendable, Hashable, Codable {
+        case proxy, origin
+    }
+
+    /// Whether sending the request again can do harm.
+    public enum Replay: String, Sendable, Hashable, Codable {
+        /// No byte of the request left: safe.
+        case notSent
+        /// The peer proved that it did not act on it: safe.
+        case refusedByPeer
+        /// It may have been acted on: the caller decides.
+        case unknown
+        /// A response had begun: never.
+        case responseStarted
+    }
+
+    /// One try to reach the peer.
+    public struct Attempt: Sendable, Hashable, CustomStringConvertible {
+        /// The address tried, as text.
+        public let address: String
+        /// What became of it.
+        public let outcome: String
+
+        public init(address: String, outcome: String) {
+            self.address = address
+            self.outcome = outcome
+        }
+
+        public var description: String { "\(address): \(outcome)" }
+    }
+
+    /// What a proxy answered when it refused.
+    public struct ProxyAnswer: Sendable, Hashable {
+        public let status: Int
+        public let fields: HTTPFields
+        /// At most `limits.proxyErrorBodyBytes` of its body.
+        public let body: Bytes
+
+        public init(status: Int, fields: HTTPFields, body: Bytes) {
+            self.status = status
+            self.fields = fields
+            self.body = body
+        }
+    }
+
+    public var kind: Kind
+    public var phase: Phase
+    public var hop: Hop = .origin
+    /// A sentence for people: what was wrong, in the failing layer's own words.
+    public var message: String
+    /// The way taken, without credentials; `nil` before one was chosen.
+    public var route: Route?
+    public var attempts: [Attempt] = []
+    /// Bytes of the request's body given to the connection.
+    public var bytesSent: UInt64 = 0
+    /// Bytes of the response's body received.
+    public var bytesReceived: UInt64 = 0
+    /// Whether the connection had carried an exchange before.
+    public var isReused = false
+    public var replay: Replay
+    public var proxyAnswer: ProxyAnswer?
+
+    public init(_ kind: Kind, phase: Phase, message: String, replay: Replay = .notSent) {
+        self.kind = kind
+        self.phase = phase
+        self.message = message
+        self.replay = replay
+    }
+
+    /// Whether the caller's own cancellation is what ended the exchange.
+    public var isCancelled: Bool { kind == .cancelled }
+}
+
+extension TransportError.Kind {
+    /// One word for logs and for the tool's JSON: the case's name.
+    public var name: String {
+        switch self {
+        case .invalidRequest: "invalidRequest"
+        case .dns: "dns"
+        case .connect: "connect"
+        case .timeout: "timeout"
+        case .tlsVerify: "tlsVerify"
+        case .tlsHandshake: "tlsHandshake"
+        case .tlsAlert: "tlsAlert"
+        case .proxyStatus, .proxyReply, .proxyFailed: "proxy"
+        case .reset: "reset"
+        case .truncated: "truncated"
+        case .malformed: "malformed"
+        case .tooLarge: "tooLarge"
+        case .h2Stream: "h2Stream"
+        case .h2GoAway: "h2GoAway"
+        case .h2Abuse: "h2Abuse"
+        case .resource: "resource"
+        case .cancelled: "cancelled"
+        case .shutdown: "shutdown"
+        case .overloaded: "overloaded"
+        }
+    }
+}
+
+extension TransportError: CustomStringConvertible {
+    /// One line: kind, phase, message, route, counts and the replay verdict.
+    public var description: String {
+        var text = "\(kind.name) in \(phase.rawValue)"
+        if hop == .proxy { text += " at the proxy" }
+        text += ": \(message)"
+        if let route { text += " [\(route)]" }
+        if !attempts.isEmpty {
+            text += " (tried \(attempts.map(\.description).joined(separator: "; ")))"
+        }
+        return text
+            + " (sent \(bytesSent) B, received \(bytesReceived) B, replay: \(replay.rawValue))"
+    }
+}

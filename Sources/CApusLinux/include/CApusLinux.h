@@ -1,0 +1,49 @@
+// What Swift's Glibc module leaves out: epoll, eventfd, and socket calls whose types or macros Swift cannot import.
+#pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+/// Registers `fd` for edge-triggered reading, writing and hang-up, with `token` handed back by each event.
+static inline int capus_epoll_add(int epoll, int fd, uint64_t token) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = token}};
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+/// Takes `fd` out of the set; closing it does the same.
+static inline int capus_epoll_remove(int epoll, int fd) {
+    return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/// The token and the readiness bits of one event; `struct epoll_event` is packed, which Swift reads badly.
+static inline uint64_t capus_epoll_token(const struct epoll_event *events, int index) { return events[index].data.u64; }
+static inline uint32_t capus_epoll_bits(const struct epoll_event *events, int index) { return events[index].events; }
+
+/// Now on CLOCK_MONOTONIC, in nanoseconds.
+static inline int64_t capus_monotonic_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
