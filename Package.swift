@@ -64,7 +64,7 @@ let package = Package(
         .target(
             name: "Loopback", dependencies: ["CApusNghttp2", "CApusOpenSSL", "CApusLinux"],
             path: "Fixtures/Loopback",
-            swiftSettings: house),
+            exclude: ["README.md"], swiftSettings: house),
         .executableTarget(
             name: "apus-tool",
             dependencies: ["Apus", "ApusTLS", "Loopback", argumentParser, httpTypes],
@@ -78,10 +78,12 @@ let package = Package(
             name: "ApusHTTP1Tests", dependencies: ["ApusHTTP1", "ApusCore", httpTypes],
             swiftSettings: house),
         .testTarget(
-            name: "ApusHTTP2Tests", dependencies: ["ApusHTTP2", "ApusCore", httpTypes],
+            name: "ApusHTTP2Tests",
+            dependencies: ["ApusHTTP2", "ApusCore", "CApusNghttp2", httpTypes],
             swiftSettings: house),
         .testTarget(
-            name: "ApusTLSTests", dependencies: ["ApusTLS", "ApusCore", "Loopback"],
+            name: "ApusTLSTests",
+            dependencies: ["ApusTLS", "ApusCore", "CApusOpenSSL", "Loopback"],
             swiftSettings: house),
         .testTarget(
             name: "ApusPoolTests", dependencies: ["ApusPool", "ApusCore"], swiftSettings: house),
@@ -97,6 +99,7 @@ let package = Package(
         .testTarget(
             name: "ApusInteropTests", dependencies: ["Apus", "ApusTLS", "Loopback", httpTypes],
             swiftSettings: house),
+        .testTarget(name: "LoopbackTests", dependencies: ["Loopback"], swiftSettings: house),
         .testTarget(name: "ApusTidyTests", dependencies: [], swiftSettings: house),
     ]
 )

@@ -138,6 +138,14 @@ extension Array<UInt8> {
         self = unsafe span.withUnsafeBytes { unsafe Array($0) }
     }
 
+    /// Gives the bytes as a span for the length of one call.
+    @inlinable
+    package func withSpan<Result, Failure: Error>(
+        _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        unsafe try body(span.bytes)
+    }
+
     /// Adds the bytes of a span at the end, in one move.
     package mutating func append(copying span: RawSpan) {
         unsafe span.withUnsafeBytes { unsafe self.append(contentsOf: $0) }

@@ -1,8 +1,5 @@
 // What Swift's Glibc module leaves out: epoll, eventfd, and socket calls whose types or macros Swift cannot import.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -17,7 +14,6 @@
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -47,3 +43,11 @@ static inline int64_t capus_monotonic_now(void) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
+
+/// Which event loop the calling thread is, or NULL; an address to compare with, never to follow.
+extern __thread const void *capus_current_loop;
+static inline const void *capus_loop_of_thread(void) { return capus_current_loop; }
+static inline void capus_set_loop_of_thread(const void *loop) { capus_current_loop = loop; }
+
+/// Sets the calling thread's name, at most 15 bytes.
+void capus_name_thread(const char *name);

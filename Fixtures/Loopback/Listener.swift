@@ -1,0 +1,169 @@
+import Glibc
+
+/// Why a fixture could not be set up.
+package struct LoopbackError: Error, Sendable, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+
+    /// Names the call that failed and its `errno`.
+    static func system(_ call: String) -> LoopbackError {
+        LoopbackError("\(call): \(String(cString: strerror(errno)))")
+    }
+}
+
+/// A listening socket on a loopback address, one thread that accepts, one thread per connection.
+///
+/// It owns every descriptor: a connection's is closed here, under the same lock under which `stop`
+/// shuts it down, so that a number that was given to someone else is never touched.
+final class Listener: Sendable {
+    typealias Serve = @Sendable (_ descriptor: Int32, _ index: Int) -> Void
+
+    let port: UInt16
+    private let descriptor: Int32
+    private let name: String
+    private let state = Guarded(State())
+
+    private struct State: Sendable {
+        /// Open connections by index, counted from 0.
+        var open: [Int: Int32] = [:]
+        var accepted = 0
+        /// Threads that have nothing left to do but be joined.
+        var finished: [pthread_t] = []
+        var running = 0
+        var acceptor: pthread_t?
+        var phase = Phase.listening
+    }
+
+    private enum Phase {
+        /// Takes connections. Exits: `.stopping`.
+        case listening
+        /// Someone is inside of `stop`. Exits: `.stopped`.
+        case stopping
+        /// Nothing is left. No exits.
+        case stopped
+    }
+
+    init(name: String, port: UInt16 = 0, ipv6: Bool = false) throws {
+        self.name = name
+        let address = SocketAddress.loopback(port: port, ipv6: ipv6)
+        let socket = Glibc.socket(
+            address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard socket >= 0 else { throw LoopbackError.system("socket") }
+        var one: Int32 = 1
+        setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
+        guard address.withPointer({ bind(socket, $0, $1) }) == 0, listen(socket, 4096) == 0 else {
+            let error = LoopbackError.system("bind or listen")
+            close(socket)
+            throw error
+        }
+        descriptor = socket
+        self.port = SocketAddress.localPort(of: socket)
+    }
+
+    deinit {
+        stop()
+    }
+
+    /// Starts accepting; called once.
+    func start(_ serve: @escaping Serve) throws {
+        let descriptor = descriptor
+        let name = name
+        let state = state
+        let thread = WorkerThread.start(name + "-accept") {
+            Listener.accept(on: descriptor, name, state, serve)
+        }
+        guard let thread else { throw LoopbackError.system("pthread_create") }
+        state.withLock { $0.acceptor = thread }
+    }
+
+    /// Shuts one connection's socket down, if it is still open.
+    func shutDown(connection index: Int, how: Int32) {
+        state.withLock { state in
+            if let descriptor = state.open[index] { Glibc.shutdown(descriptor, how) }
+        }
+    }
+
+    /// Closes everything and joins every thread; must not be called from one of them.
+    func stop() {
+        let first = state.withLock { state in
+            guard state.phase == .listening else { return false }
+            state.phase = .stopping
+            for descriptor in state.open.values { Glibc.shutdown(descriptor, Int32(SHUT_RDWR)) }
+            return true
+        }
+        guard first else {
+            _ = state.wait(until: nil) { $0.phase == .stopped ? true : nil }
+            return
+        }
+        // This is what wakes a thread in accept on Linux.
+        Glibc.shutdown(descriptor, Int32(SHUT_RDWR))
+        if let acceptor = state.withLock({ $0.acceptor }) { WorkerThread.join(acceptor) }
+        _ = state.wait(until: nil) { $0.running == 0 ? true : nil }
+        Listener.joinFinished(state)
+        close(descriptor)
+        state.change { $0.phase = .stopped }
+    }
+
+    private static func joinFinished(_ state: Guarded<State>) {
+        let finished = state.withLock { state in
+            defer { state.finished = [] }
+            return state.finished
+        }
+        for thread in finished { WorkerThread.join(thread) }
+    }
+
+    private static func accept(
+        on listener: Int32, _ name: String, _ state: Guarded<State>, _ serve: @escaping Serve
+    ) {
+        while true {
+            let descriptor = Glibc.accept(listener, nil, nil)
+            if descriptor < 0 {
+                guard state.withLock({ $0.phase == .listening }) else { return }
+                // Out of descriptors, or a peer that left at once: neither ends the listener.
+                if errno != ECONNABORTED && errno != EINTR { poll(nil, 0, 5) }
+                continue
+            }
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+            joinFinished(state)
+            var one: Int32 = 1
+            setsockopt(
+                descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one,
+                socklen_t(MemoryLayout<Int32>.size))
+            start(descriptor, name, state, serve)
+        }
+    }
+
+    private static func start(
+        _ descriptor: Int32, _ name: String, _ state: Guarded<State>, _ serve: @escaping Serve
+    ) {
+        let index = state.withLock { state -> Int? in
+            guard state.phase == .listening else { return nil }
+            defer { state.accepted += 1 }
+            state.open[state.accepted] = descriptor
+            state.running += 1
+            return state.accepted
+        }
+        guard let index else {
+            close(descriptor)
+            return
+        }
+        let thread = WorkerThread.start("\(name)-\(index)") {
+            serve(descriptor, index)
+            state.change { state in
+                state.open[index] = nil
+                close(descriptor)
+                state.running -= 1
+                state.finished.append(pthread_self())
+            }
+        }
+        guard thread == nil else { return }
+        state.change { state in
+            state.open[index] = nil
+            close(descriptor)
+            state.running -= 1
+        }
+    }
+}

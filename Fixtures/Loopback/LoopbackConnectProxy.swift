@@ -1,0 +1,267 @@
+import Glibc
+
+/// An HTTP proxy that tunnels (CONNECT) and forwards (absolute-form), to loopback targets only.
+package final class LoopbackConnectProxy: Sendable {
+    package struct Options: Sendable {
+        /// Answer 407 to everyone who does not send these.
+        package var credentials: LoopbackCredentials?
+        /// Speak TLS with clients: an `https` proxy.
+        package var tls: CertificateFiles?
+        /// Ask for client certificates that this authority (a PEM file) has signed.
+        package var clientCA: String?
+        /// Answer every request with this status.
+        package var refusal: Int?
+        /// The body of refusals.
+        package var refusalBody = "refused\n"
+        /// Whether a refusal ends the connection.
+        package var closesAfterRefusal = true
+        /// What answers a CONNECT, as it goes over the wire.
+        package var establishedHead = "HTTP/1.1 200 Connection established\r\n\r\n"
+        /// How long each answer waits.
+        package var delay: Duration?
+        /// Read the request and never answer.
+        package var isSilent = false
+        package var ipv6 = false
+
+        package init() {}
+    }
+
+    package let port: UInt16
+    private let listener: Listener
+    private let record: ProxyRecord<String>
+
+    package init(_ options: Options = .init()) throws {
+        let record = ProxyRecord<String>()
+        var acceptor: TLSAcceptor?
+        if let certificate = options.tls {
+            acceptor = try TLSAcceptor(
+                TLSAcceptor.Settings(
+                    certificate: certificate, protocols: ["http/1.1"], clientCA: options.clientCA))
+        }
+        listener = try Listener(name: "proxy", ipv6: options.ipv6)
+        port = listener.port
+        self.record = record
+        try listener.start { [acceptor] descriptor, _ in
+            record.count {
+                $0.connections += 1
+                $0.connectionsOpen += 1
+            }
+            defer { record.count { $0.connectionsOpen -= 1 } }
+            let client = Channel(descriptor: descriptor)
+            if let acceptor {
+                guard client.acceptTLS(acceptor), let tls = client.tls else { return }
+                record.count {
+                    $0.tlsHandshakes += 1
+                    if tls.isResumed { $0.tlsResumed += 1 }
+                }
+            }
+            HTTPProxyConnection(client: client, options: options, record: record).serve()
+        }
+    }
+
+    deinit {
+        stop()
+    }
+
+    package var counters: LoopbackProxyCounters { record.counters }
+
+    /// The heads of all requests to the proxy itself, as received.
+    package var requests: [String] { record.requests }
+
+    /// The heads of the CONNECT requests.
+    package var connectRequests: [String] { requests.filter { $0.hasPrefix("CONNECT ") } }
+
+    /// Closes everything and joins every thread; a second call does nothing.
+    package func stop() {
+        listener.stop()
+    }
+}
+
+/// Serves one client of the HTTP proxy.
+private struct HTTPProxyConnection {
+    let client: Channel
+    let options: LoopbackConnectProxy.Options
+    let record: ProxyRecord<String>
+
+    func serve() {
+        while serveOne() {}
+        client.sendCloseNotify()
+    }
+
+    /// Serves requests until one is for another origin; `false` when the connection is over.
+    private func serveOne() -> Bool {
+        guard let length = receiveHead() else { return false }
+        let bytes = UnsafeRawBufferPointer(rebasing: client.input.readable[..<length])
+        guard let head = RequestHead(bytes) else { return false }
+        record.append(String(decoding: bytes, as: UTF8.self))
+        let isAuthorized = HTTPProxyConnection.isAuthorized(bytes, options.credentials)
+        if options.isSilent {
+            _ = Socket.sleep(client.descriptor, until: nil)
+            return false
+        }
+        if let delay = options.delay {
+            guard Socket.sleep(client.descriptor, until: Monotonic.after(delay)) else {
+                return false
+            }
+        }
+        guard isAuthorized else { return refuse(407, head, length) }
+        if let status = options.refusal { return refuse(status, head, length) }
+        guard let (host, port) = ProxyTarget.authority(of: head),
+            let address = SocketAddress.resolve(host, port: port)
+        else { return refuse(403, head, length) }
+        guard let descriptor = address.connect() else { return refuse(502, head, length) }
+        defer { close(descriptor) }
+        record.count { $0.established += 1 }
+        let origin = Channel(descriptor: descriptor, meter: record.meter())
+        guard head.method == "CONNECT" else { return forward(to: origin, host, port) }
+        client.input.consume(length)
+        client.output.append(options.establishedHead)
+        guard client.flush() else { return false }
+        var relay = Relay(client: client, origin: origin)
+        _ = relay.run(Relay.tunnel)
+        return false
+    }
+
+    private func receiveHead() -> Int? {
+        while true {
+            if let length = RequestHead.length(in: client.input.readable) { return length }
+            guard client.input.count < 256 * 1024, client.flush(),
+                client.fill(waiting: true) == .bytes
+            else { return nil }
+        }
+    }
+
+    private func refuse(_ status: Int, _ head: RequestHead, _ length: Int) -> Bool {
+        record.count { $0.refused += 1 }
+        client.input.consume(length)
+        let body = head.method == "HEAD" ? "" : options.refusalBody
+        var answer = "HTTP/1.1 \(status) \(Reply.reason(status))\r\n"
+        if status == 407 { answer += "Proxy-Authenticate: Basic realm=\"loopback\"\r\n" }
+        answer += "Content-Length: \(options.refusalBody.utf8.count)\r\n"
+        if options.closesAfterRefusal { answer += "Connection: close\r\n" }
+        client.output.append(answer + "\r\n" + body)
+        guard client.flush() else { return false }
+        if options.closesAfterRefusal {
+            client.sendCloseNotify()
+            Socket.lingeringClose(client.descriptor)
+            return false
+        }
+        var content = HTTP1Content(
+            channel: client, framing: head.framing, owesContinue: head.expectsContinue)
+        return content.discard() != nil
+    }
+
+    /// Passes requests on for as long as they are for the same origin and authorized.
+    private func forward(to origin: Channel, _ host: String, _ port: UInt16) -> Bool {
+        var forwarder = RequestForwarder(
+            host: host, port: port, credentials: options.credentials, record: record)
+        var relay = Relay(client: client, origin: origin)
+        return relay.run { forwarder.forward($0, $1) } == .interrupted
+    }
+
+    static func isAuthorized(
+        _ head: UnsafeRawBufferPointer, _ credentials: LoopbackCredentials?
+    ) -> Bool {
+        guard let expected = credentials?.basic else { return true }
+        var isFound = false
+        FieldLines.forEach(head) { name, value in
+            if FieldLines.matches(name, "proxy-authorization") {
+                isFound = value.elementsEqual(expected.utf8)
+            }
+        }
+        return isFound
+    }
+}
+
+/// Rewrites absolute-form requests for the origin they name (RFC 9112, section 3.2).
+private struct RequestForwarder {
+    let host: String
+    let port: UInt16
+    let credentials: LoopbackCredentials?
+    let record: ProxyRecord<String>
+    private var body = RequestBodyDecoder(.none)
+    /// The first head is in the record already.
+    private var isFirst = true
+
+    init(
+        host: String, port: UInt16, credentials: LoopbackCredentials?, record: ProxyRecord<String>
+    ) {
+        self.host = host
+        self.port = port
+        self.credentials = credentials
+        self.record = record
+    }
+
+    mutating func forward(_ client: ByteQueue, _ origin: ByteQueue) -> Bool {
+        while true {
+            switch body.next(in: client.readable) {
+            case .progress(let consumed, _):
+                // Chunk lines and all: the framing stays as it is.
+                origin.append(UnsafeRawBufferPointer(rebasing: client.readable[..<consumed]))
+                client.consume(consumed)
+            case .needsMore: return true
+            case .malformed: return false
+            case .finished:
+                guard let length = RequestHead.length(in: client.readable) else { return true }
+                let bytes = UnsafeRawBufferPointer(rebasing: client.readable[..<length])
+                guard let head = RequestHead(bytes), head.method != "CONNECT",
+                    let target = ProxyTarget.authority(of: head), target == (host, port),
+                    HTTPProxyConnection.isAuthorized(bytes, credentials)
+                else { return false }
+                if !isFirst { record.append(String(decoding: bytes, as: UTF8.self)) }
+                isFirst = false
+                rewrite(head, bytes, into: origin)
+                client.consume(length)
+                body = RequestBodyDecoder(head.framing)
+            }
+        }
+    }
+
+    private func rewrite(
+        _ head: RequestHead, _ bytes: UnsafeRawBufferPointer, into origin: ByteQueue
+    ) {
+        origin.append("\(head.method) \(ProxyTarget.path(of: head)) HTTP/1.1\r\n")
+        guard let line = bytes.firstIndex(of: 10) else { return }
+        let fields = UnsafeRawBufferPointer(rebasing: bytes[(line + 1)...])
+        FieldLines.forEach(fields) { name, value in
+            if FieldLines.matches(name, "proxy-authorization")
+                || FieldLines.matches(name, "proxy-connection")
+            {
+                return
+            }
+            origin.append(name)
+            origin.append(": " as StaticString)
+            origin.append(value)
+            origin.append("\r\n" as StaticString)
+        }
+        origin.append("\r\n" as StaticString)
+    }
+}
+
+/// The targets of requests to a proxy.
+private enum ProxyTarget {
+    /// Host and port of a CONNECT or of an absolute `http` URL.
+    static func authority(of head: RequestHead) -> (String, UInt16)? {
+        guard head.method != "CONNECT" else { return split(head.target[...], defaultPort: nil) }
+        guard head.target.lowercased().hasPrefix("http://") else { return nil }
+        let rest = head.target.dropFirst(7)
+        return split(rest.prefix { $0 != "/" && $0 != "?" }, defaultPort: 80)
+    }
+
+    /// The origin form of an absolute URL.
+    static func path(of head: RequestHead) -> String {
+        let rest = head.target.dropFirst(7).drop { $0 != "/" && $0 != "?" }
+        return rest.hasPrefix("/") ? String(rest) : "/" + rest
+    }
+
+    private static func split(
+        _ authority: Substring, defaultPort: UInt16?
+    ) -> (String, UInt16)? {
+        let end = authority.lastIndex(of: "]") ?? authority.startIndex
+        guard let colon = authority[end...].lastIndex(of: ":") else {
+            return defaultPort.map { (String(authority), $0) }
+        }
+        guard let port = UInt16(authority[authority.index(after: colon)...]) else { return nil }
+        return (String(authority[..<colon]), port)
+    }
+}

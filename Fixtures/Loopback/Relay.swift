@@ -1,0 +1,103 @@
+import Glibc
+
+/// Copies bytes both ways between a proxy's client and an origin, on one thread.
+///
+/// Either side's end is passed on as an end of that direction alone.
+struct Relay {
+    enum Outcome {
+        /// Both directions are over, or one side is gone.
+        case ended
+        /// The client's next bytes are for someone else.
+        case interrupted
+    }
+
+    /// Moves what the client has sent; `false` interrupts the relay.
+    typealias Forward = (_ client: ByteQueue, _ origin: ByteQueue) -> Bool
+
+    /// What one side may have waiting before the other is no longer read.
+    private static let limit = 256 * 1024
+
+    let client: Channel
+    let origin: Channel
+    private var hasClientEnded = false
+    private var hasOriginEnded = false
+    private var isClientShut = false
+    private var isOriginShut = false
+
+    init(client: Channel, origin: Channel) {
+        self.client = client
+        self.origin = origin
+    }
+
+    /// Moves everything.
+    static func tunnel(_ client: ByteQueue, _ origin: ByteQueue) -> Bool {
+        origin.append(client.readable)
+        client.removeAll()
+        return true
+    }
+
+    mutating func run(_ forward: Forward) -> Outcome {
+        while true {
+            guard forward(client.input, origin.output) else { return .interrupted }
+            client.output.append(origin.input.readable)
+            origin.input.removeAll()
+            guard client.flush(waiting: false) != .failed,
+                origin.flush(waiting: false) != .failed
+            else { return .ended }
+            passEndsOn()
+            if isClientShut && isOriginShut { return .ended }
+            guard wait() else { return .ended }
+        }
+    }
+
+    private mutating func passEndsOn() {
+        if hasClientEnded && !isOriginShut && !origin.hasPendingOutput {
+            isOriginShut = true
+            shutdown(origin.descriptor, Int32(SHUT_WR))
+        }
+        if hasOriginEnded && !isClientShut && !client.hasPendingOutput {
+            isClientShut = true
+            client.sendCloseNotify()
+            shutdown(client.descriptor, Int32(SHUT_WR))
+        }
+    }
+
+    /// Waits for either side and reads what it has; `false` when the relay is over.
+    private mutating func wait() -> Bool {
+        let isRoomForClient = origin.output.count < Relay.limit
+        let isRoomForOrigin = client.output.count < Relay.limit
+        var entries = [
+            entry(client, reads: !hasClientEnded && isRoomForClient),
+            entry(origin, reads: !hasOriginEnded && isRoomForOrigin),
+        ]
+        // A hang-up is reported even to those who ask for nothing, and would spin.
+        if entries[1].events == 0 { entries[1].fd = -1 }
+        guard Socket.wait(&entries, 2, until: nil) > 0 else { return false }
+        let clientEvents = Int32(entries[0].revents)
+        let originEvents = Int32(entries[1].revents)
+        if clientEvents & Int32(POLLIN) != 0 {
+            hasClientEnded = !read(client)
+        } else if clientEvents & Int32(POLLHUP | POLLERR | POLLNVAL) != 0 {
+            return false
+        }
+        if originEvents & Int32(POLLIN | POLLHUP | POLLERR | POLLNVAL) != 0 && !hasOriginEnded {
+            hasOriginEnded = !read(origin)
+        }
+        // Both ends of the client's socket are shut: this is `stop`, or a reset.
+        return clientEvents & Int32(POLLHUP) == 0
+    }
+
+    private func entry(_ channel: Channel, reads: Bool) -> pollfd {
+        var events = reads ? Int32(POLLIN) : 0
+        if channel.hasPendingOutput { events |= Int32(POLLOUT) }
+        return pollfd(fd: channel.descriptor, events: Int16(events), revents: 0)
+    }
+
+    /// `false` when the direction is over.
+    private func read(_ channel: Channel) -> Bool {
+        switch channel.fill(waiting: false) {
+        case .bytes, .nothing: true
+        case .end, .failed: false
+        }
+    }
+}

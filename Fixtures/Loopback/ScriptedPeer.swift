@@ -1,0 +1,274 @@
+import Glibc
+
+/// A server whose connections follow a script: the peer that misbehaves, byte by byte.
+///
+/// Each accepted connection takes the script of its place in the order of acceptance. What it
+/// receives is kept, and scripts and tests can wait for each other by named signals.
+package final class ScriptedPeer: Sendable {
+    /// One thing that a connection does; a step that fails ends the script.
+    package enum Step: Sendable {
+        /// Reads until an HTTP/1 head is complete, however much has come behind it.
+        case expectHead
+        /// Reads until so many bytes have come since the last expectation was met.
+        case expectBytes(Int)
+        /// Sends these bytes, through TLS after `startTLS`.
+        case send([UInt8])
+        case sendText(String)
+        /// Sends each byte by itself.
+        case sendByteByByte([UInt8])
+        /// Sends bytes past TLS.
+        case sendRaw([UInt8])
+        /// Makes the TLS handshake; the steps behind it speak through it.
+        case startTLS(CertificateFiles, alpn: [String] = [])
+        /// Waits for `release` or another script's `signal`.
+        case waitForSignal(String)
+        case signal(String)
+        /// Waits for so long, or until the peer leaves.
+        case pause(Duration)
+        /// TLS's orderly end.
+        case closeNotify
+        /// FIN, in one direction.
+        case halfClose
+        /// Closes at once, without close_notify; a reset if bytes were left unread.
+        case close
+        /// Closes with a reset.
+        case reset
+        /// Neither reads nor sends until the peer leaves or the server stops.
+        case silence
+        /// Reads until the peer's end.
+        case readUntilEnd
+    }
+
+    /// What one connection has seen so far.
+    package struct Transcript: Sendable, Hashable {
+        /// Everything received, decrypted after `startTLS`.
+        package var received: [UInt8] = []
+        /// The peer has ended its direction, or is gone.
+        package var hasEnded = false
+        /// The steps that were completed.
+        package var steps = 0
+        /// The script is over and the socket closed.
+        package var isClosed = false
+
+        /// What was received, as text.
+        package var text: String { String(decoding: received, as: UTF8.self) }
+    }
+
+    package let port: UInt16
+    private let listener: Listener
+    private let stage: Stage
+
+    /// Gives connection n the script `scripts[n]`, and every later one `otherwise`.
+    package init(
+        _ scripts: [[Step]], otherwise: [Step] = [.close], ipv6: Bool = false
+    ) throws {
+        listener = try Listener(name: "scripted", ipv6: ipv6)
+        port = listener.port
+        stage = Stage(StageState())
+        try listener.start { [stage] descriptor, index in
+            let script = index < scripts.count ? scripts[index] : otherwise
+            stage.change { $0.connections[index] = Transcript() }
+            var actor = ScriptActor(descriptor: descriptor, index: index, stage: stage)
+            for step in script {
+                guard actor.perform(step) else { break }
+                stage.change { $0.connections[index]?.steps += 1 }
+            }
+            actor.finish()
+        }
+    }
+
+    /// Plays the same script on every connection.
+    package convenience init(everyConnection script: [Step]) throws {
+        try self.init([], otherwise: script)
+    }
+
+    deinit {
+        stop()
+    }
+
+    /// How many connections were accepted.
+    package var connectionCount: Int { stage.withLock { $0.connections.count } }
+
+    /// What connection `index` has seen; empty when there was none.
+    package func transcript(_ index: Int) -> Transcript {
+        stage.withLock { $0.connections[index] ?? Transcript() }
+    }
+
+    /// Lets every `waitForSignal` with this name go on, now and later.
+    package func release(_ signal: String) {
+        stage.change { _ = $0.signals.insert(signal) }
+    }
+
+    /// Closes everything and joins every thread; a second call does nothing.
+    package func stop() {
+        stage.change { $0.isStopped = true }
+        listener.stop()
+    }
+
+    // MARK: Waiting, blocking the calling thread
+
+    /// Waits until so many connections were accepted; `false` when the time is over.
+    package func waitUntil(connections count: Int, timeout: Duration = .seconds(5)) -> Bool {
+        waitUntil(timeout) { $0.connections.count >= count }
+    }
+
+    /// Waits until a script has performed `.signal(name)`, or `release(name)` was called.
+    package func waitUntil(signal name: String, timeout: Duration = .seconds(5)) -> Bool {
+        waitUntil(timeout) { $0.signals.contains(name) }
+    }
+
+    /// Waits until connection `index` is in a state that `condition` accepts.
+    package func waitUntil(
+        connection index: Int, timeout: Duration = .seconds(5),
+        _ condition: (Transcript) -> Bool
+    ) -> Bool {
+        waitUntil(timeout) { $0.connections[index].map(condition) ?? false }
+    }
+
+    private func waitUntil(_ timeout: Duration, _ condition: (StageState) -> Bool) -> Bool {
+        stage.wait(until: Monotonic.after(timeout)) { condition($0) ? true : nil } ?? false
+    }
+
+    // MARK: Waiting, for tasks
+
+    package func connections(_ count: Int, timeout: Duration = .seconds(5)) async -> Bool {
+        await onOwnThread { self.waitUntil(connections: count, timeout: timeout) }
+    }
+
+    package func signal(_ name: String, timeout: Duration = .seconds(5)) async -> Bool {
+        await onOwnThread { self.waitUntil(signal: name, timeout: timeout) }
+    }
+
+    package func connection(
+        _ index: Int, timeout: Duration = .seconds(5),
+        _ condition: @escaping @Sendable (Transcript) -> Bool
+    ) async -> Bool {
+        await onOwnThread {
+            self.waitUntil(connection: index, timeout: timeout, condition)
+        }
+    }
+
+    /// Waits on a thread of its own, so that no task's thread is blocked.
+    private func onOwnThread(_ wait: @escaping @Sendable () -> Bool) async -> Bool {
+        await withCheckedContinuation { continuation in
+            let thread = WorkerThread.start("scripted-wait") {
+                continuation.resume(returning: wait())
+            }
+            guard let thread else {
+                continuation.resume(returning: false)
+                return
+            }
+            pthread_detach(thread)
+        }
+    }
+}
+
+/// What a scripted peer's threads and its test share.
+typealias Stage = Guarded<StageState>
+
+struct StageState: Sendable {
+    var connections: [Int: ScriptedPeer.Transcript] = [:]
+    var signals: Set<String> = []
+    var isStopped = false
+}
+
+/// Performs one connection's steps.
+private struct ScriptActor {
+    private let channel: Channel
+    private let index: Int
+    private let stage: Stage
+    /// Where the next expectation begins in what was received.
+    private var position = 0
+
+    init(descriptor: Int32, index: Int, stage: Stage) {
+        channel = Channel(descriptor: descriptor)
+        self.index = index
+        self.stage = stage
+    }
+
+    /// Whether the next step may follow.
+    mutating func perform(_ step: ScriptedPeer.Step) -> Bool {
+        switch step {
+        case .expectHead, .expectBytes: return expect(step)
+        case .send(let bytes): return send(bytes)
+        case .sendText(let text): return send(Array(text.utf8))
+        case .sendByteByByte(let bytes): return bytes.allSatisfy { send([$0]) }
+        case .sendRaw(let bytes): return channel.sendRaw(bytes)
+        case .startTLS(let files, let protocols): return startTLS(files, protocols)
+        case .waitForSignal(let name):
+            let released = stage.wait(until: nil) { state -> Bool? in
+                if state.signals.contains(name) { return true }
+                return state.isStopped ? false : nil
+            }
+            return released ?? false
+        case .signal(let name):
+            stage.change { _ = $0.signals.insert(name) }
+            return true
+        case .pause(let duration):
+            return Socket.sleep(channel.descriptor, until: Monotonic.after(duration))
+        case .closeNotify:
+            channel.sendCloseNotify()
+            return true
+        case .halfClose:
+            return shutdown(channel.descriptor, Int32(SHUT_WR)) == 0
+        case .close: return false
+        case .reset:
+            Socket.resetOnClose(channel.descriptor)
+            return false
+        case .silence:
+            _ = Socket.sleep(channel.descriptor, until: nil)
+            return true
+        case .readUntilEnd:
+            while receive() {}
+            return true
+        }
+    }
+
+    func finish() {
+        stage.change { $0.connections[index]?.isClosed = true }
+    }
+
+    private mutating func expect(_ step: ScriptedPeer.Step) -> Bool {
+        while true {
+            let position = position
+            let met = stage.withLock { state -> Int? in
+                guard let received = state.connections[index]?.received else { return nil }
+                return received.withUnsafeBytes { bytes in
+                    let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+                    if case .expectBytes(let count) = step {
+                        return rest.count >= count ? count : nil
+                    }
+                    return RequestHead.length(in: rest)
+                }
+            }
+            if let met {
+                self.position += met
+                return true
+            }
+            guard receive() else { return false }
+        }
+    }
+
+    /// Receives once and keeps it; `false` at the end.
+    private func receive() -> Bool {
+        let fill = channel.input.isEmpty ? channel.fill(waiting: true) : .bytes
+        let bytes = Array(channel.input.readable)
+        channel.input.removeAll()
+        stage.change { state in
+            state.connections[index]?.received += bytes
+            if fill != .bytes { state.connections[index]?.hasEnded = true }
+        }
+        return fill == .bytes
+    }
+
+    private func send(_ bytes: [UInt8]) -> Bool {
+        channel.output.append(bytes)
+        return channel.flush()
+    }
+
+    private func startTLS(_ files: CertificateFiles, _ protocols: [String]) -> Bool {
+        let settings = TLSAcceptor.Settings(certificate: files, protocols: protocols)
+        guard let acceptor = try? TLSAcceptor(settings) else { return false }
+        return channel.acceptTLS(acceptor)
+    }
+}

@@ -1,0 +1,39 @@
+# Every command of the README and of CONTRIBUTING.md. The work itself is in .ci/ and Fixtures/.
+# STRICT is shared by every debug build, so that `test` and `check` build once, not twice.
+STRICT = -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error
+FOLDERS = $(wildcard Package.swift Sources Tests Fixtures Benchmarks Examples)
+
+.PHONY: demo test check format bench fuzz docs certs sanitize
+
+demo: ## A table: fresh clients share one pool, over every protocol and route.
+	@.ci/install build
+	@Fixtures/demo/run
+
+test: ## Every test; installs the libraries and real servers that are missing.
+	@.ci/install test
+	@$(MAKE) --no-print-directory certs
+	@STRICT="$(STRICT)" .ci/test
+
+check: ## Format, warnings as errors, imports, and the tidy tests.
+	swift format lint --strict -r -p $(FOLDERS)
+	swift build --build-tests $(STRICT)
+	swift test --skip-build $(STRICT) --filter '^ApusTidyTests\.'
+
+format: ## Rewrites the Swift files as .swift-format says.
+	swift format -i -r -p $(FOLDERS)
+
+bench: ## Measures the tool and the layers.
+	@.ci/optional Benchmarks/run "make bench: there are no benchmarks in this tree yet."
+
+fuzz: ## Runs each fuzz target for FUZZ_SECONDS (20 by default).
+	@.ci/optional Fixtures/fuzz/run "make fuzz: there are no fuzz targets in this tree yet."
+
+docs: ## The public API's documentation, in .build/docs.
+	@.ci/docs
+
+certs: ## Certificates for the loopback servers, made anew when missing or near their end.
+	@Fixtures/certs/generate
+
+sanitize: ## Every test under the thread sanitizer, then under the address sanitizer.
+	@.ci/sanitize thread
+	@.ci/sanitize address

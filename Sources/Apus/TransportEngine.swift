@@ -1,0 +1,90 @@
+import ApusTransport
+
+/// The engine: connections, their pool and the threads that carry them.
+///
+/// Everything is given when it is made and nothing is global: two engines cannot affect each other.
+/// Make one, share it, and make as many clients over it as there are requests.
+public final class TransportEngine: HTTPTransport {
+    let engine: Engine
+
+    /// Makes an engine and starts its threads.
+    ///
+    /// - Parameters:
+    ///   - tuning: every number it works by; `.default` unless told otherwise.
+    ///   - observer: hears what happens; without one nothing is gathered.
+    /// - Throws: `InvalidTuning` naming the field at fault, or `TransportError` when the system has no
+    ///   descriptor or thread left.
+    public init(_ tuning: EngineTuning = .default, observer: (any EngineObserver)? = nil) throws {
+        engine = try Engine.make(tuning, observer: observer)
+    }
+
+    /// The numbers that this engine works by; they never change.
+    public var tuning: EngineTuning { engine.tuning }
+
+    /// Where tasks may run to share the connections' threads: `Task(executorPreference:)`.
+    ///
+    /// An option, never a requirement: such a task's requests never change threads. It must not block.
+    public var executor: any TaskExecutor { engine.executor }
+
+    /// Sends a request and returns as soon as its final head has come; the body follows as it is read.
+    ///
+    /// - Throws: `TransportError`; before anything is dialled when the request itself is at fault.
+    public func send(
+        _ request: HTTPRequest, body: RequestBody, options: RequestOptions
+    ) async throws(TransportError) -> Response {
+        let outgoing: OutgoingRequest
+        do throws(InvalidRequest) {
+            outgoing = try OutgoingRequest(request, body: body, options: options, tuning: engine.tuning)
+        } catch {
+            throw TransportError(.invalidRequest(error), phase: .request, message: error.description)
+        }
+        return Response(try await engine.execute(outgoing))
+    }
+
+    /// Ends the engine: no new requests, those in flight have `drain` to finish, then they are cut.
+    ///
+    /// Returns when no connection, descriptor or thread is left; a second call returns at once.
+    /// - Returns: one line for each route that was still busy when the time ran out.
+    @discardableResult
+    public func shutdown(drain: Duration = .zero) async -> [String] {
+        await engine.shutDown(drain: drain)
+    }
+
+    /// What the engine holds and has done, at this instant.
+    public func snapshot() -> EngineSnapshot {
+        EngineSnapshot(engine.snapshot())
+    }
+}
+
+/// An engine at one instant: what it holds, and what it has done since it was made.
+public struct EngineSnapshot: Sendable, Hashable, Codable {
+    /// Connections that stand, idle ones included.
+    public let connections: Int
+    public let idle: Int
+    public let leased: Int
+    /// Connections being made.
+    public let dialling: Int
+    /// Requests waiting for a connection.
+    public let waiting: Int
+    /// Exchanges in flight.
+    public let exchanges: Int
+    public let connectionsOpened: Int
+    public let dialFailures: Int
+    /// Exchanges that went out on a connection that had carried one before.
+    public let reuses: Int
+    /// One line per route, such as "https://host: 3 leased, 2 idle, 1 dialling, 0 waiting".
+    public let routes: [String]
+
+    init(_ snapshot: ApusTransport.EngineSnapshot) {
+        connections = snapshot.connections
+        idle = snapshot.idle
+        leased = snapshot.leased
+        dialling = snapshot.dialling
+        waiting = snapshot.waiting
+        exchanges = snapshot.exchanges
+        connectionsOpened = snapshot.connectionsOpened
+        dialFailures = snapshot.dialFailures
+        reuses = snapshot.reuses
+        routes = snapshot.routes
+    }
+}

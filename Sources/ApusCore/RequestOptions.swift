@@ -1,0 +1,31 @@
+/// What one request wants that others may not; every `nil` leaves the choice to the client.
+public struct RequestOptions: Sendable {
+    /// How a request shares connections.
+    public enum Reuse: Sendable, Hashable {
+        /// An idle connection if there is one, and it is kept afterwards.
+        case pooled
+        /// A new connection, which is kept afterwards.
+        case fresh
+        /// A new connection, which is closed afterwards.
+        case oneShot
+    }
+
+    /// From the call to the last byte; `nil`, the default, is no limit.
+    public var totalTimeout: Duration?
+    /// From the request's start to the final head; `nil`, the default, is no limit.
+    public var headTimeout: Duration?
+    /// Silence between two reads of the body; `nil`, the default, is no limit.
+    public var readIdleTimeout: Duration?
+    /// Default `pooled`.
+    public var reuse = Reuse.pooled
+    public var versions: HTTPVersionPolicy?
+    public var isolation: IsolationScope?
+    /// `inherit`, the default, leaves the choice to the client.
+    public var proxy = ProxySetting.inherit
+    /// Where to connect instead of the origin's own address.
+    public var connectTo: ConnectTarget?
+    /// Permits sending again after an unclear failure, as an `Idempotency-Key` does.
+    public var isIdempotent = false
+
+    public init() {}
+}

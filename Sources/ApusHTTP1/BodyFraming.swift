@@ -1,0 +1,131 @@
+import HTTPTypes
+
+/// Where a response's body ends.
+enum BodyFraming: Equatable {
+    /// There is none.
+    case none
+    /// None either: the connection becomes a raw duplex.
+    case tunnel
+    case chunked
+    case length(UInt64)
+    /// It ends with the connection.
+    case untilClose
+
+    /// The rules of RFC 9112, section 6.3, in their order.
+    ///
+    /// Stricter than the RFC where it lets a recipient choose: what two readers could take in two
+    /// ways is refused.
+    static func of(
+        code: Int, minorVersion: UInt8, facts: MessageFacts, asked: RequestFacts
+    ) throws(HTTP1Error) -> BodyFraming {
+        // 1. HEAD, 1xx, 204 and 304 have no body, whatever the fields say.
+        if code == 101 {
+            guard asked.isUpgrade else { throw .malformed("a 101 comes only when asked for") }
+            return .tunnel
+        }
+        // 2. A 2xx to CONNECT starts a tunnel; length and encoding in it mean nothing.
+        if asked.isConnect, 200..<300 ~= code { return .tunnel }
+        if code < 200 || code == 204 || code == 304 || asked.isHead { return .none }
+        guard facts.encodings > 0 else {
+            // 6. A valid Content-Length; 8. otherwise the body ends with the connection.
+            return facts.contentLength.map { .length($0) } ?? .untilClose
+        }
+        // 3. Both together are how smuggling works.
+        guard facts.contentLength == nil else {
+            throw .malformed("Transfer-Encoding and Content-Length exclude each other")
+        }
+        // 6.1: a server must not send it to, or as, HTTP/1.0.
+        guard minorVersion > 0 else {
+            throw .malformed("an HTTP/1.0 response has no Transfer-Encoding")
+        }
+        // 4. We offer no other coding (TE), so a final one but chunked, or one more, is a fault.
+        guard facts.encodings == 1, facts.isChunked else {
+            throw .malformed("the only transfer coding is chunked, once")
+        }
+        return .chunked
+    }
+}
+
+/// What a request means for its response's framing.
+struct RequestFacts {
+    var isHead = false
+    var isConnect = false
+    var isUpgrade = false
+    /// The request said `Connection: close`.
+    var expectsClose = false
+}
+
+/// What the fields of a message say about its framing and about the connection.
+struct MessageFacts {
+    private(set) var contentLength: UInt64?
+    /// Content-Length came more than once, or as a list, always with one value.
+    private(set) var isLengthRepeated = false
+    /// Codings in Transfer-Encoding.
+    private(set) var encodings = 0
+    private(set) var isChunked = false
+    private(set) var saysClose = false
+    private(set) var saysKeepAlive = false
+    private(set) var keepAlive = KeepAliveHint()
+
+    /// Takes in a field that has a meaning here.
+    mutating func note(
+        _ role: FieldRole, _ value: Range<Int>, in bytes: RawSpan
+    ) throws(HTTP1Error) {
+        switch role {
+        case .contentLength: try noteLength(value, in: bytes)
+        case .transferEncoding:
+            bytes.forEachElement(of: value) { coding in
+                encodings += 1
+                isChunked = bytes.equals("chunked", in: coding)
+            }
+        case .connection:
+            bytes.forEachElement(of: value) { option in
+                if bytes.equals("close", in: option) { saysClose = true }
+                if bytes.equals("keep-alive", in: option) { saysKeepAlive = true }
+            }
+        case .keepAlive: noteKeepAlive(value, in: bytes)
+        case .plain, .host, .te, .hopByHop: break
+        }
+    }
+
+    /// Digits only, within 63 bits; a list or a repetition only of one and the same number.
+    private mutating func noteLength(_ value: Range<Int>, in bytes: RawSpan) throws(HTTP1Error) {
+        try bytes.forEachElement(of: value) { (element) throws(HTTP1Error) in
+            guard let length = MessageFacts.number(element, in: bytes) else {
+                throw .malformed("Content-Length is digits only, and below 2^63")
+            }
+            guard contentLength == nil || contentLength == length else {
+                throw .malformed("Content-Length has one value")
+            }
+            isLengthRepeated = contentLength != nil
+            contentLength = length
+        }
+    }
+
+    /// `timeout` and `max` in seconds and requests; anything else in the field is passed over.
+    private mutating func noteKeepAlive(_ value: Range<Int>, in bytes: RawSpan) {
+        bytes.forEachElement(of: value) { parameter in
+            guard let equals = parameter.first(where: { bytes.byte($0) == 0x3D }) else { return }
+            let name = bytes.trimmed(parameter.lowerBound..<equals)
+            let digits = bytes.trimmed(equals + 1..<parameter.upperBound)
+            guard let number = MessageFacts.number(digits, in: bytes),
+                let count = Int32(exactly: number)
+            else { return }
+            if bytes.equals("timeout", in: name) { keepAlive.timeout = .seconds(Int64(count)) }
+            if bytes.equals("max", in: name) { keepAlive.max = Int(count) }
+        }
+    }
+
+    private static func number(_ digits: Range<Int>, in bytes: RawSpan) -> UInt64? {
+        guard !digits.isEmpty else { return nil }
+        var number: Int64 = 0
+        for offset in digits {
+            guard let digit = ASCII.digit(bytes.byte(offset)) else { return nil }
+            let (product, isTooBig) = number.multipliedReportingOverflow(by: 10)
+            let (sum, carries) = product.addingReportingOverflow(Int64(digit))
+            guard !isTooBig, !carries else { return nil }
+            number = sum
+        }
+        return UInt64(number)
+    }
+}

@@ -1,0 +1,122 @@
+import HTTPTypes
+
+/// Fields of one section in their order, and what they say about the message itself.
+struct ParsedFields {
+    /// Everything received, in order; handed over as `HTTPFields` in one go.
+    private(set) var list: [HTTPField] = []
+    private(set) var facts = MessageFacts()
+
+    /// The fields as users see them.
+    ///
+    /// A repeated but identical Content-Length is collapsed into one (RFC 9110, section 8.6), so
+    /// that nobody downstream reads the list in another way.
+    func makeFields() -> HTTPFields {
+        guard facts.isLengthRepeated, let length = facts.contentLength else {
+            return HTTPFields(list)
+        }
+        var isKept = false
+        var fields = HTTPFields()
+        for field in list {
+            guard field.name == .contentLength else {
+                fields.append(field)
+                continue
+            }
+            if !isKept { fields.append(HTTPField(name: field.name, value: String(length))) }
+            isKept = true
+        }
+        return fields
+    }
+
+    /// Reads the field line that starts at `offset`.
+    ///
+    /// - Returns: where the next line starts; `nil` when the line's end has not come yet.
+    @inline(__always)
+    mutating func parseLine(
+        in bytes: RawSpan, at offset: Int, names: FieldNames
+    ) throws(HTTP1Error) -> Int? {
+        let end = bytes.byteCount
+        var colon = offset
+        while colon < end, ASCII.isToken(bytes.byte(colon)) { colon += 1 }
+        guard colon < end else { return nil }
+        guard bytes.byte(colon) == ASCII.colon, colon > offset else {
+            throw ParsedFields.nameFault(in: bytes, from: offset, at: colon)
+        }
+        var start = colon + 1
+        while start < end, ASCII.isBlank(bytes.byte(start)) { start += 1 }
+        let lineEnd = bytes.firstControl(from: start)
+        guard let next = try endOfLine(in: bytes, at: lineEnd) else { return nil }
+        var valueEnd = lineEnd
+        while valueEnd > start, ASCII.isBlank(bytes.byte(valueEnd - 1)) { valueEnd -= 1 }
+
+        let name: HTTPField.Name
+        let role: FieldRole
+        if let known = names.find(offset..<colon, in: bytes) {
+            (name, role) = known
+        } else {
+            (name, role) = try ParsedFields.makeName(offset..<colon, in: bytes)
+        }
+        if role != .plain { try facts.note(role, start..<valueEnd, in: bytes) }
+        // Validated above, so the initialiser blanks nothing.
+        let value = bytes.extracting(start..<valueEnd)
+        if list.isEmpty { list.reserveCapacity(16) }
+        list.append(unsafe value.withUnsafeBytes { unsafe HTTPField(name: name, value: $0) })
+        return next
+    }
+
+    /// A name outside the table; its bytes are known to be a token.
+    private static func makeName(
+        _ range: Range<Int>, in bytes: RawSpan
+    ) throws(HTTP1Error) -> (HTTPField.Name, FieldRole) {
+        let spelling = unsafe bytes.extracting(range).withUnsafeBytes {
+            unsafe String(decoding: $0, as: UTF8.self)
+        }
+        guard let name = HTTPField.Name(spelling) else {
+            throw .malformed("a field name is a token")
+        }
+        return (name, FieldRole(canonicalName: name.canonicalName))
+    }
+
+    private static func nameFault(in bytes: RawSpan, from start: Int, at offset: Int) -> HTTP1Error
+    {
+        let byte = bytes.byte(offset)
+        if offset == start {
+            if ASCII.isBlank(byte) {
+                return .malformed("a field value is not folded over lines (obs-fold)")
+            }
+            if byte == ASCII.lineFeed {
+                return .malformed("a line ends in CR LF, not in a bare LF")
+            }
+            if byte == ASCII.colon { return .malformed("a field name is not empty") }
+        } else if ASCII.isBlank(byte) {
+            return .malformed("no blank stands between a field name and its colon")
+        } else if byte == ASCII.lineFeed || byte == ASCII.carriageReturn {
+            return .malformed("a field line has a colon")
+        }
+        return .malformed("a field name is a token")
+    }
+}
+
+/// Where the next line starts, when CR LF stands at `offset`; refuses any other control byte there.
+///
+/// - Returns: `nil` when the bytes end before the LF.
+@inline(__always)
+func endOfLine(in bytes: RawSpan, at offset: Int) throws(HTTP1Error) -> Int? {
+    guard offset < bytes.byteCount else { return nil }
+    guard bytes.byte(offset) == ASCII.carriageReturn else {
+        throw lineEndFault(bytes.byte(offset))
+    }
+    guard offset + 1 < bytes.byteCount else { return nil }
+    guard bytes.byte(offset + 1) == ASCII.lineFeed else {
+        throw lineEndFault(ASCII.carriageReturn)
+    }
+    return offset + 2
+}
+
+private func lineEndFault(_ byte: UInt8) -> HTTP1Error {
+    switch byte {
+    case ASCII.lineFeed: .malformed("a line ends in CR LF, not in a bare LF")
+    case ASCII.carriageReturn: .malformed("a CR stands only before a LF")
+    case 0: .malformed("a line has no NUL byte")
+    default: .malformed("a line has no control byte but tab")
+    }
+}

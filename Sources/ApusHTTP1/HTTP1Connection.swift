@@ -1,0 +1,237 @@
+package import ApusCore
+package import HTTPTypes
+
+/// The client's side of one HTTP/1.1 connection: turns received bytes into responses, one request
+/// at a time, and says whether the connection may carry another.
+///
+/// Sans-IO: `requestStarted` and `requestFinished` tell it what was sent, `nextEvent` what came.
+package struct HTTP1Connection: Sendable {
+    private enum State: Sendable {
+        /// No exchange; any byte is unsolicited. Exits: `.head` (request).
+        case idle
+        /// Waiting for a head, or within one. Exits: `.head` (1xx), `.fixed`, `.chunked`,
+        /// `.untilClose`, `.ending`, `.upgraded`, `.closed` (fault).
+        case head
+        /// Within a body of known length. Exits: `.ending`, `.closed` (stream ended).
+        case fixed(remaining: UInt64)
+        /// Within a chunked body. Exits: `.idle`, `.closed`.
+        case chunked
+        /// Within a body that ends with the stream. Exits: `.closed` (stream ended).
+        case untilClose
+        /// The body is complete, its end not yet reported. Exits: `.idle`, `.closed`.
+        case ending
+        /// The bytes belong to a raw duplex; final.
+        case upgraded
+        /// Nothing more can be exchanged; final.
+        case closed
+    }
+
+    private let limits: EngineTuning.Limits
+    private var state = State.idle
+    private var head = HeadParser.head
+    private var chunks = ChunkedDecoder()
+    private var asked = RequestFacts()
+    private var informationalCount = 0
+    private var isRequestFinished = true
+    /// What the final head and the end of its body say against keeping the connection.
+    private var objection: CloseReason?
+
+    /// Whether any byte of the present or last response has come.
+    package private(set) var responseStarted = false
+    /// Why the connection cannot be used again; `nil` after `.end` means that it can.
+    package private(set) var closeReason: CloseReason?
+    /// What the last response said about idle time.
+    package private(set) var keepAliveHint = KeepAliveHint()
+
+    package init(limits: EngineTuning.Limits) {
+        self.limits = limits
+    }
+
+    /// Whether no exchange is in flight and another may begin.
+    package var isIdle: Bool {
+        if case .idle = state { true } else { false }
+    }
+
+    // MARK: Requests
+
+    /// The first bytes of a request have gone out, or are about to.
+    ///
+    /// `expectsClose`: the request said `Connection: close`. `isUpgrade`: it asked for another
+    /// protocol, so a 101 may follow.
+    package mutating func requestStarted(
+        method: HTTPRequest.Method, expectsClose: Bool, isUpgrade: Bool
+    ) {
+        precondition(isIdle, "a request was started in state \(state)")
+        state = .head
+        asked = RequestFacts(
+            isHead: method == .head, isConnect: method == .connect, isUpgrade: isUpgrade,
+            expectsClose: expectsClose)
+        head = .head
+        informationalCount = 0
+        isRequestFinished = false
+        objection = nil
+        responseStarted = false
+        keepAliveHint = KeepAliveHint()
+    }
+
+    /// The last byte of the request has gone out.
+    package mutating func requestFinished() {
+        isRequestFinished = true
+    }
+
+    // MARK: Responses
+
+    /// Reads on from `offset`, which moves over what was consumed, up to the next event.
+    ///
+    /// Call until it returns `nil`: then all input is consumed, and what a head or a line lacks is
+    /// kept inside. After `.upgraded` it consumes nothing.
+    ///
+    /// - Throws: the rule that the peer broke; the connection is of no more use.
+    package mutating func nextEvent(
+        in input: RawSpan, offset: inout Int
+    ) throws(HTTP1Error) -> HTTP1Event? {
+        do throws(HTTP1Error) {
+            return try readEvent(in: input, at: &offset)
+        } catch {
+            state = .closed
+            let isUnsolicited = error.reason == .unsolicited
+            closeReason = closeReason ?? (isUnsolicited ? .unsolicitedBytes : .protocolViolation)
+            throw error
+        }
+    }
+
+    private mutating func readEvent(
+        in input: RawSpan, at offset: inout Int
+    ) throws(HTTP1Error) -> HTTP1Event? {
+        switch state {
+        case .upgraded: return nil
+        case .ending: return finish(trailers: nil, hasMoreInput: offset < input.byteCount)
+        default: break
+        }
+        guard offset < input.byteCount else { return nil }
+        switch state {
+        case .idle, .closed:
+            throw .unsolicited("no byte comes on a connection without a request")
+        case .head:
+            responseStarted = true
+            guard try head.parse(input, at: &offset, limits: limits) else { return nil }
+            return try headCompleted()
+        case .fixed(let remaining):
+            let start = offset
+            offset += Int(min(remaining, UInt64(input.byteCount - offset)))
+            let rest = remaining - UInt64(offset - start)
+            state = rest == 0 ? .ending : .fixed(remaining: rest)
+            return .body(start..<offset)
+        case .chunked:
+            switch try chunks.next(in: input, at: &offset, limits: limits) {
+            case .needsMore: return nil
+            case .data(let range): return .body(range)
+            case .end(let trailers):
+                return finish(trailers: trailers, hasMoreInput: offset < input.byteCount)
+            }
+        case .untilClose:
+            let start = offset
+            offset = input.byteCount
+            return .body(start..<offset)
+        case .ending, .upgraded: return nil
+        }
+    }
+
+    /// The peer ended its stream: the end of a body that lasts until then, else a fault if
+    /// anything was owed.
+    package mutating func streamEnded() throws(HTTP1Error) -> HTTP1Event? {
+        switch state {
+        case .ending: return finish(trailers: nil, hasMoreInput: false)
+        case .untilClose:
+            closeReason = isRequestFinished ? .closeDelimited : .requestUnfinished
+            state = .closed
+            return .end(trailers: nil)
+        case .idle:
+            state = .closed
+            closeReason = .peerClosed
+            return nil
+        case .upgraded, .closed: return nil
+        case .head, .fixed, .chunked:
+            let fault = truncation
+            state = .closed
+            closeReason = .peerClosed
+            throw fault
+        }
+    }
+
+    private var truncation: HTTP1Error {
+        switch state {
+        case .head where !responseStarted:
+            .truncated("a response comes before the connection ends")
+        case .head where !head.hasBegun:
+            .truncated("a final response follows an informational one")
+        case .head: .truncated("a response head is complete before the connection ends")
+        case .fixed(let remaining):
+            .truncated("a body is as long as Content-Length says; \(remaining) bytes are missing")
+        default: .truncated("a chunked body ends with its last chunk")
+        }
+    }
+
+    // MARK: Transitions
+
+    private mutating func headCompleted() throws(HTTP1Error) -> HTTP1Event {
+        let head = head
+        self.head = .head
+        guard let line = head.statusLine else { preconditionFailure("a head without status line") }
+        let facts = head.fields.facts
+        let framing = try BodyFraming.of(
+            code: line.code, minorVersion: line.minorVersion, facts: facts, asked: asked)
+        let response = HTTPResponse(
+            status: .init(code: line.code, reasonPhrase: line.reason),
+            headerFields: head.fields.makeFields())
+        if case .tunnel = framing {
+            state = .upgraded
+            closeReason = .upgraded
+            return .upgraded(response)
+        }
+        guard line.code >= 200 else { return try informationalCompleted(response) }
+
+        keepAliveHint = facts.keepAlive
+        objection = objection(minorVersion: line.minorVersion, facts)
+        switch framing {
+        case .none, .tunnel, .length(0):
+            state = .ending
+            return .head(response, bodyLength: 0)
+        case .length(let length):
+            state = .fixed(remaining: length)
+            return .head(response, bodyLength: length)
+        case .chunked:
+            chunks = ChunkedDecoder()
+            state = .chunked
+        case .untilClose: state = .untilClose
+        }
+        return .head(response, bodyLength: nil)
+    }
+
+    private mutating func informationalCompleted(
+        _ response: HTTPResponse
+    ) throws(HTTP1Error) -> HTTP1Event {
+        informationalCount += 1
+        guard informationalCount <= limits.informationalResponses else {
+            throw .tooLarge(
+                "at most \(limits.informationalResponses) informational responses come first")
+        }
+        return .informational(response)
+    }
+
+    /// Persistence (RFC 9112, section 9.3): the default of the version, and what either side said.
+    private func objection(minorVersion: UInt8, _ facts: MessageFacts) -> CloseReason? {
+        if asked.expectsClose || facts.saysClose { return .connectionClose }
+        return minorVersion == 0 && !facts.saysKeepAlive ? .connectionClose : nil
+    }
+
+    /// Ends the exchange; more input behind a complete response is never taken for the next one.
+    private mutating func finish(trailers: HTTPFields?, hasMoreInput: Bool) -> HTTP1Event {
+        closeReason =
+            if !isRequestFinished { .requestUnfinished } else if let objection { objection } else {
+                hasMoreInput ? .unsolicitedBytes : nil
+            }
+        state = closeReason == nil ? .idle : .closed
+        return .end(trailers: trailers)
+    }
+}

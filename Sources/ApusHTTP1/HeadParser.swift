@@ -1,0 +1,235 @@
+import ApusCore
+import HTTPTypes
+
+/// Reads a response head, or the trailers behind a chunked body, from any pieces of it.
+///
+/// Lines that lie within one input are read in place. Only a line that an input's end cuts off is
+/// copied, and it is judged when it is whole: so the verdict never hangs on how bytes were split.
+struct HeadParser {
+    /// The first line of a response.
+    struct StatusLine {
+        /// The x of HTTP/1.x.
+        var minorVersion: UInt8
+        var code: Int
+        var reason: String
+    }
+
+    private enum Line {
+        case complete
+        case incomplete
+        /// The empty line that ends the section.
+        case last
+    }
+
+    private(set) var statusLine: StatusLine?
+    private(set) var fields = ParsedFields()
+    private let hasStatusLine: Bool
+    /// Bytes of whole lines so far.
+    private var lineBytes = 0
+    /// The start of a line whose end has not come; at most `limits.headBytes` of it.
+    private var partial: [UInt8] = []
+
+    /// A parser for a response head.
+    static let head = HeadParser(hasStatusLine: true)
+    /// A parser for a trailer section.
+    static let trailers = HeadParser(hasStatusLine: false)
+
+    private init(hasStatusLine: Bool) {
+        self.hasStatusLine = hasStatusLine
+    }
+
+    /// Whether the section has begun.
+    var hasBegun: Bool { lineBytes > 0 || !partial.isEmpty }
+
+    /// Reads on, up to the end of the section or of the input.
+    ///
+    /// - Returns: whether the section is complete.
+    mutating func parse(
+        _ input: RawSpan, at offset: inout Int, limits: EngineTuning.Limits
+    ) throws(HTTP1Error) -> Bool {
+        let names = FieldNames.common
+        while offset < input.byteCount {
+            if !partial.isEmpty {
+                guard try completePartial(from: input, at: &offset, limits) else { return false }
+                let line = partial
+                partial = []
+                var start = 0
+                switch unsafe try parseLine(line.span.bytes, at: &start, names, limits) {
+                case .complete: continue
+                case .last: return true
+                // Every line is complete at its first LF; if not, nothing may be read past it.
+                case .incomplete: throw .malformed("a line ends in CR LF, not in a bare LF")
+                }
+            }
+            switch try parseLine(input, at: &offset, names, limits) {
+            case .complete: continue
+            case .last: return true
+            case .incomplete:
+                partial.append(copying: input.extracting(offset..<input.byteCount))
+                offset = input.byteCount
+                try checkPartial(limits)
+            }
+        }
+        return false
+    }
+
+    /// Adds input up to the next line feed; `false` when there is none.
+    private mutating func completePartial(
+        from input: RawSpan, at offset: inout Int, _ limits: EngineTuning.Limits
+    ) throws(HTTP1Error) -> Bool {
+        let lineFeed = input.firstLineFeed(from: offset)
+        let end = lineFeed.map { $0 + 1 } ?? input.byteCount
+        partial.append(copying: input.extracting(offset..<end))
+        offset = end
+        try checkPartial(limits)
+        return lineFeed != nil
+    }
+
+    /// What can be said of a line before its end: that it is too long, or not of this protocol.
+    private func checkPartial(_ limits: EngineTuning.Limits) throws(HTTP1Error) {
+        if hasStatusLine, statusLine == nil {
+            unsafe try StatusLine.checkProtocol(of: partial.span.bytes, at: 0)
+        }
+        try checkSize(lineBytes + partial.count, limits)
+    }
+
+    private func checkSize(_ size: Int, _ limits: EngineTuning.Limits) throws(HTTP1Error) {
+        guard size > limits.headBytes else { return }
+        throw .tooLarge("a \(sectionName) has at most \(limits.headBytes) bytes")
+    }
+
+    private var sectionName: String { hasStatusLine ? "response head" : "trailer section" }
+
+    private mutating func parseLine(
+        _ bytes: RawSpan, at offset: inout Int, _ names: FieldNames, _ limits: EngineTuning.Limits
+    ) throws(HTTP1Error) -> Line {
+        let start = offset
+        let line: Line
+        do throws(HTTP1Error) {
+            line = try parseWholeLine(bytes, at: &offset, names)
+        } catch {
+            // A fault counts once its line is whole and within the bound, as it would in pieces;
+            // only another protocol shows at once.
+            offset = start
+            if hasStatusLine, statusLine == nil {
+                try StatusLine.checkProtocol(of: bytes, at: start)
+            }
+            guard let lineFeed = bytes.firstLineFeed(from: start) else { return .incomplete }
+            try checkSize(lineBytes + lineFeed + 1 - start, limits)
+            throw error
+        }
+        guard line != .incomplete else { return line }
+        lineBytes += offset - start
+        try checkSize(lineBytes, limits)
+        guard fields.list.count <= limits.headFields else {
+            throw .tooLarge("a \(sectionName) has at most \(limits.headFields) fields")
+        }
+        return line
+    }
+
+    @inline(__always)
+    private mutating func parseWholeLine(
+        _ bytes: RawSpan, at offset: inout Int, _ names: FieldNames
+    ) throws(HTTP1Error) -> Line {
+        let next: Int?
+        if hasStatusLine, statusLine == nil {
+            next = try parseStatusLine(bytes, at: offset)
+        } else if bytes.byte(offset) == ASCII.carriageReturn {
+            guard let end = try endOfLine(in: bytes, at: offset) else { return .incomplete }
+            offset = end
+            return .last
+        } else {
+            next = try fields.parseLine(in: bytes, at: offset, names: names)
+        }
+        guard let next else { return .incomplete }
+        offset = next
+        return .complete
+    }
+
+    private mutating func parseStatusLine(
+        _ bytes: RawSpan, at offset: Int
+    ) throws(HTTP1Error) -> Int? {
+        guard let (line, next) = try StatusLine.parse(bytes, at: offset) else { return nil }
+        statusLine = line
+        return next
+    }
+}
+
+extension HeadParser.StatusLine {
+    /// Reads `HTTP/1.x SP 3DIGIT SP reason CRLF` (RFC 9112, section 4), exactly.
+    static func parse(
+        _ bytes: RawSpan, at start: Int
+    ) throws(HTTP1Error) -> (HeadParser.StatusLine, next: Int)? {
+        // "HTTP/1.1 200 " is 13 bytes, and CR LF follows.
+        guard start + 15 <= bytes.byteCount else {
+            guard bytes.firstLineFeed(from: start) != nil else { return nil }
+            try checkProtocol(of: bytes, at: start)
+            throw .malformed("a status line is HTTP/1.x, a blank, three digits, a blank, a reason")
+        }
+        try checkProtocol(of: bytes, at: start)
+        guard let minorVersion = ASCII.digit(bytes.byte(start + 7)),
+            bytes.byte(start + 8) == ASCII.space,
+            let hundreds = ASCII.digit(bytes.byte(start + 9)),
+            let tens = ASCII.digit(bytes.byte(start + 10)),
+            let units = ASCII.digit(bytes.byte(start + 11)),
+            bytes.byte(start + 12) == ASCII.space
+        else {
+            throw .malformed("a status line is HTTP/1.x, a blank, three digits, a blank, a reason")
+        }
+        let code = Int(hundreds) * 100 + Int(tens) * 10 + Int(units)
+        guard code >= 100 else { throw .malformed("a status code is not below 100") }
+        let lineEnd = bytes.firstControl(from: start + 13)
+        guard let next = try endOfLine(in: bytes, at: lineEnd) else { return nil }
+        let line = HeadParser.StatusLine(
+            minorVersion: minorVersion, code: code,
+            reason: reason(bytes.extracting(start + 13..<lineEnd)))
+        return (line, next)
+    }
+
+    /// Reason phrases are ISO 8859-1 to swift-http-types, which would blank anything else.
+    private static func reason(_ bytes: RawSpan) -> String {
+        var isASCII = true
+        for offset in 0..<bytes.byteCount where bytes.byte(offset) >= 0x80 { isASCII = false }
+        if isASCII {
+            return unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+        }
+        var text = ""
+        for offset in 0..<bytes.byteCount {
+            text.unicodeScalars.append(Unicode.Scalar(bytes.byte(offset)))
+        }
+        return text
+    }
+
+    /// Refuses what cannot become `HTTP/1.`, from the first byte that differs.
+    static func checkProtocol(of bytes: RawSpan, at start: Int) throws(HTTP1Error) {
+        let count = min(bytes.byteCount - start, 7)
+        for index in 0..<count {
+            let byte = bytes.byte(start + index)
+            let expected: UInt8 =
+                switch index {
+                case 0: 0x48
+                case 1, 2: 0x54
+                case 3: 0x50
+                case 4: 0x2F
+                case 5: 0x31
+                default: 0x2E
+                }
+            if byte != expected { throw protocolFault(at: index, byte) }
+        }
+    }
+
+    private static func protocolFault(at index: Int, _ byte: UInt8) -> HTTP1Error {
+        switch (index, byte) {
+        case (0, 0x14...0x17):
+            .malformed("a response begins with HTTP/1.x; this looks like a TLS record")
+        case (0, 0x00):
+            .malformed("a response begins with HTTP/1.x; this looks like an HTTP/2 frame")
+        case (0, ASCII.carriageReturn), (0, ASCII.lineFeed):
+            .malformed("no empty line stands before a status line")
+        case (0...4, _):
+            .malformed("a response begins with HTTP/1.x; this is another protocol, or HTTP/0.9")
+        default:
+            .malformed("a response begins with HTTP/1.x; this is another version of HTTP")
+        }
+    }
+}

@@ -1,0 +1,200 @@
+package import ApusCore
+package import HTTPTypes
+
+/// How a request's body is framed.
+package enum RequestFraming: Sendable, Hashable {
+    /// There is no body; methods that expect one say so with a length of 0.
+    case none
+    case length(UInt64)
+    case chunked
+}
+
+/// The forms of a request target (RFC 9112, section 3.2).
+package enum TargetForm: Sendable, Hashable {
+    /// `/path?query`
+    case origin
+    /// `http://authority/path?query`, to a forwarding proxy.
+    case absolute
+    /// `authority`, for CONNECT.
+    case authority
+    /// `*`, for OPTIONS.
+    case asterisk
+}
+
+/// What a request says about its connection.
+package enum ConnectionOption: Sendable, Hashable {
+    /// Nothing, which means to keep it.
+    case keepAlive
+    /// `Connection: close`
+    case close
+    /// `Connection: Upgrade` and the protocol asked for.
+    case upgrade(String)
+}
+
+/// Writes requests: the caller's fields in their order and case, and nothing but what the message
+/// needs besides.
+///
+/// Everything is checked before the first byte is written, so a refused request leaves no trace.
+package enum RequestEncoder {
+    /// Appends a whole head, from the request line to the empty line.
+    ///
+    /// `Host` comes first unless the caller placed it; `additional` are fields for this hop alone,
+    /// such as a proxy's credentials; framing fields come last unless the caller placed them.
+    ///
+    /// - Throws: `InvalidRequest` naming the field that cannot be sent or that contradicts another.
+    package static func appendHead(
+        of request: HTTPRequest, target: TargetForm, framing: RequestFraming,
+        connection: ConnectionOption, additional: HTTPFields, to output: inout [UInt8]
+    ) throws(InvalidRequest) {
+        try RequestValidator.validate(request)
+        try RequestValidator.check(fields: additional)
+        if case .upgrade(let name) = connection { try check(upgrade: name) }
+        let fields = request.headerFields
+        let plan = try RequestFieldPlan(fields, request: request, target: target, framing: framing)
+
+        output.reserveCapacity(output.count + 256 + fields.count * 64)
+        try appendRequestLine(request, plan, target, to: &output)
+        if !plan.hasHost { append("Host: ", plan.authority, to: &output) }
+        for field in fields where plan.sends(field) { append(field, to: &output) }
+        for field in additional { append(field, to: &output) }
+        switch connection {
+        case .keepAlive: break
+        case .close: append("Connection: close\r\n", to: &output)
+        case .upgrade(let name):
+            append("Connection: Upgrade\r\n", to: &output)
+            append("Upgrade: ", name, to: &output)
+        }
+        if !plan.hasFraming { appendFraming(framing, of: request.method, to: &output) }
+        append("\r\n", to: &output)
+    }
+
+    /// Appends what stands before a chunk's data; `size` is above zero, since 0 ends the body.
+    package static func appendChunkHead(size: Int, to output: inout [UInt8]) {
+        precondition(size > 0, "an empty chunk would end the body")
+        appendNumber(UInt64(size), radix: 16, to: &output)
+        append("\r\n", to: &output)
+    }
+
+    /// Appends what stands behind a chunk's data.
+    package static func appendChunkEnd(to output: inout [UInt8]) {
+        append("\r\n", to: &output)
+    }
+
+    /// Appends the last chunk, the trailers and the empty line.
+    ///
+    /// - Throws: `InvalidRequest` naming a trailer that cannot be sent as one.
+    package static func appendLastChunk(
+        trailers: HTTPFields, to output: inout [UInt8]
+    ) throws(InvalidRequest) {
+        try RequestValidator.check(fields: trailers)
+        for field in trailers
+        where FieldRole(canonicalName: field.name.canonicalName) != .plain {
+            throw InvalidRequest(
+                field: field.name.canonicalName, reason: "cannot be sent as a trailer")
+        }
+        append("0\r\n", to: &output)
+        for field in trailers { append(field, to: &output) }
+        append("\r\n", to: &output)
+    }
+
+    // MARK: Parts
+
+    private static func check(upgrade name: String) throws(InvalidRequest) {
+        // A protocol is a name with an optional version: token[/token] (RFC 9110, section 7.8).
+        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count <= 2, parts.allSatisfy({ RequestValidator.isToken(String($0)) }) else {
+            throw InvalidRequest(field: "upgrade", reason: "is no protocol name")
+        }
+    }
+
+    private static func appendRequestLine(
+        _ request: HTTPRequest, _ plan: RequestFieldPlan, _ target: TargetForm,
+        to output: inout [UInt8]
+    ) throws(InvalidRequest) {
+        let path = request.path ?? ""
+        var scheme = ""
+        switch target {
+        case .origin where path.isEmpty || path == "*":
+            throw InvalidRequest(field: "path", reason: "does not begin with a slash")
+        case .absolute:
+            scheme = request.scheme ?? ""
+            guard RequestValidator.isToken(scheme) else {
+                throw InvalidRequest(field: "scheme", reason: "is missing or no name")
+            }
+        case .asterisk where path != "*":
+            throw InvalidRequest(field: "path", reason: "is not *")
+        case .authority where request.method != .connect:
+            throw InvalidRequest(field: "method", reason: "is not CONNECT for a tunnel")
+        default: break
+        }
+        append(request.method.rawValue, to: &output)
+        output.append(ASCII.space)
+        switch target {
+        case .origin: append(path, to: &output)
+        case .absolute:
+            append(scheme, to: &output)
+            append("://", to: &output)
+            append(plan.authority, to: &output)
+            // OPTIONS for a whole server has no path in this form (RFC 9112, section 3.2.4).
+            if path != "*" { append(path, to: &output) }
+        case .authority: append(plan.authority, to: &output)
+        case .asterisk: append("*", to: &output)
+        }
+        append(" HTTP/1.1\r\n", to: &output)
+    }
+
+    private static func appendFraming(
+        _ framing: RequestFraming, of method: HTTPRequest.Method, to output: inout [UInt8]
+    ) {
+        let length: UInt64
+        switch framing {
+        case .chunked: return append("Transfer-Encoding: chunked\r\n", to: &output)
+        case .length(let count): length = count
+        // These methods mean something by a body, so its absence is said (RFC 9110, section 8.6).
+        case .none where method == .post || method == .put || method == .patch: length = 0
+        case .none: return
+        }
+        append("Content-Length: ", to: &output)
+        appendNumber(length, radix: 10, to: &output)
+        append("\r\n", to: &output)
+    }
+
+    private static func append(_ field: HTTPField, to output: inout [UInt8]) {
+        append(field.name.rawName, to: &output)
+        append(": ", to: &output)
+        unsafe field.withUnsafeBytesOfValue { unsafe output.append(contentsOf: $0) }
+        append("\r\n", to: &output)
+    }
+
+    private static func append(
+        _ start: StaticString, _ value: String, to output: inout [UInt8]
+    ) {
+        append(start, to: &output)
+        append(value, to: &output)
+        append("\r\n", to: &output)
+    }
+
+    @inline(__always)
+    private static func append(_ text: String, to output: inout [UInt8]) {
+        let bytes = text.utf8.span
+        unsafe bytes.withUnsafeBufferPointer { unsafe output.append(contentsOf: $0) }
+    }
+
+    @inline(__always)
+    private static func append(_ text: StaticString, to output: inout [UInt8]) {
+        // The pointer lives as long as the program: the text is a literal.
+        unsafe output.append(
+            contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    private static func appendNumber(_ number: UInt64, radix: UInt64, to output: inout [UInt8]) {
+        let first = output.count
+        var rest = number
+        repeat {
+            let digit = UInt8(rest % radix)
+            output.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+            rest /= radix
+        } while rest > 0
+        output[first...].reverse()
+    }
+}

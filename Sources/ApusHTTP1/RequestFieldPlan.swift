@@ -1,0 +1,105 @@
+import ApusCore
+import HTTPTypes
+
+/// Which of the caller's fields go out, decided and checked before anything is written.
+struct RequestFieldPlan {
+    /// What the target and a `Host` made here say; empty when the caller's `Host` serves instead.
+    let authority: String
+    /// The caller placed `Host`.
+    private(set) var hasHost = false
+    /// The caller placed the field that frames the body.
+    private(set) var hasFraming = false
+    /// Names that the caller's `Connection` listed, in lower case: they go no further than here.
+    private var listed: [String] = []
+
+    init(
+        _ fields: HTTPFields, request: HTTPRequest, target: TargetForm, framing: RequestFraming
+    ) throws(InvalidRequest) {
+        authority = request.authority ?? ""
+        for field in fields where FieldRole(field) == .connection {
+            for name in field.value.split(separator: ",") {
+                listed.append(RequestFieldPlan.trimmed(name).lowercased())
+            }
+        }
+        for field in fields where sends(field) {
+            switch FieldRole(field) {
+            case .host: try placeHost(field, target)
+            case .contentLength: try placeLength(field, framing)
+            case .transferEncoding: try placeEncoding(field, framing)
+            default: continue
+            }
+        }
+        guard hasHost && target != .absolute && target != .authority || !authority.isEmpty else {
+            throw InvalidRequest(field: "host", reason: "is missing")
+        }
+    }
+
+    /// Whether one of the caller's fields goes out: those for one hop never do (RFC 9110, section
+    /// 7.6.1), except `TE: trailers`, which is about the message.
+    func sends(_ field: HTTPField) -> Bool {
+        switch FieldRole(field) {
+        case .connection, .keepAlive, .hopByHop: false
+        case .te: field.value.lowercased() == "trailers"
+        case .plain, .host, .contentLength, .transferEncoding:
+            listed.isEmpty || !listed.contains(field.name.canonicalName)
+        }
+    }
+
+    private mutating func placeHost(
+        _ field: HTTPField, _ target: TargetForm
+    ) throws(InvalidRequest) {
+        guard !hasHost else {
+            throw InvalidRequest(field: "host", reason: "appears more than once")
+        }
+        try RequestValidator.check(authority: field.value)
+        // These targets name the host themselves, and two names would be read in two ways.
+        if target == .absolute || target == .authority {
+            guard field.value.lowercased() == authority.lowercased() else {
+                throw InvalidRequest(field: "host", reason: "differs from the request's authority")
+            }
+        }
+        hasHost = true
+    }
+
+    private mutating func placeLength(
+        _ field: HTTPField, _ framing: RequestFraming
+    ) throws(InvalidRequest) {
+        guard !hasFraming else {
+            throw InvalidRequest(field: "content-length", reason: "appears beside other framing")
+        }
+        let length: UInt64
+        switch framing {
+        case .none: length = 0
+        case .length(let count): length = count
+        case .chunked:
+            throw InvalidRequest(field: "content-length", reason: "is given for a chunked body")
+        }
+        guard field.value == String(length) else {
+            throw InvalidRequest(field: "content-length", reason: "differs from the body's length")
+        }
+        hasFraming = true
+    }
+
+    private mutating func placeEncoding(
+        _ field: HTTPField, _ framing: RequestFraming
+    ) throws(InvalidRequest) {
+        guard !hasFraming, framing == .chunked, field.value.lowercased() == "chunked" else {
+            throw InvalidRequest(
+                field: "transfer-encoding", reason: "differs from how the body is sent")
+        }
+        hasFraming = true
+    }
+
+    private static func trimmed(_ text: Substring) -> Substring {
+        var text = text
+        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
+        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
+        return text
+    }
+}
+
+extension FieldRole {
+    init(_ field: HTTPField) {
+        self.init(canonicalName: field.name.canonicalName)
+    }
+}

@@ -1,0 +1,139 @@
+/// The bytes that HTTP/1.1 gives a meaning to.
+enum ASCII {
+    static let tab: UInt8 = 0x09
+    static let lineFeed: UInt8 = 0x0A
+    static let carriageReturn: UInt8 = 0x0D
+    static let space: UInt8 = 0x20
+    static let comma: UInt8 = 0x2C
+    static let colon: UInt8 = 0x3A
+    static let semicolon: UInt8 = 0x3B
+
+    /// The letters, digits and signs of a token (RFC 9110, section 5.6.2), as two sets of bits.
+    private static let tokenBelow64: UInt64 = 0x03FF_6CFA_0000_0000
+    private static let tokenFrom64: UInt64 = 0x57FF_FFFF_C7FF_FFFE
+
+    /// Whether a byte may stand in a token.
+    @inline(__always)
+    static func isToken(_ byte: UInt8) -> Bool {
+        let set = byte < 64 ? tokenBelow64 : tokenFrom64
+        return byte < 128 && (set &>> UInt64(byte & 63)) & 1 == 1
+    }
+
+    /// Whether a byte is a blank: a space or a tab.
+    @inline(__always)
+    static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
+
+    /// The value of a decimal digit.
+    @inline(__always)
+    static func digit(_ byte: UInt8) -> UInt8? {
+        let value = byte &- 0x30
+        return value <= 9 ? value : nil
+    }
+
+    /// The value of a hexadecimal digit.
+    @inline(__always)
+    static func hexDigit(_ byte: UInt8) -> UInt8? {
+        if let digit = digit(byte) { return digit }
+        let letter = (byte | 0x20) &- 0x61
+        return letter < 6 ? letter + 10 : nil
+    }
+
+    /// The small letter of a capital one; any other byte as it is.
+    @inline(__always)
+    static func lowercased(_ byte: UInt8) -> UInt8 {
+        byte &- 0x41 < 26 ? byte | 0x20 : byte
+    }
+}
+
+/// Scanning, eight bytes at a time; every load is checked against the span's bounds.
+extension RawSpan {
+    @inline(__always)
+    func byte(_ offset: Int) -> UInt8 {
+        // Any byte is a valid UInt8, and the load checks the bounds itself.
+        unsafe unsafeLoad(fromByteOffset: offset, as: UInt8.self)
+    }
+
+    @inline(__always)
+    func word(_ offset: Int) -> UInt64 {
+        // Any eight bytes are a valid UInt64; on a big-endian machine their order is turned.
+        UInt64(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+
+    /// The first control byte but tab (below 0x20, or 0x7F) at or after `start`; the end if none.
+    @inline(__always)
+    func firstControl(from start: Int) -> Int {
+        var offset = start
+        while offset + 8 <= byteCount {
+            let word = word(offset)
+            // Bytes below 0x20 and bytes equal to 0x7F leave their high bit set. A borrow can only
+            // reach bytes above a true hit, so the lowest hit is exact.
+            let deletes = word ^ 0x7F7F_7F7F_7F7F_7F7F
+            let low = (word &- 0x2020_2020_2020_2020) & ~word
+            let hits =
+                (low | ((deletes &- 0x0101_0101_0101_0101) & ~deletes)) & 0x8080_8080_8080_8080
+            guard hits != 0 else {
+                offset += 8
+                continue
+            }
+            offset += hits.trailingZeroBitCount >> 3
+            guard byte(offset) == ASCII.tab else { return offset }
+            offset += 1
+        }
+        while offset < byteCount {
+            let byte = byte(offset)
+            if (byte < 0x20 && byte != ASCII.tab) || byte == 0x7F { return offset }
+            offset += 1
+        }
+        return offset
+    }
+
+    /// The first line feed at or after `start`.
+    func firstLineFeed(from start: Int) -> Int? {
+        var offset = start
+        while offset + 8 <= byteCount {
+            let others = word(offset) ^ 0x0A0A_0A0A_0A0A_0A0A
+            let hits = (others &- 0x0101_0101_0101_0101) & ~others & 0x8080_8080_8080_8080
+            if hits != 0 { return offset + hits.trailingZeroBitCount >> 3 }
+            offset += 8
+        }
+        while offset < byteCount {
+            if byte(offset) == ASCII.lineFeed { return offset }
+            offset += 1
+        }
+        return nil
+    }
+
+    /// A range without the blanks at its two ends.
+    @inline(__always)
+    func trimmed(_ range: Range<Int>) -> Range<Int> {
+        var lower = range.lowerBound
+        var upper = range.upperBound
+        while lower < upper, ASCII.isBlank(byte(lower)) { lower += 1 }
+        while lower < upper, ASCII.isBlank(byte(upper - 1)) { upper -= 1 }
+        return lower..<upper
+    }
+
+    /// Whether a range holds these small letters, in either case.
+    func equals(_ letters: StaticString, in range: Range<Int>) -> Bool {
+        guard letters.utf8CodeUnitCount == range.count else { return false }
+        // The pointer lives as long as the program: the text is a literal.
+        let literal = unsafe UnsafeBufferPointer(start: letters.utf8Start, count: range.count)
+        for index in 0..<range.count
+        where unsafe ASCII.lowercased(byte(range.lowerBound + index)) != literal[index] {
+            return false
+        }
+        return true
+    }
+
+    /// Gives each element of a comma-separated list, without the blanks around it.
+    func forEachElement<Failure: Error>(
+        of list: Range<Int>, _ body: (Range<Int>) throws(Failure) -> Void
+    ) throws(Failure) {
+        var start = list.lowerBound
+        for offset in list where byte(offset) == ASCII.comma {
+            try body(trimmed(start..<offset))
+            start = offset + 1
+        }
+        try body(trimmed(start..<list.upperBound))
+    }
+}

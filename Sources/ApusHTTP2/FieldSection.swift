@@ -1,0 +1,143 @@
+import ApusCore
+import HTTPTypes
+
+/// One header or trailer section while it is decoded, against its bounds.
+///
+/// Sections never interleave on a connection (RFC 9113, section 4.3), so a session has one of
+/// these.
+struct FieldSection {
+    /// What to do after a field.
+    enum Verdict {
+        case keep
+        /// Beyond a bound for the first time; from here on fields are counted and thrown away.
+        case tooLarge(String)
+        /// Four times beyond it: a bomb (CVE-2016-6581), worth the connection.
+        case bomb
+        /// A name or a value that HTTPTypes cannot hold.
+        case malformed
+    }
+
+    /// A section that grows to this many times a bound ends the connection.
+    private static let bombFactor = 4
+    /// Room made for a section's fields at its beginning.
+    private static let usualFields = 12
+    /// The longest value that is remembered from one answer to the next.
+    private static let maxRecentValue = 64
+
+    /// The stream that the section is for; `nil` between sections.
+    private(set) var stream: HTTP2Stream?
+    private(set) var fields = HTTPFields()
+    /// The value of `:status`; 0 in a trailer section.
+    private(set) var status = 0
+    /// Names, values and 32 bytes for each field (RFC 9113, section 6.5.2).
+    private(set) var byteCount = 0
+    private var fieldCount = 0
+    private var isDiscarding = false
+
+    /// The last field of each common name: most answers of a peer repeat most of their fields.
+    private var recent: [HTTPField?]
+    private var lastStatus = 200
+    private var lastHead = HTTPResponse(status: .init(code: 200))
+
+    private let maxBytes: Int
+    private let maxFields: Int
+    private let names = FieldNames.common
+
+    init(limits: EngineTuning.Limits) {
+        maxBytes = limits.headBytes
+        maxFields = limits.headFields
+        recent = [HTTPField?](repeating: nil, count: names.count)
+    }
+
+    mutating func begin(for stream: HTTP2Stream) {
+        self.stream = stream
+        fields = HTTPFields()
+        fields.reserveCapacity(Self.usualFields)
+        status = 0
+        byteCount = 0
+        fieldCount = 0
+        isDiscarding = false
+    }
+
+    mutating func end() {
+        stream = nil
+        fields = HTTPFields()
+    }
+
+    /// Keeps a field, or says why not.
+    mutating func add(
+        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+    ) -> Verdict {
+        byteCount += name.count + value.count + 32
+        fieldCount += 1
+        if byteCount > maxBytes || fieldCount > maxFields { return exceeded() }
+        guard !isDiscarding else { return .keep }
+        if name.first == UInt8(ascii: ":") {
+            // nghttp2 let no other through than one `:status` of three digits.
+            status = value.reduce(0) { $0 * 10 + Int($1 &- 0x30) }
+            return .keep
+        }
+        if let index = names.index(of: name) {
+            fields.append(commonField(index, value))
+            return .keep
+        }
+        let text = String(decoding: name, as: UTF8.self)
+        guard let name = HTTPField.Name(parsed: text) else {
+            discard()
+            return .malformed
+        }
+        fields.append(HTTPField(name: name, value: value))
+        return .keep
+    }
+
+    /// The head of a final or informational response.
+    mutating func response() -> HTTPResponse {
+        if status != lastStatus {
+            lastHead = HTTPResponse(status: .init(code: status))
+            lastStatus = status
+        }
+        // The copy shares the status with the last one and takes only the fields for itself.
+        var response = lastHead
+        response.headerFields = fields
+        return response
+    }
+
+    /// Keeps nothing of this section from here on.
+    mutating func discard() {
+        isDiscarding = true
+        fields = HTTPFields()
+    }
+
+    /// A field of a common name; the last one again when its value is the same.
+    private mutating func commonField(
+        _ index: Int, _ value: UnsafeBufferPointer<UInt8>
+    ) -> HTTPField {
+        if let field = recent[index], Self.isValue(of: field, value) { return field }
+        let field = HTTPField(name: names[index], value: value)
+        if value.count <= Self.maxRecentValue, names[index] != .setCookie {
+            recent[index] = field
+        }
+        return field
+    }
+
+    private static func isValue(
+        of field: HTTPField, _ value: UnsafeBufferPointer<UInt8>
+    ) -> Bool {
+        field.withUnsafeBytesOfValue { known in
+            guard known.count == value.count else { return false }
+            for index in 0..<known.count where known[index] != value[index] { return false }
+            return true
+        }
+    }
+
+    private mutating func exceeded() -> Verdict {
+        if byteCount / Self.bombFactor > maxBytes || fieldCount / Self.bombFactor > maxFields {
+            return .bomb
+        }
+        guard !isDiscarding else { return .keep }
+        discard()
+        return byteCount > maxBytes
+            ? .tooLarge("more than \(maxBytes) bytes of fields")
+            : .tooLarge("more than \(maxFields) fields")
+    }
+}

@@ -1,0 +1,184 @@
+import ApusCore
+import CApusNghttp2
+import HTTPTypes
+
+// What nghttp2 found in the peer's bytes, called from within `bytesReceived` and `nextOutput`.
+
+extension HTTP2Session {
+    /// A header section begins on a stream that still takes one.
+    func headersBegan(on id: HTTP2StreamID) {
+        census.headersWelcomed()
+        section.end()
+        guard let stream = stream(id) else { return }
+        section.begin(for: stream)
+        // A stream settled here still decodes its sections, for HPACK's sake, and keeps nothing.
+        if stream.progress == .settled { section.discard() }
+    }
+
+    /// One field of the current section; false ends the connection.
+    func fieldReceived(
+        _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
+    ) -> Bool {
+        switch section.add(name, value) {
+        case .keep: return true
+        case .tooLarge(let reason):
+            refuseSection(.tooLarge(reason), code: ErrorCode.enhanceYourCalm)
+            return true
+        case .malformed:
+            refuseSection(.malformed("a name that no field has"), code: ErrorCode.protocolError)
+            return true
+        case .bomb:
+            fail(
+                HTTP2Error(.abuse("field section"), "a field section far beyond its bound"),
+                code: ErrorCode.enhanceYourCalm)
+            return false
+        }
+    }
+
+    /// The section is whole, and fit to be what its place says.
+    func headersReceived(on id: HTTP2StreamID, isEnd: Bool) {
+        defer { section.end() }
+        guard let stream = section.stream, stream.id == id, stream.progress != .settled
+        else { return }
+        if stream.progress == .body {
+            settleAsEnded(stream, trailers: section.fields)
+            return
+        }
+        guard section.status >= 100 else {
+            refuse(
+                stream, .malformed("status \(section.status)"), code: ErrorCode.protocolError)
+            return
+        }
+        let response = section.response()
+        guard section.status >= 200 else {
+            informationalReceived(response, on: stream)
+            return
+        }
+        stream.progress = .body
+        events.append(.head(id, response, endOfBody: isEnd))
+        if isEnd { settleAsEnded(stream, trailers: nil) }
+    }
+
+    /// Data of an open stream; the connection's window is credited at once, so that a slow reader
+    /// of this stream holds up no other.
+    func dataReceived(_ bytes: UnsafeBufferPointer<UInt8>, on id: HTTP2StreamID) {
+        census.usefulBytesMoved()
+        _ = nghttp2_session_consume_connection(session, bytes.count)
+        guard let stream = stream(id), stream.progress == .body else { return }
+        stream.unconsumedCount += bytes.count
+        events.append(bytes, on: id)
+    }
+
+    /// The last DATA frame of an open stream.
+    func dataEnded(on id: HTTP2StreamID) {
+        guard let stream = stream(id), stream.progress == .body else { return }
+        settleAsEnded(stream, trailers: nil)
+    }
+
+    /// The peer's RST_STREAM; nghttp2 closes the stream next.
+    func resetReceived(on id: HTTP2StreamID, code: UInt32) {
+        stream(id)?.peerResetCode = code
+    }
+
+    /// The peer's SETTINGS; nghttp2 has applied and answered them.
+    func settingsReceived() {
+        let peer = nghttp2_session_get_remote_settings(
+            session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+        let most = min(tuning.maxStreamsPerConnection, Int(peer))
+        guard most != maxStreams || !hasPeerSettings else { return }
+        hasPeerSettings = true
+        maxStreams = most
+        events.append(.settingsChanged(maxStreams: most))
+    }
+
+    /// The answer to a PING; one that was not asked for means nothing.
+    func pingAnswered(_ number: UInt64) {
+        guard number == pingInFlight else { return }
+        pingInFlight = nil
+        events.append(.pingAcknowledged)
+    }
+
+    /// The peer's GOAWAY; the streams above its last one are over, and those that never left.
+    ///
+    /// nghttp2 closes the former next and calls them refused whatever the code says; by then they
+    /// are settled here, in order of their numbers.
+    func goAwayReceived(lastStreamID: HTTP2StreamID, code: UInt32, debug: String) {
+        isGoAwayReceived = true
+        events.append(.goAway(lastStreamID: lastStreamID, code: code, debug: debug))
+        for stream in streamsInOrder() where !stream.isSent || stream.id > lastStreamID {
+            end(stream, stream.isSent ? .aboveLastStreamID(goAwayCode: code) : .notSent)
+        }
+    }
+
+    /// A frame that breaks the rules; nghttp2 resets its stream, or ends the connection.
+    ///
+    /// Which of the two is known only later, so the complaint waits for the stream to be closed.
+    func invalidFrameReceived(on id: HTTP2StreamID, _ code: Int32) {
+        guard let stream = stream(id) else { return }
+        census.streamReset()
+        stream.complaint = Nghttp2.text(code)
+    }
+
+    /// The stream is gone on both sides.
+    func streamClosed(_ id: HTTP2StreamID, code: UInt32) {
+        guard let stream = stream(id) else { return }
+        settle(stream, verdict(on: stream, code: code))
+        forget(id)
+        events.append(.closed(id))
+    }
+
+    /// HEADERS of a request went out whole.
+    func requestSent(on id: HTTP2StreamID) {
+        stream(id)?.isSent = true
+    }
+
+    /// nghttp2's own GOAWAY went out: what the peer did wrong, in its words.
+    func violationReported(code: UInt32, reason: String) {
+        terminated = HTTP2Error(
+            .protocolViolation(code: code),
+            census.isHTTP1 ? "the peer speaks HTTP/1" : reason.isEmpty ? "error \(code)" : reason)
+    }
+
+    /// Takes over from nghttp2 once its GOAWAY is among the frames gathered.
+    func endIfTerminated() {
+        guard failure == nil, let terminated else { return }
+        failure = terminated
+        endAllStreams()
+    }
+
+    private func refuseSection(_ failure: StreamFailure, code: UInt32) {
+        guard let stream = section.stream else { return }
+        refuse(stream, failure, code: code)
+    }
+
+    private func informationalReceived(_ response: HTTPResponse, on stream: HTTP2Stream) {
+        stream.informationalCount += 1
+        guard stream.informationalCount <= limits.informationalResponses else {
+            refuse(
+                stream,
+                .tooLarge("more than \(limits.informationalResponses) informational responses"),
+                code: ErrorCode.enhanceYourCalm)
+            return
+        }
+        events.append(.informational(stream.id, response))
+    }
+
+    private func settleAsEnded(_ stream: HTTP2Stream, trailers: HTTPFields?) {
+        stream.progress = .settled
+        events.append(.end(stream.id, trailers: trailers))
+    }
+
+    /// Why a stream was closed whose response was neither complete nor refused by us.
+    private func verdict(on stream: HTTP2Stream, code: UInt32) -> StreamFailure {
+        if !stream.isSent { return .notSent }
+        if let code = stream.peerResetCode {
+            return code == ErrorCode.refusedStream ? .refused : .reset(code: code)
+        }
+        if let complaint = stream.complaint { return .malformed(complaint) }
+        return switch code {
+        case ErrorCode.flowControlError: .malformed("more data than the window allows")
+        case ErrorCode.protocolError: .malformed("the body is not as long as announced")
+        default: .malformed("error \(code)")
+        }
+    }
+}

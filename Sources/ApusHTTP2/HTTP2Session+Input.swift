@@ -1,0 +1,83 @@
+package import ApusCore
+import CApusNghttp2
+
+// The peer's bytes, and what ends the connection.
+
+extension HTTP2Session {
+    /// Takes bytes from the peer; what they mean comes out of `nextEvent()`.
+    ///
+    /// - Throws: what ends the connection. The events then tell what became of each stream, and
+    ///   every later call throws the same.
+    package func bytesReceived(_ input: RawSpan) throws(HTTP2Error) {
+        if let failure { throw failure }
+        guard !isEnded else { return }
+        input.withUnsafeBytes { bytes in
+            var start = 0
+            while start < bytes.count, failure == nil {
+                let end = min(start + Self.inputSlice, bytes.count)
+                feed(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+                start = end
+            }
+        }
+        events.flush()
+        if let failure { throw failure }
+    }
+
+    /// The peer's bytes are at an end, by its FIN or by an error below: every open stream fails.
+    ///
+    /// A stream whose response is complete is only closed.
+    package func streamEnded() {
+        guard !isEnded else { return }
+        isEnded = true
+        endAllStreams()
+    }
+
+    /// Tells the time, for the bounds on PING and SETTINGS, which are rates.
+    ///
+    /// Without it those two are bound by nghttp2's 1,000 unanswered frames alone.
+    package func timePassed(now: Deadline) {
+        census.timePassed(now: now)
+    }
+
+    private func feed(_ slice: UnsafeRawBufferPointer) {
+        census.count(slice)
+        let code = nghttp2_session_mem_recv(
+            session, slice.assumingMemoryBound(to: UInt8.self).baseAddress, slice.count)
+        guard failure == nil else { return }
+        if code < 0 {
+            fail(nghttp2: Int32(truncatingIfNeeded: code))
+        } else if let abuse = census.abuse {
+            fail(abuse: abuse, "the peer floods the connection: \(abuse)")
+        } else {
+            settleAccounts()
+        }
+    }
+
+    /// After each slice: lets answers out before they amount to a flood, and notices when nghttp2
+    /// has given the connection up.
+    private func settleAccounts() {
+        // nghttp2 does not say that it has queued a GOAWAY of its own; that it takes no requests is
+        // the only sign, and taking the frames out brings the reason (`frameSent`).
+        let isSuspect = nghttp2_session_check_request_allowed(session) == 0
+        let isBurst = census.unansweredFrames > 256 && ready.count < Self.maxReadyAnswers
+        guard isSuspect || isBurst else { return }
+        gather(limit: ready.count + Self.inputSlice)
+    }
+
+    private func fail(nghttp2 code: Int32) {
+        switch code {
+        case NGHTTP2_ERR_FLOODED.rawValue:
+            fail(abuse: "PING or SETTINGS", "the peer does not wait for our answers")
+        case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue:
+            fail(abuse: "CONTINUATION", "a field section in too many frames")
+        default:
+            fail(
+                HTTP2Error(.internalFailure(code), Nghttp2.text(code)),
+                code: ErrorCode.internalError)
+        }
+    }
+
+    private func fail(abuse: String, _ message: String) {
+        fail(HTTP2Error(.abuse(abuse), message), code: ErrorCode.enhanceYourCalm)
+    }
+}

@@ -1,0 +1,287 @@
+package import ApusCore
+import CApusNghttp2
+package import HTTPTypes
+
+/// One HTTP/2 client connection: requests and the peer's bytes in, events and our bytes out.
+///
+/// Confined to one thread at a time. Inputs are `bytesReceived`, `streamEnded` and `timePassed`;
+/// outputs are `nextEvent()` and `nextOutput(into:limit:)`. Taking output makes events too
+/// (`.bodyDrained`, `.closed` and the end of a stream that was reset here), so a caller takes
+/// output and then events until there is neither.
+///
+/// After any thrown `HTTP2Error` of the connection the events tell what became of each stream, and
+/// `nextOutput` still holds a GOAWAY that is worth sending.
+package final class HTTP2Session {
+    /// The most that nghttp2 is fed at once, so that its bound of 1,000 unanswered frames is never
+    /// met by an honest burst (16 KiB hold 963 PINGs).
+    static let inputSlice = 16 * 1024
+    /// DATA of one stream arriving in one read is joined up to this many bytes.
+    static let maxJoinedBody = 64 * 1024
+    /// Answers taken out of nghttp2 and not yet taken from us; beyond, its own bound ends the
+    /// flood.
+    static let maxReadyAnswers = 64 * 1024
+    /// The most fields, as MAX_HEADER_LIST_SIZE counts, that a request may have.
+    static let maxRequestSection = 256 * 1024
+
+    let limits: EngineTuning.Limits
+    let tuning: EngineTuning.HTTP2
+    /// Owned: made by `init`, freed by `deinit`, and never given away.
+    let session: OpaquePointer
+
+    /// Every stream that was submitted and is not closed, sent or not.
+    var streams: [HTTP2StreamID: HTTP2Stream] = [:]
+    /// The stream found last: frames come in runs.
+    var lastStream: HTTP2Stream?
+    var events = EventQueue()
+    /// Frames taken out of nghttp2 that nobody has taken from us; goes out first.
+    var ready: [UInt8] = []
+    /// Where gathering into `ready` stops, looked at by the DATA callback.
+    var readyLimit = 0
+    var census = FrameCensus()
+    var section: FieldSection
+    var request = RequestSection()
+    /// What ended the connection; nothing enters nghttp2 once it is set.
+    package internal(set) var failure: HTTP2Error?
+    /// What nghttp2 holds against the peer, from when its GOAWAY was framed.
+    var terminated: HTTP2Error?
+    var isGoAwayReceived = false
+    var isShutDown = false
+    /// Whether the peer's bytes are at an end.
+    var isEnded = false
+    /// The number carried by our PING that is not answered yet.
+    var pingInFlight: UInt64?
+    var pingCount: UInt64 = 0
+    /// Streams that may be open at once: the tuning's bound or the peer's, the lower.
+    package internal(set) var maxStreams: Int
+    /// Whether the peer's SETTINGS have come.
+    package internal(set) var hasPeerSettings = false
+    /// Whether the peer has acknowledged ours (RFC 9113, section 6.5.3).
+    package internal(set) var areSettingsAcknowledged = false
+
+    /// Opens a session and queues its preface, SETTINGS and the connection's window.
+    package init(
+        _ tuning: EngineTuning.HTTP2, limits: EngineTuning.Limits
+    ) throws(HTTP2Error) {
+        guard let session = Nghttp2.newSession() else {
+            throw HTTP2Error(.internalFailure(NGHTTP2_ERR_NOMEM.rawValue), "no memory")
+        }
+        self.session = session
+        self.tuning = tuning
+        self.limits = limits
+        section = FieldSection(limits: limits)
+        maxStreams = min(tuning.maxStreamsPerConnection, Nghttp2.assumedMaxStreams)
+        // The pointer is unowned: nghttp2 lives within this object and calls back only while one of
+        // its methods runs.
+        nghttp2_session_set_user_data(session, Unmanaged.passUnretained(self).toOpaque())
+        try queuePreface()
+    }
+
+    deinit {
+        nghttp2_session_del(session)
+    }
+
+    /// Streams submitted and not closed yet.
+    package var openStreams: Int { streams.count }
+
+    /// Whether no new stream can be opened, for good.
+    package var isDraining: Bool {
+        isGoAwayReceived || isShutDown || isEnded || failure != nil
+            || nghttp2_session_get_next_stream_id(session) > UInt32(Int32.max)
+    }
+
+    /// Whether a PING of ours is not answered yet.
+    package var isPingInFlight: Bool { pingInFlight != nil }
+
+    /// The next thing that became so, in order.
+    package func nextEvent() -> HTTP2Event? { events.next() }
+
+    private func queuePreface() throws(HTTP2Error) {
+        let entries = [
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_ENABLE_PUSH.rawValue), value: 0),
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
+                value: UInt32(clamping: tuning.streamWindow)),
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE.rawValue),
+                value: UInt32(clamping: limits.headBytes)),
+        ]
+        try check(nghttp2_submit_settings(session, 0, entries, entries.count))
+        let window = Int32(clamping: tuning.connectionWindow)
+        try check(nghttp2_session_set_local_window_size(session, 0, 0, window))
+    }
+
+    /// Turns nghttp2's word for a failure of its own into ours.
+    func check(_ code: Int32) throws(HTTP2Error) {
+        guard code < 0 else { return }
+        throw HTTP2Error(.internalFailure(code), Nghttp2.text(code))
+    }
+}
+
+// MARK: Commands
+
+extension HTTP2Session {
+    /// Opens a stream for a request; without a body END_STREAM goes with its HEADERS.
+    ///
+    /// Beyond `maxStreams` the request waits within the session until a slot is free. The caller
+    /// keeps to the bound; this is for when the peer lowers it in between.
+    package func submit(
+        _ request: HTTPRequest, hasBody: Bool
+    ) throws(HTTP2Error) -> HTTP2StreamID {
+        if isDraining { throw refusal() }
+        do throws(InvalidRequest) {
+            try self.request.fill(request)
+        } catch {
+            throw HTTP2Error(error)
+        }
+        try checkSection(request)
+        var provider = nghttp2_data_provider()
+        provider.read_callback = Nghttp2.readCallback
+        let result = self.request.withFields { fields, count in
+            hasBody
+                ? nghttp2_submit_request(session, nil, fields, count, &provider, nil)
+                : nghttp2_submit_request(session, nil, fields, count, nil, nil)
+        }
+        if result == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE.rawValue { throw refusal() }
+        try check(result)
+        let stream = HTTP2Stream(id: result)
+        if !hasBody { stream.outgoing.finish(trailers: nil) }
+        streams[result] = stream
+        return result
+    }
+
+    /// Ends a stream that nobody wants any more; nothing but `.closed` follows.
+    ///
+    /// All later bytes of it are dropped, and the connection's window stays whole.
+    package func reset(_ id: HTTP2StreamID, code: UInt32) {
+        guard failure == nil, let stream = stream(id) else { return }
+        stream.progress = .settled
+        stream.outgoing.discard()
+        _ = nghttp2_submit_rst_stream(session, 0, id, code)
+        if stream.isSent {
+            census.streamReset()
+        } else {
+            // nghttp2 drops the HEADERS from its queue; the peer never hears of the stream.
+            forget(id)
+            events.append(.closed(id))
+        }
+    }
+
+    /// Sends a PING, unless one is on its way already.
+    package func ping() {
+        guard failure == nil, !isEnded, pingInFlight == nil else { return }
+        pingCount += 1
+        let number = pingCount
+        let code = withUnsafeBytes(of: number.bigEndian) {
+            nghttp2_submit_ping(session, 0, $0.assumingMemoryBound(to: UInt8.self).baseAddress)
+        }
+        if code == 0 { pingInFlight = number }
+    }
+
+    /// Takes no new streams and says so (GOAWAY, NO_ERROR); open ones go on to their end.
+    package func shutDown() {
+        guard !isShutDown, failure == nil, !isEnded else { return }
+        isShutDown = true
+        _ = nghttp2_submit_goaway(session, 0, 0, ErrorCode.noError, nil, 0)
+    }
+
+    /// Ends the connection with a GOAWAY of this code; every open stream fails.
+    package func goAway(code: UInt32) {
+        guard failure == nil, !isEnded else { return }
+        fail(HTTP2Error(.ended(code: code), "ended by the caller"), code: code)
+    }
+
+    /// Continues the numbering of streams at `next`, an odd number above those in use.
+    package func skipStreamIDs(to next: HTTP2StreamID) {
+        _ = nghttp2_session_set_next_stream_id(session, next)
+    }
+
+    private func refusal() -> HTTP2Error {
+        let isExhausted = nghttp2_session_get_next_stream_id(session) > UInt32(Int32.max)
+        return isExhausted
+            ? HTTP2Error(.streamsExhausted, "every stream number was used")
+            : HTTP2Error(.closing, "the connection takes no new streams")
+    }
+
+    private func checkSection(_ request: HTTPRequest) throws(HTTP2Error) {
+        let peer = nghttp2_session_get_remote_settings(
+            session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE)
+        let most = min(Int(peer), Self.maxRequestSection)
+        guard self.request.listSize <= most else {
+            throw HTTP2Error(
+                .tooLarge, "the request's fields are \(self.request.listSize) bytes of \(most)")
+        }
+        guard request.extendedConnectProtocol != nil else { return }
+        guard
+            nghttp2_session_get_remote_settings(
+                session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1
+        else {
+            throw HTTP2Error(
+                InvalidRequest(field: "protocol", reason: "is not offered by the peer (RFC 8441)"))
+        }
+    }
+}
+
+// MARK: Streams
+
+extension HTTP2Session {
+    /// The open stream of this number.
+    func stream(_ id: HTTP2StreamID) -> HTTP2Stream? {
+        if let lastStream, lastStream.id == id { return lastStream }
+        lastStream = streams[id]
+        return lastStream
+    }
+
+    func forget(_ id: HTTP2StreamID) {
+        streams[id] = nil
+        if lastStream?.id == id { lastStream = nil }
+    }
+
+    /// Settles a stream as failed; `.closed` follows when it is gone on both sides.
+    func settle(_ stream: HTTP2Stream, _ failure: StreamFailure) {
+        guard stream.progress != .settled else { return }
+        stream.progress = .settled
+        stream.outgoing.discard()
+        events.append(.failed(stream.id, failure))
+    }
+
+    /// Fails a stream for what the peer sent on it, and tells the peer so.
+    func refuse(_ stream: HTTP2Stream, _ failure: StreamFailure, code: UInt32) {
+        settle(stream, failure)
+        _ = nghttp2_submit_rst_stream(session, 0, stream.id, code)
+        census.streamReset()
+    }
+
+    /// Settles and closes every open stream.
+    func endAllStreams() {
+        for stream in streamsInOrder() { end(stream, stream.isSent ? .connectionLost : .notSent) }
+    }
+
+    /// Settles and closes a stream now; what nghttp2 still says of it is not heard.
+    func end(_ stream: HTTP2Stream, _ failure: StreamFailure) {
+        settle(stream, failure)
+        forget(stream.id)
+        events.append(.closed(stream.id))
+    }
+
+    /// The open streams by their numbers, so that what befalls them all is told in a fixed order.
+    func streamsInOrder() -> [HTTP2Stream] {
+        streams.values.sorted { $0.id < $1.id }
+    }
+
+    /// Ends the connection: nghttp2 is not called any more, and a GOAWAY says why.
+    func fail(_ error: HTTP2Error, code: UInt32) {
+        guard failure == nil else { return }
+        failure = error
+        ready.append(contentsOf: Self.goAwayFrame(code: code))
+        endAllStreams()
+    }
+
+    /// A GOAWAY frame by hand (RFC 9113, section 6.8): the peer opened no streams, so the last is
+    /// 0.
+    private static func goAwayFrame(code: UInt32) -> [UInt8] {
+        var frame: [UInt8] = [0, 0, 8, FrameType.goAway, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        withUnsafeBytes(of: code.bigEndian) { frame.append(contentsOf: $0) }
+        return frame
+    }
+}

@@ -1,0 +1,31 @@
+/// One stream, as far as nghttp2 does not keep it: how far the response has come, and the body that
+/// waits to leave.
+final class HTTP2Stream {
+    /// How far the response has come.
+    enum Progress {
+        /// Exits: `.body` at the final head, `.settled` by anything that fails or resets the
+        /// stream.
+        case awaitingHead
+        /// The final head was delivered. Exits: `.settled`.
+        case body
+        /// `.end` or `.failed` was delivered, or we reset the stream; only `.closed` is still due.
+        case settled
+    }
+
+    let id: HTTP2StreamID
+    var progress = Progress.awaitingHead
+    /// Whether the request's HEADERS went out; until then the peer cannot know of it.
+    var isSent = false
+    /// The code of the peer's RST_STREAM.
+    var peerResetCode: UInt32?
+    /// What was wrong with a frame of the peer's on this stream.
+    var complaint: String?
+    var informationalCount = 0
+    /// Bytes of the body delivered and not yet reported as consumed: the most that may be credited.
+    var unconsumedCount = 0
+    var outgoing = OutgoingBody()
+
+    init(id: HTTP2StreamID) {
+        self.id = id
+    }
+}

@@ -1,0 +1,68 @@
+import ApusCore
+import HTTPTypes
+
+/// The bytes of one request that wait to leave: a queue of slices, never joined or copied until
+/// they are framed.
+struct OutgoingBody {
+    private var slices: [Bytes] = []
+    /// The first slice not yet used up.
+    private var head = 0
+    /// The bytes in all slices from `head` on.
+    private(set) var count = 0
+    /// Whether nothing will be added.
+    private(set) var isFinished = false
+    private(set) var trailers: HTTPFields?
+    /// Whether the bytes were thrown away: nothing of the body may leave any more.
+    private(set) var isDiscarded = false
+    /// Whether nghttp2 was told to wait for more and must be woken by name.
+    var isDeferred = false
+
+    mutating func append(_ bytes: Bytes) {
+        guard !bytes.isEmpty, !isFinished else { return }
+        slices.append(bytes)
+        count += bytes.count
+    }
+
+    mutating func finish(trailers: HTTPFields?) {
+        guard !isFinished else { return }
+        isFinished = true
+        self.trailers = trailers
+    }
+
+    /// Moves the first `length` bytes to the end of `output`; there must be as many.
+    mutating func move(_ length: Int, to output: inout [UInt8]) {
+        precondition(length <= count, "a DATA frame longer than the bytes queued for it")
+        count -= length
+        var left = length
+        while left > 0 {
+            let slice = slices[head]
+            let step = min(left, slice.count)
+            slice.withSpan { output.append(copying: $0.extracting(0..<step)) }
+            left -= step
+            if step == slice.count {
+                dropHead()
+            } else {
+                slices[head] = slice.dropFirst(step)
+            }
+        }
+    }
+
+    /// Lets go of all bytes; nothing can be added any more.
+    mutating func discard() {
+        slices = []
+        head = 0
+        count = 0
+        isFinished = true
+        isDiscarded = true
+        trailers = nil
+    }
+
+    /// Gives the first slice free at once, and its place in the array once in a while.
+    private mutating func dropHead() {
+        slices[head] = .empty
+        head += 1
+        guard head == slices.count || head == 64 else { return }
+        slices.removeFirst(head)
+        head = 0
+    }
+}

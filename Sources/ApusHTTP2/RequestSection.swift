@@ -1,0 +1,160 @@
+import ApusCore
+import CApusNghttp2
+import HTTPTypes
+
+/// A request's header or trailer section as nghttp2 takes it: names and values in one buffer.
+///
+/// Names become lower case, and what belongs to one HTTP/1 connection stays behind
+/// (RFC 9113, section 8.2.2).
+struct RequestSection {
+    private struct Field {
+        let nameStart: Int
+        let valueStart: Int
+        let end: Int
+        let flags: UInt8
+    }
+
+    private var bytes: [UInt8] = []
+    private var fields: [Field] = []
+
+    /// Names, values and 32 bytes for each field, as a peer's MAX_HEADER_LIST_SIZE counts.
+    var listSize: Int { bytes.count + fields.count * 32 }
+
+    /// Fills the section with a request's head.
+    ///
+    /// - Throws: `InvalidRequest` naming the part that cannot be sent.
+    mutating func fill(_ request: HTTPRequest) throws(InvalidRequest) {
+        clear()
+        guard let authority = request.authority ?? Self.host(of: request.headerFields) else {
+            throw InvalidRequest(field: "authority", reason: "is missing")
+        }
+        try Self.check(authority: authority)
+        add(":method", request.method.rawValue)
+        let tunnelled = request.extendedConnectProtocol
+        if request.method == .connect, tunnelled == nil {
+            // A plain CONNECT has neither scheme nor path (RFC 9113, section 8.5).
+            add(":authority", authority)
+        } else {
+            guard let scheme = request.scheme, !scheme.isEmpty else {
+                throw InvalidRequest(field: "scheme", reason: "is missing")
+            }
+            guard let path = request.path, !path.isEmpty else {
+                throw InvalidRequest(field: "path", reason: "is missing")
+            }
+            try RequestURL.check(target: path)
+            if let tunnelled { add(":protocol", tunnelled) }
+            add(":scheme", scheme)
+            add(":authority", authority)
+            add(":path", path)
+        }
+        addFields(request.headerFields)
+    }
+
+    /// Fills the section with trailers.
+    mutating func fill(trailers: HTTPFields) {
+        clear()
+        addFields(trailers)
+    }
+
+    /// Gives the fields as nghttp2 wants them, for the length of one call.
+    func withFields<Result>(_ body: (UnsafePointer<nghttp2_nv>?, Int) -> Result) -> Result {
+        bytes.withUnsafeBufferPointer { bytes in
+            withUnsafeTemporaryAllocation(of: nghttp2_nv.self, capacity: fields.count) { list in
+                // nghttp2 takes non-const pointers and copies what they show.
+                let base = UnsafeMutablePointer(mutating: bytes.baseAddress)
+                for (index, field) in fields.enumerated() {
+                    let entry = nghttp2_nv(
+                        name: base.map { $0 + field.nameStart },
+                        value: base.map { $0 + field.valueStart },
+                        namelen: field.valueStart - field.nameStart,
+                        valuelen: field.end - field.valueStart,
+                        flags: field.flags)
+                    list.initializeElement(at: index, to: entry)
+                }
+                return body(UnsafePointer(list.baseAddress), fields.count)
+            }
+        }
+    }
+
+    private mutating func clear() {
+        // Room for the usual head is kept from one request to the next, more is not.
+        bytes.removeAll(keepingCapacity: bytes.capacity <= 8 * 1024)
+        fields.removeAll(keepingCapacity: fields.capacity <= 128)
+    }
+
+    private mutating func add(_ name: String, _ value: String) {
+        let nameStart = bytes.count
+        bytes.append(contentsOf: name.utf8)
+        let valueStart = bytes.count
+        bytes.append(contentsOf: value.utf8)
+        fields.append(
+            Field(nameStart: nameStart, valueStart: valueStart, end: bytes.count, flags: 0))
+    }
+
+    private mutating func addFields(_ list: HTTPFields) {
+        guard !list.isEmpty else { return }
+        let named = Self.namesInConnection(list)
+        for field in list where Self.isKept(field, named: named) {
+            let nameStart = bytes.count
+            bytes.append(contentsOf: field.name.canonicalName.utf8)
+            let valueStart = bytes.count
+            field.withUnsafeBytesOfValue { bytes.append(contentsOf: $0) }
+            fields.append(
+                Field(
+                    nameStart: nameStart, valueStart: valueStart, end: bytes.count,
+                    flags: Self.flags(of: field)))
+        }
+    }
+
+    /// Whether the field means anything beyond one HTTP/1 connection.
+    private static func isKept(_ field: HTTPField, named: [String]) -> Bool {
+        let name = field.name.canonicalName
+        switch name {
+        case "connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade":
+            return false
+        case "te":
+            return field.value.lowercased() == "trailers"
+        default:
+            return named.isEmpty || !named.contains(name)
+        }
+    }
+
+    private static func host(of list: HTTPFields) -> String? {
+        list.first { $0.name.canonicalName == "host" }?.value
+    }
+
+    /// The names listed in `Connection`, which go with it.
+    private static func namesInConnection(_ list: HTTPFields) -> [String] {
+        var names: [String] = []
+        for field in list where field.name == .connection {
+            for part in field.value.lowercased().utf8.split(separator: UInt8(ascii: ",")) {
+                let name = part.filter { $0 != 0x20 && $0 != 0x09 }
+                names.append(String(decoding: name, as: UTF8.self))
+            }
+        }
+        return names
+    }
+
+    /// nghttp2 itself keeps `authorization` and short cookies out of every HPACK table.
+    private static func flags(of field: HTTPField) -> UInt8 {
+        switch field.indexingStrategy {
+        case .avoid, .disallow: UInt8(NGHTTP2_NV_FLAG_NO_INDEX.rawValue)
+        default: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue)
+        }
+    }
+
+    private static func check(authority: String) throws(InvalidRequest) {
+        guard !authority.isEmpty else {
+            throw InvalidRequest(field: "authority", reason: "is empty")
+        }
+        for byte in authority.utf8 {
+            switch byte {
+            case 0...0x20, 0x7F...0xFF, UInt8(ascii: "@"), UInt8(ascii: "/"), UInt8(ascii: "?"),
+                UInt8(ascii: "#"), UInt8(ascii: "\\"):
+                throw InvalidRequest(
+                    field: "authority", reason: "has a byte that no authority has (\(byte))")
+            default: break
+            }
+        }
+    }
+}

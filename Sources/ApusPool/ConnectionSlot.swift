@@ -1,0 +1,82 @@
+import ApusCore
+
+/// One connection as the pool sees it, from its dial to its end; the slot is then used again.
+struct ConnectionSlot: Sendable {
+    /// How far the connection's life has come.
+    enum Phase: Sendable {
+        /// Nobody's. Exits: `.dialling`.
+        case vacant
+        /// On its way. Exits: `.open`, `.vacant` when the dial failed.
+        case dialling
+        /// Takes exchanges while it has room. Exits: `.draining`, `.vacant`.
+        case open
+        /// Finishes what it carries and takes no more. Exits: `.vacant`.
+        case draining
+    }
+
+    /// Which list of its route the connection is in.
+    enum Listing: Sendable {
+        /// None: it has no room, or is not open.
+        case none
+        /// `RouteState.idle`, and the list of idle connections over all routes.
+        case idle
+        /// `RouteState.shared`: it carries exchanges and has room for more.
+        case shared
+    }
+
+    var phase = Phase.vacant
+    var listing = Listing.none
+    /// Counts the uses of the slot; a name with another number is out of date.
+    var generation: UInt64 = 1
+    var route = IndexLinks.none
+    /// Who the connection is being made for; `none` when any waiter will do.
+    var waiter = IndexLinks.none
+    /// Whether `waiter` alone may be the first to use it (`.fresh`, `.oneShot`).
+    var isOwn = false
+    /// Established for more than one exchange at once.
+    var isMultiplexed = false
+    /// The peer may be dead: no new exchanges until it shows life.
+    var isSuspect = false
+    var hasCarried = false
+    var capacity = 0
+    /// Exchanges in flight.
+    ///
+    /// Invariant: 0 unless open or draining; may exceed a capacity that was lowered.
+    var exchanges = 0
+    /// Why it drains.
+    var reason = CloseReason.evicted
+    /// When the dial began, then when the connection was established; in nanoseconds, like all
+    /// instants here: the arithmetic of `Duration` costs more than a lease.
+    var since: Int64 = 0
+    /// When the last exchange ended.
+    var idleSince: Int64 = 0
+    /// How long it may be idle; `never` for ever.
+    var idleLimit = ConnectionSlot.never
+    /// When it is too old for another exchange.
+    var retiresAt = ConnectionSlot.never
+
+    /// Later, and longer, than everything.
+    static let never = Int64.max
+
+    /// Whether it may take another exchange.
+    var hasRoom: Bool { phase == .open && exchanges < capacity && !isSuspect }
+    /// Whether it counts towards the multiplexed connections that a route may grow to.
+    var isUsableMultiplexed: Bool { isMultiplexed && phase == .open && !isSuspect }
+    /// The list where it belongs.
+    var wantedListing: Listing {
+        guard phase == .open else { return .none }
+        return exchanges == 0 ? .idle : hasRoom ? .shared : .none
+    }
+
+    /// When an idle connection is to be closed.
+    var expiresAt: Int64 {
+        let (sum, overflow) = idleSince.addingReportingOverflow(idleLimit)
+        return overflow ? retiresAt : min(sum, retiresAt)
+    }
+
+    /// Why an idle connection is past its time; `nil` when it is not.
+    func expiry(_ now: Int64) -> CloseReason? {
+        if retiresAt <= now { return .lifetime }
+        return expiresAt <= now ? .idleTimeout : nil
+    }
+}

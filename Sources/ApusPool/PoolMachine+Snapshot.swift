@@ -1,0 +1,112 @@
+package import ApusCore
+
+/// What the pool holds, told whole; made on request and never used to decide.
+package struct PoolSnapshot: Sendable {
+    /// One route.
+    package struct RouteEntry: Sendable, CustomStringConvertible {
+        package let route: Route
+        package let leased: Int
+        package let idle: Int
+        package let dialling: Int
+        package let waiting: Int
+        /// What those who wait wait for; `nil` when nobody does.
+        package let waitingFor: WaitCause?
+
+        /// As in "https://a.example: 3 leased, 2 idle, 1 dialling, 4 waiting for: dials per host".
+        package var description: String {
+            let text = "\(route): \(leased) leased, \(idle) idle, \(dialling) dialling"
+            guard let waitingFor else { return text + ", 0 waiting" }
+            return text + ", \(waiting) waiting for: \(waitingFor.rawValue)"
+        }
+    }
+
+    /// One connection.
+    package struct ConnectionEntry: Sendable {
+        package let id: ConnectionID
+        package let route: Route
+        package let state: ConnectionState
+        package let exchanges: Int
+        package let capacity: Int
+        /// Since the dial began, or, once it is over, since the connection was established.
+        package let age: Duration
+        /// Since its last exchange ended; `nil` while it carries one.
+        package let idleFor: Duration?
+    }
+
+    /// What keeps a caller waiting.
+    package enum WaitCause: String, Sendable, Hashable, Codable {
+        /// Every waiter has a dial on its way.
+        case dial = "a dial"
+        case connectionsPerHost = "connections per host"
+        case dialsPerHost = "dials per host"
+        /// Every shared connection is full, and there may not be more of them.
+        case sharedConnectionsPerHost = "shared connections per host"
+    }
+
+    /// A connection's state in one word.
+    package enum ConnectionState: String, Sendable, Hashable, Codable {
+        case dialling, idle, leased, suspect, draining
+    }
+
+    package let counts: PoolCounts
+    package let counters: PoolCounters
+    package let routes: [RouteEntry]
+    package let connections: [ConnectionEntry]
+}
+
+extension PoolMachine {
+    /// Everything at once, sorted by nothing in particular.
+    package func snapshot(now: Deadline) -> PoolSnapshot {
+        PoolSnapshot(
+            counts: counts, counters: counters,
+            routes: routes.compactMap(entry(of:)),
+            connections: slots.indices.compactMap { entry(of: $0, now.nanoseconds) })
+    }
+
+    /// One line for a route; `nil` when the pool holds nothing of it.
+    package func description(of route: Route) -> String? {
+        routeIndices[route].flatMap { entry(of: routes[$0])?.description }
+    }
+
+    private func entry(of state: RouteState) -> PoolSnapshot.RouteEntry? {
+        guard let route = state.route else { return nil }
+        return PoolSnapshot.RouteEntry(
+            route: route, leased: state.connections - state.dials - state.idle.count,
+            idle: state.idle.count, dialling: state.dials, waiting: state.waiters,
+            waitingFor: waitCause(of: state))
+    }
+
+    private func waitCause(of state: RouteState) -> PoolSnapshot.WaitCause? {
+        guard state.waiters > 0 else { return nil }
+        guard state.queued > 0 else { return .dial }
+        if state.connections >= limits.connectionsPerHost { return .connectionsPerHost }
+        if state.dials >= limits.dialsPerHost(state) { return .dialsPerHost }
+        return state.pooledDials > 0 ? .dial : .sharedConnectionsPerHost
+    }
+
+    private func entry(of slot: Int, _ now: Int64) -> PoolSnapshot.ConnectionEntry? {
+        let connection = slots[slot]
+        guard connection.phase != .vacant, let route = routes[connection.route].route else {
+            return nil
+        }
+        let state: PoolSnapshot.ConnectionState =
+            switch connection.phase {
+            case .vacant, .dialling: .dialling
+            case .draining: .draining
+            case .open:
+                connection.isSuspect ? .suspect : connection.exchanges == 0 ? .idle : .leased
+            }
+        let isIdle = connection.phase == .open && connection.exchanges == 0
+        return PoolSnapshot.ConnectionEntry(
+            id: id(slot), route: route, state: state, exchanges: connection.exchanges,
+            capacity: connection.capacity, age: .nanoseconds(now - connection.since),
+            idleFor: isIdle ? .nanoseconds(now - connection.idleSince) : nil)
+    }
+}
+
+extension PoolMachine: CustomStringConvertible {
+    /// One line per route, in the order of their texts.
+    package var description: String {
+        routes.compactMap { entry(of: $0)?.description }.sorted().joined(separator: "\n")
+    }
+}

@@ -1,0 +1,92 @@
+package import ApusCore
+
+/// Steps that come from the clock or from the user and concern many connections.
+extension PoolMachine {
+    /// Closes what is past its time.
+    package mutating func deadlineReached(now: Deadline) -> PoolActions {
+        var actions = PoolActions()
+        let instant = now.nanoseconds
+        while let slot = timers.popDue(instant) {
+            // A connection in use is entered again when it becomes idle.
+            guard slots[slot].listing == .idle else { continue }
+            guard let reason = slots[slot].expiry(instant) else {
+                schedule(slot)
+                continue
+            }
+            let route = slots[slot].route
+            close(slot, reason, &actions)
+            tidy(route, instant, &actions)
+        }
+        return actions
+    }
+
+    /// Dials until the route has `connections` of them, within its limits.
+    ///
+    /// While the route might multiplex, one is dialled at most.
+    package mutating func prewarm(
+        _ route: Route, connections: Int, now: Deadline
+    ) -> PoolActions {
+        var actions = PoolActions()
+        guard !isShutDown else { return actions }
+        let index = routeIndex(route)
+        let state = routes[index]
+        var most = min(connections, limits.connectionsPerHost)
+        if state.multiplexes {
+            most = min(most, state.multiplexed == 0 ? 1 : limits.multiplexedPerHost)
+        }
+        while routes[index].connections < most,
+            routes[index].dials < limits.dialsPerHost(routes[index])
+        {
+            let slot = addDial(index, isOwn: false, now.nanoseconds)
+            actions.dial.append(PoolActions.Dial(connection: id(slot), route: route))
+        }
+        forgetIfEmpty(index)
+        return actions
+    }
+
+    /// Closes the connection that has been idle longest, as when descriptors run out.
+    package mutating func evictIdle(now: Deadline) -> PoolActions {
+        var actions = PoolActions()
+        guard let oldest = idle.tail else { return actions }
+        let route = slots[oldest].route
+        close(oldest, .evicted, &actions)
+        tidy(route, now.nanoseconds, &actions)
+        return actions
+    }
+
+    /// Drains every open connection of the routes that match, as when credentials change.
+    ///
+    /// A dial in flight is not touched: it began after whatever changed, or is told apart by its
+    /// route.
+    package mutating func drainAll(
+        reason: CloseReason, now: Deadline, where matches: (Route) -> Bool
+    ) -> PoolActions {
+        var actions = PoolActions()
+        for slot in slots.indices where slots[slot].phase == .open {
+            guard let route = routes[slots[slot].route].route, matches(route) else { continue }
+            retire(slot, reason)
+            settle(slot, now.nanoseconds, &actions)
+        }
+        return actions
+    }
+
+    /// Refuses new leases, fails those who wait, gives up dials and closes what is idle; what
+    /// carries exchanges goes when they are over.
+    package mutating func shutDown(now: Deadline) -> PoolActions {
+        var actions = PoolActions()
+        guard !isShutDown else { return actions }
+        isShutDown = true
+        for waiter in waiters.all { fail(waiter, .shutDown, &actions) }
+        for slot in slots.indices {
+            switch slots[slot].phase {
+            case .vacant, .draining: continue
+            case .dialling: close(slot, .shutdown, &actions)
+            case .open:
+                retire(slot, .shutdown)
+                settle(slot, now.nanoseconds, &actions)
+            }
+        }
+        for route in routes.indices { forgetIfEmpty(route) }
+        return actions
+    }
+}

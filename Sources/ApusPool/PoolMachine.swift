@@ -1,0 +1,176 @@
+package import ApusCore
+
+/// The pool's decisions: who gets which connection, what is dialled, what is closed.
+///
+/// One machine serves all routes and knows no protocol: HTTP/1.1 is a connection of capacity 1,
+/// HTTP/2 one of capacity n. It has no clock, lock or socket. Whoever holds it calls it under one
+/// lock, lets go, and then does what the step returned. The rules, in order:
+///
+/// 1. A pooled lease takes the idle connection used last, else the one with room that carries
+///    least.
+/// 2. Else it waits in line, and dials start within the limits: one for everybody while the route
+///    might multiplex, as many as needed once a connection has shown what it carries.
+/// 3. A connection with room serves the oldest waiter, whoever it was dialled for; a dial that
+///    outlives its waiter serves the next one or feeds the pool.
+/// 4. A caller who wants a connection of its own gets the connection dialled for it and no other.
+/// 5. What is idle beyond a limit is closed, least recently used first.
+///
+/// No step's work grows with the pool, except those that touch all of it by their nature.
+/// Names of connections that are gone are no error: the message crossed ours on the way.
+package struct PoolMachine: Sendable {
+    let limits: PoolLimits
+    /// Spreads lifetimes; see `retirement`.
+    let seed: UInt64
+    var slots: [ConnectionSlot] = []
+    var vacantSlots: [Int] = []
+    var routes: [RouteState] = []
+    var vacantRoutes: [Int] = []
+    /// Where each route's state is; the only place where a route is hashed.
+    var routeIndices: [Route: Int] = [:]
+    var waiters = WaiterTable()
+    /// The links of `RouteState.idle` and `RouteState.shared`.
+    var routeLinks = IndexLinks()
+    /// Idle connections over all routes, most recently used first.
+    var idle = IndexList()
+    var idleLinks = IndexLinks()
+    var timers = DeadlineHeap()
+    var isShutDown = false
+    /// `counts` without what the lists know.
+    var totals = PoolCounts()
+    /// What was done so far, by cause.
+    package internal(set) var counters = PoolCounters()
+
+    package init(_ tuning: EngineTuning.Pool, http2: EngineTuning.HTTP2) {
+        self.init(tuning, http2: http2, seed: 0)
+    }
+
+    /// - Parameter seed: Random, so that two processes do not renew their connections in step.
+    package init(_ tuning: EngineTuning.Pool, http2: EngineTuning.HTTP2, seed: UInt64) {
+        limits = PoolLimits(tuning, http2: http2)
+        self.seed = seed
+    }
+
+    /// Asks for a connection for one exchange.
+    ///
+    /// A caller who is told to wait gives up with `cancelWaiter`; waiting has no deadline here.
+    package mutating func lease(
+        _ route: Route, reuse: Reuse, now: Deadline
+    ) -> (result: LeaseResult, actions: PoolActions) {
+        var actions = PoolActions()
+        guard !isShutDown else {
+            counters.refusals += 1
+            return (.refused(.shutDown), actions)
+        }
+        let index = routeIndex(route)
+        if reuse == .pooled, let slot = takeAvailable(index, now.nanoseconds, &actions) {
+            return (.leased(id(slot), isReused: occupy(slot)), actions)
+        }
+        let waiter = enqueue(reuse, index)
+        startDials(index, now.nanoseconds, &actions)
+        guard routes[index].queued <= limits.waitersPerHost else {
+            dequeue(waiter, dialSurvives: true)
+            forgetIfEmpty(index)
+            counters.refusals += 1
+            return (.refused(.tooManyWaiters), actions)
+        }
+        counters.waits += 1
+        return (.wait(waiters.id(waiter)), actions)
+    }
+
+    /// One exchange is over; the connection may carry another.
+    package mutating func release(_ connection: ConnectionID, now: Deadline) -> PoolActions {
+        var actions = PoolActions()
+        guard let slot = find(connection) else { return actions }
+        precondition(slots[slot].exchanges > 0, "release without a lease")
+        slots[slot].exchanges -= 1
+        slots[slot].idleSince = now.nanoseconds
+        totals.exchanges -= 1
+        counters.releases += 1
+        settle(slot, now.nanoseconds, &actions)
+        return actions
+    }
+
+    /// A caller waits no longer.
+    ///
+    /// What was being dialled for it goes on and serves others.
+    /// - Returns: False when it was served or failed already; a connection that it was served with
+    ///   is then to be released.
+    package mutating func cancelWaiter(_ id: WaiterID) -> Bool {
+        guard let waiter = waiters.find(id) else { return false }
+        let route = waiters[waiter].route
+        counters.cancelledWaiters += 1
+        dequeue(waiter, dialSurvives: true)
+        forgetIfEmpty(route)
+        return true
+    }
+
+    /// When `deadlineReached` is to be called; sometimes too early, never too late.
+    ///
+    /// Any step may bring it forward.
+    package var nextDeadline: Deadline? { timers.first.map(Deadline.init(nanoseconds:)) }
+
+    /// What the pool holds now.
+    package var counts: PoolCounts {
+        var counts = totals
+        counts.idle = idle.count
+        counts.leased = counts.connections - counts.dialling - idle.count
+        counts.waiting = waiters.count
+        return counts
+    }
+}
+
+// MARK: - Choosing a connection
+
+extension PoolMachine {
+    /// A connection of the route with room for an exchange, by rule 1.
+    ///
+    /// Those found past their time are closed on the way.
+    private mutating func takeAvailable(
+        _ route: Int, _ now: Int64, _ actions: inout PoolActions
+    ) -> Int? {
+        while let slot = routes[route].idle.head, slots[slot].hasRoom {
+            guard let reason = slots[slot].expiry(now) else { return slot }
+            close(slot, reason, &actions)
+        }
+        while let slot = leastLoaded(route) {
+            guard slots[slot].retiresAt <= now else { return slot }
+            retire(slot, .lifetime)
+        }
+        return nil
+    }
+
+    /// Of the connections that carry something and have room, the one that carries least.
+    private func leastLoaded(_ route: Int) -> Int? {
+        var best = routes[route].shared.head
+        var next = best
+        while let slot = next {
+            if let found = best, slots[slot].exchanges < slots[found].exchanges { best = slot }
+            next = routeLinks.next(slot)
+        }
+        return best
+    }
+
+    /// Puts one more exchange on a connection.
+    ///
+    /// - Returns: Whether the connection has carried one before.
+    mutating func occupy(_ slot: Int) -> Bool {
+        let isReused = slots[slot].hasCarried
+        slots[slot].hasCarried = true
+        slots[slot].exchanges += 1
+        totals.exchanges += 1
+        counters.leases += 1
+        if isReused { counters.reuses += 1 }
+        relist(slot)
+        return isReused
+    }
+
+    /// Serves a waiter with a connection.
+    mutating func grant(_ waiter: Int, _ slot: Int, _ actions: inout PoolActions) {
+        let waiterID = waiters.id(waiter)
+        dequeue(waiter, dialSurvives: true)
+        counters.grants += 1
+        let isReused = occupy(slot)
+        actions.grants.append(
+            PoolActions.Grant(waiter: waiterID, connection: id(slot), isReused: isReused))
+    }
+}

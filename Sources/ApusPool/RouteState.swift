@@ -1,0 +1,106 @@
+import ApusCore
+
+/// What the pool knows of one route; forgotten when the route has neither connections nor waiters.
+struct RouteState: Sendable {
+    /// The route; `nil` in a slot that is not in use, which holds no credentials then.
+    var route: Route?
+    /// Idle connections, most recently used first; those without room stand at the end.
+    var idle = IndexList()
+    /// Connections that carry exchanges and have room for more.
+    ///
+    /// At most `http2.maxConnectionsPerHost`, give or take a suspect that recovered.
+    var shared = IndexList()
+    /// Callers who take any connection, oldest first.
+    ///
+    /// Invariant: those with a dial of their own stand before those without.
+    var pooledWaiters = IndexList()
+    /// Callers who want a dial of their own and have none yet, oldest first.
+    var ownWaiters = IndexList()
+    /// The oldest of `pooledWaiters` without a dial.
+    var firstUndialled: Int?
+    /// Waiters of both kinds without a dial.
+    var undialled = 0
+    /// Waiters of both kinds, with and without a dial.
+    var waiters = 0
+    /// Connections in every phase, dials included: what `maxConnectionsPerHost` bounds.
+    var connections = 0
+    /// Dials in flight.
+    var dials = 0
+    /// Those of them that may serve any waiter.
+    var pooledDials = 0
+    /// Open connections for many exchanges, neither draining nor suspect.
+    var multiplexed = 0
+    /// Whether a dial may give a connection for many exchanges: by policy, then by experience.
+    var multiplexes = false
+    /// Exchanges that the next connection is expected to carry at once.
+    var expectedCapacity = 1
+
+    init() {}
+
+    init(_ route: Route) {
+        self.route = route
+        multiplexes =
+            switch route.versions {
+            case .automatic: route.origin.scheme == .https
+            case .http1Only: false
+            case .http2Only: true
+            }
+        // While nothing is known, one dial is thought to be enough for everybody.
+        expectedCapacity = multiplexes ? .max : 1
+    }
+
+    /// Waiters for whom nothing is being done yet: the queue that `maxWaitersPerHost` bounds.
+    ///
+    /// A dial that has lost its waiter is as good as one of the queue's own.
+    var queued: Int {
+        let matched = pooledWaiters.count - (undialled - ownWaiters.count)
+        return undialled - (pooledDials - matched)
+    }
+
+    var isEmpty: Bool { connections == 0 && waiters == 0 }
+
+    /// Remembers what a connection turned out to carry.
+    mutating func learn(capacity: Int, isMultiplexed: Bool) {
+        multiplexes = isMultiplexed
+        // A peer that allows nothing at present is not asked harder by more dials at once.
+        expectedCapacity = capacity == 0 ? .max : capacity
+    }
+
+    /// Whether the dials in flight will not do for those who wait.
+    func wantsDial(_ limits: PoolLimits) -> Bool {
+        guard firstUndialled != nil else { return false }
+        if multiplexes, multiplexed + pooledDials >= limits.multiplexedPerHost { return false }
+        if pooledDials == 0 { return true }
+        return expectedCapacity < pooledWaiters.count
+            && pooledDials * expectedCapacity < pooledWaiters.count
+    }
+}
+
+/// The tuning's numbers as the machine compares with them; "off" is the largest number.
+struct PoolLimits: Sendable {
+    let idle: Int
+    let idlePerHost: Int
+    let connectionsPerHost: Int
+    let waitersPerHost: Int
+    let multiplexedPerHost: Int
+    /// In nanoseconds, as `ConnectionSlot` counts.
+    let idleTimeout: Int64
+    let lifetime: Int64
+    private let dialsPerHost: Int?
+
+    init(_ tuning: EngineTuning.Pool, http2: EngineTuning.HTTP2) {
+        idle = tuning.maxIdle ?? .max
+        idlePerHost = tuning.maxIdlePerHost ?? .max
+        connectionsPerHost = tuning.maxConnectionsPerHost ?? .max
+        waitersPerHost = tuning.maxWaitersPerHost
+        multiplexedPerHost = http2.maxConnectionsPerHost
+        idleTimeout = tuning.idleTimeout?.nanoseconds ?? ConnectionSlot.never
+        lifetime = tuning.lifetime?.nanoseconds ?? ConnectionSlot.never
+        dialsPerHost = tuning.maxDialsPerHost
+    }
+
+    /// Dials at once; without a number of the user's own, 4 where connections are shared.
+    func dialsPerHost(_ route: RouteState) -> Int {
+        dialsPerHost ?? (route.multiplexes ? 4 : .max)
+    }
+}

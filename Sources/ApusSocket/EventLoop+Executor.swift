@@ -1,0 +1,23 @@
+/// The loop as Swift's concurrency sees it: actors live on it, and tasks may prefer it.
+extension EventLoop: SerialExecutor, TaskExecutor {
+    package func enqueue(_ job: consuming ExecutorJob) {
+        add(.job(UnownedJob(job)))
+    }
+
+    package func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+        unsafe UnownedSerialExecutor(ordinary: self)
+    }
+
+    package func asUnownedTaskExecutor() -> UnownedTaskExecutor {
+        unsafe UnownedTaskExecutor(ordinary: self)
+    }
+
+    /// Lets `assumeIsolated` be used by code that epoll called, outside of any task.
+    package func checkIsolated() {
+        precondition(isCurrent, "not on this event loop")
+    }
+
+    package func isIsolatingCurrentContext() -> Bool? {
+        isCurrent
+    }
+}

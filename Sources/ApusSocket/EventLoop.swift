@@ -1,0 +1,366 @@
+package import ApusCore
+import CApusLinux
+import Glibc
+
+/// What epoll says about a descriptor.
+package struct Readiness: OptionSet, Sendable {
+    package let rawValue: UInt32
+
+    package init(rawValue: UInt32) {
+        self.rawValue = rawValue
+    }
+
+    package static let readable = Readiness(rawValue: EPOLLIN.rawValue)
+    package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+    /// The peer has ended its side, or the socket failed: reading will say which.
+    package static let hangUp = Readiness(
+        rawValue: EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
+}
+
+/// Whoever wants to hear of a descriptor's readiness; called on the loop's thread.
+package protocol ReadinessHandler: AnyObject {
+    func readinessChanged(_ readiness: Readiness)
+}
+
+/// Whoever has gathered output during a tick and sends it at the tick's end, all at once.
+package protocol Flushable: AnyObject {
+    func flush()
+}
+
+/// One thread, one epoll, one timer queue; both a serial executor and a task executor.
+///
+/// A tick: wait for readiness, tell every handler, fire the timers that are due, run jobs until there
+/// are none, then flush whoever has output. Work handed over by another thread goes through a locked
+/// queue and a wake-up; work from the loop's own thread goes to a plain array.
+///
+/// Unchecked, because its state is divided by rule: what stands under "foreign" is touched with the
+/// lock held, what stands under "own thread" only by the loop's thread.
+package final class EventLoop: @unchecked Sendable {
+    enum Work {
+        case job(UnownedJob)
+        case call(@Sendable () -> Void)
+    }
+
+    /// How the loop's thread stands.
+    enum Phase {
+        /// The thread runs. Exits: `.stopping`.
+        case running
+        /// The thread ends once its work is done. Exits: `.stopped`.
+        case stopping
+        /// The thread has ended; late work runs on a short-lived one. No exits.
+        case stopped
+    }
+
+    private struct Slot {
+        var handler: (any ReadinessHandler)?
+        var generation: UInt32 = 0
+    }
+
+    /// Jobs run in one go before the loop looks at its descriptors again.
+    private static let maxJobsPerTick = 8192
+    private static let maxEventsPerTick = 512
+
+    private let epoll: FileDescriptor
+    private let wakeUp: FileDescriptor
+    private let name: String
+
+    // Foreign: with the lock held.
+    private let lock = Lock()
+    private var foreignWork: [Work] = []
+    private var isAwake = true
+    private var phase = Phase.running
+    private var hasLateThread = false
+
+    // Own thread.
+    private var work: [Work] = []
+    private var slots: [Slot] = [Slot()]
+    private var freeSlots: [Int] = []
+    private var timers = TimerQueue()
+    private var dirty: [any Flushable] = []
+    /// Large buffers that every connection of the loop uses in turn, so that an idle one holds none.
+    package let scratch = LoopScratch()
+
+    private var thread = pthread_t()
+
+    /// Makes the loop and starts its thread.
+    package init(name: String) throws(SystemError) {
+        let epollNumber = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epollNumber >= 0 else { throw SystemError(call: "epoll_create1") }
+        epoll = FileDescriptor(epollNumber)
+        let eventNumber = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+        guard eventNumber >= 0 else { throw SystemError(call: "eventfd") }
+        wakeUp = FileDescriptor(eventNumber)
+        self.name = name
+        guard capus_epoll_add(epoll.number, wakeUp.number, 0) == 0 else {
+            throw SystemError(call: "epoll_ctl")
+        }
+        let context = Unmanaged.passRetained(self)
+        let result = unsafe pthread_create(&thread, nil, runEventLoop, context.toOpaque())
+        guard result == 0 else {
+            unsafe context.release()
+            throw SystemError(errno: result, call: "pthread_create")
+        }
+    }
+
+    /// Whether the calling code runs on this loop.
+    package var isCurrent: Bool {
+        unsafe (capus_loop_of_thread() == UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque()))
+    }
+
+    /// Runs `body` on the loop, later in the present tick or in the next.
+    package func execute(_ body: @escaping @Sendable () -> Void) {
+        add(.call(body))
+    }
+
+    /// Lets the thread end once its work is done; idempotent, and does not wait.
+    ///
+    /// Jobs that come later still run, one after the other, on a thread made for them.
+    package func stop() {
+        let mustWake = lock.withLock {
+            guard phase == .running else { return false }
+            phase = .stopping
+            return wakesSleeper()
+        }
+        if mustWake { wake() }
+    }
+
+    /// Waits for the thread to end; call it once, after `stop()`, from any thread but the loop's.
+    package func join() {
+        precondition(!isCurrent, "a loop cannot wait for its own end")
+        _ = pthread_join(thread, nil)
+    }
+
+    /// Lets the thread go its way when nobody will join it.
+    package func detach() {
+        pthread_detach(thread)
+    }
+
+    func add(_ item: Work) {
+        if isCurrent {
+            work.append(item)
+            return
+        }
+        let (mustWake, mustSpawn) = lock.withLock {
+            foreignWork.append(item)
+            guard phase != .stopped else {
+                defer { hasLateThread = true }
+                return (false, !hasLateThread)
+            }
+            return (wakesSleeper(), false)
+        }
+        if mustWake { wake() }
+        if mustSpawn { spawnLateThread() }
+    }
+
+    /// With the lock held: whether the loop sleeps; from now on it counts as awake.
+    private func wakesSleeper() -> Bool {
+        defer { isAwake = true }
+        return !isAwake
+    }
+
+    /// The eventfd is edge-triggered, so each write wakes and nobody needs to read it.
+    private func wake() {
+        var one: UInt64 = 1
+        _ = unsafe write(wakeUp.number, &one, 8)
+    }
+}
+
+// MARK: - On the loop's thread
+
+extension EventLoop {
+    /// Says when a descriptor is readable, writable or hung up, until `deregister`.
+    ///
+    /// - Returns: a token for `deregister`.
+    package func register(
+        _ descriptor: borrowing FileDescriptor, handler: any ReadinessHandler
+    ) throws(SystemError) -> UInt64 {
+        let index = freeSlots.popLast() ?? slots.count
+        if index == slots.count { slots.append(Slot()) }
+        slots[index].handler = handler
+        let token = UInt64(slots[index].generation) << 32 | UInt64(index)
+        guard capus_epoll_add(epoll.number, descriptor.number, token) == 0 else {
+            let error = SystemError(call: "epoll_ctl")
+            release(slot: index)
+            throw error
+        }
+        return token
+    }
+
+    /// Ends a registration; events already gathered for it are dropped.
+    package func deregister(_ descriptor: borrowing FileDescriptor, token: UInt64) {
+        let index = Int(token & 0xffff_ffff)
+        guard slots[index].generation == UInt32(token >> 32), slots[index].handler != nil else { return }
+        _ = capus_epoll_remove(epoll.number, descriptor.number)
+        release(slot: index)
+    }
+
+    private func release(slot index: Int) {
+        slots[index].handler = nil
+        slots[index].generation &+= 1
+        freeSlots.append(index)
+    }
+
+    /// Calls `flush()` once at the end of this tick; the caller sees to it that it asks once.
+    package func scheduleFlush(_ flushable: any Flushable) {
+        dirty.append(flushable)
+    }
+
+    /// Runs `action` on the loop at `deadline`, unless it is cancelled before.
+    package func schedule(at deadline: Deadline, _ action: @escaping () -> Void) -> LoopTimer {
+        let timer = LoopTimer(deadline: deadline, action: action)
+        timers.add(timer)
+        return timer
+    }
+
+    package func cancel(_ timer: LoopTimer) {
+        timers.cancel(timer)
+    }
+
+    fileprivate func run() {
+        unsafe capus_set_loop_of_thread(Unmanaged.passUnretained(self).toOpaque())
+        unsafe capus_name_thread(name)
+        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: EventLoop.maxEventsPerTick)
+        unsafe events.initialize(repeating: epoll_event(), count: EventLoop.maxEventsPerTick)
+        defer { unsafe events.deallocate() }
+        while runTick() {
+            let count = unsafe epoll_wait(
+                epoll.number, events, Int32(EventLoop.maxEventsPerTick), timeoutBeforeSleep())
+            lock.withLock { isAwake = true }
+            for index in 0..<max(0, count) {
+                unsafe handle(
+                    token: capus_epoll_token(events, index), bits: capus_epoll_bits(events, index))
+            }
+            guard timers.count > 0 else { continue }
+            let now = Deadline.now
+            while let action = timers.nextAction(now: now) { action() }
+        }
+        capus_set_loop_of_thread(nil)
+    }
+
+    private func handle(token: UInt64, bits: UInt32) {
+        let index = Int(token & 0xffff_ffff)
+        guard index != 0, slots[index].generation == UInt32(token >> 32) else { return }
+        slots[index].handler?.readinessChanged(Readiness(rawValue: bits))
+    }
+
+    /// Runs what is queued, then flushes; `false` when the loop was told to stop and is done.
+    private func runTick() -> Bool {
+        takeForeignWork()
+        runWork(atMost: EventLoop.maxJobsPerTick)
+        flushDirty()
+        guard work.isEmpty, dirty.isEmpty else { return true }
+        return lock.withLock {
+            guard phase == .stopping, foreignWork.isEmpty else { return true }
+            phase = .stopped
+            return false
+        }
+    }
+
+    private func takeForeignWork() {
+        lock.withLock {
+            guard !foreignWork.isEmpty else { return }
+            if work.isEmpty {
+                swap(&work, &foreignWork)
+            } else {
+                work.append(contentsOf: foreignWork)
+                foreignWork.removeAll(keepingCapacity: true)
+            }
+        }
+    }
+
+    private func runWork(atMost limit: Int) {
+        var index = 0
+        while index < work.count, index < limit {
+            let item = work[index]
+            index += 1
+            run(item)
+        }
+        if index == work.count {
+            work.removeAll(keepingCapacity: true)
+        } else {
+            work.removeFirst(index)
+        }
+    }
+
+    private func run(_ item: Work) {
+        switch item {
+        case .job(let job):
+            unsafe job.runSynchronously(
+                isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+        case .call(let body): body()
+        }
+    }
+
+    private func flushDirty() {
+        var index = 0
+        while index < dirty.count {
+            dirty[index].flush()
+            index += 1
+        }
+        dirty.removeAll(keepingCapacity: true)
+    }
+
+    /// Milliseconds to sleep: none when work is waiting, for ever (-1) when nothing is planned.
+    private func timeoutBeforeSleep() -> Int32 {
+        guard work.isEmpty, dirty.isEmpty else { return 0 }
+        var timeout: Int32 = -1
+        if let next = timers.nextDeadline {
+            timeout = Int32(clamping: max(0, next.since(.now).milliseconds))
+        }
+        return lock.withLock {
+            guard foreignWork.isEmpty, phase == .running else { return 0 }
+            isAwake = timeout == 0
+            return timeout
+        }
+    }
+}
+
+// MARK: - After the end
+
+extension EventLoop {
+    /// Runs what comes in after the loop has stopped, on a thread that ends when there is no more.
+    ///
+    /// Tasks may outlive their engine; without this they would hang for ever.
+    private func spawnLateThread() {
+        let context = Unmanaged.passRetained(self)
+        var thread = pthread_t()
+        if unsafe pthread_create(&thread, nil, runLateWork, context.toOpaque()) == 0 {
+            pthread_detach(thread)
+        } else {
+            // Out of threads: the caller's own is the last one left to do it.
+            unsafe context.release()
+            runLate()
+        }
+    }
+
+    fileprivate func runLate() {
+        let before = unsafe capus_loop_of_thread()
+        unsafe capus_set_loop_of_thread(Unmanaged.passUnretained(self).toOpaque())
+        while true {
+            takeForeignWork()
+            runWork(atMost: .max)
+            flushDirty()
+            let isDone = lock.withLock {
+                guard foreignWork.isEmpty, work.isEmpty else { return false }
+                hasLateThread = false
+                // Given up inside the lock: a later thread must not meet this one on the loop.
+                unsafe capus_set_loop_of_thread(before)
+                return true
+            }
+            if isDone { return }
+        }
+    }
+}
+
+/// Thread entries are top-level functions: a closure literal given to C could carry an isolation.
+private func runEventLoop(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let context = unsafe context else { return nil }
+    unsafe Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue().run()
+    return nil
+}
+
+private func runLateWork(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let context = unsafe context else { return nil }
+    unsafe Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue().runLate()
+    return nil
+}

@@ -1,0 +1,29 @@
+package import ApusCore
+import Glibc
+
+/// Reads a file from its beginning, a large piece at a time.
+package struct FileReader: ~Copyable {
+    private static let chunkSize = 128 * 1024
+    private let descriptor: FileDescriptor
+
+    package init(path: String) throws(SystemError) {
+        let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard number >= 0 else { throw SystemError(call: "open") }
+        descriptor = FileDescriptor(number)
+    }
+
+    /// The next piece; `nil` at the end of the file.
+    package func nextChunk() throws(SystemError) -> Bytes? {
+        var code: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: FileReader.chunkSize) { buffer, count in
+            var result: Int
+            repeat {
+                result = unsafe Glibc.read(descriptor.number, buffer.baseAddress, buffer.count)
+            } while result < 0 && errno == EINTR
+            if result < 0 { code = errno }
+            count = max(0, result)
+        }
+        guard code == 0 else { throw SystemError(errno: code, call: "read") }
+        return bytes.isEmpty ? nil : Bytes(bytes)
+    }
+}

@@ -1,0 +1,130 @@
+package import ApusCore
+import CApusLinux
+import Glibc
+
+/// A non-blocking stream socket: opened, connected, read and written; closed when it is let go.
+package final class StreamSocket: Sendable {
+    package let descriptor: FileDescriptor
+
+    /// What one read gave.
+    package enum ReadResult: Sendable, Hashable {
+        /// This many bytes stand at the buffer's start.
+        case bytes(Int)
+        /// Nothing now; readiness will say when.
+        case wouldBlock
+        /// The peer has ended its side.
+        case end
+    }
+
+    /// Opens a non-blocking, close-on-exec socket for the address, with the options of `tuning` set.
+    package init(
+        for address: SocketAddress, tuning: EngineTuning.Dial
+    ) throws(SystemError) {
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let number = socket(address.protocolFamily, type, 0)
+        guard number >= 0 else { throw SystemError(call: "socket") }
+        // A local owner first: it closes the socket when binding fails.
+        let opened = FileDescriptor(number)
+        if address.family != .unix {
+            StreamSocket.setOptions(number, tuning)
+            try StreamSocket.bind(number, to: tuning.localAddress)
+        }
+        descriptor = opened
+    }
+
+    /// Starts connecting; `true` when it was done at once, `false` when writability will tell.
+    package func startConnecting(to address: SocketAddress) throws(SystemError) -> Bool {
+        let result = unsafe address.withPointer { unsafe connect(descriptor.number, $0, $1) }
+        guard result != 0 else { return true }
+        switch errno {
+        case EINPROGRESS, EINTR: return false
+        default: throw SystemError(call: "connect")
+        }
+    }
+
+    /// What became of a connection attempt, once the socket is writable.
+    package func finishConnecting() throws(SystemError) {
+        var result: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        guard unsafe getsockopt(descriptor.number, SOL_SOCKET, SO_ERROR, &result, &length) == 0 else {
+            throw SystemError(call: "getsockopt")
+        }
+        guard result == 0 else { throw SystemError(errno: result, call: "connect") }
+    }
+
+    /// Reads once into the start of `buffer`.
+    package func read(into buffer: inout [UInt8]) throws(SystemError) -> ReadResult {
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes {
+                unsafe recv(descriptor.number, $0.baseAddress, $0.count, 0)
+            }
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .end }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .wouldBlock
+            default: throw SystemError(call: "recv")
+            }
+        }
+    }
+
+    /// Writes what the socket takes now; returns how many bytes that were, 0 when it is full.
+    ///
+    /// A peer that is gone is an error, never a signal.
+    package func write(_ bytes: RawSpan) throws(SystemError) -> Int {
+        while true {
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe send(descriptor.number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            if count >= 0 { return count }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return 0
+            default: throw SystemError(call: "send")
+            }
+        }
+    }
+
+    /// Ends our side: the peer reads an end of stream.
+    package func shutdownWriting() {
+        shutdown(descriptor.number, Int32(SHUT_WR))
+    }
+
+    /// Whether the peer has sent something or gone, without taking any byte.
+    package func hasPendingInput() -> Bool {
+        var byte: UInt8 = 0
+        let flags = Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)
+        let count = unsafe recv(descriptor.number, &byte, 1, flags)
+        return count >= 0 || (errno != EAGAIN && errno != EINTR)
+    }
+
+    private static func setOptions(_ number: Int32, _ tuning: EngineTuning.Dial) {
+        let tcp = Int32(IPPROTO_TCP)
+        setOption(number, tcp, TCP_NODELAY, 1)
+        if let keepAlive = tuning.keepAlive {
+            let seconds = Int32(clamping: max(1, keepAlive.components.seconds))
+            setOption(number, SOL_SOCKET, SO_KEEPALIVE, 1)
+            setOption(number, tcp, TCP_KEEPIDLE, seconds)
+            setOption(number, tcp, TCP_KEEPINTVL, seconds)
+            setOption(number, tcp, TCP_KEEPCNT, 3)
+        }
+        if let userTimeout = tuning.userTimeout {
+            setOption(number, tcp, TCP_USER_TIMEOUT, Int32(clamping: userTimeout.milliseconds))
+        }
+    }
+
+    private static func bind(_ number: Int32, to localAddress: String?) throws(SystemError) {
+        guard let localAddress else { return }
+        guard let address = SocketAddress(literal: localAddress, port: 0) else {
+            throw SystemError(errno: EINVAL, call: "bind")
+        }
+        let result = unsafe address.withPointer { unsafe Glibc.bind(number, $0, $1) }
+        guard result == 0 else { throw SystemError(call: "bind") }
+    }
+
+    /// Sets an integer option; a kernel that does not know it leaves its default: no harm.
+    private static func setOption(_ number: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
+        var value = value
+        _ = unsafe setsockopt(number, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+}

@@ -1,0 +1,175 @@
+import CApusOpenSSL
+
+/// Where OpenSSL meets our bytes: one connection's BIO, and what its callbacks found out.
+///
+/// The pointers are set for the length of one call only; between calls the port holds no bytes.
+/// An own class, so that callbacks never touch the engine that is in the middle of a call.
+final class CiphertextPort {
+    /// What of the peer's certificate was refused.
+    struct Refusal {
+        let code: Int
+        let depth: Int
+        let subject: String
+    }
+
+    /// Handshake messages that a peer may send per `floodWindow` bytes once the handshake is done.
+    ///
+    /// OpenSSL 3.0 itself answers KeyUpdates without end.
+    static let maxLateMessages = 100
+    static let floodWindow = 16 * 1024 * 1024
+    /// Sessions kept for `nextSession()`; older ones give way.
+    static let maxSessions = 4
+
+    /// What is left of the current call's input.
+    private var input = UnsafeRawBufferPointer(start: nil, count: 0)
+    /// The caller's array, during a call.
+    private var output: UnsafeMutablePointer<[UInt8]>?
+
+    let context: TLSContext
+    let serverName: String
+    var refusal: Refusal?
+    var sessions: [TLSSession] = []
+    /// Whether handshake messages are counted: from the end of the handshake.
+    var isHandshakeDone = false
+    private(set) var isFlooded = false
+    private var lateMessages = 0
+    private var windowBytes = 0
+
+    init(context: TLSContext, serverName: String) {
+        self.context = context
+        self.serverName = serverName
+    }
+
+    /// Lends both directions to OpenSSL while `body` runs; what it leaves unread stays `unread`.
+    ///
+    /// Calls may nest: whoever gets plaintext may send at once. Records must leave in the order
+    /// they were made in, so the inner call's output takes along what the outer one has so far.
+    func lend<Result>(
+        _ input: UnsafeRawBufferPointer, _ output: inout [UInt8], to body: () -> Result
+    ) -> (result: Result, unread: UnsafeRawBufferPointer) {
+        let outer = (input: self.input, output: self.output)
+        if let earlier = outer.output, !earlier.pointee.isEmpty {
+            output.append(contentsOf: earlier.pointee)
+            earlier.pointee.removeAll()
+        }
+        self.input = input
+        defer {
+            self.input = outer.input
+            self.output = outer.output
+        }
+        let result = withUnsafeMutablePointer(to: &output) { pointer in
+            self.output = pointer
+            return body()
+        }
+        return (result, self.input)
+    }
+
+    /// Takes bytes of the current input; `nil` when there are none.
+    fileprivate func read(into room: UnsafeMutableRawBufferPointer) -> Int? {
+        let count = min(room.count, input.count)
+        guard count > 0 else { return nil }
+        room.copyMemory(from: UnsafeRawBufferPointer(rebasing: input[..<count]))
+        input = UnsafeRawBufferPointer(rebasing: input[count...])
+        windowBytes += count
+        if windowBytes >= Self.floodWindow {
+            windowBytes = 0
+            lateMessages = 0
+        }
+        return count
+    }
+
+    /// Gives bytes to the caller; `false` outside of a call.
+    fileprivate func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let output else { return false }
+        output.pointee.append(contentsOf: bytes)
+        return true
+    }
+
+    /// A whole handshake message has arrived.
+    func handshakeMessageReceived() {
+        guard isHandshakeDone else { return }
+        lateMessages += 1
+        if lateMessages > Self.maxLateMessages { isFlooded = true }
+    }
+
+    func sessionReceived(_ session: TLSSession) {
+        if sessions.count == Self.maxSessions { sessions.removeFirst() }
+        sessions.append(session)
+    }
+}
+
+// MARK: The BIO
+
+extension CiphertextPort {
+    /// OpenSSL's table of our callbacks.
+    private struct Method: @unchecked Sendable {
+        // Invariant: never changed once made; lives as long as the process.
+        let pointer: OpaquePointer?
+    }
+
+    private static let method: Method = {
+        let type = BIO_get_new_index() | BIO_TYPE_SOURCE_SINK
+        guard let method = BIO_meth_new(type, "apus bytes") else { return Method(pointer: nil) }
+        BIO_meth_set_read(method, portRead)
+        BIO_meth_set_write(method, portWrite)
+        BIO_meth_set_ctrl(method, portControl)
+        return Method(pointer: method)
+    }()
+
+    /// Makes the BIO of `ssl` and the way back from `ssl` to this port.
+    ///
+    /// Both are unretained: whoever owns `ssl` keeps the port until `ssl` is freed.
+    func attach(to ssl: OpaquePointer) -> Bool {
+        guard let method = Self.method.pointer, let bio = BIO_new(method) else { return false }
+        let this = Unmanaged.passUnretained(self).toOpaque()
+        BIO_set_data(bio, this)
+        SSL_set_bio(ssl, bio, bio)
+        return SSL_set_ex_data(ssl, 0, this) == 1
+    }
+
+    /// The port of a connection, inside of OpenSSL's callbacks.
+    static func of(_ ssl: OpaquePointer?) -> CiphertextPort? {
+        guard let ssl, let this = SSL_get_ex_data(ssl, 0) else { return nil }
+        return Unmanaged<CiphertextPort>.fromOpaque(this).takeUnretainedValue()
+    }
+
+    fileprivate static func of(bio: OpaquePointer?) -> CiphertextPort? {
+        guard let bio, let this = BIO_get_data(bio) else { return nil }
+        return Unmanaged<CiphertextPort>.fromOpaque(this).takeUnretainedValue()
+    }
+}
+
+// C calls these: file-level functions, because a closure made in an isolated context traps there.
+
+private func portRead(
+    _ bio: OpaquePointer?, _ bytes: UnsafeMutablePointer<CChar>?, _ count: Int32
+) -> Int32 {
+    BIO_clear_flags(bio, retryFlags)
+    // Without a retry flag this is an error: the only way to stop OpenSSL amid a flood.
+    guard let port = CiphertextPort.of(bio: bio), !port.isFlooded, count > 0 else { return -1 }
+    let room = UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))
+    guard let taken = port.read(into: room) else {
+        BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY)
+        return -1
+    }
+    return Int32(taken)
+}
+
+private func portWrite(
+    _ bio: OpaquePointer?, _ bytes: UnsafePointer<CChar>?, _ count: Int32
+) -> Int32 {
+    BIO_clear_flags(bio, retryFlags)
+    guard let port = CiphertextPort.of(bio: bio), let bytes, count > 0,
+        port.write(UnsafeRawBufferPointer(start: bytes, count: Int(count)))
+    else { return -1 }
+    return count
+}
+
+private func portControl(
+    _ bio: OpaquePointer?, _ command: Int32, _ number: Int, _ pointer: UnsafeMutableRawPointer?
+) -> Int {
+    // Memory needs no flushing; every other command is of no use here.
+    command == BIO_CTRL_FLUSH ? 1 : 0
+}
+
+private let retryFlags = BIO_FLAGS_READ | BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY

@@ -1,0 +1,306 @@
+import ApusCore
+import CApusOpenSSL
+
+/// One client connection's TLS, from bytes to bytes: it never sees a socket.
+///
+/// Confined to one thread at a time. The caller sends whatever is in `output` after each call, also
+/// after one that threw: a failure's alert is there. Once a call has thrown, every later one throws
+/// the same.
+package final class TLSEngine {
+    /// How far the handshake has come.
+    package enum HandshakeProgress {
+        case needsBytes
+        case complete
+    }
+
+    /// What the peer may still send.
+    package enum ReceiveResult {
+        case open
+        /// The peer said close_notify: nothing more will come.
+        case closed
+    }
+
+    // Invariant: owned here and freed in `deinit`, before `port` and the port's context are let go.
+    private let ssl: OpaquePointer
+    private let port: CiphertextPort
+    /// Input that came behind the handshake's last bytes; the next `receive` starts with it.
+    private var kept: [UInt8] = []
+    private var failure: TLSError?
+    private var isReceiveClosed = false
+    private var isSendClosed = false
+    /// A failure's reason that is not in OpenSSL's queue, or not any more.
+    private var pendingReason: String?
+
+    /// - Parameter serverName: the name or address to be verified, without brackets; a name is sent
+    ///   as SNI too. A trailing dot is left out of both.
+    /// - Parameter session: resumed if it was made under the same settings for the same name.
+    package init(
+        _ context: TLSContext, serverName: String, session: TLSSession?
+    ) throws(TLSError) {
+        let name = try checkedServerName(serverName)
+        ERR_clear_error()
+        guard let ssl = SSL_new(context.pointer) else { throw .refusedSetting("no TLS connection") }
+        self.ssl = ssl
+        port = CiphertextPort(context: context, serverName: name)
+        guard port.attach(to: ssl) else { throw .refusedSetting("no TLS connection") }
+        SSL_set_connect_state(ssl)
+        try expect(name)
+        if let session, context.settings.resumption,
+            session.isUsable(context: context, serverName: name)
+        {
+            // A session that OpenSSL does not want costs a full handshake, nothing else.
+            SSL_set_session(ssl, session.pointer)
+            ERR_clear_error()
+        }
+    }
+
+    deinit {
+        // OpenSSL would spoil the session of a connection that ends without close_notify, as most
+        // do. Only a failure is a reason to.
+        if failure == nil || failure?.kind == .unexpectedEnd {
+            SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
+        }
+        SSL_free(ssl)
+    }
+
+    /// Says whom the certificate must be for.
+    private func expect(_ name: String) throws(TLSError) {
+        let parameters = SSL_get0_param(ssl)
+        X509_VERIFY_PARAM_set_hostflags(
+            parameters,
+            UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
+                | UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
+        // A zone means something on this host only; no certificate holds one.
+        let address = name.contains(":") ? name.prefix { $0 != "%" } : name[...]
+        if X509_VERIFY_PARAM_set1_ip_asc(parameters, String(address)) == 1 { return }
+        ERR_clear_error()
+        guard X509_VERIFY_PARAM_set1_host(parameters, name, name.utf8.count) == 1,
+            apus_ssl_set_host_name(ssl, name) == 1
+        else { throw .refusedSetting("server name") }
+    }
+
+    // MARK: Handshake
+
+    /// Goes on with the handshake; an empty span starts it.
+    ///
+    /// - Throws: `TLSError`; the alert for the peer is in `output` all the same.
+    package func handshake(
+        _ ciphertext: RawSpan, output: inout [UInt8]
+    ) throws(TLSError) -> HandshakeProgress {
+        if let failure { throw failure }
+        return try ciphertext.withUnsafeBytes { (bytes) throws(TLSError) -> HandshakeProgress in
+            guard !port.isHandshakeDone else {
+                kept.append(contentsOf: bytes)
+                return .complete
+            }
+            ERR_clear_error()
+            let step = port.lend(bytes, &output) { outcome(of: SSL_do_handshake(ssl)) }
+            switch step.result {
+            case .needsBytes: return .needsBytes
+            case .progress:
+                kept.append(contentsOf: step.unread)
+                try handshakeEnded()
+                return .complete
+            case .closed:
+                pendingReason = "the peer closed the connection in the handshake"
+                throw fail(.handshake)
+            case .failed: throw fail(.handshake)
+            }
+        }
+    }
+
+    /// OpenSSL takes any protocol; RFC 7301 (section 3.1) allows the server only what we offered.
+    private func handshakeEnded() throws(TLSError) {
+        port.isHandshakeDone = true
+        guard let chosen = TLSFacts.chosenProtocol(of: ssl), !port.context.alpn.contains(chosen)
+        else { return }
+        port.sessions = []
+        let error = TLSError(.handshake, "the server chose an ALPN protocol that was not offered")
+        failure = error
+        throw error
+    }
+
+    // MARK: Bytes
+
+    /// Decrypts; whatever came before a failure is delivered first.
+    ///
+    /// - Parameter ciphertext: may be empty, to get what came behind the handshake.
+    /// - Parameter output: gets what TLS itself has to answer, such as a KeyUpdate.
+    package func receive(
+        _ ciphertext: RawSpan, output: inout [UInt8], plaintext: (RawSpan) -> Void
+    ) throws(TLSError) -> ReceiveResult {
+        if let failure { throw failure }
+        guard port.isHandshakeDone else {
+            throw TLSError(.handshake, "the handshake is not complete")
+        }
+        if !kept.isEmpty {
+            let bytes = kept
+            kept = []
+            try decrypt(bytes.span.bytes, &output, plaintext)
+        }
+        try decrypt(ciphertext, &output, plaintext)
+        return isReceiveClosed ? .closed : .open
+    }
+
+    /// Reads until OpenSSL has taken all of the input, through a buffer that lives for this call.
+    private func decrypt(
+        _ ciphertext: RawSpan, _ output: inout [UInt8], _ plaintext: (RawSpan) -> Void
+    ) throws(TLSError) {
+        // What follows close_notify is ignored (RFC 8446, section 6.1).
+        guard !isReceiveClosed, !ciphertext.isEmpty else { return }
+        // Room for the input and for what OpenSSL holds of an earlier record.
+        let room = min(ciphertext.byteCount + Self.recordSize, Self.maxScratch)
+        let outcome = ciphertext.withUnsafeBytes { bytes in
+            withUnsafeTemporaryAllocation(byteCount: room, alignment: 16) { scratch in
+                port.lend(bytes, &output) { drain(into: scratch, plaintext) }.result
+            }
+        }
+        switch outcome {
+        case .progress, .needsBytes: return
+        case .closed: isReceiveClosed = true
+        case .failed: throw fail(.alert)
+        }
+    }
+
+    /// Gathers records in `scratch` and delivers them together: small ones come in swarms.
+    private func drain(
+        into scratch: UnsafeMutableRawBufferPointer, _ plaintext: (RawSpan) -> Void
+    ) -> Outcome {
+        var count = 0
+        while true {
+            let room = UnsafeMutableRawBufferPointer(rebasing: scratch[count...])
+            var taken = 0
+            ERR_clear_error()
+            let result = SSL_read_ex(ssl, room.baseAddress, room.count, &taken)
+            let outcome = result == 1 ? .progress : outcome(of: result)
+            count += taken
+            let isOver = outcome != .progress
+            if count > 0, isOver || count == scratch.count {
+                // A failure's reason must not get lost in what the receiver does.
+                let reason = outcome == .failed ? takeOpenSSLReason() : nil
+                plaintext(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(scratch)[..<count]))
+                count = 0
+                if let reason { pendingReason = reason }
+            }
+            // The receiver may have sent, and that may have failed.
+            if failure != nil { return .failed }
+            if isOver { return outcome }
+        }
+    }
+
+    /// Encrypts all of `plaintext`, in records of at most 16 KiB.
+    package func send(_ plaintext: RawSpan, output: inout [UInt8]) throws(TLSError) {
+        if let failure { throw failure }
+        guard port.isHandshakeDone, !isSendClosed else {
+            throw TLSError(.alert, "nothing can be sent now")
+        }
+        guard !plaintext.isEmpty else { return }
+        let outcome = plaintext.withUnsafeBytes { bytes in
+            port.lend(UnsafeRawBufferPointer(start: nil, count: 0), &output) {
+                write(bytes)
+            }.result
+        }
+        guard outcome == .progress else { throw fail(.alert) }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
+        var rest = bytes
+        while !rest.isEmpty {
+            var count = 0
+            ERR_clear_error()
+            let result = SSL_write_ex(ssl, rest.baseAddress, rest.count, &count)
+            guard result == 1 else { return outcome(of: result) }
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        }
+        return .progress
+    }
+
+    // MARK: End
+
+    /// Says close_notify, once; never after a failure or before the handshake is done.
+    package func close(output: inout [UInt8]) {
+        guard failure == nil, port.isHandshakeDone, !isSendClosed else { return }
+        isSendClosed = true
+        ERR_clear_error()
+        _ = port.lend(UnsafeRawBufferPointer(start: nil, count: 0), &output) { SSL_shutdown(ssl) }
+        ERR_clear_error()
+    }
+
+    /// The TCP stream has ended.
+    ///
+    /// - Throws: `TLSError` of kind `unexpectedEnd` unless the peer said close_notify before.
+    package func streamEnded() throws(TLSError) {
+        if let failure { throw failure }
+        guard !isReceiveClosed else { return }
+        let error = TLSError(.unexpectedEnd, "the stream ended without close_notify")
+        failure = error
+        throw error
+    }
+
+    /// What was agreed on; `nil` before the handshake is complete.
+    package var facts: TLSFacts? { port.isHandshakeDone ? TLSFacts(of: ssl) : nil }
+
+    /// The oldest session received and not taken yet; only ever one of a verified peer.
+    package func nextSession() -> TLSSession? {
+        guard port.isHandshakeDone, !port.sessions.isEmpty else { return nil }
+        return port.sessions.removeFirst()
+    }
+
+    // MARK: Outcomes
+
+    /// What one call of OpenSSL came to.
+    private enum Outcome {
+        case progress
+        /// All input is taken.
+        case needsBytes
+        /// close_notify was received.
+        case closed
+        /// No further call may follow.
+        case failed
+    }
+
+    /// The largest record that OpenSSL can hold back.
+    private static let recordSize = 16 * 1024
+    private static let maxScratch = 64 * 1024
+
+    private func outcome(of result: Int32) -> Outcome {
+        if result > 0 { return .progress }
+        return switch SSL_get_error(ssl, result) {
+        // Writing never waits: memory takes everything.
+        case SSL_ERROR_WANT_READ: .needsBytes
+        case SSL_ERROR_ZERO_RETURN: .closed
+        default: .failed
+        }
+    }
+
+    /// Makes the error of a failed call, for which OpenSSL takes no further one.
+    private func fail(_ kind: TLSError.Kind) -> TLSError {
+        if let failure { return failure }
+        let reason = pendingReason ?? takeOpenSSLReason() ?? "TLS failed"
+        let error: TLSError
+        if port.isFlooded {
+            error = TLSError(.abuse, "too many handshake messages after the handshake")
+        } else if let refusal = port.refusal, !port.isHandshakeDone {
+            let text = X509_verify_cert_error_string(refusal.code).map { String(cString: $0) }
+            error = TLSError(
+                .verify(code: refusal.code, depth: refusal.depth),
+                "\(text ?? reason) for \(port.serverName) (certificate of \(refusal.subject))")
+        } else {
+            error = TLSError(kind, reason)
+        }
+        failure = error
+        return error
+    }
+}
+
+/// The name to verify: a trailing dot is no part of it (RFC 6066, section 3).
+///
+/// OpenSSL takes an empty name for "any", and a leading dot for "any name below".
+private func checkedServerName(_ serverName: String) throws(TLSError) -> String {
+    let name = serverName.hasSuffix(".") ? String(serverName.dropLast()) : serverName
+    let isPlain = name.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    guard isPlain, !name.isEmpty, name.utf8.count <= 255, !name.hasPrefix(".") else {
+        throw TLSError(.configuration, "unusable server name")
+    }
+    return name
+}

@@ -1,0 +1,57 @@
+import CApusOpenSSL
+
+/// Why a TLS context could not be made, or why a TLS connection failed.
+package struct TLSError: Error, Sendable, Hashable {
+    /// What kind of failure it was.
+    package enum Kind: Sendable, Hashable {
+        /// The peer's certificate was refused: OpenSSL's verification code, and the certificate's
+        /// place in the chain (0 is the peer's own).
+        case verify(code: Int, depth: Int)
+        /// The handshake failed, by an alert of either side or by bytes that are not TLS.
+        case handshake
+        /// TLS failed or was ended by an alert after the handshake.
+        case alert
+        /// The stream ended without close_notify: what was received may be a part only.
+        case unexpectedEnd
+        /// A setting is unusable, such as a file that cannot be read.
+        case configuration
+        /// The peer flooded the connection with KeyUpdates or session tickets.
+        case abuse
+    }
+
+    package let kind: Kind
+    /// OpenSSL's reason; for a refused certificate also its subject.
+    package let message: String
+
+    init(_ kind: Kind, _ message: String) {
+        self.kind = kind
+        self.message = message
+    }
+}
+
+extension TLSError: CustomStringConvertible {
+    package var description: String { message }
+}
+
+/// Takes the earliest error from OpenSSL's queue, in words, and empties the queue.
+///
+/// The queue belongs to the thread, so whoever calls OpenSSL clears it before and reads it after.
+func takeOpenSSLReason() -> String? {
+    let code = ERR_peek_error()
+    defer { ERR_clear_error() }
+    guard code != 0 else { return nil }
+    if let reason = ERR_reason_error_string(code) { return String(cString: reason) }
+    // System errors have no reason string of their own, but this call knows strerror's.
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+        guard let start = buffer.baseAddress else { return nil }
+        ERR_error_string_n(code, start, buffer.count)
+        return String(cString: start).split(separator: ":").last.map(String.init)
+    }
+}
+
+extension TLSError {
+    /// A setting that OpenSSL refused, with its reason.
+    static func refusedSetting(_ what: String) -> TLSError {
+        TLSError(.configuration, "\(what): \(takeOpenSSLReason() ?? "refused by OpenSSL")")
+    }
+}

@@ -1,0 +1,37 @@
+import ApusCore
+import CApusOpenSSL
+
+/// A session that a server offered for a shorter handshake next time.
+///
+/// It remembers what it was verified under, and an engine that differs in that does not use it.
+package final class TLSSession: Sendable {
+    // Invariant: owns one reference, given back in `deinit`. OpenSSL counts references atomically
+    // and makes a new session where it would change one, but for a mark that forbids resumption.
+    nonisolated(unsafe) let pointer: OpaquePointer
+    private let settings: EngineTuning.TLS
+    private let alpn: [String]
+    private let serverName: String
+
+    /// Takes over one reference to `session`.
+    init(adopting session: OpaquePointer, context: TLSContext, serverName: String) {
+        pointer = session
+        settings = context.settings
+        alpn = context.alpn
+        self.serverName = serverName
+    }
+
+    deinit {
+        SSL_SESSION_free(pointer)
+    }
+
+    /// Whether it may be used for one connection only, so that observers cannot link connections
+    /// (RFC 8446, appendix C.4).
+    package var isSingleUse: Bool { SSL_SESSION_get_protocol_version(pointer) == TLS1_3_VERSION }
+
+    /// Whether a connection with these settings to this name may resume it.
+    ///
+    /// A resumed handshake shows no certificate, so the earlier one's verdict must count here too.
+    func isUsable(context: TLSContext, serverName: String) -> Bool {
+        self.serverName == serverName && alpn == context.alpn && settings == context.settings
+    }
+}

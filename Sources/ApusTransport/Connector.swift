@@ -1,0 +1,358 @@
+import ApusCore
+import ApusHTTP2
+import ApusPool
+import ApusSocket
+import ApusTLS
+import ApusTunnel
+
+/// The life of a connection, from a route to something that exchanges can run on.
+///
+/// One actor per dial, on the loop that the connection will live on. Each await has a deadline that
+/// names its phase, and ends when the dial is cancelled.
+actor Connector {
+    private let id: ConnectionID
+    private let route: Route
+    private let dialer: Dialer
+    private let loop: EventLoop
+    private let started = Deadline.now
+    private let suspension: LoopSuspension
+    /// Hears of the wire's readiness until the connection takes it over.
+    private let driver: WireDriver
+    private var attempts: [TransportError.Attempt] = []
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    init(_ id: ConnectionID, _ route: Route, _ dialer: Dialer, on loop: EventLoop) {
+        self.id = id
+        self.route = route
+        self.dialer = dialer
+        self.loop = loop
+        suspension = LoopSuspension(on: loop)
+        driver = WireDriver(suspension)
+    }
+
+    /// Resolve, race, proxy, TLS, ALPN: what comes out speaks HTTP.
+    func connect(for keeper: any ConnectionKeeper) async throws(TransportError) -> any LiveConnection {
+        var facts = ConnectionFacts(protocolName: "http/1.1", remoteAddress: "", tls: nil)
+        let addresses = try await resolve()
+        facts.resolved = Deadline.now.since(started)
+        let wire = try await race(addresses)
+        wire.owner = driver
+        do throws(TransportError) {
+            facts.remoteAddress = wire.remoteAddress.description
+            facts.connected = Deadline.now.since(started)
+            if let proxy = route.proxy { try await pass(proxy, over: wire) }
+            if route.origin.scheme == .https {
+                let settings = route.tls
+                let name = settings.serverName ?? route.origin.host
+                let tls = try await secure(
+                    wire, to: name, settings, alpn: route.versions.alpnNames, hop: .origin)
+                facts.tls = ConnectionFacts.TLSFacts(tls)
+            }
+            facts.secured = Deadline.now.since(started)
+            return try establish(over: wire, facts, keeper)
+        } catch {
+            wire.close()
+            throw error
+        }
+    }
+
+    // MARK: The steps
+
+    private func resolve() async throws(TransportError) -> [SocketAddress] {
+        switch route.connectTo {
+        case .unixSocket(let path):
+            guard let address = SocketAddress(unixPath: path) else {
+                throw failure(.connect(errno: 36), .connect, "the socket's path is too long")
+            }
+            return [address]
+        case .address(let literal, let port):
+            guard let address = SocketAddress(literal: literal, port: port) else {
+                throw failure(.dns(isTemporary: false), .dns, "\(literal) is no address")
+            }
+            return [address]
+        case nil: break
+        }
+        let host = route.proxy?.host ?? route.origin.host
+        let port = route.proxy?.port ?? route.origin.port
+        let addresses = try await lookUp(host, port)
+        dialer.observer?.observe(
+            .resolved(connection: id.rawValue, addresses: addresses.map(\.description)))
+        return addresses
+    }
+
+    private func lookUp(_ host: String, _ port: UInt16) async throws(TransportError) -> [SocketAddress] {
+        if let literal = SocketAddress(literal: host, port: port) { return [literal] }
+        let resolver = dialer.resolver
+        // On the loop: a busy pool of Swift's own threads must not hold up a dial.
+        let lookup = Task<Result<[SocketAddress], ResolveError>, Never>(
+            executorPreference: loop
+        ) { [suspension, loop] in
+            defer { loop.execute { suspension.signal() } }
+            do throws(ResolveError) {
+                return .success(try await resolver.resolve(host: host, port: port))
+            } catch {
+                return .failure(error)
+            }
+        }
+        do throws(TransportError) {
+            try await wait(.dns, dialer.tuning.dial.resolveTimeout, "\(host) did not resolve in time")
+        } catch {
+            lookup.cancel()
+            throw error
+        }
+        switch await lookup.value {
+        case .success(let addresses): return addresses
+        case .failure(.notFound(let text)):
+            throw failure(.dns(isTemporary: false), .dns, "\(host): \(text)")
+        case .failure(.temporary(let text)):
+            throw failure(.dns(isTemporary: true), .dns, "\(host): \(text)")
+        case .failure(.overloaded):
+            throw failure(.overloaded, .dns, "dial.maxPendingLookups lookups wait already")
+        case .failure(.cancelled): throw failure(.cancelled, .dns, "the dial was cancelled")
+        }
+    }
+
+    private func race(_ addresses: [SocketAddress]) async throws(TransportError) -> Wire {
+        let race = AddressRace(addresses, tuning: dialer.tuning.dial, on: loop)
+        let outcome = await race.run(until: deadline(dialer.tuning.dial.tcpTimeout))
+        attempts = race.attempts
+        switch outcome {
+        case .won(let wire):
+            do throws(SystemError) {
+                try wire.register()
+            } catch {
+                throw failure(.resource(errno: error.errno), .connect, error.description)
+            }
+            return wire
+        case .lost:
+            let error = race.lastError ?? SystemError(errno: 113, call: "connect")
+            let kind = TransportError.Kind(error)
+            let isResource = if case .resource = kind { true } else { false }
+            throw failure(
+                isResource ? kind : .connect(errno: error.errno), .connect, error.description)
+        case .deadlineReached: throw failure(.timeout, .connect, "no address answered in time")
+        case .cancelled: throw failure(.cancelled, .connect, "the dial was cancelled")
+        }
+    }
+
+    /// Gets through the proxy: TLS to it where it wants that, then a tunnel unless it forwards.
+    private func pass(_ proxy: ProxyEndpoint, over wire: Wire) async throws(TransportError) {
+        if proxy.kind == .https {
+            var settings = route.tls
+            settings.serverName = nil
+            _ = try await secure(wire, to: proxy.host, settings, alpn: ["http/1.1"], hop: .proxy)
+        }
+        guard !route.isForwarded else { return }
+        var handshake: TunnelHandshake
+        switch proxy.kind {
+        case .http, .https:
+            handshake = .connect(
+                to: route.origin, credentials: proxy.credentials, limits: dialer.tuning.limits)
+        case .socks5, .socks5h:
+            let target = try await socksTarget(proxy)
+            do throws(TunnelError) {
+                handshake = try .socks5(to: target, credentials: proxy.credentials)
+            } catch {
+                throw failure(error)
+            }
+        }
+        try await tunnel(&handshake, over: wire)
+    }
+
+    private func tunnel(
+        _ handshake: inout TunnelHandshake, over wire: Wire
+    ) async throws(TransportError) {
+        var output: [UInt8] = []
+        do throws(TunnelError) {
+            try handshake.start(output: &output)
+        } catch {
+            throw failure(error)
+        }
+        wire.send(unsafe output.span.bytes)
+        let limit = deadline(dialer.tuning.dial.proxyTimeout)
+        while true {
+            output.removeAll()
+            var progress = TunnelProgress.needsBytes
+            var refusal: TunnelError?
+            let outcome: Wire.ReadOutcome
+            do throws(WireError) {
+                outcome = try wire.read { bytes in
+                    var offset = 0
+                    do throws(TunnelError) {
+                        guard progress == .needsBytes, refusal == nil else { return wire.putBack(bytes) }
+                        progress = try handshake.bytesReceived(bytes, offset: &offset, output: &output)
+                        if progress == .established, offset < bytes.byteCount {
+                            wire.putBack(bytes.extracting(droppingFirst: offset))
+                        }
+                    } catch {
+                        refusal = error
+                    }
+                }
+            } catch {
+                throw failure(.proxyFailed, .proxy, error.explained.message, hop: .proxy)
+            }
+            if !output.isEmpty { wire.send(unsafe output.span.bytes) }
+            if let refusal { throw failure(refusal) }
+            if progress == .established { return }
+            switch outcome {
+            case .progress: continue
+            case .end: throw failure(handshake.streamEnded())
+            case .wouldBlock: try await wait(.proxy, until: limit, "the proxy did not answer in time")
+            }
+        }
+    }
+
+    /// SOCKS5 takes an address when names are resolved here, else the name itself.
+    private func socksTarget(_ proxy: ProxyEndpoint) async throws(TransportError) -> SOCKSTarget {
+        let origin = route.origin
+        if let literal = SocketAddress(literal: origin.host, port: origin.port) {
+            return literal.socksTarget
+        }
+        guard proxy.kind == .socks5 else { return .name(origin.host, port: origin.port) }
+        let addresses = try await lookUp(origin.host, origin.port)
+        return addresses[0].socksTarget
+    }
+
+    /// One TLS handshake on top of what is there.
+    private func secure(
+        _ wire: Wire, to name: String, _ settings: EngineTuning.TLS, alpn: [String],
+        hop: TransportError.Hop
+    ) async throws(TransportError) -> TLSFacts {
+        let isOrigin = hop == .origin
+        let limit = deadline(dialer.tuning.dial.tlsTimeout)
+        do throws(WireError) {
+            let engine = try makeEngine(name, settings, alpn, resuming: isOrigin)
+            if isOrigin { wire.sessionRoute = route }
+            try wire.startHandshake(engine)
+            while true {
+                if wire.mayHaveInput {
+                    if try wire.advanceHandshake(engine) { break }
+                } else {
+                    try await waitInHandshake(until: limit, hop)
+                }
+            }
+            guard let facts = engine.facts else { throw .endInHandshake }
+            return facts
+        } catch {
+            if let pending = takePendingFailure() { throw pending }
+            let (kind, message) = error.explained
+            // Whatever ends a handshake early, it is the handshake that failed.
+            let isEarlyEnd = kind == .truncated || kind == .reset
+            throw failure(isEarlyEnd ? .tlsHandshake : kind, .tls, message, hop: hop)
+        }
+    }
+
+    private func makeEngine(
+        _ name: String, _ settings: EngineTuning.TLS, _ alpn: [String], resuming: Bool
+    ) throws(WireError) -> TLSEngine {
+        do throws(TLSError) {
+            let context = try dialer.contexts.context(settings, alpn: alpn)
+            let session = resuming && settings.resumption ? dialer.sessions.take(for: route) : nil
+            return try TLSEngine(context, serverName: name, session: session)
+        } catch {
+            throw .tls(error)
+        }
+    }
+
+    /// Decides by ALPN what is spoken (in the clear, by what was asked for) and makes the connection.
+    private func establish(
+        over wire: Wire, _ facts: ConnectionFacts, _ keeper: any ConnectionKeeper
+    ) throws(TransportError) -> any LiveConnection {
+        var facts = facts
+        let isHTTP2 = facts.tls.map { $0.alpn == "h2" } ?? (route.versions == .http2Only)
+        guard isHTTP2 || route.versions != .http2Only else {
+            throw failure(.tlsHandshake, .tls, "the server chose no h2 by ALPN, and nothing else is allowed")
+        }
+        guard isHTTP2 else {
+            let connection = HTTP1LiveConnection(
+                id: id, wire: wire, facts: facts, tuning: dialer.tuning, keeper: keeper)
+            connection.assumeIsolated { $0.attach() }
+            return connection
+        }
+        facts.protocolName = "h2"
+        do throws(HTTP2Error) {
+            let connection = try HTTP2LiveConnection(
+                id: id, wire: wire, facts: facts, tuning: dialer.tuning, keeper: keeper)
+            connection.assumeIsolated { $0.attach() }
+            return connection
+        } catch {
+            throw failure(TransportError.Kind(error), .connect, error.message)
+        }
+    }
+
+    // MARK: Waiting and failing
+
+    /// The phase's own budget, within what is left of the whole connect budget.
+    private func deadline(_ timeout: Duration?) -> Deadline? {
+        let own = timeout.map { Deadline.now.advanced(by: $0) }
+        let whole = dialer.tuning.dial.connectTimeout.map { started.advanced(by: $0) }
+        return [own, whole].compactMap { $0 }.min()
+    }
+
+    private func wait(
+        _ phase: TransportError.Phase, _ timeout: Duration?, _ message: String
+    ) async throws(TransportError) {
+        try await wait(phase, until: deadline(timeout), message)
+    }
+
+    private func wait(
+        _ phase: TransportError.Phase, until limit: Deadline?, _ message: String
+    ) async throws(TransportError) {
+        let hop: TransportError.Hop = phase == .proxy ? .proxy : .origin
+        switch await suspension.wait(until: limit) {
+        case .signalled: return
+        case .deadlineReached: throw failure(.timeout, phase, message, hop: hop)
+        case .cancelled: throw failure(.cancelled, phase, "the dial was cancelled")
+        }
+    }
+
+    /// A handshake throws `WireError`; a timeout or cancellation is kept aside for `secure`.
+    private var pendingFailure: TransportError?
+
+    private func waitInHandshake(
+        until limit: Deadline?, _ hop: TransportError.Hop
+    ) async throws(WireError) {
+        do throws(TransportError) {
+            try await wait(.tls, until: limit, "the TLS handshake took too long")
+        } catch {
+            pendingFailure = error
+            pendingFailure?.hop = hop
+            throw .endInHandshake
+        }
+    }
+
+    private func takePendingFailure() -> TransportError? {
+        defer { pendingFailure = nil }
+        return pendingFailure
+    }
+
+    private func failure(
+        _ kind: TransportError.Kind, _ phase: TransportError.Phase, _ message: String,
+        hop: TransportError.Hop = .origin
+    ) -> TransportError {
+        var error = TransportError(kind, phase: phase, message: message, replay: .notSent)
+        error.hop = hop
+        error.route = route
+        error.attempts = attempts
+        return error
+    }
+
+    private func failure(_ error: TunnelError) -> TransportError {
+        let (kind, message) = error.explained
+        var failure = failure(kind, .proxy, message, hop: .proxy)
+        if case .refused(let answer) = error { failure.proxyAnswer = answer }
+        return failure
+    }
+}
+
+/// Owns a wire while it is being made: readiness ends whatever the connector waits for.
+private final class WireDriver: WireOwner {
+    private let suspension: LoopSuspension
+
+    init(_ suspension: LoopSuspension) {
+        self.suspension = suspension
+    }
+
+    func wireReadable() { suspension.signal() }
+    func wireWritable() { suspension.signal() }
+}

@@ -1,0 +1,52 @@
+import ApusCore
+import ApusPool
+import ApusSocket
+import ApusTLS
+import Synchronization
+
+/// Starts dials for the pool and keeps what they share: loops, resolver, TLS contexts, sessions.
+final class Dialer: Sendable {
+    let tuning: EngineTuning
+    let resolver: any Resolver
+    let observer: (any EngineObserver)?
+    let contexts = TLSContextCache()
+    let sessions: TLSSessionCache
+    private let loops: [EventLoop]
+    private let turn = Atomic<Int>(0)
+
+    init(
+        _ tuning: EngineTuning, resolver: any Resolver, loops: [EventLoop],
+        observer: (any EngineObserver)?
+    ) {
+        self.tuning = tuning
+        self.resolver = resolver
+        self.loops = loops
+        self.observer = observer
+        sessions = TLSSessionCache(perRoute: tuning.tls.maxSessionsPerRoute)
+    }
+
+    /// Makes a connection and tells the pool what became of it.
+    func dial(_ dial: PoolActions.Dial, for pool: ConnectionPool) -> Task<Void, Never> {
+        let loop = nextLoop()
+        return Task(executorPreference: loop) {
+            let connector = Connector(dial.connection, dial.route, self, on: loop)
+            do throws(TransportError) {
+                pool.dialSucceeded(try await connector.connect(for: pool))
+            } catch {
+                pool.dialFailed(dial.connection, error)
+            }
+        }
+    }
+
+    func keepSessions(from wire: Wire) {
+        guard tuning.tls.resumption, let route = wire.sessionRoute else { return }
+        while let session = wire.nextSession() { sessions.add(session, for: route) }
+    }
+
+    /// The caller's own loop when it runs on one, so that its request never changes threads.
+    private func nextLoop() -> EventLoop {
+        if let current = loops.first(where: \.isCurrent) { return current }
+        let index = turn.add(1, ordering: .relaxed).oldValue
+        return loops[index % loops.count]
+    }
+}

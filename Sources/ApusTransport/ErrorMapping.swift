@@ -1,0 +1,100 @@
+import ApusCore
+import ApusHTTP1
+import ApusHTTP2
+import ApusSocket
+import ApusTLS
+import ApusTunnel
+import Glibc
+
+// The one place where the layers' own errors become the kinds that users see.
+
+extension TransportError.Kind {
+    init(_ error: HTTP1Error) {
+        switch error.reason {
+        case .malformed, .unsolicited: self = .malformed
+        case .tooLarge: self = .tooLarge
+        case .truncated: self = .truncated
+        }
+    }
+
+    init(_ error: HTTP2Error) {
+        switch error.kind {
+        case .protocolViolation: self = .malformed
+        case .abuse: self = .h2Abuse
+        case .tooLarge: self = .tooLarge
+        case .streamsExhausted, .closing: self = .reset
+        case .invalidRequest(let invalid): self = .invalidRequest(invalid)
+        case .ended: self = .shutdown
+        case .internalFailure: self = .resource(errno: ENOMEM)
+        }
+    }
+
+    init(_ failure: StreamFailure) {
+        switch failure {
+        case .notSent: self = .h2GoAway(code: 0, lastStreamID: 0)
+        case .refused: self = .h2Stream(code: 7)
+        case .aboveLastStreamID(let code): self = .h2GoAway(code: code, lastStreamID: 0)
+        case .reset(let code): self = .h2Stream(code: code)
+        case .malformed: self = .malformed
+        case .tooLarge: self = .tooLarge
+        case .connectionLost: self = .truncated
+        }
+    }
+
+    init(_ error: TLSError) {
+        switch error.kind {
+        case .verify(let code, _): self = .tlsVerify(code: code)
+        case .handshake, .configuration: self = .tlsHandshake
+        case .alert, .abuse: self = .tlsAlert
+        case .unexpectedEnd: self = .truncated
+        }
+    }
+
+    init(_ error: SystemError) {
+        switch error.errno {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM: self = .resource(errno: error.errno)
+        default: self = .reset
+        }
+    }
+}
+
+extension WireError {
+    /// The kind, and the failing layer's own words.
+    var explained: (kind: TransportError.Kind, message: String) {
+        switch self {
+        case .system(let error): (TransportError.Kind(error), error.description)
+        case .tls(let error): (TransportError.Kind(error), error.message)
+        case .endInHandshake: (.tlsHandshake, "the peer closed the connection in the handshake")
+        }
+    }
+}
+
+extension TunnelError {
+    /// The kind, and a sentence without credentials.
+    var explained: (kind: TransportError.Kind, message: String) {
+        switch self {
+        case .refused(let answer): (.proxyStatus(answer.status), "the proxy answered \(answer.status)")
+        case .reply(let code): (.proxyReply(code), "the SOCKS proxy replied \(code)")
+        case .authenticationRefused: (.proxyFailed, "the proxy refused the credentials")
+        case .malformed(let rule): (.proxyFailed, "the proxy's answer is malformed: \(rule)")
+        case .closed: (.proxyFailed, "the proxy closed the connection")
+        case .tooLarge(let what): (.tooLarge, "the proxy's answer is too large: \(what)")
+        case .invalid(let reason):
+            (.invalidRequest(InvalidRequest(field: "host", reason: reason)), reason)
+        }
+    }
+}
+
+extension ConnectionFacts.TLSFacts {
+    init(_ facts: TLSFacts) {
+        self.init(
+            version: facts.version, cipher: facts.cipher, alpn: facts.alpn, isResumed: facts.isResumed)
+    }
+}
+
+extension SocketAddress {
+    /// The address as SOCKS wants it; Unix paths never come here.
+    var socksTarget: SOCKSTarget {
+        family == .ipv6 ? .ipv6(hostBytes, port: port) : .ipv4(hostBytes, port: port)
+    }
+}

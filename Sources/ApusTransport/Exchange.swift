@@ -1,0 +1,356 @@
+package import ApusCore
+import ApusHTTP2
+import ApusSocket
+package import HTTPTypes
+
+/// One request and its response, between the connection that carries it and the task that waits.
+///
+/// The connection, on its loop, puts in what arrives: head, body, end or error. The task takes out,
+/// from any thread. When the task is slow the mailbox says so and the connection stops reading.
+///
+/// Unchecked, because what stands under "guarded" is touched only with the lock held, and the rest
+/// never changes.
+package final class Exchange: @unchecked Sendable {
+    let request: OutgoingRequest
+    package let timings: ExchangeTimings
+    /// The HTTP/2 stream that carries it; touched only on its connection's loop.
+    var stream: HTTP2StreamID?
+    /// What its deadlines hang on; touched only on its connection's loop.
+    var timers = ExchangeTimers()
+
+    private let lock = Lock()
+    // Guarded.
+    private var waiter: UnsafeContinuation<Void, Never>?
+    private var head: HTTPResponse?
+    private var chunks = ChunkQueue()
+    /// Bytes taken since the connection was last told.
+    private var uncredited = 0
+    private var isPaused = false
+    private var outcome: Outcome?
+    private var connection: (any LiveConnection)?
+    private var progress = Progress()
+    private var informational: [HTTPResponse] = []
+
+    /// How an exchange ended.
+    private enum Outcome {
+        case ended(trailers: HTTPFields?)
+        case failed(TransportError)
+    }
+
+    /// How far an exchange has come: what an error reports.
+    struct Progress: Sendable {
+        var bytesSent: UInt64 = 0
+        var bytesReceived: UInt64 = 0
+        var isReused = false
+        /// Whether any byte of the request may have left.
+        var hasStarted = false
+        /// Whether any byte of a response has come.
+        var hasResponse = false
+        /// Whether the final head has come.
+        var hasHead = false
+    }
+
+    /// What the task took out.
+    private enum Taken {
+        case head(HTTPResponse)
+        case chunk(Bytes, credit: Int)
+        case end
+        case failed(TransportError)
+        case nothing
+    }
+
+    init(_ request: OutgoingRequest, timings: ExchangeTimings) {
+        self.request = request
+        self.timings = timings
+    }
+
+    // MARK: The task's side
+
+    /// Waits for the final head.
+    func nextHead() async throws(TransportError) -> HTTPResponse {
+        while true {
+            switch lock.withLock({ takeHead() }) {
+            case .head(let head): return head
+            case .failed(let error): throw error
+            case .nothing, .chunk, .end: await wait()
+            }
+        }
+    }
+
+    /// Waits for the next piece of the body; `nil` at its end.
+    package func nextChunk() async throws(TransportError) -> Bytes? {
+        while true {
+            switch lock.withLock({ takeChunk() }) {
+            case .chunk(let bytes, let credit):
+                if credit > 0 { creditConnection(credit) }
+                return bytes
+            case .end: return nil
+            case .failed(let error): throw error
+            case .nothing, .head: await wait()
+            }
+        }
+    }
+
+    /// The trailers, once the body has been read to its end.
+    package var trailers: HTTPFields? {
+        lock.withLock {
+            guard case .ended(let trailers) = outcome, chunks.isEmpty else { return nil }
+            return trailers
+        }
+    }
+
+    /// The informational responses so far, in order of arrival.
+    package var informationalResponses: [HTTPResponse] { lock.withLock { informational } }
+
+    /// The consumer is gone: what is left of the response is not wanted.
+    package func abandon() {
+        end(with: .responseUnfinished, message: "the response was dropped")
+    }
+
+    /// The caller's task was cancelled.
+    func cancel() {
+        end(with: .cancelled, message: "the request was cancelled")
+    }
+
+    private func end(with reason: CloseReason, message: String) {
+        let connection = lock.withLock { () -> (any LiveConnection)? in
+            guard outcome == nil else { return nil }
+            outcome = .failed(makeError(.cancelled, message))
+            chunks.removeAll()
+            return self.connection
+        }
+        wake()
+        connection?.cancel(self, reason: reason)
+    }
+
+    private func wait() async {
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+                let isReady = lock.withLock {
+                    guard outcome == nil, head == nil, chunks.isEmpty else { return true }
+                    unsafe waiter = continuation
+                    return false
+                }
+                if isReady { unsafe continuation.resume() }
+            }
+        } onCancel: {
+            cancel()
+        }
+    }
+
+    private func takeHead() -> Taken {
+        if let head {
+            self.head = nil
+            return .head(head)
+        }
+        if case .failed(let error) = outcome { return .failed(error) }
+        return .nothing
+    }
+
+    private func takeChunk() -> Taken {
+        if let chunk = chunks.popFirst() {
+            uncredited += chunk.count
+            let isDue = chunks.isEmpty || uncredited >= request.limits.bodyBufferBytes / 4
+            guard outcome == nil, isDue, isPaused || connection?.creditsConsumption == true else {
+                return .chunk(chunk, credit: 0)
+            }
+            defer {
+                uncredited = 0
+                isPaused = false
+            }
+            return .chunk(chunk, credit: uncredited)
+        }
+        switch outcome {
+        case .ended: return .end
+        case .failed(let error): return .failed(error)
+        case nil: return .nothing
+        }
+    }
+
+    private func creditConnection(_ count: Int) {
+        lock.withLock { connection }?.consumed(count, by: self)
+    }
+
+    private func wake() {
+        let waiter = lock.withLock {
+            defer { unsafe self.waiter = nil }
+            return unsafe self.waiter
+        }
+        unsafe waiter?.resume()
+    }
+}
+
+// MARK: - The connection's side
+
+extension Exchange {
+    /// The exchange goes out on this connection; `false` when it has ended before it began.
+    func begin(on connection: any LiveConnection, isReused: Bool) -> Bool {
+        lock.withLock {
+            guard outcome == nil else { return false }
+            self.connection = connection
+            progress.isReused = isReused
+            return true
+        }
+    }
+
+    var hasEnded: Bool { lock.withLock { outcome != nil } }
+
+    func requestStarted() {
+        lock.withLock { progress.hasStarted = true }
+    }
+
+    func bodySent(_ count: Int) {
+        lock.withLock { progress.bytesSent += UInt64(count) }
+    }
+
+    func informationalReceived(_ response: HTTPResponse) {
+        lock.withLock {
+            progress.hasResponse = true
+            informational.append(response)
+        }
+    }
+
+    /// Hands over the final head.
+    func headReceived(_ response: HTTPResponse) {
+        let waiter = lock.withLock {
+            guard outcome == nil else { return nil as UnsafeContinuation<Void, Never>? }
+            head = response
+            progress.hasResponse = true
+            progress.hasHead = true
+            defer { unsafe self.waiter = nil }
+            return unsafe self.waiter
+        }
+        timings.headReceived()
+        unsafe waiter?.resume()
+    }
+
+    /// Hands over a piece of the body.
+    ///
+    /// - Returns: whether to go on reading; when not, `LiveConnection.consumed` says when.
+    func bodyReceived(_ bytes: Bytes) -> Bool {
+        let (waiter, goesOn) = lock.withLock { () -> (UnsafeContinuation<Void, Never>?, Bool) in
+            guard outcome == nil else { return (nil, true) }
+            chunks.append(bytes)
+            progress.bytesReceived += UInt64(bytes.count)
+            if chunks.byteCount >= request.limits.bodyBufferBytes { isPaused = true }
+            defer { unsafe self.waiter = nil }
+            return unsafe (self.waiter, !isPaused)
+        }
+        unsafe waiter?.resume()
+        return goesOn
+    }
+
+    /// The response is complete.
+    func responseEnded(trailers: HTTPFields?) {
+        finish(.ended(trailers: trailers))
+    }
+
+    /// The exchange failed; what was received before stays to be taken first.
+    func failed(
+        _ kind: TransportError.Kind, phase: TransportError.Phase? = nil, _ message: String,
+        replay: TransportError.Replay? = nil
+    ) {
+        let error = lock.withLock {
+            makeError(kind, message, phase: phase, replay: replay)
+        }
+        finish(.failed(error))
+    }
+
+    private func finish(_ end: Outcome) {
+        timings.finished()
+        let waiter = lock.withLock { () -> UnsafeContinuation<Void, Never>? in
+            guard outcome == nil else { return nil }
+            outcome = end
+            connection = nil
+            defer { unsafe self.waiter = nil }
+            return unsafe self.waiter
+        }
+        unsafe waiter?.resume()
+    }
+
+    /// With the lock held: the error as it stands now, with phase and replay verdict from progress.
+    private func makeError(
+        _ kind: TransportError.Kind, _ message: String, phase: TransportError.Phase? = nil,
+        replay: TransportError.Replay? = nil
+    ) -> TransportError {
+        let isUploading = progress.bytesSent < request.body.length ?? .max
+        let natural: TransportError.Phase =
+            progress.hasHead ? .body : isUploading ? .send : .head
+        var error = TransportError(kind, phase: phase ?? natural, message: message)
+        error.route = request.route
+        error.bytesSent = progress.bytesSent
+        error.bytesReceived = progress.bytesReceived
+        error.isReused = progress.isReused
+        error.replay =
+            progress.hasResponse
+            ? .responseStarted : replay ?? (progress.hasStarted ? .unknown : .notSent)
+        return error
+    }
+}
+
+/// The pieces of a body that nobody has taken yet, first in, first out.
+struct ChunkQueue {
+    private var chunks: [Bytes] = []
+    private var first = 0
+    private(set) var byteCount = 0
+
+    var isEmpty: Bool { first == chunks.count }
+
+    mutating func append(_ bytes: Bytes) {
+        chunks.append(bytes)
+        byteCount += bytes.count
+    }
+
+    mutating func popFirst() -> Bytes? {
+        guard first < chunks.count else { return nil }
+        let bytes = chunks[first]
+        first += 1
+        byteCount -= bytes.count
+        if first == chunks.count {
+            chunks.removeAll(keepingCapacity: true)
+            first = 0
+        } else {
+            chunks[first - 1] = .empty
+            compactIfMostlyTaken()
+        }
+        return bytes
+    }
+
+    mutating func removeAll() {
+        self = ChunkQueue()
+    }
+
+    /// Keeps the taken places at the front from growing without end; amortised O(1).
+    private mutating func compactIfMostlyTaken() {
+        guard first >= 64, first * 2 >= chunks.count else { return }
+        chunks.removeFirst(first)
+        first = 0
+    }
+}
+
+// MARK: What the timers ask
+
+extension Exchange {
+    var isAwaitingHead: Bool { lock.withLock { outcome == nil && !progress.hasHead } }
+    var bytesReceivedSoFar: UInt64 { lock.withLock { progress.bytesReceived } }
+    /// Whether the body is awaited from the peer, not held up by a slow consumer.
+    var isReadingBody: Bool { lock.withLock { progress.hasHead && !isPaused && chunks.isEmpty } }
+}
+
+extension Exchange {
+    /// Whether as many body bytes were handed over as the request declared.
+    var sentDeclaredLength: Bool {
+        guard let length = request.body.length else { return true }
+        return lock.withLock { progress.bytesSent == length }
+    }
+}
+
+extension Exchange {
+    /// Whether everything of the body has been received and taken.
+    package var isComplete: Bool {
+        lock.withLock {
+            guard case .ended = outcome else { return false }
+            return chunks.isEmpty
+        }
+    }
+}

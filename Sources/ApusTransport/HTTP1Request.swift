@@ -1,0 +1,41 @@
+import ApusCore
+import ApusHTTP1
+import ApusTunnel
+import HTTPTypes
+
+/// How a request looks on an HTTP/1.1 connection.
+extension OutgoingRequest {
+    /// Absolute-form for an http origin behind an http proxy (RFC 9112, section 3.2.2).
+    var http1Target: TargetForm {
+        if isForwarded { return .absolute }
+        return head.path == "*" ? .asterisk : .origin
+    }
+
+    /// Fields that belong to the hop to a forwarding proxy.
+    var proxyFields: HTTPFields {
+        guard isForwarded, let credentials = route.proxy?.credentials else { return [:] }
+        return [.proxyAuthorization: credentials.basicAuthorization]
+    }
+
+    /// Whether a proxy forwards the request instead of tunnelling it.
+    private var isForwarded: Bool { route.isForwarded }
+}
+
+extension Route {
+    /// An http origin behind an http or https proxy is forwarded; everything else is tunnelled.
+    var isForwarded: Bool {
+        guard origin.scheme == .http, versions != .http2Only, let proxy else { return false }
+        return proxy.kind == .http || proxy.kind == .https
+    }
+}
+
+extension RequestFraming {
+    /// A known length is said, an unknown one is chunked, no body on a bodiless method says nothing.
+    init(for request: OutgoingRequest) {
+        guard let length = request.body.length else {
+            self = .chunked
+            return
+        }
+        self = length == 0 ? .none : .length(length)
+    }
+}

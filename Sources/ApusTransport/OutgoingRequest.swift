@@ -1,0 +1,61 @@
+package import ApusCore
+import ApusHTTP1
+package import HTTPTypes
+
+/// A request that was checked and knows its way: everything that its tries share.
+package final class OutgoingRequest: Sendable {
+    let head: HTTPRequest
+    let body: RequestBody
+    let route: Route
+    let reuse: RequestOptions.Reuse
+    let totalTimeout: Duration?
+    let headTimeout: Duration?
+    let readIdleTimeout: Duration?
+    let limits: EngineTuning.Limits
+    /// Whether an unclear failure on a reused connection may be tried again.
+    let isIdempotent: Bool
+
+    /// Checks the request and works out its route.
+    ///
+    /// - Throws: `InvalidRequest` naming the part at fault; nothing has been dialled.
+    package init(
+        _ head: HTTPRequest, body: RequestBody, options: RequestOptions, tuning: EngineTuning
+    ) throws(InvalidRequest) {
+        guard let schemeText = head.scheme, let scheme = Scheme(rawValue: schemeText.lowercased()) else {
+            throw InvalidRequest(field: "scheme", reason: "is neither http nor https")
+        }
+        guard let authority = head.authority else {
+            throw InvalidRequest(field: "host", reason: "is missing")
+        }
+        try RequestValidator.validate(head)
+        let origin = try Origin(scheme: scheme, authority: authority)
+        for timeout in [options.totalTimeout, options.headTimeout, options.readIdleTimeout] {
+            guard let timeout, timeout <= .zero else { continue }
+            throw InvalidRequest(field: "timeout", reason: "\(timeout) is not above zero")
+        }
+        var proxy: ProxyEndpoint?
+        if case .proxy(let endpoint) = options.proxy { proxy = endpoint }
+        route = Route(
+            origin: origin, proxy: proxy, versions: options.versions ?? .automatic, tls: tuning.tls,
+            localAddress: tuning.dial.localAddress, connectTo: options.connectTo,
+            isolation: options.isolation)
+        self.head = head
+        self.body = body
+        reuse = options.reuse
+        totalTimeout = options.totalTimeout
+        headTimeout = options.headTimeout
+        readIdleTimeout = options.readIdleTimeout
+        limits = tuning.limits
+        isIdempotent = options.isIdempotent || OutgoingRequest.isIdempotent(head)
+    }
+
+    /// RFC 9110, section 9.2.2, and the `Idempotency-Key` field that APIs use for POST.
+    private static func isIdempotent(_ head: HTTPRequest) -> Bool {
+        switch head.method {
+        case .get, .head, .options, .put, .delete, .trace: true
+        default: head.headerFields.contains(idempotencyKey)
+        }
+    }
+}
+
+private let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifMatch

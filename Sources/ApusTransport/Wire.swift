@@ -1,0 +1,317 @@
+import ApusCore
+import ApusSocket
+import ApusTLS
+
+/// Whoever lives on top of a wire; called on the loop's thread.
+protocol WireOwner: AnyObject {
+    /// There may be something to read: the peer has sent, ended or reset.
+    func wireReadable()
+    /// Everything handed to `send` has left; more may be handed over.
+    func wireWritable()
+}
+
+/// The bytes of one connection: a socket and the TLS layers that stack on it.
+///
+/// One shape for all: no layer in the clear, one over TLS, two through an https proxy. Reading takes
+/// bytes up through the layers, sending takes them down; what the socket does not take is kept here.
+///
+/// Unchecked, because it is confined to its loop: each method is called on the loop's thread only.
+final class Wire: ReadinessHandler, @unchecked Sendable {
+    /// What one read gave.
+    enum ReadOutcome {
+        /// Some bytes were delivered; there may be more.
+        case progress
+        /// Nothing more now.
+        case wouldBlock
+        /// The peer ended its side in good order: with close_notify where there is TLS.
+        case end
+    }
+
+    let loop: EventLoop
+    let remoteAddress: SocketAddress
+    weak var owner: (any WireOwner)?
+    /// Whose sessions the topmost layer receives.
+    var sessionRoute: Route?
+
+    /// `nil` once closed.
+    private var socket: StreamSocket?
+    private var registration: UInt64 = 0
+    /// Nearest to the socket first.
+    private var layers: [TLSEngine] = []
+    /// Bytes for the socket that it has not taken yet, from `unsentStart` on.
+    private var unsent: [UInt8] = []
+    private var unsentStart = 0
+    /// Plaintext that arrived behind a handshake, and is read before anything else.
+    private var leftOver: [UInt8] = []
+    private var isHungUp = false
+
+    /// Whether a read may give something: edge-triggered readiness is told only once.
+    private(set) var mayHaveInput = false
+    /// The first error of sending; later sends are dropped, reading goes on.
+    private(set) var sendError: SystemError?
+
+    init(_ socket: StreamSocket, to address: SocketAddress, on loop: EventLoop) {
+        self.socket = socket
+        self.loop = loop
+        remoteAddress = address
+    }
+
+    /// Begins to hear of readiness.
+    func register() throws(SystemError) {
+        guard let socket else { return }
+        registration = try loop.register(socket.descriptor, handler: self)
+    }
+
+    var isOpen: Bool { socket != nil }
+    /// Whether nothing waits for the socket, so that more may be handed over.
+    var isWritable: Bool { unsentStart == unsent.count && sendError == nil && isOpen }
+    var unsentCount: Int { unsent.count - unsentStart }
+
+    func readinessChanged(_ readiness: Readiness) {
+        if readiness.contains(.hangUp) || !readiness.isDisjoint(with: .hangUp) { isHungUp = true }
+        if !readiness.isDisjoint(with: [.readable, .hangUp]) {
+            mayHaveInput = true
+            owner?.wireReadable()
+        }
+        guard !readiness.isDisjoint(with: .writable), isOpen else { return }
+        if unsentStart < unsent.count { sendUnsent() }
+        if isWritable { owner?.wireWritable() }
+    }
+
+    // MARK: Reading
+
+    /// Reads once and delivers what came out at the top, in one or more pieces.
+    ///
+    /// - Throws: `WireError` when the socket or a layer failed; nothing may follow.
+    func read(_ deliver: (RawSpan) -> Void) throws(WireError) -> ReadOutcome {
+        if !leftOver.isEmpty {
+            let bytes = leftOver
+            leftOver = []
+            deliver(unsafe bytes.span.bytes)
+            return .progress
+        }
+        guard let socket else { return .end }
+        let scratch = loop.scratch
+        let result: StreamSocket.ReadResult
+        do throws(SystemError) {
+            result = try socket.read(into: &scratch.input)
+        } catch {
+            mayHaveInput = false
+            throw .system(error)
+        }
+        switch result {
+        case .bytes(let count):
+            // A short read has emptied the socket; after a hang-up its end is still to be read.
+            if count < scratch.input.count, !isHungUp { mayHaveInput = false }
+            let isClosed = try scratch.input.withSpan { (input) throws(WireError) in
+                try lift(input.extracting(first: count), through: 0, deliver)
+            }
+            return isClosed ? .end : .progress
+        case .wouldBlock:
+            mayHaveInput = false
+            return .wouldBlock
+        case .end:
+            mayHaveInput = false
+            for layer in layers {
+                do throws(TLSError) { try layer.streamEnded() } catch { throw .tls(error) }
+            }
+            return .end
+        }
+    }
+
+    /// Takes bytes up through layer `index` and those above; `true` when a layer was closed.
+    private func lift(
+        _ bytes: RawSpan, through index: Int, _ deliver: (RawSpan) -> Void
+    ) throws(WireError) -> Bool {
+        guard index < layers.count else {
+            deliver(bytes)
+            return false
+        }
+        var reply: [UInt8] = []
+        var failure: WireError?
+        var isClosed = false
+        let result: TLSEngine.ReceiveResult
+        do throws(TLSError) {
+            result = try layers[index].receive(bytes, output: &reply) { plaintext in
+                guard failure == nil else { return }
+                guard index + 1 < layers.count else { return deliver(plaintext) }
+                do throws(WireError) {
+                    isClosed = try lift(plaintext, through: index + 1, deliver) || isClosed
+                } catch {
+                    failure = error
+                }
+            }
+        } catch {
+            sendReply(reply, under: index)
+            throw .tls(error)
+        }
+        sendReply(reply, under: index)
+        if let failure { throw failure }
+        return isClosed || result == .closed
+    }
+
+    /// What a layer itself has to say (an alert, a key update) goes down through those below it.
+    private func sendReply(_ reply: [UInt8], under index: Int) {
+        guard !reply.isEmpty else { return }
+        lower(unsafe reply.span.bytes, through: index - 1)
+    }
+
+    // MARK: Sending
+
+    /// Encrypts and sends; what the socket does not take now is kept and sent when it does.
+    func send(_ bytes: RawSpan) {
+        lower(bytes, through: layers.count - 1)
+    }
+
+    /// Takes bytes down through layer `index` and those below, then to the socket.
+    private func lower(_ bytes: RawSpan, through index: Int) {
+        guard sendError == nil, isOpen else { return }
+        guard index >= 0 else { return sendRaw(bytes) }
+        if index == 0 {
+            let scratch = loop.scratch
+            scratch.ciphertext.removeAll(keepingCapacity: true)
+            guard encrypt(bytes, with: layers[0], into: &scratch.ciphertext) else { return }
+            sendRaw(unsafe scratch.ciphertext.span.bytes)
+        } else {
+            var encrypted: [UInt8] = []
+            guard encrypt(bytes, with: layers[index], into: &encrypted) else { return }
+            lower(unsafe encrypted.span.bytes, through: index - 1)
+        }
+    }
+
+    private func encrypt(_ bytes: RawSpan, with layer: TLSEngine, into output: inout [UInt8]) -> Bool {
+        do throws(TLSError) {
+            try layer.send(bytes, output: &output)
+            return true
+        } catch {
+            // A layer that cannot encrypt is as good as a broken pipe; reading will tell why.
+            sendError = SystemError(errno: 32, call: "TLS write")
+            return false
+        }
+    }
+
+    private func sendRaw(_ bytes: RawSpan) {
+        guard unsentStart == unsent.count else { return unsent.append(copying: bytes) }
+        let sent = write(bytes)
+        guard sent < bytes.byteCount, sendError == nil else { return }
+        unsent.append(copying: bytes.extracting(droppingFirst: sent))
+    }
+
+    private func sendUnsent() {
+        let bytes = unsent
+        unsentStart += unsafe write(bytes.span.bytes.extracting(droppingFirst: unsentStart))
+        guard unsentStart == unsent.count || sendError != nil else { return }
+        unsent = []
+        unsentStart = 0
+    }
+
+    /// Writes until the socket is full; how many bytes it took.
+    private func write(_ bytes: RawSpan) -> Int {
+        var sent = 0
+        while sent < bytes.byteCount, let socket {
+            do throws(SystemError) {
+                let count = try socket.write(bytes.extracting(droppingFirst: sent))
+                if count == 0 { return sent }
+                sent += count
+            } catch {
+                sendError = error
+                return sent
+            }
+        }
+        return sent
+    }
+
+    // MARK: Layers
+
+    /// Goes on with a handshake whose engine is to become the topmost layer.
+    ///
+    /// - Returns: whether it is complete; the engine is then a layer.
+    func advanceHandshake(_ engine: TLSEngine) throws(WireError) -> Bool {
+        var output: [UInt8] = []
+        var failure: TLSError?
+        var isComplete = false
+        let outcome = try read { bytes in
+            guard failure == nil else { return }
+            do throws(TLSError) {
+                if isComplete {
+                    _ = try engine.receive(bytes, output: &output) { self.leftOver.append(copying: $0) }
+                } else {
+                    isComplete = try engine.handshake(bytes, output: &output) == .complete
+                }
+            } catch {
+                failure = error
+            }
+        }
+        if !output.isEmpty { send(unsafe output.span.bytes) }
+        if let failure { throw .tls(failure) }
+        if outcome == .end, !isComplete { throw .endInHandshake }
+        if isComplete { try add(layer: engine) }
+        return isComplete
+    }
+
+    /// Starts a handshake: sends the ClientHello.
+    func startHandshake(_ engine: TLSEngine) throws(WireError) {
+        var output: [UInt8] = []
+        do throws(TLSError) {
+            _ = try engine.handshake(RawSpan(), output: &output)
+        } catch {
+            throw .tls(error)
+        }
+        send(unsafe output.span.bytes)
+    }
+
+    private func add(layer engine: TLSEngine) throws(WireError) {
+        var reply: [UInt8] = []
+        do throws(TLSError) {
+            _ = try engine.receive(RawSpan(), output: &reply) { self.leftOver.append(copying: $0) }
+        } catch {
+            throw .tls(error)
+        }
+        layers.append(engine)
+        sendReply(reply, under: layers.count - 1)
+        if !leftOver.isEmpty { mayHaveInput = true }
+    }
+
+    /// Puts bytes back that were read behind a tunnel's answer: they belong to what follows.
+    func putBack(_ bytes: RawSpan) {
+        leftOver.append(copying: bytes)
+        mayHaveInput = true
+    }
+
+    /// Sessions that the origin's layer has received since the last call.
+    func nextSession() -> TLSSession? {
+        layers.last?.nextSession()
+    }
+
+    // MARK: Closing
+
+    /// Closes at once, saying close_notify first where there is TLS; idempotent.
+    func close() {
+        guard let socket else { return }
+        for index in layers.indices.reversed() where sendError == nil {
+            var farewell: [UInt8] = []
+            layers[index].close(output: &farewell)
+            sendReply(farewell, under: index)
+        }
+        loop.deregister(socket.descriptor, token: registration)
+        self.socket = nil
+        layers = []
+        unsent = []
+        unsentStart = 0
+        leftOver = []
+        mayHaveInput = false
+    }
+
+    /// Ends our side of a raw duplex.
+    func shutdownWriting() {
+        socket?.shutdownWriting()
+    }
+}
+
+/// Why a wire is of no more use.
+enum WireError: Error {
+    case system(SystemError)
+    case tls(TLSError)
+    /// The peer ended the connection before the handshake was done.
+    case endInHandshake
+}

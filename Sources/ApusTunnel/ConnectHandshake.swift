@@ -1,0 +1,86 @@
+import ApusCore
+import ApusHTTP1
+import HTTPTypes
+
+/// Asks an HTTP proxy for a tunnel (RFC 9110, section 9.3.6).
+///
+/// The proxy's answer is read by the same strict machine as any response, which knows that a 2xx to
+/// CONNECT has no body whatever its fields say. Another answer is kept, its body up to a bound.
+package struct ConnectHandshake: Sendable {
+    private let request: HTTPRequest
+    private let proxyFields: HTTPFields
+    private let maxBody: Int
+    private var machine: HTTP1Connection
+    private var refusal: HTTPResponse?
+    private var body: [UInt8] = []
+
+    init(to origin: Origin, credentials: ProxyCredentials?, limits: EngineTuning.Limits) {
+        request = HTTPRequest(
+            method: .connect, scheme: nil, authority: origin.hostAndPort, path: nil)
+        proxyFields = credentials.map { [.proxyAuthorization: $0.basicAuthorization] } ?? [:]
+        maxBody = limits.proxyErrorBodyBytes
+        machine = HTTP1Connection(limits: limits)
+        machine.requestStarted(method: .connect, expectsClose: false, isUpgrade: true)
+        machine.requestFinished()
+    }
+
+    func start(output: inout [UInt8]) throws(TunnelError) {
+        do throws(InvalidRequest) {
+            try RequestEncoder.appendHead(
+                of: request, target: .authority, framing: .none, connection: .keepAlive,
+                additional: proxyFields, to: &output)
+        } catch {
+            throw .invalid(error.description)
+        }
+    }
+
+    mutating func bytesReceived(
+        _ input: RawSpan, offset: inout Int
+    ) throws(TunnelError) -> TunnelProgress {
+        while let event = try nextEvent(in: input, offset: &offset) {
+            switch event {
+            case .informational: continue
+            case .upgraded: return .established
+            case .head(let response, _): refusal = response
+            case .body(let range):
+                let kept = min(range.count, maxBody - body.count)
+                body.append(
+                    copying: input.extracting(range.lowerBound..<range.lowerBound + kept))
+                if body.count == maxBody, let error = refused() { throw error }
+            case .end: if let error = refused() { throw error }
+            }
+        }
+        return .needsBytes
+    }
+
+    private mutating func nextEvent(
+        in input: RawSpan, offset: inout Int
+    ) throws(TunnelError) -> HTTP1Event? {
+        do throws(HTTP1Error) {
+            return try machine.nextEvent(in: input, offset: &offset)
+        } catch {
+            throw TunnelError(error)
+        }
+    }
+
+    mutating func streamEnded() -> TunnelError {
+        refused() ?? .closed
+    }
+
+    private func refused() -> TunnelError? {
+        guard let refusal else { return nil }
+        return .refused(
+            TransportError.ProxyAnswer(
+                status: refusal.status.code, fields: refusal.headerFields, body: Bytes(body)))
+    }
+}
+
+extension TunnelError {
+    init(_ error: HTTP1Error) {
+        switch error.reason {
+        case .tooLarge: self = .tooLarge(error.rule)
+        case .malformed, .unsolicited: self = .malformed(error.rule)
+        case .truncated: self = .closed
+        }
+    }
+}

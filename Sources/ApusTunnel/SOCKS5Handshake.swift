@@ -1,0 +1,135 @@
+import ApusCore
+
+/// Whom a SOCKS proxy is to connect to.
+package enum SOCKSTarget: Sendable, Hashable {
+    /// A name that the proxy resolves.
+    case name(String, port: UInt16)
+    /// Four bytes in network order.
+    case ipv4([UInt8], port: UInt16)
+    /// Sixteen bytes in network order.
+    case ipv6([UInt8], port: UInt16)
+}
+
+/// Asks a SOCKS 5 proxy for a tunnel (RFC 1928), with a password where it wants one (RFC 1929).
+///
+/// Each answer is read byte-exact: what follows the last one belongs to the tunnel.
+package struct SOCKS5Handshake: Sendable {
+    /// What the proxy's next bytes answer.
+    private enum State {
+        /// Our greeting with the methods we know. Exits: `.password`, `.request`.
+        case greeting
+        /// Our user and password. Exits: `.request`.
+        case password
+        /// Our request for the tunnel. Exits: `.established`.
+        case request
+        /// No exits.
+        case established
+    }
+
+    private static let version: UInt8 = 5
+    private static let noAuthentication: UInt8 = 0
+    private static let userAndPassword: UInt8 = 2
+
+    private let target: [UInt8]
+    private let credentials: ProxyCredentials?
+    private var state = State.greeting
+    /// The answer so far; at most 262 bytes, the longest that the protocol knows.
+    private var answer: [UInt8] = []
+
+    init(to target: SOCKSTarget, credentials: ProxyCredentials?) throws(TunnelError) {
+        self.target = try SOCKS5Handshake.encode(target)
+        self.credentials = credentials
+    }
+
+    func start(output: inout [UInt8]) {
+        let methods =
+            credentials == nil
+            ? [SOCKS5Handshake.noAuthentication]
+            : [SOCKS5Handshake.noAuthentication, SOCKS5Handshake.userAndPassword]
+        output += [SOCKS5Handshake.version, UInt8(methods.count)] + methods
+    }
+
+    mutating func bytesReceived(
+        _ input: RawSpan, offset: inout Int, output: inout [UInt8]
+    ) throws(TunnelError) -> TunnelProgress {
+        while state != .established {
+            while answer.count < answerLength {
+                guard offset < input.byteCount else { return .needsBytes }
+                answer.append(unsafe input.unsafeLoad(fromByteOffset: offset, as: UInt8.self))
+                offset += 1
+            }
+            try answerReceived(output: &output)
+        }
+        return .established
+    }
+
+    /// How long the present answer is, as far as its bytes so far tell.
+    private var answerLength: Int {
+        guard state == .request else { return 2 }
+        // VER REP RSV ATYP, then an address whose length its first byte may tell, then the port.
+        guard answer.count >= 5 else { return 5 }
+        switch answer[3] {
+        case 1: return 4 + 4 + 2
+        case 4: return 4 + 16 + 2
+        default: return 4 + 1 + Int(answer[4]) + 2
+        }
+    }
+
+    private mutating func answerReceived(output: inout [UInt8]) throws(TunnelError) {
+        defer { answer = [] }
+        switch state {
+        case .greeting: try methodChosen(output: &output)
+        case .password:
+            guard answer[0] == 1 else { throw .malformed("the password's answer has no version 1") }
+            guard answer[1] == 0 else { throw .authenticationRefused }
+            state = .request
+            output += target
+        case .request:
+            guard answer[0] == SOCKS5Handshake.version else { throw .malformed("the reply is not SOCKS 5") }
+            guard answer[1] == 0 else { throw .reply(answer[1]) }
+            guard [1, 3, 4].contains(answer[3]) else { throw .malformed("the reply's address type is unknown") }
+            state = .established
+        case .established: break
+        }
+    }
+
+    private mutating func methodChosen(output: inout [UInt8]) throws(TunnelError) {
+        guard answer[0] == SOCKS5Handshake.version else {
+            throw .malformed("the proxy does not speak SOCKS 5")
+        }
+        switch (answer[1], credentials) {
+        case (SOCKS5Handshake.noAuthentication, _):
+            state = .request
+            output += target
+        case (SOCKS5Handshake.userAndPassword, let credentials?):
+            state = .password
+            let (user, password) = (Array(credentials.user.utf8), Array(credentials.password.utf8))
+            output += [1, UInt8(user.count)] + user + [UInt8(password.count)] + password
+        default: throw .authenticationRefused
+        }
+    }
+
+    /// VER CMD RSV ATYP DST.ADDR DST.PORT (RFC 1928, section 4).
+    private static func encode(_ target: SOCKSTarget) throws(TunnelError) -> [UInt8] {
+        let address: [UInt8]
+        let port: UInt16
+        switch target {
+        case .name(let name, let namePort):
+            let bytes = Array(name.utf8)
+            guard (1...255).contains(bytes.count) else {
+                throw .invalid("a SOCKS host name has 1 to 255 bytes, this one \(bytes.count)")
+            }
+            address = [3, UInt8(bytes.count)] + bytes
+            port = namePort
+        case .ipv4(let bytes, let addressPort):
+            precondition(bytes.count == 4, "an IPv4 address has 4 bytes")
+            address = [1] + bytes
+            port = addressPort
+        case .ipv6(let bytes, let addressPort):
+            precondition(bytes.count == 16, "an IPv6 address has 16 bytes")
+            address = [4] + bytes
+            port = addressPort
+        }
+        return [version, 1, 0] + address + [UInt8(port >> 8), UInt8(truncatingIfNeeded: port)]
+    }
+}

@@ -1,0 +1,83 @@
+package import ApusCore
+
+/// How a handshake with a proxy stands.
+package enum TunnelProgress: Sendable, Hashable {
+    /// More of the proxy's answer is needed.
+    case needsBytes
+    /// The tunnel stands: what follows comes from the far end.
+    case established
+}
+
+/// Why a proxy gave no tunnel.
+package enum TunnelError: Error, Sendable, Hashable {
+    /// CONNECT was answered with something else than 2xx.
+    case refused(TransportError.ProxyAnswer)
+    /// SOCKS gave a reply other than success (RFC 1928, section 6).
+    case reply(UInt8)
+    /// SOCKS accepts none of our methods, or not the password.
+    case authenticationRefused
+    /// The answer breaks the protocol.
+    case malformed(String)
+    /// The proxy closed the connection before the tunnel stood.
+    case closed
+    /// The answer goes beyond a bound.
+    case tooLarge(String)
+    /// The target cannot be named to this proxy; nothing was sent.
+    case invalid(String)
+}
+
+/// A handshake with a proxy of either kind, sans I/O: bytes in, bytes out.
+///
+/// Start it once, send its output, then feed it what arrives until it is established or throws.
+package enum TunnelHandshake: Sendable {
+    case connect(ConnectHandshake)
+    case socks5(SOCKS5Handshake)
+
+    /// CONNECT through an http or https proxy (RFC 9110, section 9.3.6).
+    package static func connect(
+        to origin: Origin, credentials: ProxyCredentials?, limits: EngineTuning.Limits
+    ) -> TunnelHandshake {
+        .connect(ConnectHandshake(to: origin, credentials: credentials, limits: limits))
+    }
+
+    /// SOCKS version 5 (RFC 1928), with a password where there are credentials (RFC 1929).
+    ///
+    /// - Throws: `TunnelError.invalid` when the target's name is empty or longer than 255 bytes.
+    package static func socks5(
+        to target: SOCKSTarget, credentials: ProxyCredentials?
+    ) throws(TunnelError) -> TunnelHandshake {
+        .socks5(try SOCKS5Handshake(to: target, credentials: credentials))
+    }
+
+    /// Appends what is sent first.
+    package mutating func start(output: inout [UInt8]) throws(TunnelError) {
+        switch self {
+        case .connect(let handshake): try handshake.start(output: &output)
+        case .socks5(let handshake): handshake.start(output: &output)
+        }
+    }
+
+    /// Goes on with what has arrived, moving `offset` over what belongs to the handshake.
+    ///
+    /// Once established, the rest of the input from `offset` on belongs to the tunnel.
+    package mutating func bytesReceived(
+        _ input: RawSpan, offset: inout Int, output: inout [UInt8]
+    ) throws(TunnelError) -> TunnelProgress {
+        switch self {
+        case .connect(var handshake):
+            defer { self = .connect(handshake) }
+            return try handshake.bytesReceived(input, offset: &offset)
+        case .socks5(var handshake):
+            defer { self = .socks5(handshake) }
+            return try handshake.bytesReceived(input, offset: &offset, output: &output)
+        }
+    }
+
+    /// What the proxy's early end means.
+    package mutating func streamEnded() -> TunnelError {
+        switch self {
+        case .connect(var handshake): handshake.streamEnded()
+        case .socks5: .closed
+        }
+    }
+}

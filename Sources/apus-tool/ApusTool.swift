@@ -1,0 +1,10 @@
+import ArgumentParser
+
+/// The tool: what a user tries first, and what an operator debugs with.
+@main
+struct ApusTool: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "apus",
+        abstract: "An HTTP/1.1 and HTTP/2 client transport, from the command line.",
+        subcommands: [FetchCommand.self, LoadCommand.self, ServeCommand.self, DemoCommand.self])
+}

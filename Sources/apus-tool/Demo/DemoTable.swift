@@ -1,0 +1,63 @@
+/// The demonstration's table, a line at a time.
+struct DemoTable {
+    private let columns: [(title: String, width: Int)] = [
+        ("protocol", 18), ("server", 9), ("route", 8), ("requests", 9), ("clients", 8),
+        ("connections", 12), ("reuse", 7), ("median", 10), ("p99", 10), ("errors", 7),
+    ]
+    /// So many columns are words, which begin at their column's left.
+    private let words = 3
+
+    func printHead() {
+        say("")
+        say(line(columns.map(\.title)))
+        say(String(repeating: "-", count: columns.reduce(0) { $0 + $1.width }))
+    }
+
+    func print(_ route: DemoRoute, _ result: DemoResult) {
+        say(
+            line([
+                route.protocolName, route.server, route.way, String(result.requests),
+                String(result.requests), String(result.connections), result.reuse.fixed(1) + "%",
+                milliseconds(result.median), milliseconds(result.percentile99),
+                String(result.errors),
+            ]))
+    }
+
+    func note(_ text: String) {
+        say(text)
+    }
+
+    /// One line that says what the table shows.
+    func printFoot(_ results: [DemoResult]) {
+        let requests = results.reduce(0) { $0 + $1.requests }
+        let connections = results.reduce(0) { $0 + $1.connections }
+        let errors = results.reduce(0) { $0 + $1.errors }
+        say("")
+        if errors > 0 {
+            say("\(errors) of \(requests) requests failed; the first are told above.")
+            return
+        }
+        say(
+            "\(requests) requests, each through a client made for it alone, opened \(connections) "
+                + "connections: clients share the engine's one pool.")
+    }
+
+    /// At once, also into a pipe; where nobody reads any more, there is nothing left to say.
+    private func say(_ text: String) {
+        try? FileOutput.standardOutput.write(text + "\n")
+    }
+
+    private func line(_ cells: [String]) -> String {
+        var line = ""
+        for (index, (cell, column)) in zip(cells, columns).enumerated() {
+            line +=
+                index < words
+                ? cell.padded(toLeft: column.width) : cell.padded(toRight: column.width)
+        }
+        return line
+    }
+
+    private func milliseconds(_ microseconds: Double) -> String {
+        (microseconds / 1000).fixed(2) + " ms"
+    }
+}

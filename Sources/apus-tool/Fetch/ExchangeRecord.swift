@@ -1,0 +1,121 @@
+import Apus
+
+/// All that is known of one exchange in the end: a line of `--json`.
+struct ExchangeRecord {
+    let url: String
+    var response: Response?
+    var trailers: HTTPFields?
+    var bodyBytes: UInt64 = 0
+    var bodyDigest = ""
+    var failure: ExchangeFailure?
+
+    var json: JSON {
+        let info = response?.info
+        var members: [(key: String, value: JSON)] = [
+            ("url", .string(url)),
+            ("status", .integer(response?.head.status.code)),
+            ("http_version", .string(response?.version.number)),
+            ("fields", fields(response?.head.headerFields ?? [:])),
+            ("trailers", fields(trailers ?? [:])),
+            ("informational", .array((response?.informational ?? []).map(informational))),
+            ("body_bytes", .integer(bodyBytes)),
+            ("body_sha256", .string(response == nil ? nil : bodyDigest)),
+            ("complete", .bool(failure == nil)),
+            ("reused", info.map { .bool($0.isReused) } ?? .null),
+            ("connection", .integer(info?.connectionID)),
+            ("remote", .string(info?.connection.remoteAddress)),
+            ("tls", info?.connection.tls.map(tls) ?? .null),
+            ("timings_us", info.map(timings) ?? .null),
+        ]
+        if let failure { members.append(("error", failure.json)) }
+        return .object(members)
+    }
+
+    private func fields(_ fields: HTTPFields) -> JSON {
+        .array(fields.map { .array([.string($0.name.rawName), .string($0.value)]) })
+    }
+
+    private func informational(_ response: HTTPResponse) -> JSON {
+        .object([
+            ("status", .integer(response.status.code)), ("fields", fields(response.headerFields)),
+        ])
+    }
+
+    private func tls(_ facts: ConnectionFacts.TLSFacts) -> JSON {
+        .object([
+            ("version", .string(facts.version)), ("cipher", .string(facts.cipher)),
+            ("alpn", .string(facts.alpn)), ("resumed", .bool(facts.isResumed)),
+        ])
+    }
+
+    /// Since the call; names, TCP and TLS only where this exchange's connection was made for it.
+    private func timings(_ info: ExchangeInfo) -> JSON {
+        let dial = info.isReused ? nil : info.connection
+        return .object([
+            ("queued", .microseconds(info.queued)),
+            ("resolved", .microseconds(dial?.resolved)),
+            ("connected", .microseconds(dial?.connected)),
+            ("secured", .microseconds(dial?.tls == nil ? nil : dial?.secured)),
+            ("sent", .microseconds(info.sent)),
+            ("head", .microseconds(info.head)),
+            ("done", .microseconds(info.done)),
+        ])
+    }
+}
+
+/// Why an exchange did not complete, whoever is at fault.
+struct ExchangeFailure {
+    let kind: String
+    let phase: String
+    let message: String
+    let replay: TransportError.Replay
+    let bytesSent: UInt64
+    let bytesReceived: UInt64
+    /// The whole story on one line.
+    let text: String
+
+    init(_ error: TransportError) {
+        kind = error.kind.name
+        phase = error.phase.rawValue
+        message = error.message
+        replay = error.replay
+        bytesSent = error.bytesSent
+        bytesReceived = error.bytesReceived
+        text = error.description
+    }
+
+    /// A request that cannot be sent as it stands.
+    init(_ error: InvalidRequest) {
+        self.init(
+            TransportError(.invalidRequest(error), phase: .request, message: error.description))
+    }
+
+    /// An answer that came but could not be kept.
+    init(_ error: ToolError, received: UInt64) {
+        kind = "output"
+        phase = TransportError.Phase.body.rawValue
+        message = error.description
+        replay = .responseStarted
+        bytesSent = 0
+        bytesReceived = received
+        text = error.description
+    }
+
+    var json: JSON {
+        .object([
+            ("kind", .string(kind)), ("phase", .string(phase)), ("message", .string(message)),
+            ("replay", .string(replay.rawValue)), ("bytes_sent", .integer(bytesSent)),
+            ("bytes_received", .integer(bytesReceived)),
+        ])
+    }
+}
+
+extension HTTPVersion {
+    /// As curl writes it: "1.1" or "2".
+    var number: String {
+        switch self {
+        case .http1: "1.1"
+        case .http2: "2"
+        }
+    }
+}

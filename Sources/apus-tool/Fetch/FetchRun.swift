@@ -1,0 +1,144 @@
+import Apus
+import ApusTLS
+import Synchronization
+
+/// Every exchange of one `apus fetch`, over one engine.
+final class FetchRun: Sendable {
+    private let engine: TransportEngine
+    private let proxy: ProxySetting
+    private let plan: RequestPlan
+    private let connection: ConnectionArguments
+    private let output: OutputArguments
+    private let urls: [String]
+    private let count: Int
+    private let console: Console
+    private let progress: Progress
+    private let next = Atomic<Int>(0)
+    private let failures = Atomic<Int>(0)
+
+    init(
+        engine: TransportEngine, proxy: ProxySetting, plan: RequestPlan,
+        connection: ConnectionArguments, output: OutputArguments, urls: [String], count: Int,
+        console: Console, progress: Progress
+    ) {
+        self.engine = engine
+        self.proxy = proxy
+        self.plan = plan
+        self.connection = connection
+        self.output = output
+        self.urls = urls
+        self.count = count
+        self.console = console
+        self.progress = progress
+    }
+
+    /// Runs all exchanges, so many at a time.
+    ///
+    /// - Returns: how many did not complete.
+    func all(concurrency: Int) async -> Int {
+        await withDiscardingTaskGroup { group in
+            for _ in 0..<min(concurrency, count) {
+                group.addTask { await self.worker() }
+            }
+        }
+        return failures.load(ordering: .relaxed)
+    }
+
+    private func worker() async {
+        while true {
+            let number = next.add(1, ordering: .relaxed).oldValue
+            guard number < count else { return }
+            let record = await exchange(number)
+            progress.exchangeFinished()
+            report(record)
+        }
+    }
+
+    /// The life of one exchange; what arrived before a failure is kept.
+    private func exchange(_ number: Int) async -> ExchangeRecord {
+        let index = number % urls.count
+        var record = ExchangeRecord(url: urls[index])
+        do {
+            let response = try await head(of: record.url, number: number)
+            record.response = response
+            if let length = response.head.headerFields[.contentLength].flatMap(UInt64.init),
+                plan.method != .head
+            {
+                progress.expect(length)
+            } else {
+                progress.expect(nil)
+            }
+            let file = output.file(forURL: index, round: number / urls.count)
+            try await receive(response, into: file, record: &record)
+        } catch let error as TransportError {
+            record.failure = ExchangeFailure(error)
+        } catch let error as InvalidRequest {
+            record.failure = ExchangeFailure(error)
+        } catch let error as ToolError {
+            record.failure = ExchangeFailure(error, received: record.bodyBytes)
+        } catch {
+            record.failure = ExchangeFailure(
+                ToolError("\(error)"), received: record.bodyBytes)
+        }
+        return record
+    }
+
+    /// Sends the request through a client made for it alone.
+    private func head(of url: String, number: Int) async throws -> Response {
+        let request = try HTTPRequest(plan.method, url: url, fields: plan.fields)
+        let origin = try RequestURL(parsing: url).origin
+        let client = ExecutorClient(
+            engine, proxy: proxy, isolation: connection.isolation.map { IsolationScope($0) },
+            versions: connection.versions(for: origin.scheme))
+        let mark = count > 1 ? "  (exchange \(number + 1))" : ""
+        if output.verbose { console.tell(request, exchange: mark) }
+        let response = try await client.send(
+            request, body: plan.requestBody(progress: progress),
+            options: connection.options(for: origin))
+        if output.verbose {
+            console.tell(response.head, version: response.version, exchange: mark)
+        }
+        return response
+    }
+
+    private func receive(
+        _ response: Response, into path: String?, record: inout ExchangeRecord
+    ) async throws {
+        let digest = SHA256Digest()
+        defer { record.bodyDigest = digest.finalize() }
+        let file = try path.map { path throws(ToolError) in try FileOutput.create(path) }
+        defer { try? file?.close() }
+        if output.include { try file?.write(headText(of: response)) }
+        for try await chunk in response.body {
+            record.bodyBytes += UInt64(chunk.count)
+            progress.received(chunk.count)
+            if output.json { chunk.withSpan { digest.update($0) } }
+            try file?.write(chunk)
+        }
+        record.trailers = response.body.trailers
+    }
+
+    /// The head as HTTP/1.1 writes it, whatever version it came by.
+    private func headText(of response: Response) -> String {
+        var text = "\(response.version.rawValue) \(response.head.status.code)"
+        text += " \(response.head.status.reasonPhrase)\r\n"
+        for field in response.head.headerFields {
+            text += "\(field.name.rawName): \(field.value)\r\n"
+        }
+        return text + "\r\n"
+    }
+
+    private func report(_ record: ExchangeRecord) {
+        if let failure = record.failure {
+            failures.add(1, ordering: .relaxed)
+            console.line("apus: \(record.url): \(failure.text)")
+        }
+        guard output.json else { return }
+        do throws(ToolError) {
+            // One call per line, so that lines of concurrent exchanges never mix.
+            try FileOutput.standardOutput.write(record.json.text + "\n")
+        } catch {
+            console.line("apus: \(error)")
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Apus
+import ArgumentParser
+
+/// What is sent: `-X`, `-H`, `-d`.
+struct RequestArguments: ParsableArguments {
+    @Option(
+        name: [.customShort("X"), .customLong("request")],
+        help: ArgumentHelp("The method; GET, or POST with -d.", valueName: "method"))
+    var method: String?
+
+    @Option(
+        name: [.customShort("H"), .customLong("header")], parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("A field, as 'Name: value'; repeat for more.", valueName: "field"))
+    var fields: [String] = []
+
+    @Option(
+        name: [.customShort("d"), .customLong("data")], parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "The body; @FILE is a file's content, @- the standard input. Sent as it is, without a "
+                + "content-type of its own; several are joined with '&'.", valueName: "data"))
+    var data: [String] = []
+
+    func validate() throws {
+        _ = try head()
+    }
+
+    /// The request's method and fields, and its body read unless it stays in a file.
+    func plan() throws -> RequestPlan {
+        let (method, fields) = try head()
+        return RequestPlan(method: method, fields: fields, body: try body())
+    }
+
+    private func head() throws -> (HTTPRequest.Method, HTTPFields) {
+        let name = method ?? (data.isEmpty ? "GET" : "POST")
+        guard let method = HTTPRequest.Method(rawValue: name) else {
+            throw ValidationError("-X: '\(readable(name))' is not a method")
+        }
+        var fields = HTTPFields()
+        for text in self.fields { fields.append(try RequestArguments.field(parsing: text)) }
+        return (method, fields)
+    }
+
+    /// Reads `Name: value`, or `Name;` for one without a value, as curl does.
+    ///
+    /// HTTPField turns bytes that no value may have into blanks without a word; here they are an
+    /// error, because what follows them may be meant to end up as a field of its own.
+    static func field(parsing text: String) throws -> HTTPField {
+        let end = text.firstIndex(of: ":")
+        let isNameAlone = end == nil && text.hasSuffix(";")
+        guard end != nil || isNameAlone else {
+            throw ValidationError("-H: '\(readable(text))' has no colon")
+        }
+        let nameText = String(end.map { text[..<$0] } ?? text.dropLast())
+        guard let name = HTTPField.Name(nameText) else {
+            throw ValidationError("-H: '\(readable(nameText))' is not a field name")
+        }
+        let value = end.map { text[$0...].dropFirst() } ?? ""
+        // Bytes, because CR and LF together are one Character.
+        let blanks: Set<UInt8> = [0x20, 0x09]
+        var bytes = Array(value.utf8)[...]
+        while let first = bytes.first, blanks.contains(first) { bytes.removeFirst() }
+        while let last = bytes.last, blanks.contains(last) { bytes.removeLast() }
+        if let bad = bytes.first(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7F }) {
+            throw ValidationError(
+                "-H: the value of \(nameText) has a control character (byte \(bad))")
+        }
+        let trimmed = String(decoding: bytes, as: UTF8.self)
+        guard HTTPField.isValidValue(trimmed) else {
+            throw ValidationError("-H: the value of \(nameText) is not a field value")
+        }
+        return HTTPField(name: name, value: trimmed)
+    }
+
+    private func body() throws -> RequestPlan.Body {
+        guard !data.isEmpty else { return .none }
+        if data.count == 1, data[0].hasPrefix("@"), data[0] != "@-" {
+            let path = String(data[0].dropFirst())
+            return .file(path: path, length: try sizeOfFile(path))
+        }
+        var joined: [UInt8] = []
+        for (index, part) in data.enumerated() {
+            if index > 0 { joined.append(UInt8(ascii: "&")) }
+            joined +=
+                part.hasPrefix("@") ? try readWhole(String(part.dropFirst())) : Array(part.utf8)
+        }
+        return .bytes(Bytes(joined))
+    }
+}
+
+/// The request that every URL gets.
+struct RequestPlan: Sendable {
+    /// Where the body comes from.
+    enum Body: Sendable {
+        case none
+        case bytes(Bytes)
+        /// Read anew for each exchange; the length is `nil` for a pipe or a device.
+        case file(path: String, length: UInt64?)
+    }
+
+    let method: HTTPRequest.Method
+    let fields: HTTPFields
+    let body: Body
+
+    /// The body of one exchange.
+    func requestBody(progress: Progress) -> RequestBody {
+        switch body {
+        case .none: return .empty
+        case .bytes(let bytes): return .bytes(bytes)
+        case .file(let path, let length):
+            progress.expect(length)
+            let pieces = FilePieces(path: path, progress: progress)
+            guard let length else { return .oneShot { pieces } }
+            // The engine reads files better than we do; only a bar needs to see the pieces.
+            guard progress.isEnabled else { return .file(path: path, length: length) }
+            return .stream(length: length) { pieces }
+        }
+    }
+}
+
+/// The text with controls shown as escapes, so that a message stays on its line.
+func readable(_ text: String) -> String {
+    text.unicodeScalars.reduce(into: "") { result, scalar in
+        let isControl = scalar.value < 0x20 || scalar.value == 0x7F
+        result += isControl ? scalar.escaped(asASCII: true) : String(scalar)
+    }
+}

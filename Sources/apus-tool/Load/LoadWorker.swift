@@ -1,0 +1,96 @@
+import Apus
+import Glibc
+
+/// One of the workers: takes a number, sends, reads the answer whole, takes the next.
+struct LoadWorker {
+    let client: ExecutorClient
+    let plan: LoadPlan
+    let options: RequestOptions
+    let counters: LoadCounters
+
+    /// What one worker has received.
+    struct Tally: Sendable {
+        var bytes = 0
+        var events = 0
+    }
+
+    /// An answer that is not what the bench asks for.
+    private enum Fault: Error {
+        case status(Int)
+        case version(HTTPVersion)
+    }
+
+    init(engine: TransportEngine, plan: LoadPlan, counters: LoadCounters) {
+        client = ExecutorClient(engine, proxy: plan.proxy, versions: plan.versions)
+        self.plan = plan
+        self.counters = counters
+        var options = RequestOptions()
+        options.reuse = plan.isOneShot ? .oneShot : .pooled
+        self.options = options
+    }
+
+    /// Works until the numbers run out.
+    func run(until limit: Int, samples: LatencySamples?) async -> Tally {
+        var tally = Tally()
+        while true {
+            let number = counters.take()
+            guard number < limit else { return tally }
+            let start = monotonicNanoseconds()
+            do {
+                try await exchange(number, tally: &tally)
+            } catch {
+                counters.fail(error)
+            }
+            samples?.record(monotonicNanoseconds() - start, for: number)
+        }
+    }
+
+    /// One request, and its answer to the end.
+    private func exchange(_ number: Int, tally: inout Tally) async throws {
+        let request = plan.requests[plan.requests.count == 1 ? 0 : number % plan.requests.count]
+        let response = try await client.send(request, body: plan.body, options: options)
+        guard response.head.status.code == 200 else {
+            throw Fault.status(response.head.status.code)
+        }
+        guard response.version == plan.version else { throw Fault.version(response.version) }
+        var lines = 0
+        for try await chunk in response.body {
+            tally.bytes += chunk.count
+            if plan.countsEvents { lines += lineFeeds(in: chunk) }
+        }
+        tally.events += lines / 2
+    }
+
+    /// Opens a stream, tells of its first bytes, and reads on until it is cancelled or ends.
+    func hold(_ number: Int) async {
+        do {
+            let request = plan.requests[number % plan.requests.count]
+            let response = try await client.send(request, body: plan.body, options: options)
+            guard response.head.status.code == 200 else {
+                throw Fault.status(response.head.status.code)
+            }
+            guard response.version == plan.version else { throw Fault.version(response.version) }
+            var isFirst = true
+            for try await _ in response.body where isFirst {
+                isFirst = false
+                counters.bodyBegun()
+            }
+        } catch {
+            if !Task.isCancelled { counters.fail(error) }
+        }
+    }
+}
+
+/// How many line feeds the bytes hold, by memchr as every peer of the bench counts.
+private func lineFeeds(in chunk: Bytes) -> Int {
+    chunk.withContiguousStorageIfAvailable { buffer in
+        guard var position = UnsafeRawPointer(buffer.baseAddress) else { return 0 }
+        let end = position + buffer.count
+        var count = 0
+        while let found = memchr(position, 0x0A, end - position) {
+            count += 1
+            position = UnsafeRawPointer(found) + 1
+        }
+        return count
+    } ?? 0
+}

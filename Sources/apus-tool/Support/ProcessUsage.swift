@@ -1,0 +1,49 @@
+import Glibc
+
+/// What the process has used of the machine, as the kernel counts it.
+struct ProcessUsage {
+    let userSeconds: Double
+    let systemSeconds: Double
+    /// The most memory that was ever resident.
+    let maxResidentKiB: Int
+
+    /// The counts as they stand now.
+    static func now() -> ProcessUsage {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        return ProcessUsage(
+            userSeconds: seconds(usage.ru_utime), systemSeconds: seconds(usage.ru_stime),
+            maxResidentKiB: usage.ru_maxrss)
+    }
+
+    private static func seconds(_ time: timeval) -> Double {
+        Double(time.tv_sec) + Double(time.tv_usec) / 1e6
+    }
+
+    /// Memory that is resident now, in KiB.
+    static func residentKiB() -> Int {
+        guard let text = try? readWhole("/proc/self/statm") else { return 0 }
+        let fields = String(decoding: text, as: UTF8.self).split(separator: " ")
+        guard fields.count > 1, let pages = Int(fields[1]) else { return 0 }
+        return pages * sysconf(Int32(_SC_PAGESIZE)) / 1024
+    }
+
+    /// Descriptors that are sockets.
+    static func openSockets() -> Int {
+        guard let folder = opendir("/proc/self/fd") else { return 0 }
+        defer { closedir(folder) }
+        var count = 0
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            let target = [UInt8](unsafeUninitializedCapacity: 64) { buffer, length in
+                let room = UnsafeMutableRawBufferPointer(buffer).bindMemory(to: CChar.self)
+                guard let start = room.baseAddress else { return }
+                length = max(0, readlink("/proc/self/fd/" + name, start, room.count))
+            }
+            if target.starts(with: "socket:".utf8) { count += 1 }
+        }
+        return count
+    }
+}

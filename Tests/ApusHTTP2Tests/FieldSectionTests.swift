@@ -1,0 +1,115 @@
+import ApusCore
+import ApusHTTP2
+import Testing
+
+private func limits(bytes: Int = 1_024, fields: Int = 10) -> EngineTuning.Limits {
+    var limits = EngineTuning.Limits()
+    limits.headBytes = bytes
+    limits.headFields = fields
+    return limits
+}
+
+private func opened(_ limits: EngineTuning.Limits) throws -> Harness {
+    let harness = try Harness(limits: limits)
+    try harness.request()
+    try harness.request()
+    _ = harness.takeSent()
+    return harness
+}
+
+/// `:status: 200` makes 42 of `total` bytes as they are counted, the other field the rest.
+private func head(total: Int) -> [(String, String)] {
+    [(":status", "200"), ("x", String(repeating: "v", count: total - 42 - 33))]
+}
+
+@Suite struct FieldSectionTests {
+    @Test func aHeadAtItsBoundIsTaken() throws {
+        let harness = try opened(limits())
+        harness.receive(Wire.headers(1, head(total: 1_024), end: true))
+        #expect(harness.takeLog().suffix(2) == ["end 1", "closed 1"])
+    }
+
+    @Test(arguments: [Int.max, 1])
+    func aHeadBeyondItsBoundEndsItsStreamOnly(step: Int) throws {
+        let harness = try opened(limits())
+        harness.receive(
+            Wire.headers(1, head(total: 1_025)) + Wire.data(1, "x") + Wire.head(3, end: true),
+            step: step)
+        #expect(
+            harness.takeLog() == [
+                "failed 1 tooLarge(\"more than 1024 bytes of fields\")", "head 3 200 end", "end 3",
+                "closed 3", "closed 1",
+            ])
+        #expect(harness.takeSent() == ["RST 1 11"])
+    }
+
+    @Test(arguments: [(9, true), (10, false)])
+    func fieldsAreCounted(count: Int, isTaken: Bool) throws {
+        let harness = try opened(limits(bytes: 65_536))
+        let fields = (0..<count).map { ("x-\($0)", "v") }
+        harness.receive(Wire.headers(1, [(":status", "200")] + fields, end: true))
+        #expect(harness.log.contains("end 1") == isTaken)
+        #expect(harness.log.contains("failed 1 tooLarge(\"more than 10 fields\")") == !isTaken)
+        #expect(harness.takeLog().last == "closed 1")
+    }
+
+    @Test(arguments: [(4_096 + 3, true), (4_096 + 4, false)])
+    func aBombEndsTheConnection(total: Int, survives: Bool) throws {
+        let harness = try opened(limits())
+        harness.receive(Wire.headers(1, head(total: total)))
+        #expect(harness.error?.kind == (survives ? nil : .abuse("field section")))
+        #expect(harness.takeSent() == [survives ? "RST 1 11" : "GOAWAY 11"])
+    }
+
+    @Test func aBombByReferenceEndsTheConnectionEarly() throws {
+        let harness = try opened(limits(bytes: 65_536, fields: 10_000))
+        // One entry of 4,000 bytes in the dynamic table, then named again by single bytes.
+        let entry =
+            [0x40, 1, UInt8(ascii: "x"), 0x7F, 0xA1, 0x1E] + [UInt8](repeating: 0x61, count: 4_000)
+        let block =
+            Wire.block([(":status", "200")]) + entry + [UInt8](repeating: 0xBE, count: 10_000)
+        harness.receive(Wire.frame(1, flags: 4, stream: 1, block))
+        #expect(harness.error?.kind == .abuse("field section"))
+    }
+
+    @Test func trailersHaveTheSameBound() throws {
+        let harness = try opened(limits())
+        let trailers = [("x", String(repeating: "v", count: 1_024))]
+        harness.receive(Wire.head(1) + Wire.data(1, "x") + Wire.trailers(1, trailers))
+        #expect(
+            harness.takeLog() == [
+                "head 1 200", "body 1 x",
+                "failed 1 tooLarge(\"more than 1024 bytes of fields\")", "closed 1",
+            ])
+    }
+
+    @Test(arguments: [(16, true), (17, false)])
+    func informationalAnswersAreFew(count: Int, isTaken: Bool) throws {
+        let harness = try Harness()
+        try harness.request()
+        let bytes = (0..<count).flatMap { _ in Wire.head(1, "103") }
+        harness.receive(bytes + Wire.head(1, end: true))
+        #expect(harness.log.filter { $0 == "informational 1 103" }.count == min(count, 16))
+        #expect(harness.log.contains("end 1") == isTaken)
+        #expect(
+            harness.log.contains("failed 1 tooLarge(\"more than 16 informational responses\")")
+                == !isTaken)
+        #expect(harness.takeLog().last == "closed 1")
+    }
+
+    @Test func knownAndUnknownNamesComeAsTheyAre() throws {
+        let harness = try Harness()
+        try harness.request()
+        harness.receive(
+            Wire.headers(
+                1,
+                [
+                    (":status", "200"), ("content-type", "a"), ("content-typf", "b"), ("date", "c"),
+                    ("x-unheard-of", "d"), ("!#$%&'*+-.^_`|~09", "e"),
+                ], end: true))
+        #expect(
+            harness.takeLog().first
+                == "head 1 200 content-type=a content-typf=b date=c x-unheard-of=d"
+                + " !#$%&'*+-.^_`|~09=e end")
+    }
+}

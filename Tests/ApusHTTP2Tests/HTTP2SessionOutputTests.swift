@@ -1,0 +1,190 @@
+import ApusCore
+import ApusHTTP2
+import HTTPTypes
+import Testing
+
+private func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: count)) }
+
+@Suite struct HTTP2SessionOutputTests {
+    @Test func aBodyLeavesAndItsEndWithTheLastFrame() throws {
+        let harness = try Harness()
+        let stream = try harness.request(hasBody: true)
+        harness.session.send(Bytes("abc"), endOfBody: false, on: stream)
+        harness.session.send(Bytes("def"), endOfBody: false, on: stream)
+        #expect(harness.session.queuedBytes(on: stream) == 6)
+        harness.pump()
+        #expect(harness.session.queuedBytes(on: stream) == 0)
+        #expect(harness.takeLog() == ["drained 1"])
+        harness.session.send(Bytes("ghi"), endOfBody: true, on: stream)
+        harness.session.send(Bytes("after the end"), endOfBody: true, on: stream)
+        harness.pump()
+        #expect(harness.takeSent() == ["HEADERS 1", "DATA 1 6", "DATA 1 3 end"])
+        #expect(harness.takeLog().isEmpty)
+    }
+
+    @Test func anEndWithoutBytesIsAnEmptyFrame() throws {
+        let harness = try Harness()
+        let stream = try harness.request(hasBody: true)
+        harness.session.finish(trailers: nil, on: stream)
+        harness.pump()
+        #expect(harness.takeSent() == ["HEADERS 1", "DATA 1 0 end"])
+    }
+
+    @Test(arguments: ["", "body"])
+    func trailersFollowTheBody(body: String) throws {
+        let pair = try Pair()
+        let stream = try pair.post()
+        pair.client.send(Bytes(body), endOfBody: false, on: stream)
+        pair.exchange()
+        let name = try #require(HTTPField.Name("X-Sum"))
+        pair.client.finish(trailers: [name: "1", .connection: "close"], on: stream)
+        pair.exchange()
+        let request = try #require(pair.server.requests[stream])
+        #expect(request.body == Array(body.utf8))
+        #expect(request.trailers == ["x-sum: 1"])
+        #expect(request.isComplete)
+    }
+
+    @Test func theStreamWindowHoldsAnUploadAndLetsItGoOn() throws {
+        let harness = try Harness(settings: [(4, 10)])
+        let stream = try harness.request(hasBody: true)
+        harness.session.send(zeros(25), endOfBody: true, on: stream)
+        harness.pump()
+        #expect(harness.takeSent() == ["HEADERS 1", "DATA 1 10"])
+        #expect(!harness.session.wantsOutput)
+        harness.receive(Wire.windowUpdate(1, 5))
+        #expect(harness.takeSent() == ["DATA 1 5"])
+        harness.receive(Wire.settings([(4, 15)]))
+        #expect(harness.takeSent() == ["SETTINGS ack", "DATA 1 5"])
+        // A window below what is out already is negative and must be filled first.
+        harness.receive(Wire.settings([(4, 0)]) + Wire.windowUpdate(1, 15))
+        #expect(harness.takeSent() == ["SETTINGS ack"])
+        harness.receive(Wire.windowUpdate(1, 5))
+        #expect(harness.takeSent() == ["DATA 1 5 end"])
+    }
+
+    @Test func theConnectionWindowIsSharedByAll() throws {
+        let harness = try Harness(settings: [(4, 1_000_000)])
+        let first = try harness.request(hasBody: true)
+        let second = try harness.request(hasBody: true)
+        harness.session.send(zeros(65_535), endOfBody: true, on: first)
+        harness.session.send(zeros(10), endOfBody: true, on: second)
+        harness.pump()
+        let sent = harness.sent.filter { $0.type == 0 }.reduce(0) { $0 + $1.payload.count }
+        #expect(sent == 65_535)
+        _ = harness.takeSent()
+        harness.receive(Wire.windowUpdate(0, 10))
+        #expect(harness.sent.reduce(0) { $0 + $1.payload.count } == 10)
+        #expect(
+            harness.session.queuedBytes(on: first) + harness.session.queuedBytes(on: second) == 0)
+    }
+
+    @Test func aSmallBodyDoesNotWaitForALargeOne() throws {
+        let harness = try Harness(settings: [(4, 1 << 30)])
+        harness.receive(Wire.windowUpdate(0, 1 << 29))
+        let large = try harness.request(hasBody: true)
+        harness.session.send(zeros(1 << 20), endOfBody: true, on: large)
+        var output: [UInt8] = []
+        #expect(try harness.session.nextOutput(into: &output, limit: 100_000))
+        let small = try harness.request(hasBody: true)
+        harness.session.send(zeros(100), endOfBody: true, on: small)
+        _ = harness.takeSent()
+        harness.pump()
+        let frames = harness.sent.filter { $0.type == 0 }
+        let place = try #require(frames.firstIndex { $0.stream == small })
+        #expect(place <= 1)
+    }
+
+    @Test(arguments: [1, 1_000, 20_000, 100_000])
+    func outputStopsAboutTheLimit(limit: Int) throws {
+        let harness = try Harness(settings: [(4, 1 << 30)])
+        harness.receive(Wire.windowUpdate(0, 1 << 29))
+        let stream = try harness.request(hasBody: true)
+        let body = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        harness.session.send(Bytes(body), endOfBody: true, on: stream)
+        var received: [UInt8] = []
+        var isMore = true
+        while isMore {
+            var output: [UInt8] = [1, 2, 3]
+            isMore = try harness.session.nextOutput(into: &output, limit: limit)
+            #expect(output.count - 3 < limit + 16_384 + 9)
+            #expect(output.starts(with: [1, 2, 3]))
+            for frame in Wire.frames(Array(output.dropFirst(3))) { received += frame.payload }
+        }
+        #expect(received == body)
+    }
+
+    @Test func manySlicesArriveInOrder() throws {
+        let pair = try Pair(settings: [(4, 1 << 20)])
+        let stream = try pair.post()
+        var expected: [UInt8] = []
+        for count in 0..<500 {
+            let slice = [UInt8](repeating: UInt8(truncatingIfNeeded: count), count: count)
+            expected += slice
+            pair.client.send(Bytes(slice), endOfBody: count == 499, on: stream)
+        }
+        pair.exchange()
+        #expect(pair.server.requests[stream]?.body == expected)
+        #expect(pair.server.requests[stream]?.isComplete == true)
+    }
+
+    @Test func aCompleteAnswerDuringAnUploadIsNoFailure() throws {
+        let harness = try Harness()
+        let stream = try harness.request(hasBody: true)
+        harness.session.send(zeros(100_000), endOfBody: false, on: stream)
+        harness.pump()
+        _ = harness.takeSent()
+        harness.receive(
+            Wire.head(1, "413") + Wire.data(1, "no", end: true) + Wire.reset(1, 0))
+        #expect(harness.takeLog() == ["head 1 413", "body 1 no", "end 1", "closed 1"])
+        harness.receive(Wire.windowUpdate(0, 100_000))
+        #expect(harness.takeSent().isEmpty)
+        harness.session.send(zeros(10), endOfBody: true, on: stream)
+        #expect(harness.session.queuedBytes(on: stream) == 0)
+        #expect(!harness.session.wantsOutput)
+    }
+
+    @Test func anUploadGoesOnBehindACompleteAnswerUntilItIsReset() throws {
+        let harness = try Harness()
+        let stream = try harness.request(hasBody: true)
+        harness.receive(Wire.head(1, end: true))
+        #expect(harness.takeLog() == ["head 1 200 end", "end 1"])
+        harness.session.send(zeros(10), endOfBody: false, on: stream)
+        harness.pump()
+        #expect(harness.takeSent() == ["HEADERS 1", "DATA 1 10"])
+        harness.session.reset(stream, code: 0)
+        harness.pump()
+        #expect(harness.takeSent() == ["RST 1 0"])
+        #expect(harness.takeLog() == ["drained 1", "closed 1"])
+    }
+
+    @Test func theEndOfTheUploadClosesAnAnsweredStream() throws {
+        let harness = try Harness()
+        let stream = try harness.request(hasBody: true)
+        harness.receive(Wire.head(1, end: true))
+        harness.session.send(zeros(10), endOfBody: true, on: stream)
+        harness.pump()
+        #expect(harness.takeLog() == ["head 1 200 end", "end 1", "closed 1"])
+        #expect(harness.session.openStreams == 0)
+    }
+
+    @Test func dataAfterTheEndIsTheConnectionsEnd() throws {
+        let harness = try Harness()
+        try harness.request(hasBody: true)
+        harness.receive(Wire.head(1, end: true) + Wire.data(1, "x"))
+        #expect(harness.error?.kind == .protocolViolation(code: 5))
+        #expect(harness.takeLog() == ["head 1 200 end", "end 1", "closed 1"])
+    }
+
+    @Test func aResetUploadLetsGoOfItsBytes() throws {
+        let harness = try Harness(settings: [(4, 10)])
+        let stream = try harness.request(hasBody: true)
+        harness.session.send(zeros(1_000), endOfBody: false, on: stream)
+        harness.pump()
+        harness.session.reset(stream, code: 8)
+        #expect(harness.session.queuedBytes(on: stream) == 0)
+        harness.receive(Wire.windowUpdate(1, 1_000))
+        #expect(harness.takeSent() == ["HEADERS 1", "DATA 1 10", "RST 1 8"])
+        #expect(harness.takeLog() == ["closed 1"])
+    }
+}

@@ -1,0 +1,239 @@
+import ApusCore
+import ApusHTTP2
+import HTTPTypes
+import Testing
+
+@Suite struct HTTP2SessionTests {
+    @Test func theFirstFlightIsPrefaceSettingsAndTheFirstRequest() throws {
+        var tuning = EngineTuning.HTTP2()
+        tuning.streamWindow = 300_000
+        tuning.connectionWindow = 1_000_000
+        let session = try HTTP2Session(tuning, limits: .init())
+        _ = try session.submit(
+            HTTPRequest(method: .get, scheme: "https", authority: "a", path: "/"), hasBody: false)
+        var output: [UInt8] = []
+        #expect(try !session.nextOutput(into: &output, limit: 1 << 20))
+        #expect(output.starts(with: Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)))
+        let frames = Wire.frames(Array(output.dropFirst(24)))
+        #expect(
+            frames.map(\.description)
+                == ["SETTINGS", "WINDOW 0 \(1_000_000 - 65_535)", "HEADERS 1 end"])
+        #expect(
+            frames[0].payload
+                == [0, 2, 0, 0, 0, 0] + [0, 4] + Wire.word(300_000) + [0, 6] + Wire.word(65_536))
+    }
+
+    @Test func aHundredStreamsAreTakenForGrantedUntilThePeerSays() throws {
+        let harness = try Harness(settings: nil)
+        #expect(harness.session.maxStreams == 100)
+        #expect(!harness.session.hasPeerSettings)
+        harness.receive(Wire.settings([(3, 7)]))
+        #expect(harness.session.maxStreams == 7)
+        #expect(harness.session.hasPeerSettings)
+        #expect(harness.takeLog() == ["settings 7"])
+        harness.receive(Wire.settings([(3, 0xFFFF_FFFF)]))
+        #expect(harness.session.maxStreams == 100)
+        harness.receive(Wire.settings([(3, 0xFFFF_FFFF)]))
+        #expect(harness.takeLog() == ["settings 100"])
+        #expect(harness.takeSent().suffix(3) == ["SETTINGS ack", "SETTINGS ack", "SETTINGS ack"])
+    }
+
+    @Test func requestsBeyondThePeersBoundWaitAndThenLeave() throws {
+        let harness = try Harness(settings: [(3, 0)])
+        try harness.request()
+        try harness.request()
+        #expect(harness.takeSent().isEmpty)
+        #expect(harness.session.openStreams == 2)
+        harness.receive(Wire.settings([(3, 1)]))
+        #expect(harness.takeSent() == ["SETTINGS ack", "HEADERS 1 end"])
+        harness.receive(Wire.head(1, end: true))
+        #expect(harness.takeSent() == ["HEADERS 3 end"])
+        #expect(
+            harness.takeLog() == ["settings 1", "head 1 200 end", "end 1", "closed 1"])
+    }
+
+    @Test func aBoundLoweredBelowTheOpenStreamsEndsNone() throws {
+        let harness = try Harness()
+        for _ in 0..<3 { try harness.request() }
+        harness.receive(Wire.settings([(3, 1)]))
+        try harness.request()
+        _ = harness.takeSent()
+        harness.receive(Wire.head(1, end: true) + Wire.head(3, end: true))
+        #expect(harness.takeSent().isEmpty)
+        harness.receive(Wire.head(5, end: true))
+        #expect(harness.takeSent() == ["HEADERS 7 end"])
+    }
+
+    @Test func aResetStreamIsQuietButForItsEnd() throws {
+        let harness = try Harness()
+        try harness.request()
+        try harness.request()
+        harness.receive(Wire.head(1))
+        _ = harness.takeLog()
+        _ = harness.takeSent()
+        harness.session.reset(1, code: 8)
+        harness.receive(Wire.data(1, "late"), pumps: false)
+        harness.pump()
+        harness.receive(Wire.data(1, "later", end: true) + Wire.head(3, end: true))
+        #expect(harness.takeSent() == ["RST 1 8"])
+        #expect(harness.takeLog() == ["closed 1", "head 3 200 end", "end 3", "closed 3"])
+        harness.session.reset(1, code: 8)
+        harness.session.reset(99, code: 8)
+        harness.pump()
+        #expect(harness.takeSent().isEmpty)
+    }
+
+    @Test func aStreamResetBeforeItLeftIsNeverHeardOf() throws {
+        let harness = try Harness(settings: [(3, 1)])
+        try harness.request()
+        let waiting = try harness.request()
+        harness.session.reset(waiting, code: 8)
+        harness.takeEvents()
+        #expect(harness.takeLog() == ["closed 3"])
+        #expect(harness.session.openStreams == 1)
+        harness.receive(Wire.head(1, end: true))
+        #expect(harness.takeSent() == ["HEADERS 1 end"])
+        #expect(harness.takeLog() == ["head 1 200 end", "end 1", "closed 1"])
+        try harness.request()
+        #expect(harness.takeSent() == ["HEADERS 5 end"])
+    }
+
+    @Test func windowsOfResetStreamsComeBack() throws {
+        let harness = try Harness()
+        try harness.request()
+        harness.receive(Wire.head(1))
+        harness.session.reset(1, code: 8)
+        _ = harness.takeSent()
+        let block = String(repeating: "x", count: 16_384)
+        for _ in 0..<600 { harness.receive(Wire.data(1, block)) }
+        let credited = harness.sent.filter { $0.type == 8 && $0.stream == 0 }
+            .reduce(0) { $0 + Int($1.number()) }
+        #expect(credited >= 8 * 1024 * 1024)
+        #expect(harness.error == nil)
+        #expect(harness.takeLog().filter { $0.hasPrefix("body") }.isEmpty)
+    }
+
+    @Test func pingsGoOneAtATime() throws {
+        let harness = try Harness()
+        harness.session.ping()
+        harness.session.ping()
+        harness.pump()
+        #expect(harness.takeSent() == ["PING"])
+        harness.receive(Wire.ping(99, ack: true))
+        #expect(harness.takeLog().isEmpty)
+        #expect(harness.session.isPingInFlight)
+        harness.receive(Wire.ping(1, ack: true))
+        #expect(harness.takeLog() == ["pong"])
+        #expect(!harness.session.isPingInFlight)
+        harness.session.ping()
+        harness.pump()
+        #expect(harness.takeSent() == ["PING"])
+    }
+
+    @Test func shuttingDownLetsOpenStreamsEnd() throws {
+        let harness = try Harness()
+        try harness.request()
+        harness.session.shutDown()
+        harness.session.shutDown()
+        harness.pump()
+        #expect(harness.takeSent() == ["HEADERS 1 end", "GOAWAY 0"])
+        #expect(harness.session.isDraining)
+        let error = #expect(throws: HTTP2Error.self) { try harness.request() }
+        #expect(error?.kind == .closing)
+        harness.receive(Wire.head(1) + Wire.data(1, "x", end: true))
+        #expect(harness.takeLog() == ["head 1 200", "body 1 x", "end 1", "closed 1"])
+        #expect(harness.error == nil)
+    }
+
+    @Test func endingWithACodeFailsWhatIsOpen() throws {
+        let harness = try Harness(settings: [(3, 1)])
+        try harness.request()
+        try harness.request()
+        _ = harness.takeSent()
+        harness.session.goAway(code: 2)
+        harness.session.goAway(code: 3)
+        harness.pump()
+        #expect(harness.takeSent() == ["GOAWAY 2"])
+        #expect(
+            harness.takeLog()
+                == ["failed 1 connectionLost", "closed 1", "failed 3 notSent", "closed 3"])
+        #expect(harness.session.failure?.kind == .ended(code: 2))
+        harness.receive(Wire.head(1, end: true))
+        #expect(harness.takeLog().isEmpty)
+        #expect(!harness.session.wantsOutput)
+    }
+
+    @Test func numbersRunOut() throws {
+        let harness = try Harness()
+        harness.session.skipStreamIDs(to: 0x7FFF_FFFD)
+        #expect(try harness.request() == 0x7FFF_FFFD)
+        #expect(!harness.session.isDraining)
+        #expect(try harness.request() == 0x7FFF_FFFF)
+        #expect(harness.session.isDraining)
+        let error = #expect(throws: HTTP2Error.self) { try harness.request() }
+        #expect(error?.kind == .streamsExhausted)
+        harness.receive(Wire.head(0x7FFF_FFFF, end: true))
+        #expect(harness.takeLog().last == "closed 2147483647")
+    }
+
+    @Test func goAwayReturnsWhatNeverLeft() throws {
+        let harness = try Harness(settings: [(3, 1)])
+        try harness.request()
+        try harness.request()
+        _ = harness.takeSent()
+        harness.receive(Wire.goAway(0x7FFF_FFFF))
+        #expect(
+            harness.takeLog() == ["goaway 2147483647 0 ", "failed 3 notSent", "closed 3"])
+        let error = #expect(throws: HTTP2Error.self) { try harness.request() }
+        #expect(error?.kind == .closing)
+        harness.receive(Wire.head(1, end: true))
+        #expect(harness.takeLog() == ["head 1 200 end", "end 1", "closed 1"])
+        #expect(harness.takeSent().isEmpty)
+    }
+
+    @Test func theEndOfTheBytesTellsEachStreamsFate() throws {
+        let harness = try Harness(settings: [(3, 3)])
+        try harness.request()
+        let upload = try harness.request(hasBody: true)
+        try harness.request()
+        try harness.request()
+        harness.receive(Wire.head(1) + Wire.data(1, "x") + Wire.head(upload, end: true))
+        _ = harness.takeLog()
+        harness.session.streamEnded()
+        harness.session.streamEnded()
+        harness.pump()
+        #expect(
+            harness.takeLog() == [
+                "failed 1 connectionLost", "closed 1", "closed 3", "failed 5 connectionLost",
+                "closed 5", "failed 7 notSent", "closed 7",
+            ])
+        #expect(harness.session.isDraining)
+        #expect(!harness.session.wantsOutput)
+    }
+
+    @Test(arguments: [
+        (StreamFailure.notSent, TransportError.Replay.notSent), (.refused, .refusedByPeer),
+        (.aboveLastStreamID(goAwayCode: 0), .refusedByPeer), (.reset(code: 8), .unknown),
+        (.malformed(""), .unknown), (.tooLarge(""), .unknown), (.connectionLost, .unknown),
+    ])
+    func verdictsOnReplayNeedProof(failure: StreamFailure, replay: TransportError.Replay) {
+        #expect(failure.replay(responseStarted: false) == replay)
+        #expect(failure.replay(responseStarted: true) == .responseStarted)
+    }
+
+    @Test func aHeadAnswerHasALengthAndNoBody() throws {
+        let harness = try Harness()
+        try harness.request(method: .head)
+        try harness.request(method: .head)
+        harness.receive(
+            Wire.headers(1, [(":status", "200"), ("content-length", "9")], end: true)
+                + Wire.headers(3, [(":status", "200"), ("content-length", "9")])
+                + Wire.data(3, "forbidden"))
+        #expect(
+            harness.takeLog() == [
+                "head 1 200 content-length=9 end", "end 1", "closed 1",
+                "head 3 200 content-length=9",
+                "failed 3 malformed(\"the body is not as long as announced\")", "closed 3",
+            ])
+    }
+}

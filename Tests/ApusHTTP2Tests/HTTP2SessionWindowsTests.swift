@@ -1,0 +1,97 @@
+import ApusCore
+import ApusHTTP2
+import Testing
+
+private let window = 100_000
+
+private func harness() throws -> Harness {
+    var tuning = EngineTuning.HTTP2()
+    tuning.streamWindow = window
+    tuning.connectionWindow = 200_000
+    let harness = try Harness(tuning: tuning)
+    try harness.request()
+    try harness.request()
+    harness.receive(Wire.head(1) + Wire.head(3))
+    _ = harness.takeSent()
+    return harness
+}
+
+private func block(_ stream: Int32, _ count: Int) -> [UInt8] {
+    Wire.data(stream, String(repeating: "x", count: count))
+}
+
+@Suite struct HTTP2SessionWindowsTests {
+    @Test func theConnectionIsCreditedOnReceiptAndTheStreamOnConsumption() throws {
+        let harness = try harness()
+        for _ in 0..<6 { harness.receive(block(1, 16_000)) }
+        #expect(harness.takeSent() == [])
+        harness.receive(block(1, 4_000))
+        #expect(harness.takeSent() == ["WINDOW 0 100000"])
+        harness.session.consumed(49_999, on: 1)
+        harness.pump()
+        #expect(harness.takeSent() == [])
+        harness.session.consumed(1, on: 1)
+        harness.pump()
+        #expect(harness.takeSent() == ["WINDOW 1 50000"])
+    }
+
+    @Test func oneReaderThatStopsHoldsUpNoOther() throws {
+        let harness = try harness()
+        for _ in 0..<10 { harness.receive(block(1, 10_000)) }
+        // Stream 1 is full; stream 3 moves ten times as much.
+        for _ in 0..<100 {
+            harness.receive(block(3, 10_000))
+            harness.session.consumed(10_000, on: 3)
+        }
+        #expect(harness.error == nil)
+        let credited = harness.sent.filter { $0.stream == 0 }.reduce(0) { $0 + Int($1.number()) }
+        #expect(credited == 1_100_000)
+    }
+
+    @Test func aPeerBeyondTheStreamsWindowLosesTheStreamOnly() throws {
+        let harness = try harness()
+        for _ in 0..<10 { harness.receive(block(1, 10_000)) }
+        _ = harness.takeLog()
+        harness.receive(block(1, 1))
+        #expect(harness.takeSent().suffix(1) == ["RST 1 3"])
+        #expect(
+            harness.takeLog().suffix(2)
+                == ["failed 1 malformed(\"more data than the window allows\")", "closed 1"])
+        harness.receive(Wire.data(3, "", end: true))
+        #expect(harness.takeLog() == ["end 3", "closed 3"])
+    }
+
+    @Test func noMoreIsCreditedThanWasDelivered() throws {
+        let harness = try harness()
+        harness.receive(block(1, 10_000))
+        harness.session.consumed(1 << 40, on: 1)
+        harness.session.consumed(1 << 40, on: 1)
+        harness.session.consumed(1 << 40, on: 99)
+        harness.pump()
+        #expect(harness.takeSent() == [])
+        for _ in 0..<4 { harness.receive(block(1, 10_000)) }
+        harness.session.consumed(1, on: 1)
+        harness.pump()
+        #expect(harness.takeSent() == [])
+        harness.session.consumed(39_999, on: 1)
+        harness.pump()
+        #expect(harness.takeSent() == ["WINDOW 1 50000"])
+    }
+
+    @Test func aCompleteAnswerIsCreditedNoMore() throws {
+        let harness = try harness()
+        for _ in 0..<6 { harness.receive(block(1, 10_000)) }
+        harness.receive(Wire.data(1, "", end: true))
+        harness.session.consumed(60_000, on: 1)
+        harness.pump()
+        #expect(harness.takeSent() == [])
+    }
+
+    @Test func paddingIsCreditedAtOnce() throws {
+        let harness = try harness()
+        for _ in 0..<400 { harness.receive(Wire.padded(1, "x", padding: 249)) }
+        let credited = harness.sent.filter { $0.stream == 1 }.reduce(0) { $0 + Int($1.number()) }
+        #expect(credited > 40_000)
+        #expect(harness.error == nil)
+    }
+}

@@ -1,0 +1,191 @@
+import ApusCore
+import ApusPool
+import Testing
+
+@Suite struct PoolMachineWaitersTests {
+    @Test func whileTheProtocolIsUnknownOneDialServesEverybody() {
+        let driver = PoolDriver()
+        for _ in 0..<20 { _ = driver.wait(Routes.secure()) }
+        #expect(driver.dials.count == 1)
+        driver.establish(driver.dials[0], capacity: 100)
+        #expect(driver.grants.count == 20)
+        #expect(driver.dials.isEmpty)
+    }
+
+    @Test func capacityOneStartsADialForEachWhoRemains() {
+        let driver = PoolDriver { $0.maxConnectionsPerHost = 8 }
+        for _ in 0..<20 { _ = driver.wait(Routes.secure()) }
+        driver.establish(driver.dials[0])
+        #expect(driver.grants.count == 1)
+        #expect(driver.dials.count == 7)
+        #expect(
+            driver.pool.description(of: Routes.secure())
+                == "https://secure.test: 1 leased, 0 idle, 7 dialling, "
+                + "19 waiting for: connections per host")
+    }
+
+    @Test(arguments: [
+        (Routes.plain(), 5), (Routes.secure(), 1),
+        (Routes.route(.https, "a.test", .http1Only(alpn: .http1)), 5),
+        (Routes.route(.http, "a.test", .http2Only), 1),
+        (Routes.route(.https, "a.test", .http2Only), 1),
+    ])
+    func policySaysHowManyDialsFiveCallersStart(route: Route, dials: Int) {
+        let driver = PoolDriver()
+        for _ in 0..<5 { _ = driver.wait(route) }
+        #expect(driver.dials.count == dials)
+    }
+
+    @Test func multiplexedRouteGrowsWhenFullUpToItsLimit() {
+        var http2 = EngineTuning.HTTP2()
+        http2.maxConnectionsPerHost = 3
+        let driver = PoolDriver(http2: http2)
+        for _ in 0..<10 { _ = driver.wait(Routes.secure()) }
+        driver.establish(driver.dials[0], capacity: 2)
+        #expect(driver.dials.count == 2)
+        while let dial = driver.dials.first { driver.establish(dial, capacity: 2) }
+        #expect(driver.grants.count == 6)
+        #expect(driver.pool.counts.connections == 3)
+        #expect(
+            driver.pool.description
+                == "https://secure.test: 3 leased, 0 idle, 0 dialling, "
+                + "4 waiting for: shared connections per host")
+    }
+
+    @Test func aDrainingConnectionDoesNotKeepItsRouteFromGrowing() {
+        var http2 = EngineTuning.HTTP2()
+        http2.maxConnectionsPerHost = 1
+        let driver = PoolDriver(http2: http2)
+        _ = driver.wait(Routes.secure())
+        let first = driver.dials[0]
+        driver.establish(first, capacity: 2)
+        driver.drain(first, .goAway)
+        _ = driver.wait(Routes.secure())
+        #expect(driver.dials.count == 1)
+    }
+
+    @Test func aBurstOfDialsThatMeetsMultiplexingKeepsWhatTheLimitAllows() {
+        var http2 = EngineTuning.HTTP2()
+        http2.maxConnectionsPerHost = 2
+        let driver = PoolDriver(http2: http2)
+        _ = driver.open(Routes.secure(), 1)
+        for _ in 0..<6 { _ = driver.wait(Routes.secure()) }
+        #expect(driver.dials.count == 6)
+        while let dial = driver.dials.first { driver.establish(dial, capacity: 100) }
+        #expect(driver.grants.count == 7)
+        #expect(driver.pool.counts.connections == 3)
+        #expect(driver.pool.counters.closes == [.evicted: 4])
+    }
+
+    @Test func aFailedDialFailsTheWaiterItWasStartedFor() throws {
+        let driver = PoolDriver()
+        let waiters = try (0..<3).map { _ in try #require(driver.wait(Routes.plain())) }
+        let dials = driver.dials
+        driver.fail(dials[1])
+        #expect(
+            driver.failures == [.init(waiter: waiters[1], cause: .dialFailed(dials[1]))])
+        // The first to succeed serves the oldest; the dials that go on are for those who are left.
+        driver.establish(dials[2])
+        #expect(driver.grants.map(\.waiter) == [waiters[0]])
+        driver.fail(dials[0])
+        #expect(driver.failures.last?.waiter == waiters[2])
+        #expect(driver.pool.counts.waiting == 0)
+    }
+
+    @Test func aFailedDialWhoseWaiterWasServedFailsNobody() {
+        let driver = PoolDriver()
+        let connection = driver.open(Routes.plain(), 1)[0]
+        _ = driver.wait(Routes.plain())
+        driver.release(connection)
+        #expect(driver.grants.count == 2)
+        driver.fail(driver.dials[0])
+        #expect(driver.failures.isEmpty)
+    }
+
+    @Test func afterAFailedDialTheNextIsStartedForThoseWhoRemain() throws {
+        let driver = PoolDriver()
+        let waiters = try (0..<3).map { _ in try #require(driver.wait(Routes.secure())) }
+        driver.fail(driver.dials[0])
+        #expect(driver.failures.map(\.waiter) == [waiters[0]])
+        #expect(driver.dials.count == 1)
+        driver.establish(driver.dials[0], capacity: 10)
+        #expect(driver.grants.map(\.waiter) == Array(waiters[1...]))
+    }
+
+    @Test func aDialOutlivesItsWaiterAndFeedsThePool() throws {
+        let driver = PoolDriver()
+        let waiter = try #require(driver.wait(Routes.plain()))
+        #expect(driver.cancel(waiter))
+        let dial = driver.dials[0]
+        driver.establish(dial)
+        #expect(driver.pool.counts.idle == 1)
+        #expect(driver.lease(Routes.plain()) == .leased(dial, isReused: false))
+    }
+
+    @Test func freshDialsThoughOthersAreIdleAndJoinsThePool() {
+        let driver = PoolDriver()
+        let old = driver.open(Routes.plain(), 1)[0]
+        driver.release(old)
+        _ = driver.wait(Routes.plain(), .fresh)
+        let fresh = driver.dials[0]
+        driver.establish(fresh)
+        #expect(driver.grants.last?.connection == fresh)
+        driver.release(fresh)
+        #expect(driver.pool.counts.idle == 2)
+    }
+
+    @Test(arguments: [1, 10])
+    func oneShotIsSharedWithNobodyAndClosedBehindItsExchange(capacity: Int) throws {
+        let driver = PoolDriver()
+        _ = driver.wait(Routes.secure(), .oneShot)
+        let connection = driver.dials[0]
+        driver.establish(connection, capacity: capacity)
+        #expect(driver.grants.count == 1)
+        #expect(driver.take(Routes.secure()) == nil)
+        driver.release(connection)
+        #expect(driver.closes == [.init(connection: connection, reason: .notPooled)])
+    }
+
+    @Test func aConnectionForOneCallerServesNobodyBeforeIt() throws {
+        let driver = PoolDriver { $0.maxConnectionsPerHost = 1 }
+        let fresh = try #require(driver.wait(Routes.plain(), .fresh))
+        let pooled = try #require(driver.wait(Routes.plain()))
+        let connection = driver.dials[0]
+        driver.establish(connection)
+        #expect(driver.grants.map(\.waiter) == [fresh])
+        driver.release(connection)
+        #expect(driver.grants.map(\.waiter) == [fresh, pooled])
+    }
+
+    @Test func atTheLimitOfConnectionsAnIdleOneGoesForAFresh() {
+        let driver = PoolDriver { $0.maxConnectionsPerHost = 2 }
+        let opened = driver.open(Routes.plain(), 2)
+        for connection in opened { driver.release(connection) }
+        _ = driver.wait(Routes.plain(), .fresh)
+        #expect(driver.closes == [.init(connection: opened[0], reason: .evicted)])
+        #expect(driver.dials.count == 1)
+        #expect(driver.pool.counts.connections == 2)
+    }
+
+    @Test func atTheLimitAFreshWaiterIsNotOvertaken() throws {
+        let driver = PoolDriver { $0.maxConnectionsPerHost = 1 }
+        let connection = driver.open(Routes.plain(), 1)[0]
+        let fresh = try #require(driver.wait(Routes.plain(), .fresh))
+        let pooled = try #require(driver.wait(Routes.plain()))
+        driver.release(connection)
+        #expect(driver.closes == [.init(connection: connection, reason: .evicted)])
+        let dial = try #require(driver.dials.first)
+        driver.establish(dial)
+        driver.release(dial)
+        #expect(driver.grants.map(\.waiter).suffix(2) == [fresh, pooled])
+    }
+
+    @Test func cancellingAFreshWaiterLeavesItsDialToOthers() throws {
+        let driver = PoolDriver { $0.maxConnectionsPerHost = 1 }
+        let fresh = try #require(driver.wait(Routes.plain(), .fresh))
+        let pooled = try #require(driver.wait(Routes.plain()))
+        #expect(driver.cancel(fresh))
+        driver.establish(driver.dials[0])
+        #expect(driver.grants.map(\.waiter) == [pooled])
+    }
+}

@@ -1,0 +1,264 @@
+import ApusCore
+import ApusPool
+import Testing
+
+@Suite struct PoolRandomWalkTests {
+    /// Tunings that meet different limits.
+    enum Tuning: String, CaseIterable {
+        case tight, unlimited, keepsNothing, fewDials, ageing
+
+        var pool: EngineTuning.Pool {
+            var pool = EngineTuning.Pool()
+            pool.idleTimeout = .seconds(2)
+            switch self {
+            case .tight:
+                pool.maxIdle = 5
+                pool.maxIdlePerHost = 3
+                pool.maxConnectionsPerHost = 4
+                pool.maxWaitersPerHost = 6
+            case .unlimited:
+                pool.maxIdle = nil
+                pool.maxIdlePerHost = nil
+                pool.idleTimeout = nil
+            case .keepsNothing:
+                pool.maxIdle = 0
+                pool.maxConnectionsPerHost = 6
+            case .fewDials:
+                pool.maxDialsPerHost = 2
+                pool.maxIdle = 4
+                pool.maxWaitersPerHost = 8
+            case .ageing:
+                pool.lifetime = .seconds(1)
+                pool.maxConnectionsPerHost = 5
+            }
+            return pool
+        }
+
+        var http2: EngineTuning.HTTP2 {
+            var http2 = EngineTuning.HTTP2()
+            http2.maxConnectionsPerHost = self == .unlimited ? 8 : 2
+            return http2
+        }
+    }
+
+    #if DEBUG
+        static let steps = 20_000
+    #else
+        static let steps = 200_000
+    #endif
+
+    @Test(arguments: Tuning.allCases)
+    func aRandomWalkBreaksNoRule(tuning: Tuning) throws {
+        var walk = PoolWalk(tuning.pool, tuning.http2, seed: 0xA905)
+        for step in 0..<Self.steps {
+            walk.step()
+            if let violation = walk.model.violation {
+                Issue.record("step \(step), \(walk.last): \(violation)\n\(walk.pool)")
+                return
+            }
+        }
+        walk.shutDown()
+        #expect(walk.model.violation == nil)
+        #expect(walk.pool.counts == PoolCounts())
+        #expect(walk.pool.snapshot(now: walk.now).connections.isEmpty)
+        #expect(walk.pool.counters.leases > Self.steps / 10)
+        #expect(walk.pool.counters.grants > 100)
+    }
+}
+
+/// Small, seeded and the same everywhere (xorshift64*).
+struct WalkRandom: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state ^= state >> 12
+        state ^= state << 25
+        state ^= state >> 27
+        return state &* 0x2545_F491_4F6C_DD1D
+    }
+}
+
+/// Drives machine and model side by side with whatever chance brings.
+struct PoolWalk {
+    var pool: PoolMachine
+    var model: PoolModel
+    var random: WalkRandom
+    var now = Deadline(nanoseconds: 0)
+    var last = ""
+    let routes = [
+        Routes.route(.http, "route0"), Routes.route(.https, "route1"),
+        Routes.route(.https, "route2"),
+    ]
+
+    init(_ tuning: EngineTuning.Pool, _ http2: EngineTuning.HTTP2, seed: UInt64) {
+        pool = PoolMachine(tuning, http2: http2)
+        model = PoolModel(tuning, http2, multiplexes: routes.map { $0.origin.scheme == .https })
+        random = WalkRandom(state: seed)
+    }
+
+    mutating func step() {
+        now = now.advanced(by: .milliseconds(Int.random(in: 0...20, using: &random)))
+        model.now = now
+        let isBusy = model.waiters.count + model.connections.count > 40
+        switch Int.random(in: isBusy ? 30..<100 : 0..<100, using: &random) {
+        case ..<38: lease()
+        case ..<62: release()
+        case ..<78: answerDial()
+        case ..<83: cancel()
+        case ..<86: drain()
+        case ..<89: lose()
+        case ..<92: changeCapacity()
+        case ..<95: suspect()
+        case ..<97: hint()
+        default: tick()
+        }
+        forgetRoutes()
+        model.check(pool)
+    }
+
+    mutating func shutDown() {
+        last = "shutDown"
+        model.apply(pool.shutDown(now: now))
+        for index in model.connections.indices { model.connections[index].isClosing = true }
+        while !model.connections.isEmpty, model.violation == nil { release() }
+    }
+
+    private mutating func pick(_ matches: (PoolModel.Connection) -> Bool) -> Int? {
+        model.connections.indices.filter { matches(model.connections[$0]) }
+            .randomElement(using: &random)
+    }
+
+    /// What a route was found to be is forgotten with its last connection and waiter.
+    private mutating func forgetRoutes() {
+        for route in routes.indices
+        where !model.connections.contains(where: { $0.route == route })
+            && !model.waiters.contains(where: { $0.route == route })
+        {
+            model.multiplexes[route] = routes[route].origin.scheme == .https
+        }
+    }
+
+    private mutating func lease() {
+        let route = Int.random(in: routes.indices, using: &random)
+        let reuse: Reuse =
+            switch Int.random(in: 0..<12, using: &random) {
+            case 0: .fresh
+            case 1: .oneShot
+            default: .pooled
+            }
+        last = "lease \(route) \(reuse)"
+        let (result, actions) = pool.lease(routes[route], reuse: reuse, now: now)
+        model.apply(actions)
+        switch result {
+        case .leased(let connection, let isReused):
+            model.require(reuse == .pooled, "leased at once to one who wants its own")
+            model.leased(connection, isReused: isReused, route: route)
+        case .wait(let waiter):
+            model.waiters.append(.init(id: waiter, route: route, reuse: reuse))
+        case .refused(let why):
+            model.require(why == .tooManyWaiters, "refused without reason")
+            let queued = model.waiters.count { $0.route == route }
+            model.require(queued >= model.tuning.maxWaitersPerHost, "refused too early")
+        }
+    }
+
+    private mutating func release() {
+        guard let index = pick({ $0.exchanges > 0 }) else { return }
+        let id = model.connections[index].id
+        last = "release \(id)"
+        model.connections[index].exchanges -= 1
+        model.becomesIdle(index)
+        model.apply(pool.release(id, now: now))
+    }
+
+    private mutating func answerDial() {
+        guard let index = pick(\.isDialling) else { return }
+        let connection = model.connections[index]
+        guard Int.random(in: 0..<5, using: &random) > 0 else {
+            last = "dialFailed \(connection.id)"
+            model.connections.remove(at: index)
+            let actions = pool.dialFailed(connection.id, now: now)
+            model.require(actions.failedWaiters.count <= 1, "failed several for one dial")
+            return model.apply(actions)
+        }
+        let isPlain = connection.route == 0
+        let capacity = isPlain ? 1 : [1, 5, 5, 5, 5, 5, 5, 0].randomElement(using: &random) ?? 5
+        last = "established \(connection.id) \(capacity)"
+        model.connections[index].isDialling = false
+        model.connections[index].capacity = capacity
+        model.connections[index].isMultiplexed = capacity != 1
+        model.connections[index].established = now
+        model.connections[index].idleLimit = model.tuning.idleTimeout
+        model.multiplexes[connection.route] = capacity != 1
+        model.becomesIdle(index)
+        let actions = pool.connectionEstablished(connection.id, capacity: capacity, now: now)
+        model.apply(actions, established: connection.id)
+    }
+
+    private mutating func cancel() {
+        guard let index = model.waiters.indices.randomElement(using: &random) else { return }
+        let waiter = model.waiters.remove(at: index).id
+        last = "cancel \(waiter)"
+        model.require(pool.cancelWaiter(waiter), "forgot a waiter before its cancel")
+        model.require(!pool.cancelWaiter(waiter), "cancelled one waiter twice")
+    }
+
+    private mutating func drain() {
+        guard let index = pick({ !$0.isDialling && !$0.isClosing }) else { return }
+        let id = model.connections[index].id
+        last = "drain \(id)"
+        model.connections[index].isClosing = true
+        model.apply(pool.drain(id, reason: .goAway, now: now))
+    }
+
+    private mutating func lose() {
+        guard let index = pick({ !$0.isDialling }) else { return }
+        let id = model.connections.remove(at: index).id
+        last = "closed \(id)"
+        model.apply(pool.connectionClosed(id, reason: .peerClosed, now: now))
+    }
+
+    private mutating func changeCapacity() {
+        guard let index = pick(\.isMultiplexed) else { return }
+        let id = model.connections[index].id
+        let capacity = Int.random(in: 0...6, using: &random)
+        last = "capacity \(id) \(capacity)"
+        if !model.connections[index].isClosing {
+            model.roomChanges(index) { $0.capacity = capacity }
+            model.multiplexes[model.connections[index].route] = true
+        }
+        model.apply(pool.capacityChanged(id, to: capacity, now: now))
+    }
+
+    private mutating func suspect() {
+        guard let index = pick({ !$0.isDialling && !$0.isClosing }) else { return }
+        let id = model.connections[index].id
+        let isSuspect = !model.connections[index].isSuspect
+        last = "suspect \(id) \(isSuspect)"
+        model.roomChanges(index) { $0.isSuspect = isSuspect }
+        model.apply(
+            isSuspect
+                ? pool.connectionSuspected(id, now: now) : pool.connectionTrusted(id, now: now))
+    }
+
+    private mutating func hint() {
+        guard let index = pick({ !$0.isDialling && !$0.isClosing }) else { return }
+        let hint = Duration.milliseconds(Int.random(in: 1...3000, using: &random))
+        let id = model.connections[index].id
+        last = "hint \(id)"
+        model.connections[index].idleLimit = min(hint, model.tuning.idleTimeout ?? hint)
+        pool.idleTimeHinted(id, hint)
+    }
+
+    private mutating func tick() {
+        last = "deadline"
+        let actions = pool.deadlineReached(now: now)
+        for close in actions.close {
+            model.require(
+                [.idleTimeout, .lifetime, .evicted].contains(close.reason), "closed for nothing")
+        }
+        model.apply(actions)
+        model.checkExpired()
+        if let next = pool.nextDeadline { model.require(next > now, "left a deadline behind") }
+    }
+}

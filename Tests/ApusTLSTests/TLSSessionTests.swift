@@ -1,0 +1,144 @@
+import ApusCore
+import ApusTLS
+import Testing
+
+/// Which sessions are given out, and which are resumed.
+@Suite struct TLSSessionTests {
+    /// A session that `server` gave a fresh client.
+    private func session(
+        from server: TLSServerContext, settings: EngineTuning.TLS = trusting(),
+        alpn: [String] = [], serverName: String = "localhost"
+    ) throws -> TLSSession? {
+        let pair = try makePair(server, settings: settings, alpn: alpn, serverName: serverName)
+        try pair.handshake()
+        try pair.deliver()
+        return pair.client.nextSession()
+    }
+
+    @Test(arguments: [EngineTuning.TLS.Version.tls12, .tls13])
+    func isResumed(version: EngineTuning.TLS.Version) throws {
+        let server = try TLSServerContext(versions: version...version)
+        let session = try #require(try session(from: server))
+        #expect(session.isSingleUse == (version == .tls13))
+        let pair = try makePair(server, session: session)
+        try pair.handshake(slice: 3)
+        #expect(pair.client.facts?.isResumed == true)
+        #expect(pair.client.facts?.peerSubject == "CN=leaf,O=Apus fixtures")
+        try pair.clientSends([1, 2, 3])
+        #expect(pair.serve() == [1, 2, 3])
+    }
+
+    @Test(arguments: [EngineTuning.TLS.Version.tls12, .tls13])
+    func isResumedAgainUnlessForSingleUse(version: EngineTuning.TLS.Version) throws {
+        let server = try TLSServerContext(versions: version...version)
+        let session = try #require(try session(from: server))
+        try makePair(server, session: session).handshake()
+        let pair = try makePair(server, session: session)
+        try pair.handshake()
+        #expect(pair.client.facts?.isResumed == !session.isSingleUse)
+    }
+
+    @Test func isUsedForOneNameOnly() throws {
+        let server = try TLSServerContext()
+        let session = try #require(try session(from: server))
+        let pair = try makePair(server, serverName: "example.test", session: session)
+        try pair.handshake()
+        #expect(pair.client.facts?.isResumed == false)
+    }
+
+    /// A resumed handshake shows no certificate, so an unverified one must not slip in by it.
+    @Test func isUsedUnderTheSameSettingsOnly() throws {
+        var careless = trusting()
+        careless.insecureSkipVerify = true
+        let server = try TLSServerContext(certificate: "wrong-host")
+        let session = try #require(try session(from: server, settings: careless))
+        let pair = try makePair(server, session: session)
+        expectFailure(.verify(code: 62, depth: 0)) { try pair.handshake() }
+    }
+
+    @Test func isUsedForTheSameOfferOnly() throws {
+        let server = try TLSServerContext(choice: .always("h2"))
+        let session = try #require(try session(from: server, alpn: ["h2", "http/1.1"]))
+        let other = try makePair(server, alpn: ["h2"], session: session)
+        try other.handshake()
+        #expect(other.client.facts?.isResumed == false)
+        let same = try makePair(server, alpn: ["h2", "http/1.1"], session: session)
+        try same.handshake()
+        #expect(same.client.facts?.isResumed == true)
+        #expect(same.client.facts?.alpn == "h2")
+    }
+
+    @Test(arguments: [EngineTuning.TLS.Version.tls12, .tls13])
+    func isNotGivenWithoutResumption(version: EngineTuning.TLS.Version) throws {
+        var settings = trusting()
+        settings.resumption = false
+        let server = try TLSServerContext(versions: version...version)
+        #expect(try session(from: server, settings: settings) == nil)
+    }
+
+    /// Most servers end without close_notify; that says nothing against the session.
+    @Test(arguments: [EngineTuning.TLS.Version.tls12, .tls13])
+    func outlivesATruncatedConnection(version: EngineTuning.TLS.Version) throws {
+        let server = try TLSServerContext(versions: version...version)
+        var sessions: [TLSSession] = []
+        do {
+            let pair = try makePair(server)
+            try pair.handshake()
+            try pair.deliver()
+            while let session = pair.client.nextSession() { sessions.append(session) }
+            expectFailure(.unexpectedEnd) { try pair.client.streamEnded() }
+        }
+        #expect(!sessions.isEmpty)
+        for session in sessions {
+            let pair = try makePair(server, session: session)
+            try pair.handshake()
+            #expect(pair.client.facts?.isResumed == true)
+        }
+    }
+
+    @Test(arguments: [EngineTuning.TLS.Version.tls12, .tls13])
+    func isSpoiledByAFailure(version: EngineTuning.TLS.Version) throws {
+        let server = try TLSServerContext(versions: version...version)
+        var last: TLSSession?
+        do {
+            let pair = try makePair(server)
+            try pair.handshake()
+            try pair.deliver()
+            while let session = pair.client.nextSession() { last = session }
+            expectFailure(.alert) { _ = try pair.receive(Array("no TLS record".utf8)) }
+        }
+        #expect(last != nil)
+        let pair = try makePair(server, session: last)
+        try pair.handshake()
+        #expect(pair.client.facts?.isResumed == false)
+    }
+
+    @Test func costsAFullHandshakeWhenTheServerForgotIt() throws {
+        let session = try #require(try session(from: TLSServerContext()))
+        let pair = try makePair(TLSServerContext(), session: session)
+        try pair.handshake()
+        #expect(pair.client.facts?.isResumed == false)
+    }
+
+    /// Each ticket of TLS 1.3 is a session of its own, oldest first.
+    @Test func comesOncePerTicket() throws {
+        let pair = try makePair(TLSServerContext())
+        try pair.handshake()
+        #expect(pair.client.nextSession() == nil)
+        try pair.deliver()
+        let first = try #require(pair.client.nextSession())
+        let second = try #require(pair.client.nextSession())
+        #expect(first !== second)
+        #expect(pair.client.nextSession() == nil)
+    }
+
+    @Test func isKeptFourTimesAtMost() throws {
+        let pair = try makePair(TLSServerContext())
+        try pair.handshake()
+        try pair.serverSendsTickets(8)
+        try pair.deliver()
+        var count = 0
+        while pair.client.nextSession() != nil { count += 1 }
+        #expect(count == 4)
+    }
+}

@@ -1,0 +1,136 @@
+import Apus
+import Loopback
+import Testing
+
+/// Cancelling a task frees whatever its request held, wherever it was.
+@Suite struct CancellationTests {
+    @Test func inTheDial() async throws {
+        // The proxy accepts and never answers, so the dial stays in its handshake.
+        var options = LoopbackConnectProxy.Options()
+        options.isSilent = true
+        let proxy = try LoopbackConnectProxy(options)
+        let engine = try TransportEngine(.executor)
+        let client = ExecutorClient(
+            engine, proxy: try ProxySetting(parsing: "http://127.0.0.1:\(proxy.port)"))
+        let task = Task { try await client.send(.get("https://origin.test/")) }
+        try await eventually("the proxy is reached") { proxy.counters.connectionsOpen == 1 }
+        task.cancel()
+        let error = await transportError { _ = try await task.value }
+        #expect(error?.kind == .cancelled)
+        #expect(engine.snapshot().waiting == 0)
+        await engine.shutdown()
+        #expect(descriptors(connectedTo: proxy.port) == 0)
+        proxy.stop()
+    }
+
+    @Test func inTheTLSHandshake() async throws {
+        let peer = try ScriptedPeer(everyConnection: [.silence])
+        let engine = try TransportEngine(.executor)
+        let task = Task { try await engine.send(.get("https://127.0.0.1:\(peer.port)/")) }
+        #expect(await peer.connections(1))
+        task.cancel()
+        let error = await transportError { _ = try await task.value }
+        #expect(error?.kind == .cancelled)
+        await engine.shutdown()
+        #expect(descriptors(connectedTo: peer.port) == 0)
+        peer.stop()
+    }
+
+    @Test(arguments: Way.allCases)
+    func whileTheHeadIsAwaited(_ way: Way) async throws {
+        try await withStand(way) { stand in
+            let task = Task { try await stand.get("/hang") }
+            try await eventually("the request is at the origin") {
+                stand.server.counters.currentRequests == 1
+            }
+            task.cancel()
+            let error = await transportError { _ = try await task.value }
+            #expect(error?.kind == .cancelled)
+            try await expectNothingLeft(on: stand)
+        }
+    }
+
+    @Test(arguments: Way.allCases)
+    func whileTheBodyIsRead(_ way: Way) async throws {
+        try await withStand(way) { stand in
+            let task = Task {
+                let response = try await stand.get("/head-then-hang")
+                var received = 0
+                for try await chunk in response.body { received += chunk.count }
+                return received
+            }
+            try await eventually("the request is at the origin") {
+                stand.server.counters.currentRequests == 1
+            }
+            task.cancel()
+            let error = await transportError { _ = try await task.value }
+            #expect(error?.kind == .cancelled)
+            try await expectNothingLeft(on: stand)
+        }
+    }
+
+    @Test(arguments: Way.allCases)
+    func beforeItBegins(_ way: Way) async throws {
+        try await withStand(way) { stand in
+            let task = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                return try await stand.get("/")
+            }
+            let error = await transportError { _ = try await task.value }
+            #expect(error?.kind == .cancelled)
+            let next = try await stand.get("/")
+            #expect(next.status == .ok)
+        }
+    }
+
+    @Test(arguments: Way.allCases)
+    func aHundredAtRandomPointsLeaveNothingBehind(_ way: Way) async throws {
+        try await withStand(way) { stand in
+            var generator = SplitMix(seed: 42)
+            for _ in 0..<100 {
+                let task = Task {
+                    let response = try await stand.get("/sse?n=200&size=100")
+                    var received = 0
+                    for try await chunk in response.body { received += chunk.count }
+                    return received
+                }
+                for _ in 0..<Int(generator.next() % 40) { await Task.yield() }
+                task.cancel()
+                switch await task.result {
+                case .success: break
+                case .failure(let error as TransportError): #expect(error.kind == .cancelled)
+                case .failure(let error): Issue.record("another error: \(error)")
+                }
+            }
+            try await expectNothingLeft(on: stand)
+        }
+    }
+
+    private func expectNothingLeft(on stand: Stand) async throws {
+        try await eventually("no exchange is left in the engine") {
+            stand.engine.snapshot().exchanges == 0 && stand.engine.snapshot().waiting == 0
+        }
+        try await eventually("no request is left at the origin") {
+            stand.server.counters.currentRequests == 0
+        }
+        if stand.way.isHTTP2 { #expect(stand.server.counters.connectionsAccepted <= 1) }
+        #expect(try await checkPattern(stand.get("/bytes/100").body) == 100)
+    }
+}
+
+/// A small seeded generator, so that a failure can be repeated.
+struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}

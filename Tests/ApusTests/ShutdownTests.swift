@@ -1,0 +1,83 @@
+import Apus
+import Loopback
+import Testing
+
+/// An engine ends in good order, or in time, and leaves nothing behind.
+@Suite struct ShutdownTests {
+    @Test(arguments: Way.allCases)
+    func streamsInFlightFinishWhileDraining(_ way: Way) async throws {
+        try await withStand(way) { stand in
+            let response = try await stand.get("/sse?n=200&size=100&pace_us=1000")
+            let shutdown = Task { await stand.engine.shutdown(drain: .seconds(30)) }
+            var events = EventCounter()
+            for try await chunk in response.body { events.add(chunk) }
+            #expect(events.count == 200)
+            #expect(await shutdown.value.isEmpty)
+        }
+    }
+
+    @Test(arguments: Way.allCases)
+    func whatOutlivesTheDrainIsCutAndNamed(_ way: Way) async throws {
+        try await withStand(way) { stand in
+            let response = try await stand.get("/endless")
+            let body = response.body.makeAsyncIterator()
+            _ = try await body.next()
+            let blockers = await stand.engine.shutdown(drain: .milliseconds(50))
+            #expect(blockers.count == 1)
+            #expect(blockers.first?.contains("localhost") == true)
+            let error = await transportError {
+                while try await body.next() != nil {}
+            }
+            #expect(error?.kind == .shutdown)
+        }
+    }
+
+    @Test func aRequestAfterTheEndIsRefused() async throws {
+        try await withStand(.http1) { stand in
+            await stand.engine.shutdown()
+            let error = await transportError { _ = try await stand.get("/") }
+            #expect(error?.kind == .shutdown)
+        }
+    }
+
+    @Test func endingTwiceIsHarmless() async throws {
+        try await withStand(.http2OverTLS) { stand in
+            _ = try await stand.get("/").body.collect(upTo: 100)
+            await stand.engine.shutdown()
+            await stand.engine.shutdown()
+        }
+    }
+
+    @Test(arguments: Way.allCases)
+    func anEngineThatIsDroppedClosesItsIdleConnections(_ way: Way) async throws {
+        try FixturePaths.ensureCertificates()
+        var options = LoopbackServer.Options(tls: way.isTLS ? FixturePaths.certificate("leaf") : nil)
+        options.http2PriorKnowledge = way == .http2PriorKnowledge
+        let server = try LoopbackServer(options)
+        do {
+            var tuning = EngineTuning.executor
+            tuning.tls.roots = .file(FixturePaths.pem("ca"))
+            let engine = try TransportEngine(tuning)
+            let client = ExecutorClient(engine, versions: way.versions)
+            let scheme = way.isTLS ? "https" : "http"
+            let response = try await client.send(.get("\(scheme)://localhost:\(server.port)/"))
+            _ = try await response.body.collect(upTo: 100)
+            #expect(descriptors(connectedTo: server.port) == 1)
+        }
+        try await eventually("the connection is closed") {
+            descriptors(connectedTo: server.port) == 0
+        }
+        server.stop()
+    }
+
+    @Test func aTaskThatPrefersAStoppedLoopStillRuns() async throws {
+        let engine = try TransportEngine()
+        let executor = engine.executor
+        await engine.shutdown()
+        let task = Task(executorPreference: executor) {
+            await Task.yield()
+            return 42
+        }
+        #expect(await task.value == 42)
+    }
+}

@@ -1,0 +1,128 @@
+import Apus
+import Glibc
+import Loopback
+import Testing
+
+/// The four ways in which an exchange can go without a proxy.
+enum Way: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case http1, http1OverTLS, http2OverTLS, http2PriorKnowledge
+
+    var testDescription: String { rawValue }
+    var isTLS: Bool { self == .http1OverTLS || self == .http2OverTLS }
+    var isHTTP2: Bool { self == .http2OverTLS || self == .http2PriorKnowledge }
+
+    var versions: HTTPVersionPolicy {
+        isHTTP2 ? .http2Only : .http1Only(alpn: .http1)
+    }
+}
+
+/// An origin and an engine that trusts it, for one test.
+final class Stand: Sendable {
+    let way: Way
+    let server: LoopbackServer
+    let engine: TransportEngine
+
+    init(
+        _ way: Way, tuning: EngineTuning = .executor,
+        configure: (inout LoopbackServer.Options) -> Void = { _ in }
+    ) throws {
+        self.way = way
+        try FixturePaths.ensureCertificates()
+        var options = LoopbackServer.Options(
+            tls: way.isTLS ? FixturePaths.certificate("leaf") : nil)
+        options.http2PriorKnowledge = way == .http2PriorKnowledge
+        configure(&options)
+        server = try LoopbackServer(options)
+        var tuning = tuning
+        tuning.tls.roots = .file(FixturePaths.pem("ca"))
+        engine = try TransportEngine(tuning)
+    }
+
+    var client: ExecutorClient { ExecutorClient(engine, versions: way.versions) }
+
+    func url(_ path: String) -> String {
+        "\(way.isTLS ? "https" : "http")://localhost:\(server.port)\(path)"
+    }
+
+    func get(_ path: String) async throws -> Response {
+        try await client.send(.get(url(path)))
+    }
+
+    /// Ends engine and server, and checks that no descriptor of the engine is left.
+    func close() async {
+        await engine.shutdown()
+        #expect(descriptors(connectedTo: server.port) == 0)
+        server.stop()
+    }
+}
+
+/// Runs a test's body with a stand and closes it whatever happens.
+func withStand(
+    _ way: Way, tuning: EngineTuning = .executor,
+    configure: (inout LoopbackServer.Options) -> Void = { _ in },
+    _ body: (Stand) async throws -> Void
+) async throws {
+    let stand = try Stand(way, tuning: tuning, configure: configure)
+    do {
+        try await body(stand)
+    } catch {
+        await stand.close()
+        throw error
+    }
+    await stand.close()
+}
+
+/// How many of this process's sockets are connected to a port, as clients.
+func descriptors(connectedTo port: UInt16) -> Int {
+    (3..<4096).count { descriptor in
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                getpeername(Int32(descriptor), $0, &length)
+            }
+        }
+        return result == 0 && Int32(address.sin_family) == AF_INET
+            && UInt16(bigEndian: address.sin_port) == port
+    }
+}
+
+/// Waits until a condition holds; a guard against hanging, not a measure of time.
+func eventually(
+    _ what: String, within limit: Duration = .seconds(20), _ condition: () -> Bool
+) async throws {
+    let clock = ContinuousClock()
+    let end = clock.now.advanced(by: limit)
+    while !condition() {
+        guard clock.now < end else {
+            Issue.record("never happened: \(what)")
+            return
+        }
+        try await clock.sleep(for: .milliseconds(2))
+    }
+}
+
+/// Reads a body piece by piece and compares it with the origin's pattern; how long it was.
+func checkPattern(_ body: ResponseBody) async throws -> Int {
+    var position = 0
+    for try await chunk in body {
+        let expected = BodyPattern.bytes(chunk.count, from: position)
+        #expect(chunk.array == expected, "the body differs near byte \(position)")
+        position += chunk.count
+    }
+    return position
+}
+
+/// The error that an operation throws; anything else is an issue.
+func transportError(_ operation: () async throws -> Void) async -> TransportError? {
+    do {
+        try await operation()
+        Issue.record("no error was thrown")
+        return nil
+    } catch let error as TransportError {
+        return error
+    } catch {
+        Issue.record("another error was thrown: \(error)")
+        return nil
+    }
+}
