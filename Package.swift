@@ -8,7 +8,7 @@ let house: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("ExistentialAny"),
 ]
-/// For targets that never touch a pointer: any unsafe expression is a warning, and warnings are errors.
+/// For targets that never touch a pointer: any unsafe expression is a warning, thus an error.
 let safe = house + [.strictMemorySafety()]
 
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
@@ -73,7 +73,8 @@ let package = Package(
         .testTarget(
             name: "ApusCoreTests", dependencies: ["ApusCore", httpTypes], swiftSettings: house),
         .testTarget(
-            name: "ApusSocketTests", dependencies: ["ApusSocket", "ApusCore"], swiftSettings: house),
+            name: "ApusSocketTests", dependencies: ["ApusSocket", "ApusCore"],
+            swiftSettings: house),
         .testTarget(
             name: "ApusHTTP1Tests", dependencies: ["ApusHTTP1", "ApusCore", httpTypes],
             swiftSettings: house),

@@ -1,6 +1,7 @@
 /// Whatever can send a request: an engine, a client, a stub in a test, a wrapper around another.
 public protocol HTTPTransport: Sendable {
-    /// Sends a request and returns as soon as its final head has come; the body follows as it is read.
+    /// Sends a request and returns as soon as its final head has come; the body follows as it is
+    /// read.
     func send(
         _ request: HTTPRequest, body: RequestBody, options: RequestOptions
     ) async throws(TransportError) -> Response

@@ -2,8 +2,8 @@ import ApusTransport
 
 /// The bytes of a response's body as they arrive; read once, by one task.
 ///
-/// Reading pulls: a reader that stops, stops the sender. Dropping the body before its end closes the
-/// HTTP/1.1 connection or resets the HTTP/2 stream, and blocks nobody.
+/// Reading pulls: a reader that stops, stops the sender. Dropping the body before its end closes
+/// the HTTP/1.1 connection or resets the HTTP/2 stream, and blocks nobody.
 public struct ResponseBody: AsyncSequence, Sendable {
     public typealias Element = Bytes
     public typealias Failure = TransportError
@@ -30,7 +30,9 @@ public struct ResponseBody: AsyncSequence, Sendable {
         }
 
         /// As `next()`; a body has no isolation of its own to leave or enter.
-        public func next(isolation actor: isolated (any Actor)?) async throws(TransportError) -> Bytes? {
+        public func next(isolation actor: isolated (any Actor)?) async throws(TransportError)
+            -> Bytes?
+        {
             try await reader.exchange.nextChunk()
         }
     }

@@ -12,7 +12,8 @@ public final class TransportEngine: HTTPTransport {
     /// - Parameters:
     ///   - tuning: every number it works by; `.default` unless told otherwise.
     ///   - observer: hears what happens; without one nothing is gathered.
-    /// - Throws: `InvalidTuning` naming the field at fault, or `TransportError` when the system has no
+    /// - Throws: `InvalidTuning` naming the field at fault, or `TransportError` when the system has
+    ///   no
     ///   descriptor or thread left.
     public init(_ tuning: EngineTuning = .default, observer: (any EngineObserver)? = nil) throws {
         engine = try Engine.make(tuning, observer: observer)
@@ -23,10 +24,12 @@ public final class TransportEngine: HTTPTransport {
 
     /// Where tasks may run to share the connections' threads: `Task(executorPreference:)`.
     ///
-    /// An option, never a requirement: such a task's requests never change threads. It must not block.
+    /// An option, never a requirement: such a task's requests never change threads. It must not
+    /// block.
     public var executor: any TaskExecutor { engine.executor }
 
-    /// Sends a request and returns as soon as its final head has come; the body follows as it is read.
+    /// Sends a request and returns as soon as its final head has come; the body follows as it is
+    /// read.
     ///
     /// - Throws: `TransportError`; before anything is dialled when the request itself is at fault.
     public func send(
@@ -34,9 +37,11 @@ public final class TransportEngine: HTTPTransport {
     ) async throws(TransportError) -> Response {
         let outgoing: OutgoingRequest
         do throws(InvalidRequest) {
-            outgoing = try OutgoingRequest(request, body: body, options: options, tuning: engine.tuning)
+            outgoing = try OutgoingRequest(
+                request, body: body, options: options, tuning: engine.tuning)
         } catch {
-            throw TransportError(.invalidRequest(error), phase: .request, message: error.description)
+            throw TransportError(
+                .invalidRequest(error), phase: .request, message: error.description)
         }
         return Response(try await engine.execute(outgoing))
     }

@@ -148,7 +148,7 @@ struct ChunkedDecoder {
         guard facts.contentLength == nil, facts.encodings == 0 else {
             throw .malformed("a trailer has no Content-Length or Transfer-Encoding")
         }
-        let fields = trailers.fields.makeFields()
+        let fields = trailers.fields.fields
         return fields.isEmpty ? nil : fields
     }
 }

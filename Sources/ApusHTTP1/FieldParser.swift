@@ -2,21 +2,22 @@ import HTTPTypes
 
 /// Fields of one section in their order, and what they say about the message itself.
 struct ParsedFields {
-    /// Everything received, in order; handed over as `HTTPFields` in one go.
-    private(set) var list: [HTTPField] = []
+    /// Everything received, in order.
+    private var received = HTTPFields()
     private(set) var facts = MessageFacts()
+
+    /// How many fields were received.
+    var count: Int { received.count }
 
     /// The fields as users see them.
     ///
     /// A repeated but identical Content-Length is collapsed into one (RFC 9110, section 8.6), so
     /// that nobody downstream reads the list in another way.
-    func makeFields() -> HTTPFields {
-        guard facts.isLengthRepeated, let length = facts.contentLength else {
-            return HTTPFields(list)
-        }
+    var fields: HTTPFields {
+        guard facts.isLengthRepeated, let length = facts.contentLength else { return received }
         var isKept = false
         var fields = HTTPFields()
-        for field in list {
+        for field in received {
             guard field.name == .contentLength else {
                 fields.append(field)
                 continue
@@ -57,10 +58,21 @@ struct ParsedFields {
         }
         if role != .plain { try facts.note(role, start..<valueEnd, in: bytes) }
         // Validated above, so the initialiser blanks nothing.
-        let value = bytes.extracting(start..<valueEnd)
-        if list.isEmpty { list.reserveCapacity(16) }
-        list.append(unsafe value.withUnsafeBytes { unsafe HTTPField(name: name, value: $0) })
+        if received.isEmpty { received.reserveCapacity(16) }
+        received.append(ParsedFields.makeField(name, bytes.extracting(start..<valueEnd)))
         return next
+    }
+
+    /// A field whose value is known to be valid.
+    ///
+    /// The way by a `String` is the quicker one, but it would not keep bytes that are not UTF-8.
+    @inline(__always)
+    private static func makeField(_ name: HTTPField.Name, _ value: RawSpan) -> HTTPField {
+        unsafe value.withUnsafeBytes { bytes in
+            value.isASCII
+                ? HTTPField(name: name, value: unsafe String(decoding: bytes, as: UTF8.self))
+                : unsafe HTTPField(name: name, value: bytes)
+        }
     }
 
     /// A name outside the table; its bytes are known to be a token.

@@ -127,6 +127,8 @@ package struct HTTP1Connection: Sendable {
             case .needsMore: return nil
             case .data(let range): return .body(range)
             case .end(let trailers):
+                // An idle connection keeps no trailers.
+                if trailers != nil { chunks = ChunkedDecoder() }
                 return finish(trailers: trailers, hasMoreInput: offset < input.byteCount)
             }
         case .untilClose:
@@ -183,7 +185,7 @@ package struct HTTP1Connection: Sendable {
             code: line.code, minorVersion: line.minorVersion, facts: facts, asked: asked)
         let response = HTTPResponse(
             status: .init(code: line.code, reasonPhrase: line.reason),
-            headerFields: head.fields.makeFields())
+            headerFields: head.fields.fields)
         if case .tunnel = framing {
             state = .upgraded
             closeReason = .upgraded

@@ -16,7 +16,7 @@ package enum HTTP1Event: Sendable {
     case upgraded(HTTPResponse)
 }
 
-/// What a server said about how long it keeps an idle connection (`Keep-Alive: timeout=5, max=100`).
+/// What a server said about keeping an idle connection (`Keep-Alive: timeout=5, max=100`).
 package struct KeepAliveHint: Sendable, Hashable {
     /// How long the server waits for the next request.
     package var timeout: Duration?

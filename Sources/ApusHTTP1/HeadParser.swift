@@ -65,9 +65,8 @@ struct HeadParser {
             case .complete: continue
             case .last: return true
             case .incomplete:
-                partial.append(copying: input.extracting(offset..<input.byteCount))
+                try keepPartial(input.extracting(offset..<input.byteCount), limits)
                 offset = input.byteCount
-                try checkPartial(limits)
             }
         }
         return false
@@ -79,14 +78,18 @@ struct HeadParser {
     ) throws(HTTP1Error) -> Bool {
         let lineFeed = input.firstLineFeed(from: offset)
         let end = lineFeed.map { $0 + 1 } ?? input.byteCount
-        partial.append(copying: input.extracting(offset..<end))
+        try keepPartial(input.extracting(offset..<end), limits)
         offset = end
-        try checkPartial(limits)
         return lineFeed != nil
     }
 
-    /// What can be said of a line before its end: that it is too long, or not of this protocol.
-    private func checkPartial(_ limits: EngineTuning.Limits) throws(HTTP1Error) {
+    /// Keeps a part of a line, of which two things can be said before its end: that it is too long,
+    /// or not of this protocol.
+    private mutating func keepPartial(
+        _ bytes: RawSpan, _ limits: EngineTuning.Limits
+    ) throws(HTTP1Error) {
+        // One byte beyond the bound is enough to see that it is passed.
+        partial.append(copying: bytes.extracting(first: limits.headBytes + 1))
         if hasStatusLine, statusLine == nil {
             unsafe try StatusLine.checkProtocol(of: partial.span.bytes, at: 0)
         }
@@ -121,7 +124,7 @@ struct HeadParser {
         guard line != .incomplete else { return line }
         lineBytes += offset - start
         try checkSize(lineBytes, limits)
-        guard fields.list.count <= limits.headFields else {
+        guard fields.count <= limits.headFields else {
             throw .tooLarge("a \(sectionName) has at most \(limits.headFields) fields")
         }
         return line
@@ -160,8 +163,8 @@ extension HeadParser.StatusLine {
     static func parse(
         _ bytes: RawSpan, at start: Int
     ) throws(HTTP1Error) -> (HeadParser.StatusLine, next: Int)? {
-        // "HTTP/1.1 200 " is 13 bytes, and CR LF follows.
-        guard start + 15 <= bytes.byteCount else {
+        // "HTTP/1.1 200 " is 13 bytes.
+        guard start + 13 <= bytes.byteCount else {
             guard bytes.firstLineFeed(from: start) != nil else { return nil }
             try checkProtocol(of: bytes, at: start)
             throw .malformed("a status line is HTTP/1.x, a blank, three digits, a blank, a reason")
@@ -188,9 +191,7 @@ extension HeadParser.StatusLine {
 
     /// Reason phrases are ISO 8859-1 to swift-http-types, which would blank anything else.
     private static func reason(_ bytes: RawSpan) -> String {
-        var isASCII = true
-        for offset in 0..<bytes.byteCount where bytes.byte(offset) >= 0x80 { isASCII = false }
-        if isASCII {
+        if bytes.isASCII {
             return unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
         }
         var text = ""

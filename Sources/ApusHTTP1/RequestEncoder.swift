@@ -55,7 +55,9 @@ package enum RequestEncoder {
         output.reserveCapacity(output.count + 256 + fields.count * 64)
         try appendRequestLine(request, plan, target, to: &output)
         if !plan.hasHost { append("Host: ", plan.authority, to: &output) }
-        for field in fields where plan.sends(field) { append(field, to: &output) }
+        for index in fields.indices where plan.sends(index) {
+            append(fields[index], to: &output)
+        }
         for field in additional { append(field, to: &output) }
         switch connection {
         case .keepAlive: break

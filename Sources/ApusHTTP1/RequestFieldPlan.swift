@@ -9,20 +9,22 @@ struct RequestFieldPlan {
     private(set) var hasHost = false
     /// The caller placed the field that frames the body.
     private(set) var hasFraming = false
-    /// Names that the caller's `Connection` listed, in lower case: they go no further than here.
-    private var listed: [String] = []
+    /// Where the fields stand that do not go out; mostly none.
+    private var dropped: [Int] = []
 
     init(
         _ fields: HTTPFields, request: HTTPRequest, target: TargetForm, framing: RequestFraming
     ) throws(InvalidRequest) {
         authority = request.authority ?? ""
-        for field in fields where FieldRole(field) == .connection {
-            for name in field.value.split(separator: ",") {
-                listed.append(RequestFieldPlan.trimmed(name).lowercased())
+        let listed = RequestFieldPlan.namesListed(in: fields)
+        for index in fields.indices {
+            let field = fields[index]
+            let role = FieldRole(canonicalName: field.name.canonicalName)
+            guard RequestFieldPlan.sends(field, role, listed) else {
+                dropped.append(index)
+                continue
             }
-        }
-        for field in fields where sends(field) {
-            switch FieldRole(field) {
+            switch role {
             case .host: try placeHost(field, target)
             case .contentLength: try placeLength(field, framing)
             case .transferEncoding: try placeEncoding(field, framing)
@@ -34,14 +36,25 @@ struct RequestFieldPlan {
         }
     }
 
-    /// Whether one of the caller's fields goes out: those for one hop never do (RFC 9110, section
-    /// 7.6.1), except `TE: trailers`, which is about the message.
-    func sends(_ field: HTTPField) -> Bool {
-        switch FieldRole(field) {
+    /// Whether the caller's field at this place goes out.
+    func sends(_ index: Int) -> Bool { dropped.isEmpty || !dropped.contains(index) }
+
+    /// Fields for one hop never go on to the next (RFC 9110, section 7.6.1), except `TE: trailers`,
+    /// which is about the message.
+    private static func sends(_ field: HTTPField, _ role: FieldRole, _ listed: [String]) -> Bool {
+        switch role {
         case .connection, .keepAlive, .hopByHop: false
         case .te: field.value.lowercased() == "trailers"
         case .plain, .host, .contentLength, .transferEncoding:
             listed.isEmpty || !listed.contains(field.name.canonicalName)
+        }
+    }
+
+    /// The names that the caller's `Connection` lists, in lower case: they are for this hop alone.
+    private static func namesListed(in fields: HTTPFields) -> [String] {
+        guard fields.contains(.connection) else { return [] }
+        return fields[values: .connection].flatMap { value in
+            value.split(separator: ",").map { trimmed($0).lowercased() }
         }
     }
 
@@ -95,11 +108,5 @@ struct RequestFieldPlan {
         while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
         while let last = text.last, last == " " || last == "\t" { text.removeLast() }
         return text
-    }
-}
-
-extension FieldRole {
-    init(_ field: HTTPField) {
-        self.init(canonicalName: field.name.canonicalName)
     }
 }

@@ -87,6 +87,22 @@ extension RawSpan {
         return offset
     }
 
+    /// Whether no byte is beyond ASCII.
+    @inline(__always)
+    var isASCII: Bool {
+        var bits: UInt64 = 0
+        var offset = 0
+        while offset + 8 <= byteCount {
+            bits |= word(offset)
+            offset += 8
+        }
+        while offset < byteCount {
+            bits |= UInt64(byte(offset))
+            offset += 1
+        }
+        return bits & 0x8080_8080_8080_8080 == 0
+    }
+
     /// The first line feed at or after `start`.
     func firstLineFeed(from start: Int) -> Int? {
         var offset = start

@@ -1,6 +1,7 @@
 import CApusLinux
 import Glibc
 
+/// How loops end: let go, or waited for by a thread of its own.
 extension EventLoop {
     /// Stops the loop without anybody waiting for its thread.
     package func stopAndDetach() {

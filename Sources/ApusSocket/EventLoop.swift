@@ -29,9 +29,9 @@ package protocol Flushable: AnyObject {
 
 /// One thread, one epoll, one timer queue; both a serial executor and a task executor.
 ///
-/// A tick: wait for readiness, tell every handler, fire the timers that are due, run jobs until there
-/// are none, then flush whoever has output. Work handed over by another thread goes through a locked
-/// queue and a wake-up; work from the loop's own thread goes to a plain array.
+/// A tick: wait for readiness, tell every handler, fire the timers that are due, run jobs until
+/// there are none, then flush whoever has output. Work handed over by another thread goes through a
+/// locked queue and a wake-up; work from the loop's own thread goes to a plain array.
 ///
 /// Unchecked, because its state is divided by rule: what stands under "foreign" is touched with the
 /// lock held, what stands under "own thread" only by the loop's thread.
@@ -43,11 +43,17 @@ package final class EventLoop: @unchecked Sendable {
 
     /// How the loop's thread stands.
     enum Phase {
-        /// The thread runs. Exits: `.stopping`.
+        /// The thread runs.
+        ///
+        /// Exits: `.stopping`.
         case running
-        /// The thread ends once its work is done. Exits: `.stopped`.
+        /// The thread ends once its work is done.
+        ///
+        /// Exits: `.stopped`.
         case stopping
-        /// The thread has ended; late work runs on a short-lived one. No exits.
+        /// The thread has ended; late work runs on a short-lived one.
+        ///
+        /// No exits.
         case stopped
     }
 
@@ -77,7 +83,8 @@ package final class EventLoop: @unchecked Sendable {
     private var freeSlots: [Int] = []
     private var timers = TimerQueue()
     private var dirty: [any Flushable] = []
-    /// Large buffers that every connection of the loop uses in turn, so that an idle one holds none.
+    /// Large buffers that every connection of the loop uses in turn, so that an idle one holds
+    /// none.
     package let scratch = LoopScratch()
 
     private var thread = pthread_t()
@@ -104,7 +111,8 @@ package final class EventLoop: @unchecked Sendable {
 
     /// Whether the calling code runs on this loop.
     package var isCurrent: Bool {
-        unsafe (capus_loop_of_thread() == UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque()))
+        unsafe (capus_loop_of_thread()
+            == UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque()))
     }
 
     /// Runs `body` on the loop, later in the present tick or in the next.
@@ -189,7 +197,9 @@ extension EventLoop {
     /// Ends a registration; events already gathered for it are dropped.
     package func deregister(_ descriptor: borrowing FileDescriptor, token: UInt64) {
         let index = Int(token & 0xffff_ffff)
-        guard slots[index].generation == UInt32(token >> 32), slots[index].handler != nil else { return }
+        guard slots[index].generation == UInt32(token >> 32), slots[index].handler != nil else {
+            return
+        }
         _ = capus_epoll_remove(epoll.number, descriptor.number)
         release(slot: index)
     }
@@ -219,7 +229,8 @@ extension EventLoop {
     fileprivate func run() {
         unsafe capus_set_loop_of_thread(Unmanaged.passUnretained(self).toOpaque())
         unsafe capus_name_thread(name)
-        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: EventLoop.maxEventsPerTick)
+        let events = UnsafeMutablePointer<epoll_event>.allocate(
+            capacity: EventLoop.maxEventsPerTick)
         unsafe events.initialize(repeating: epoll_event(), count: EventLoop.maxEventsPerTick)
         defer { unsafe events.deallocate() }
         while runTick() {
@@ -231,7 +242,7 @@ extension EventLoop {
                     token: capus_epoll_token(events, index), bits: capus_epoll_bits(events, index))
             }
             guard timers.count > 0 else { continue }
-            let now = Deadline.now
+            let now = Deadline.now()
             while let action = timers.nextAction(now: now) { action() }
         }
         capus_set_loop_of_thread(nil)
@@ -285,8 +296,9 @@ extension EventLoop {
     private func run(_ item: Work) {
         switch item {
         case .job(let job):
-            unsafe job.runSynchronously(
-                isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
+            // As a task executor: code without isolation, which is what callers run here, then
+            // never switches. An actor's code finds itself at home by `isIsolatingCurrentContext`.
+            unsafe job.runSynchronously(on: asUnownedTaskExecutor())
         case .call(let body): body()
         }
     }
@@ -305,7 +317,7 @@ extension EventLoop {
         guard work.isEmpty, dirty.isEmpty else { return 0 }
         var timeout: Int32 = -1
         if let next = timers.nextDeadline {
-            timeout = Int32(clamping: max(0, next.since(.now).milliseconds))
+            timeout = Int32(clamping: max(0, next.since(.now()).milliseconds))
         }
         return lock.withLock {
             guard foreignWork.isEmpty, phase == .running else { return 0 }

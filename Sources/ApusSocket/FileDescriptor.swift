@@ -11,7 +11,8 @@ package struct FileDescriptor: ~Copyable, Sendable {
     }
 
     deinit {
-        // EINTR is not retried: Linux has closed the descriptor by then, and its number may be another's.
+        // EINTR is not retried: Linux has closed the descriptor by then, and its number may be
+        // another's.
         close(number)
     }
 }

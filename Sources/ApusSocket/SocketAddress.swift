@@ -84,7 +84,8 @@ package struct SocketAddress: Sendable, Hashable {
     func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         unsafe raw.withUnsafeBytes { buffer in
             // Arrays of this size are aligned to 16 bytes, which is enough for any sockaddr.
-            guard let base = unsafe buffer.baseAddress?.assumingMemoryBound(to: sockaddr.self) else {
+            guard let base = unsafe buffer.baseAddress?.assumingMemoryBound(to: sockaddr.self)
+            else {
                 preconditionFailure("an address is never empty")
             }
             return unsafe body(base, socklen_t(buffer.count))
@@ -104,7 +105,9 @@ package struct SocketAddress: Sendable, Hashable {
         address.sin6_family = sa_family_t(AF_INET6)
         address.sin6_port = port.bigEndian
         let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
-        guard unsafe inet_pton(AF_INET6, String(parts[0]), &address.sin6_addr) == 1 else { return nil }
+        guard unsafe inet_pton(AF_INET6, String(parts[0]), &address.sin6_addr) == 1 else {
+            return nil
+        }
         if parts.count == 2 {
             let index = unsafe UInt32(parts[1]) ?? if_nametoindex(String(parts[1]))
             guard index > 0 else { return nil }
@@ -125,7 +128,8 @@ extension SocketAddress: CustomStringConvertible {
     }
 
     private func numeric(at offset: Int, family: Int32) -> String {
-        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { text in
+        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) {
+            text in
             unsafe raw.withUnsafeBytes { bytes in
                 guard let base = bytes.baseAddress, let target = text.baseAddress,
                     unsafe inet_ntop(family, base + offset, target, socklen_t(text.count)) != nil

@@ -16,7 +16,8 @@ package final class StreamSocket: Sendable {
         case end
     }
 
-    /// Opens a non-blocking, close-on-exec socket for the address, with the options of `tuning` set.
+    /// Opens a non-blocking, close-on-exec socket for the address, with the options of `tuning`
+    /// set.
     package init(
         for address: SocketAddress, tuning: EngineTuning.Dial
     ) throws(SystemError) {
@@ -46,7 +47,8 @@ package final class StreamSocket: Sendable {
     package func finishConnecting() throws(SystemError) {
         var result: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
-        guard unsafe getsockopt(descriptor.number, SOL_SOCKET, SO_ERROR, &result, &length) == 0 else {
+        guard unsafe getsockopt(descriptor.number, SOL_SOCKET, SO_ERROR, &result, &length) == 0
+        else {
             throw SystemError(call: "getsockopt")
         }
         guard result == 0 else { throw SystemError(errno: result, call: "connect") }

@@ -100,7 +100,8 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
         guard code == 0 else {
             let message = unsafe String(cString: gai_strerror(code))
             let isTemporary = code == EAI_AGAIN || code == EAI_SYSTEM || code == EAI_MEMORY
-            return .failure(isTemporary ? .temporary(message: message) : .notFound(message: message))
+            return .failure(
+                isTemporary ? .temporary(message: message) : .notFound(message: message))
         }
         var addresses: [SocketAddress] = []
         var entry = unsafe list

@@ -130,8 +130,13 @@ extension TLSContext {
 
     private func trust(pem text: String) throws(TLSError) {
         let bytes = Array(text.utf8)
+        try bytes.span.withUnsafeBytes { (bytes) throws(TLSError) in try trust(pem: bytes) }
+    }
+
+    /// OpenSSL's reader keeps a pointer to the bytes, so it must not outlive this call.
+    private func trust(pem bytes: UnsafeRawBufferPointer) throws(TLSError) {
         guard let store = SSL_CTX_get_cert_store(pointer),
-            let reader = BIO_new_mem_buf(bytes, Int32(clamping: bytes.count))
+            let reader = BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count))
         else { throw .refusedSetting("roots") }
         defer { BIO_free(reader) }
         var count = 0

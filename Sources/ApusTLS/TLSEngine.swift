@@ -25,6 +25,8 @@ package final class TLSEngine {
     private let port: CiphertextPort
     /// Input that came behind the handshake's last bytes; the next `receive` starts with it.
     private var kept: [UInt8] = []
+    /// Plaintext that OpenSSL takes only once a half-received handshake message is whole.
+    private var waiting: [UInt8] = []
     private var failure: TLSError?
     private var isReceiveClosed = false
     private var isSendClosed = false
@@ -70,10 +72,14 @@ package final class TLSEngine {
             parameters,
             UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
                 | UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
-        // A zone means something on this host only; no certificate holds one.
-        let address = name.contains(":") ? name.prefix { $0 != "%" } : name[...]
-        if X509_VERIFY_PARAM_set1_ip_asc(parameters, String(address)) == 1 { return }
-        ERR_clear_error()
+        if isAddress(name) {
+            // A zone means something on this host only; no certificate holds one.
+            let address = name.prefix { $0 != "%" }
+            guard X509_VERIFY_PARAM_set1_ip_asc(parameters, String(address)) == 1 else {
+                throw .refusedSetting("server address")
+            }
+            return
+        }
         guard X509_VERIFY_PARAM_set1_host(parameters, name, name.utf8.count) == 1,
             apus_ssl_set_host_name(ssl, name) == 1
         else { throw .refusedSetting("server name") }
@@ -156,7 +162,7 @@ package final class TLSEngine {
             }
         }
         switch outcome {
-        case .progress, .needsBytes: return
+        case .progress, .needsBytes: try sendWaiting(&output)
         case .closed: isReceiveClosed = true
         case .failed: throw fail(.alert)
         }
@@ -195,22 +201,53 @@ package final class TLSEngine {
             throw TLSError(.alert, "nothing can be sent now")
         }
         guard !plaintext.isEmpty else { return }
-        let outcome = plaintext.withUnsafeBytes { bytes in
-            port.lend(UnsafeRawBufferPointer(start: nil, count: 0), &output) {
-                write(bytes)
-            }.result
-        }
-        guard outcome == .progress else { throw fail(.alert) }
+        guard waiting.isEmpty else { return try wait(plaintext) }
+        let sent = try write(plaintext, &output)
+        if sent < plaintext.byteCount { try wait(plaintext.extracting(sent..<plaintext.byteCount)) }
     }
 
-    private func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
-        var rest = bytes
-        while !rest.isEmpty {
+    /// Keeps plaintext back while the peer has a handshake message half sent.
+    ///
+    /// The bound is checked before, so that one large piece is never refused for its size.
+    private func wait(_ plaintext: RawSpan) throws(TLSError) {
+        guard waiting.count < Self.maxWaiting else {
+            let error = TLSError(.abuse, "the peer left a handshake message unfinished")
+            failure = error
+            throw error
+        }
+        plaintext.withUnsafeBytes { waiting.append(contentsOf: $0) }
+    }
+
+    /// Sends what had to wait, as far as OpenSSL takes it now.
+    private func sendWaiting(_ output: inout [UInt8]) throws(TLSError) {
+        guard !waiting.isEmpty else { return }
+        let bytes = waiting
+        let sent = try write(bytes.span.bytes, &output)
+        waiting = sent == bytes.count ? [] : Array(bytes[sent...])
+    }
+
+    /// Encrypts into `output`.
+    ///
+    /// - Returns: how much OpenSSL took: all, unless it must read first.
+    private func write(_ plaintext: RawSpan, _ output: inout [UInt8]) throws(TLSError) -> Int {
+        var sent = 0
+        let outcome = plaintext.withUnsafeBytes { bytes in
+            port.lend(UnsafeRawBufferPointer(start: nil, count: 0), &output) {
+                write(bytes, &sent)
+            }.result
+        }
+        guard outcome == .progress || outcome == .needsBytes else { throw fail(.alert) }
+        return sent
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int) -> Outcome {
+        while sent < bytes.count {
             var count = 0
             ERR_clear_error()
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[sent...])
             let result = SSL_write_ex(ssl, rest.baseAddress, rest.count, &count)
             guard result == 1 else { return outcome(of: result) }
-            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            sent += count
         }
         return .progress
     }
@@ -262,11 +299,13 @@ package final class TLSEngine {
     /// The largest record that OpenSSL can hold back.
     private static let recordSize = 16 * 1024
     private static let maxScratch = 64 * 1024
+    /// Plaintext that may wait for the peer to finish a handshake message.
+    private static let maxWaiting = 1024 * 1024
 
     private func outcome(of result: Int32) -> Outcome {
         if result > 0 { return .progress }
         return switch SSL_get_error(ssl, result) {
-        // Writing never waits: memory takes everything.
+        // Writing never waits for room: memory takes everything.
         case SSL_ERROR_WANT_READ: .needsBytes
         case SSL_ERROR_ZERO_RETURN: .closed
         default: .failed
@@ -303,4 +342,17 @@ private func checkedServerName(_ serverName: String) throws(TLSError) -> String 
         throw TLSError(.configuration, "unusable server name")
     }
     return name
+}
+
+/// Whether the name is an address literal, by the strict rule that sockets follow.
+///
+/// OpenSSL reads "010.0.0.1" as 10.0.0.1, where the resolver connects to 8.0.0.1.
+private func isAddress(_ name: String) -> Bool {
+    guard !name.utf8.contains(UInt8(ascii: ":")) else { return true }
+    let parts = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    return parts.count == 4
+        && parts.allSatisfy { part in
+            (1...3).contains(part.count) && part.allSatisfy { (0x30...0x39).contains($0) }
+                && (part.count == 1 || part.first != 0x30)
+        }
 }

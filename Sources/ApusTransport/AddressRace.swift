@@ -69,7 +69,7 @@ final class AddressRace: @unchecked Sendable {
             if let address = remaining.popFirst() {
                 start(address)
                 if winner != nil || runners.isEmpty { continue }
-                next = remaining.isEmpty ? nil : Deadline.now.advanced(by: tuning.attemptDelay)
+                next = remaining.isEmpty ? nil : Deadline.now().advanced(by: tuning.attemptDelay)
             } else {
                 next = nil
             }
@@ -78,7 +78,7 @@ final class AddressRace: @unchecked Sendable {
             case .signalled: continue
             case .cancelled: return .cancelled
             case .deadlineReached:
-                if let deadline, deadline <= Deadline.now { return timedOut() }
+                if let deadline, deadline <= Deadline.now() { return timedOut() }
             }
         }
     }
@@ -130,7 +130,8 @@ final class AddressRace: @unchecked Sendable {
 
     private func timedOut() -> Outcome {
         for runner in runners {
-            attempts.append(.init(address: runner.address.description, outcome: "no answer in time"))
+            attempts.append(
+                .init(address: runner.address.description, outcome: "no answer in time"))
         }
         return .deadlineReached
     }

@@ -39,16 +39,19 @@ final class ConnectionPool: @unchecked Sendable {
 
     // MARK: Leasing
 
-    /// A connection for the request, at once or after waiting for one until `deadline`.
+    /// A connection for the request, at once or after waiting for one.
+    ///
+    /// The wait ends with the acquire timeout, or with the request's own deadlines when they come
+    /// first; `started` is what those count from.
     func lease(
-        _ request: OutgoingRequest, reuse: RequestOptions.Reuse, until deadline: Deadline?
+        _ request: OutgoingRequest, reuse: RequestOptions.Reuse, started: Deadline
     ) async throws(TransportError) -> Lease {
         enum Decision {
             case leased(Lease)
             case wait(PoolWaiter)
             case refused(LeaseResult.Refusal)
         }
-        let now = Deadline.now
+        let now = Deadline.now()
         let (decision, deeds) = lock.withLock { () -> (Decision, Deeds) in
             let (result, actions) = machine.lease(request.route, reuse: Reuse(reuse), now: now)
             let decision: Decision
@@ -72,7 +75,8 @@ final class ConnectionPool: @unchecked Sendable {
         case .refused(let why): throw .refused(why, request.route)
         case .wait(let waiter):
             observer?.observe(.exchangeQueued(route: request.route))
-            return try await waiter.wait(until: deadline, on: loop).get()
+            let limit = WaitLimit(dialer.tuning.pool.acquireTimeout, now, request, started)
+            return try await waiter.wait(limit, on: loop).get()
         }
     }
 
@@ -104,7 +108,7 @@ final class ConnectionPool: @unchecked Sendable {
             }
             pool.connections[connection.id] = connection
             return pool.machine.connectionEstablished(
-                connection.id, capacity: connection.capacity, now: .now)
+                connection.id, capacity: connection.capacity, now: .now())
         }
         let isWanted = lock.withLock { connections[connection.id] != nil }
         if !isWanted { connection.close(.shutdown) }
@@ -114,7 +118,7 @@ final class ConnectionPool: @unchecked Sendable {
         observer?.observe(.dialFailed(connection: id.rawValue, error: error))
         step(failure: error) { pool in
             pool.dials[id] = nil
-            return pool.machine.dialFailed(id, now: .now)
+            return pool.machine.dialFailed(id, now: .now())
         }
     }
 
@@ -122,7 +126,7 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// Refuses new leases, fails waiters, closes what is idle, abandons dials nobody waits for.
     func shutDown() {
-        step { $0.machine.shutDown(now: .now) }
+        step { $0.machine.shutDown(now: .now()) }
         let abandoned = lock.withLock { Array(dials.values) }
         for dial in abandoned { dial.cancel() }
     }
@@ -148,7 +152,7 @@ final class ConnectionPool: @unchecked Sendable {
     }
 
     func snapshot() -> PoolSnapshot {
-        lock.withLock { machine.snapshot(now: .now) }
+        lock.withLock { machine.snapshot(now: .now()) }
     }
 
     // MARK: Deeds
@@ -247,30 +251,30 @@ final class ConnectionPool: @unchecked Sendable {
     private func deadlineReached() {
         step { pool in
             pool.armed = nil
-            return pool.machine.deadlineReached(now: .now)
+            return pool.machine.deadlineReached(now: .now())
         }
     }
 }
 
 extension ConnectionPool: ConnectionKeeper {
     func released(_ connection: any LiveConnection) {
-        step { $0.machine.release(connection.id, now: .now) }
+        step { $0.machine.release(connection.id, now: .now()) }
     }
 
     func draining(_ connection: any LiveConnection, reason: CloseReason) {
-        step { $0.machine.drain(connection.id, reason: reason, now: .now) }
+        step { $0.machine.drain(connection.id, reason: reason, now: .now()) }
     }
 
     func closed(_ connection: any LiveConnection, reason: CloseReason) {
         observer?.observe(.connectionClosed(connection: connection.id.rawValue, reason: reason))
         step { pool in
             pool.connections[connection.id] = nil
-            return pool.machine.connectionClosed(connection.id, reason: reason, now: .now)
+            return pool.machine.connectionClosed(connection.id, reason: reason, now: .now())
         }
     }
 
     func capacityChanged(_ connection: any LiveConnection, to capacity: Int) {
-        step { $0.machine.capacityChanged(connection.id, to: capacity, now: .now) }
+        step { $0.machine.capacityChanged(connection.id, to: capacity, now: .now()) }
     }
 
     func idleTimeHinted(_ connection: any LiveConnection, _ timeout: Duration) {

@@ -14,7 +14,7 @@ actor Connector {
     private let route: Route
     private let dialer: Dialer
     private let loop: EventLoop
-    private let started = Deadline.now
+    private let started = Deadline.now()
     private let suspension: LoopSuspension
     /// Hears of the wire's readiness until the connection takes it over.
     private let driver: WireDriver
@@ -31,15 +31,17 @@ actor Connector {
     }
 
     /// Resolve, race, proxy, TLS, ALPN: what comes out speaks HTTP.
-    func connect(for keeper: any ConnectionKeeper) async throws(TransportError) -> any LiveConnection {
+    func connect(for keeper: any ConnectionKeeper) async throws(TransportError)
+        -> any LiveConnection
+    {
         var facts = ConnectionFacts(protocolName: "http/1.1", remoteAddress: "", tls: nil)
         let addresses = try await resolve()
-        facts.resolved = Deadline.now.since(started)
+        facts.resolved = Deadline.now().since(started)
         let wire = try await race(addresses)
         wire.owner = driver
         do throws(TransportError) {
             facts.remoteAddress = wire.remoteAddress.description
-            facts.connected = Deadline.now.since(started)
+            facts.connected = Deadline.now().since(started)
             if let proxy = route.proxy { try await pass(proxy, over: wire) }
             if route.origin.scheme == .https {
                 let settings = route.tls
@@ -48,7 +50,7 @@ actor Connector {
                     wire, to: name, settings, alpn: route.versions.alpnNames, hop: .origin)
                 facts.tls = ConnectionFacts.TLSFacts(tls)
             }
-            facts.secured = Deadline.now.since(started)
+            facts.secured = Deadline.now().since(started)
             return try establish(over: wire, facts, keeper)
         } catch {
             wire.close()
@@ -80,7 +82,9 @@ actor Connector {
         return addresses
     }
 
-    private func lookUp(_ host: String, _ port: UInt16) async throws(TransportError) -> [SocketAddress] {
+    private func lookUp(_ host: String, _ port: UInt16) async throws(TransportError)
+        -> [SocketAddress]
+    {
         if let literal = SocketAddress(literal: host, port: port) { return [literal] }
         let resolver = dialer.resolver
         // On the loop: a busy pool of Swift's own threads must not hold up a dial.
@@ -95,7 +99,8 @@ actor Connector {
             }
         }
         do throws(TransportError) {
-            try await wait(.dns, dialer.tuning.dial.resolveTimeout, "\(host) did not resolve in time")
+            try await wait(
+                .dns, dialer.tuning.dial.resolveTimeout, "\(host) did not resolve in time")
         } catch {
             lookup.cancel()
             throw error
@@ -179,8 +184,11 @@ actor Connector {
                 outcome = try wire.read { bytes in
                     var offset = 0
                     do throws(TunnelError) {
-                        guard progress == .needsBytes, refusal == nil else { return wire.putBack(bytes) }
-                        progress = try handshake.bytesReceived(bytes, offset: &offset, output: &output)
+                        guard progress == .needsBytes, refusal == nil else {
+                            return wire.putBack(bytes)
+                        }
+                        progress = try handshake.bytesReceived(
+                            bytes, offset: &offset, output: &output)
                         if progress == .established, offset < bytes.byteCount {
                             wire.putBack(bytes.extracting(droppingFirst: offset))
                         }
@@ -197,7 +205,8 @@ actor Connector {
             switch outcome {
             case .progress: continue
             case .end: throw failure(handshake.streamEnded())
-            case .wouldBlock: try await wait(.proxy, until: limit, "the proxy did not answer in time")
+            case .wouldBlock:
+                try await wait(.proxy, until: limit, "the proxy did not answer in time")
             }
         }
     }
@@ -254,14 +263,16 @@ actor Connector {
         }
     }
 
-    /// Decides by ALPN what is spoken (in the clear, by what was asked for) and makes the connection.
+    /// Decides by ALPN what is spoken (in the clear, by what was asked for) and makes the
+    /// connection.
     private func establish(
         over wire: Wire, _ facts: ConnectionFacts, _ keeper: any ConnectionKeeper
     ) throws(TransportError) -> any LiveConnection {
         var facts = facts
         let isHTTP2 = facts.tls.map { $0.alpn == "h2" } ?? (route.versions == .http2Only)
         guard isHTTP2 || route.versions != .http2Only else {
-            throw failure(.tlsHandshake, .tls, "the server chose no h2 by ALPN, and nothing else is allowed")
+            throw failure(
+                .tlsHandshake, .tls, "the server chose no h2 by ALPN, and nothing else is allowed")
         }
         guard isHTTP2 else {
             let connection = HTTP1LiveConnection(
@@ -284,7 +295,7 @@ actor Connector {
 
     /// The phase's own budget, within what is left of the whole connect budget.
     private func deadline(_ timeout: Duration?) -> Deadline? {
-        let own = timeout.map { Deadline.now.advanced(by: $0) }
+        let own = timeout.map { Deadline.now().advanced(by: $0) }
         let whole = dialer.tuning.dial.connectTimeout.map { started.advanced(by: $0) }
         return [own, whole].compactMap { $0 }.min()
     }

@@ -2,7 +2,9 @@ package import ApusCore
 import ApusPool
 package import ApusSocket
 
-/// Everything that requests share: loops, pool, resolver, TLS. Nothing of it is global.
+/// Everything that requests share: loops, pool, resolver, TLS.
+///
+/// Nothing of it is global.
 package final class Engine: Sendable {
     package let tuning: EngineTuning
     private let loops: [EventLoop]
@@ -14,7 +16,8 @@ package final class Engine: Sendable {
     ///
     /// - Throws: `InvalidTuning` naming a field, or `SystemError` when descriptors or threads lack.
     package init(
-        _ tuning: EngineTuning, resolver: (any Resolver)? = nil, observer: (any EngineObserver)? = nil
+        _ tuning: EngineTuning, resolver: (any Resolver)? = nil,
+        observer: (any EngineObserver)? = nil
     ) throws {
         try tuning.validate()
         self.tuning = tuning
@@ -30,7 +33,8 @@ package final class Engine: Sendable {
         }
         self.loops = loops
         let dialer = Dialer(
-            tuning, resolver: resolver ?? SystemResolver(tuning.dial), loops: loops, observer: observer)
+            tuning, resolver: resolver ?? SystemResolver(tuning.dial), loops: loops,
+            observer: observer)
         pool = ConnectionPool(tuning, dialer: dialer, loop: loops[0], observer: observer)
     }
 
@@ -59,7 +63,7 @@ package final class Engine: Sendable {
 extension Engine {
     /// Sends a request and waits for its head: lease, send, and again where that is proven safe.
     package func execute(_ request: OutgoingRequest) async throws(TransportError) -> Response {
-        let timings = ExchangeTimings(started: .now)
+        let timings = ExchangeTimings(started: .now())
         var reuse = request.reuse
         var replays = 0
         while true {
@@ -73,7 +77,9 @@ extension Engine {
                 let head = try await exchange.nextHead()
                 return Response(head, exchange, lease.connection, isReused: lease.isReused)
             } catch {
-                guard replays < request.limits.replays, request.mayReplay(after: error) else { throw error }
+                guard replays < request.limits.replays, request.mayReplay(after: error) else {
+                    throw error
+                }
                 replays += 1
                 observer?.observe(.exchangeReplayed(error: error))
                 if reuse == .pooled, error.replay != .refusedByPeer { reuse = .fresh }
@@ -85,12 +91,8 @@ extension Engine {
     private func lease(
         _ request: OutgoingRequest, _ reuse: RequestOptions.Reuse, _ timings: ExchangeTimings
     ) async throws(TransportError) -> ConnectionPool.Lease {
-        let acquire = tuning.pool.acquireTimeout.map { Deadline.now.advanced(by: $0) }
-        let total = request.totalTimeout.map { timings.started.advanced(by: $0) }
-        let head = request.headTimeout.map { timings.started.advanced(by: $0) }
-        let deadline = [acquire, total, head].compactMap { $0 }.min()
         do throws(TransportError) {
-            let lease = try await pool.lease(request, reuse: reuse, until: deadline)
+            let lease = try await pool.lease(request, reuse: reuse, started: timings.started)
             timings.leased()
             if Task.isCancelled {
                 pool.giveBack(lease)
@@ -101,9 +103,6 @@ extension Engine {
             timings.finished()
             var error = error
             error.route = request.route
-            if error.kind == .timeout, error.phase == .pool {
-                error.phase = deadline == total ? .total : deadline == head ? .head : .pool
-            }
             throw error
         }
     }
@@ -137,7 +136,7 @@ extension Engine {
         let (pool, loop) = (pool, loops[0])
         let cutOff = CutOff()
         loop.execute {
-            let deadline = Deadline.now.advanced(by: drain)
+            let deadline = Deadline.now().advanced(by: drain)
             cutOff.timer = loop.schedule(at: deadline) { cutOff.blockers = pool.cutOff() }
         }
         await pool.waitUntilEmpty()

@@ -73,7 +73,8 @@ extension TunnelError {
     /// The kind, and a sentence without credentials.
     var explained: (kind: TransportError.Kind, message: String) {
         switch self {
-        case .refused(let answer): (.proxyStatus(answer.status), "the proxy answered \(answer.status)")
+        case .refused(let answer):
+            (.proxyStatus(answer.status), "the proxy answered \(answer.status)")
         case .reply(let code): (.proxyReply(code), "the SOCKS proxy replied \(code)")
         case .authenticationRefused: (.proxyFailed, "the proxy refused the credentials")
         case .malformed(let rule): (.proxyFailed, "the proxy's answer is malformed: \(rule)")
@@ -88,7 +89,8 @@ extension TunnelError {
 extension ConnectionFacts.TLSFacts {
     init(_ facts: TLSFacts) {
         self.init(
-            version: facts.version, cipher: facts.cipher, alpn: facts.alpn, isResumed: facts.isResumed)
+            version: facts.version, cipher: facts.cipher, alpn: facts.alpn,
+            isResumed: facts.isResumed)
     }
 }
 

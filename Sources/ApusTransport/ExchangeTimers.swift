@@ -10,8 +10,6 @@ struct ExchangeTimers {
         for exchange: Exchange, on loop: EventLoop, expire: @escaping (TransportError.Phase) -> Void
     ) {
         let request = exchange.request
-        guard request.totalTimeout != nil || request.headTimeout != nil || request.readIdleTimeout != nil
-        else { return }
         let started = exchange.timings.started
         if let timeout = request.totalTimeout {
             timers.append(loop.schedule(at: started.advanced(by: timeout)) { expire(.total) })
@@ -40,12 +38,19 @@ struct ExchangeTimers {
         _ expire: @escaping (TransportError.Phase) -> Void
     ) -> LoopTimer {
         let mark = exchange.bytesReceivedSoFar
-        return loop.schedule(at: Deadline.now.advanced(by: timeout)) { [weak exchange] in
+        return loop.schedule(at: Deadline.now().advanced(by: timeout)) { [weak exchange] in
             guard let exchange, !exchange.hasEnded else { return }
             let isSilent = exchange.bytesReceivedSoFar == mark && exchange.isReadingBody
             if isSilent { return expire(.body) }
             exchange.timers.timers.append(
                 exchange.timers.watchSilence(of: exchange, timeout, on: loop, expire))
         }
+    }
+}
+
+extension OutgoingRequest {
+    /// Whether any timer is to run while it is on its connection.
+    var hasTimeouts: Bool {
+        totalTimeout != nil || headTimeout != nil || readIdleTimeout != nil
     }
 }

@@ -17,10 +17,10 @@ package final class ExchangeTimings: Sendable {
         self.started = started
     }
 
-    func leased() { leasedAt.store(Deadline.now.nanoseconds, ordering: .relaxed) }
-    func sent() { sentAt.store(Deadline.now.nanoseconds, ordering: .relaxed) }
-    func headReceived() { headAt.store(Deadline.now.nanoseconds, ordering: .relaxed) }
-    func finished() { finishedAt.store(Deadline.now.nanoseconds, ordering: .relaxed) }
+    func leased() { leasedAt.store(Deadline.now().nanoseconds, ordering: .relaxed) }
+    func sent() { sentAt.store(Deadline.now().nanoseconds, ordering: .relaxed) }
+    func headReceived() { headAt.store(Deadline.now().nanoseconds, ordering: .relaxed) }
+    func finished() { finishedAt.store(Deadline.now().nanoseconds, ordering: .relaxed) }
 
     /// A connection was there.
     package var leasedAfter: Duration? { after(leasedAt) }

@@ -8,11 +8,16 @@ import HTTPTypes
 actor HTTP1LiveConnection: LiveConnection, WireOwner {
     /// What is left to send of the present request's body.
     private enum Outgoing {
-        /// Nothing. Exits: `.segments`, `.pump`.
+        /// Nothing.
+        ///
+        /// Exits: `.segments`, `.pump`.
         case nothing
-        /// Pieces at hand. Exits: `.nothing`.
+        /// Pieces at hand.
+        ///
+        /// Exits: `.nothing`.
         case segments(ArraySlice<Bytes>)
         /// Pieces from a producer, of which `remaining` are still owed (`nil`: chunked).
+        ///
         /// Exits: `.nothing`.
         case pump(UploadPump, remaining: UInt64?)
     }
@@ -117,10 +122,7 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
         machine.requestStarted(
             method: request.head.method, expectsClose: request.reuse == .oneShot, isUpgrade: false)
         exchange.requestStarted()
-        exchange.timers.start(for: exchange, on: loop) { [weak self, weak exchange] phase in
-            guard let self, let exchange else { return }
-            self.assumeIsolated { $0.expire(exchange, phase) }
-        }
+        if request.hasTimeouts { startTimers(of: exchange) }
         prepareBody(of: exchange, framing, joinedTo: &scratch.plaintext)
         wire.send(unsafe scratch.plaintext.span.bytes)
         sendBody()
@@ -326,6 +328,13 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
     private func wireFailed(_ error: WireError) {
         let (kind, message) = error.explained
         end(kind == .truncated ? .peerClosed : .transportError, kind, message)
+    }
+
+    private func startTimers(of exchange: Exchange) {
+        exchange.timers.start(for: exchange, on: loop) { [weak self, weak exchange] phase in
+            guard let self, let exchange else { return }
+            self.assumeIsolated { $0.expire(exchange, phase) }
+        }
     }
 
     private func expire(_ exchange: Exchange, _ phase: TransportError.Phase) {

@@ -30,7 +30,8 @@ extension Route {
 }
 
 extension RequestFraming {
-    /// A known length is said, an unknown one is chunked, no body on a bodiless method says nothing.
+    /// A known length is said, an unknown one is chunked, no body on a bodiless method says
+    /// nothing.
     init(for request: OutgoingRequest) {
         guard let length = request.body.length else {
             self = .chunked

@@ -30,7 +30,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     private let keeper: any ConnectionKeeper
     private let session: HTTP2Session
     private let liveness: HTTP2Liveness
-    /// Every stream that is not closed on both sides; those whose exchange has ended keep their slot.
+    /// Every stream that is not closed on both sides; those whose exchange has ended keep their
+    /// slot.
     private var streams: [HTTP2StreamID: Stream] = [:]
     private var isFlushScheduled = false
     private var isDraining = false
@@ -132,10 +133,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         }
         exchange.stream = stream
         exchange.requestStarted()
-        exchange.timers.start(for: exchange, on: loop) { [weak self, weak exchange] phase in
-            guard let self, let exchange else { return }
-            self.assumeIsolated { $0.expire(exchange, phase) }
-        }
+        if request.hasTimeouts { startTimers(of: exchange) }
         streams[stream] = Stream(exchange: exchange)
         if streams.count == 1 { liveness.streamsOpened() }
         sendBody(of: exchange, on: stream)
@@ -229,7 +227,9 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
                 switch try wire.read({ bytesReceived($0) }) {
                 case .progress: handleEvents()
                 case .wouldBlock:
-                    if let error = wire.sendError { end(.transportError, .reset, error.description) }
+                    if let error = wire.sendError {
+                        end(.transportError, .reset, error.description)
+                    }
                     return
                 case .end:
                     return peerEnded()
@@ -242,7 +242,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     }
 
     private func bytesReceived(_ bytes: RawSpan) {
-        let now = Deadline.now
+        let now = Deadline.now()
         liveness.bytesReceived(now: now)
         session.timePassed(now: now)
         do throws(HTTP2Error) {
@@ -273,7 +273,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         case .failed(let id, let failure):
             guard let exchange = streams[id]?.exchange else { return }
             exchange.failed(
-                TransportError.Kind(failure), "\(failure)", replay: failure.replay(responseStarted: false))
+                TransportError.Kind(failure), "\(failure)",
+                replay: failure.replay(responseStarted: false))
         case .closed(let id): streamClosed(id)
         case .bodyDrained(let id): bodyDrained(on: id)
         case .goAway(let last, let code, let debug): goAwayReceived(last, code, debug)
@@ -318,6 +319,13 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     private func give(up exchange: Exchange) {
         guard let stream = exchange.stream, streams[stream] != nil, wire.isOpen else { return }
         reset(stream)
+    }
+
+    private func startTimers(of exchange: Exchange) {
+        exchange.timers.start(for: exchange, on: loop) { [weak self, weak exchange] phase in
+            guard let self, let exchange else { return }
+            self.assumeIsolated { $0.expire(exchange, phase) }
+        }
     }
 
     private func expire(_ exchange: Exchange, _ phase: TransportError.Phase) {

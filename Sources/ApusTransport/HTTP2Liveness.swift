@@ -3,12 +3,12 @@ import ApusSocket
 
 /// Finds out whether a silent HTTP/2 connection with open streams is alive: one PING at a time.
 ///
-/// Confined to its connection's loop. A dead connection behind a NAT looks like a quiet one; only an
-/// unanswered PING tells them apart.
+/// Confined to its connection's loop. A dead connection behind a NAT looks like a quiet one; only
+/// an unanswered PING tells them apart.
 final class HTTP2Liveness: @unchecked Sendable {
     private let tuning: EngineTuning.HTTP2
     private let loop: EventLoop
-    private var lastHeard = Deadline.now
+    private var lastHeard = Deadline.now()
     private var pinged: Deadline?
     private var timer: LoopTimer?
     /// Sends a PING.
@@ -32,7 +32,7 @@ final class HTTP2Liveness: @unchecked Sendable {
     /// The first stream was opened: from now on silence counts.
     func streamsOpened() {
         guard let silence = tuning.pingAfter, timer == nil else { return }
-        lastHeard = .now
+        lastHeard = .now()
         look(at: lastHeard.advanced(by: silence))
     }
 
@@ -50,7 +50,7 @@ final class HTTP2Liveness: @unchecked Sendable {
     private func check() {
         guard let silence = tuning.pingAfter else { return }
         timer = nil
-        let now = Deadline.now
+        let now = Deadline.now()
         if let pinged, lastHeard < pinged {
             guard now < pinged.advanced(by: tuning.deadAfter) else { return died() }
             return look(at: pinged.advanced(by: tuning.deadAfter))

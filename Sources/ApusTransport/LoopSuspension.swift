@@ -13,13 +13,21 @@ final class LoopSuspension: @unchecked Sendable {
 
     /// How the waiting stands.
     private enum State {
-        /// Nobody waits, nothing happened. Exits: `.waiting`, `.pending`.
+        /// Nobody waits, nothing happened.
+        ///
+        /// Exits: `.waiting`, `.pending`.
         case quiet
-        /// Somebody waits. Exits: `.quiet`.
+        /// Somebody waits.
+        ///
+        /// Exits: `.quiet`.
         case waiting(UnsafeContinuation<WakeUp, Never>, LoopTimer?)
-        /// A signal came before anybody waited. Exits: `.quiet`.
+        /// A signal came before anybody waited.
+        ///
+        /// Exits: `.quiet`.
         case pending(WakeUp)
-        /// The task was cancelled: every wait ends at once. No exits.
+        /// The task was cancelled: every wait ends at once.
+        ///
+        /// No exits.
         case cancelled
     }
 

@@ -21,7 +21,8 @@ package final class OutgoingRequest: Sendable {
     package init(
         _ head: HTTPRequest, body: RequestBody, options: RequestOptions, tuning: EngineTuning
     ) throws(InvalidRequest) {
-        guard let schemeText = head.scheme, let scheme = Scheme(rawValue: schemeText.lowercased()) else {
+        guard let schemeText = head.scheme, let scheme = Scheme(rawValue: schemeText.lowercased())
+        else {
             throw InvalidRequest(field: "scheme", reason: "is neither http nor https")
         }
         guard let authority = head.authority else {

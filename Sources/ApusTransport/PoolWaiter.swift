@@ -2,7 +2,8 @@ import ApusCore
 import ApusPool
 import ApusSocket
 
-/// One request's wait for a connection; ends by a grant, a failure, its deadline or its cancellation.
+/// One request's wait for a connection; ends by a grant, a failure, its deadline or its
+/// cancellation.
 ///
 /// Unchecked, because what stands under "guarded" is touched only with the lock held.
 final class PoolWaiter: @unchecked Sendable {
@@ -20,8 +21,8 @@ final class PoolWaiter: @unchecked Sendable {
         self.pool = pool
     }
 
-    func wait(until deadline: Deadline?, on loop: EventLoop) async -> Answer {
-        let timer = deadline.map { PoolWaiterTimer(self, at: $0, on: loop) }
+    func wait(_ limit: WaitLimit?, on loop: EventLoop) async -> Answer {
+        let timer = limit.map { PoolWaiterTimer(self, $0, on: loop) }
         defer { timer?.cancel() }
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
@@ -32,7 +33,8 @@ final class PoolWaiter: @unchecked Sendable {
                 if let early { unsafe continuation.resume(returning: early) }
             }
         } onCancel: {
-            give(up: .cancelled, "the request was cancelled while it waited for a connection")
+            give(
+                up: .cancelled, .pool, "the request was cancelled while it waited for a connection")
         }
     }
 
@@ -47,14 +49,40 @@ final class PoolWaiter: @unchecked Sendable {
         unsafe continuation?.resume(returning: answer)
     }
 
-    func deadlineReached() {
-        give(up: .timeout, "no connection became free in time")
+    fileprivate func deadlineReached(_ phase: TransportError.Phase) {
+        give(up: .timeout, phase, "no connection became free in time")
     }
 
     /// Leaves the queue; when the pool was faster, its answer stands.
-    private func give(up kind: TransportError.Kind, _ message: String) {
+    private func give(
+        up kind: TransportError.Kind, _ phase: TransportError.Phase, _ message: String
+    ) {
         guard pool.cancel(self) else { return }
-        finish(.failure(TransportError(kind, phase: .pool, message: message)))
+        finish(.failure(TransportError(kind, phase: phase, message: message)))
+    }
+}
+
+/// When a wait for a connection is over, and which of its limits says so.
+struct WaitLimit {
+    let deadline: Deadline
+    let phase: TransportError.Phase
+
+    /// The earliest of the pool's limit and the request's own; `nil` when there is none.
+    init?(
+        _ acquire: Duration?, _ now: Deadline, _ request: OutgoingRequest, _ started: Deadline
+    ) {
+        let limits: [(Deadline?, TransportError.Phase)] = [
+            (acquire.map { now.advanced(by: $0) }, .pool),
+            (request.headTimeout.map { started.advanced(by: $0) }, .head),
+            (request.totalTimeout.map { started.advanced(by: $0) }, .total),
+        ]
+        var earliest: (Deadline, TransportError.Phase)?
+        for case (let deadline?, let phase) in limits {
+            if let found = earliest, found.0 <= deadline { continue }
+            earliest = (deadline, phase)
+        }
+        guard let earliest else { return nil }
+        (deadline, phase) = earliest
     }
 }
 
@@ -66,11 +94,13 @@ private final class PoolWaiterTimer: @unchecked Sendable {
     private var timer: LoopTimer?
     private var isCancelled = false
 
-    init(_ waiter: PoolWaiter, at deadline: Deadline, on loop: EventLoop) {
+    init(_ waiter: PoolWaiter, _ limit: WaitLimit, on loop: EventLoop) {
         self.loop = loop
         loop.execute {
             guard !self.isCancelled else { return }
-            self.timer = loop.schedule(at: deadline) { [weak waiter] in waiter?.deadlineReached() }
+            self.timer = loop.schedule(at: limit.deadline) { [weak waiter] in
+                waiter?.deadlineReached(limit.phase)
+            }
         }
     }
 

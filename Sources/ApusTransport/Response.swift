@@ -10,7 +10,9 @@ package struct Response: Sendable {
     package let facts: ConnectionFacts
     package let isReused: Bool
 
-    init(_ head: HTTPResponse, _ exchange: Exchange, _ connection: any LiveConnection, isReused: Bool) {
+    init(
+        _ head: HTTPResponse, _ exchange: Exchange, _ connection: any LiveConnection, isReused: Bool
+    ) {
         self.head = head
         self.exchange = exchange
         connectionID = connection.id.rawValue

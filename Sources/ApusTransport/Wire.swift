@@ -12,8 +12,9 @@ protocol WireOwner: AnyObject {
 
 /// The bytes of one connection: a socket and the TLS layers that stack on it.
 ///
-/// One shape for all: no layer in the clear, one over TLS, two through an https proxy. Reading takes
-/// bytes up through the layers, sending takes them down; what the socket does not take is kept here.
+/// One shape for all: no layer in the clear, one over TLS, two through an https proxy. Reading
+/// takes bytes up through the layers, sending takes them down; what the socket does not take is
+/// kept here.
 ///
 /// Unchecked, because it is confined to its loop: each method is called on the loop's thread only.
 final class Wire: ReadinessHandler, @unchecked Sendable {
@@ -29,7 +30,8 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
 
     let loop: EventLoop
     let remoteAddress: SocketAddress
-    weak var owner: (any WireOwner)?
+    /// Held strongly, so that reading needs no side table; let go when the wire closes.
+    var owner: (any WireOwner)?
     /// Whose sessions the topmost layer receives.
     var sessionRoute: Route?
 
@@ -179,7 +181,9 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         }
     }
 
-    private func encrypt(_ bytes: RawSpan, with layer: TLSEngine, into output: inout [UInt8]) -> Bool {
+    private func encrypt(_ bytes: RawSpan, with layer: TLSEngine, into output: inout [UInt8])
+        -> Bool
+    {
         do throws(TLSError) {
             try layer.send(bytes, output: &output)
             return true
@@ -234,7 +238,9 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
             guard failure == nil else { return }
             do throws(TLSError) {
                 if isComplete {
-                    _ = try engine.receive(bytes, output: &output) { self.leftOver.append(copying: $0) }
+                    _ = try engine.receive(bytes, output: &output) {
+                        self.leftOver.append(copying: $0)
+                    }
                 } else {
                     isComplete = try engine.handshake(bytes, output: &output) == .complete
                 }
@@ -295,6 +301,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         }
         loop.deregister(socket.descriptor, token: registration)
         self.socket = nil
+        owner = nil
         layers = []
         unsent = []
         unsentStart = 0

@@ -1,5 +1,6 @@
 package import ApusCore
 
+/// How credentials go to a proxy that speaks HTTP.
 extension ProxyCredentials {
     /// What `Proxy-Authorization` says for the Basic scheme (RFC 7617, section 2).
     package var basicAuthorization: String {

@@ -20,7 +20,8 @@ package struct ConnectHandshake: Sendable {
         proxyFields = credentials.map { [.proxyAuthorization: $0.basicAuthorization] } ?? [:]
         maxBody = limits.proxyErrorBodyBytes
         machine = HTTP1Connection(limits: limits)
-        machine.requestStarted(method: .connect, expectsClose: false, isUpgrade: true)
+        // No upgrade is asked for: a 101 is not a tunnel, whatever follows it.
+        machine.requestStarted(method: .connect, expectsClose: false, isUpgrade: false)
         machine.requestFinished()
     }
 
@@ -59,7 +60,9 @@ package struct ConnectHandshake: Sendable {
         do throws(HTTP1Error) {
             return try machine.nextEvent(in: input, offset: &offset)
         } catch {
-            throw TunnelError(error)
+            // A refusal whose body is broken is still a refusal: its status is what the caller
+            // needs.
+            throw refused() ?? TunnelError(error)
         }
     }
 

@@ -16,11 +16,17 @@ package enum SOCKSTarget: Sendable, Hashable {
 package struct SOCKS5Handshake: Sendable {
     /// What the proxy's next bytes answer.
     private enum State {
-        /// Our greeting with the methods we know. Exits: `.password`, `.request`.
+        /// Our greeting with the methods we know.
+        ///
+        /// Exits: `.password`, `.request`.
         case greeting
-        /// Our user and password. Exits: `.request`.
+        /// Our user and password.
+        ///
+        /// Exits: `.request`.
         case password
-        /// Our request for the tunnel. Exits: `.established`.
+        /// Our request for the tunnel.
+        ///
+        /// Exits: `.established`.
         case request
         /// No exits.
         case established
@@ -57,6 +63,7 @@ package struct SOCKS5Handshake: Sendable {
                 guard offset < input.byteCount else { return .needsBytes }
                 answer.append(unsafe input.unsafeLoad(fromByteOffset: offset, as: UInt8.self))
                 offset += 1
+                try checkByte()
             }
             try answerReceived(output: &output)
         }
@@ -75,28 +82,41 @@ package struct SOCKS5Handshake: Sendable {
         }
     }
 
+    /// Judges the newest byte by itself, where it says enough.
+    ///
+    /// A refusal may be cut short, and an address of unknown kind has no length to wait for.
+    private func checkByte() throws(TunnelError) {
+        let byte = answer[answer.count - 1]
+        switch (state, answer.count) {
+        case (.greeting, 1) where byte != SOCKS5Handshake.version:
+            throw .malformed("the proxy does not speak SOCKS 5")
+        case (.password, 1) where byte != 1:
+            throw .malformed("the password's answer has no version 1")
+        case (.request, 1) where byte != SOCKS5Handshake.version:
+            throw .malformed("the reply is not SOCKS 5")
+        case (.request, 2) where byte != 0: throw .reply(byte)
+        case (.request, 4) where ![1, 3, 4].contains(byte):
+            throw .malformed("the reply's address type is unknown")
+        default: break
+        }
+    }
+
     private mutating func answerReceived(output: inout [UInt8]) throws(TunnelError) {
         defer { answer = [] }
         switch state {
         case .greeting: try methodChosen(output: &output)
         case .password:
-            guard answer[0] == 1 else { throw .malformed("the password's answer has no version 1") }
             guard answer[1] == 0 else { throw .authenticationRefused }
             state = .request
             output += target
         case .request:
-            guard answer[0] == SOCKS5Handshake.version else { throw .malformed("the reply is not SOCKS 5") }
-            guard answer[1] == 0 else { throw .reply(answer[1]) }
-            guard [1, 3, 4].contains(answer[3]) else { throw .malformed("the reply's address type is unknown") }
+            // The rest is the proxy's own address, which says nothing to us.
             state = .established
         case .established: break
         }
     }
 
     private mutating func methodChosen(output: inout [UInt8]) throws(TunnelError) {
-        guard answer[0] == SOCKS5Handshake.version else {
-            throw .malformed("the proxy does not speak SOCKS 5")
-        }
         switch (answer[1], credentials) {
         case (SOCKS5Handshake.noAuthentication, _):
             state = .request

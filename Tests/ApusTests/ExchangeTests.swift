@@ -19,7 +19,8 @@ import Testing
     func bodiesComeBackFromTheEcho(_ way: Way, _ size: Int) async throws {
         try await withStand(way) { stand in
             let body = Bytes(BodyPattern.bytes(size))
-            let response = try await stand.client.send(.post(stand.url("/echo")), body: .bytes(body))
+            let response = try await stand.client.send(
+                .post(stand.url("/echo")), body: .bytes(body))
             #expect(try await checkPattern(response.body) == size)
         }
     }
@@ -102,7 +103,9 @@ import Testing
                     HTTPField(name: try #require(HTTPField.Name(name)), value: value))
             }
             let text = String(try await stand.client.send(request).body.collect(upTo: 4096))
-            #expect(text.contains("X-One: 1\r\nx-two: 2\r\nX-One: 3") || text.contains("X-One: 1\nx-two: 2\nX-One: 3"))
+            #expect(
+                text.contains("X-One: 1\r\nx-two: 2\r\nX-One: 3")
+                    || text.contains("X-One: 1\nx-two: 2\nX-One: 3"))
             #expect(!text.lowercased().contains("user-agent"))
             #expect(!text.lowercased().contains("connection"))
         }

@@ -45,10 +45,13 @@ import Testing
 
     @Test(arguments: [
         "garbage\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-        "HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\n", "HTTP/1.1 99 Low\r\n\r\n", "\u{16}\u{03}\u{01}\u{02}\u{00}\u{01}",
+        "HTTP/1.1 200 OK\r\nBad Name: 1\r\n\r\n", "HTTP/1.1 99 Low\r\n\r\n",
+        "\u{16}\u{03}\u{01}\u{02}\u{00}\u{01}",
     ])
     func aServerThatSpeaksGarbage(_ answer: String) async throws {
-        let peer = try ScriptedPeer(everyConnection: [.expectHead, .sendText(answer), .readUntilEnd])
+        let peer = try ScriptedPeer(everyConnection: [
+            .expectHead, .sendText(answer), .readUntilEnd,
+        ])
         let error = try await failure(of: .get("http://127.0.0.1:\(peer.port)/"))
         #expect(error?.kind == .malformed, "\(String(describing: error))")
         peer.stop()
@@ -102,7 +105,8 @@ import Testing
 
             options = RequestOptions()
             options.readIdleTimeout = .milliseconds(50)
-            let silent = try await stand.client.send(.get(stand.url("/head-then-hang")), options: options)
+            let silent = try await stand.client.send(
+                .get(stand.url("/head-then-hang")), options: options)
             let idle = await transportError { _ = try await silent.body.collect(upTo: 1 << 20) }
             #expect(idle?.kind == .timeout)
             #expect(idle?.phase == .body)
@@ -121,7 +125,10 @@ import Testing
 
     @Test func whatCannotBeSentIsRefusedBeforeAnythingIsDialled() async throws {
         let engine = try TransportEngine()
-        for url in ["ftp://host/", "http://", "http:///path", "http://host:99999/", "http://a b/", "host/path"] {
+        for url in [
+            "ftp://host/", "http://", "http:///path", "http://host:99999/", "http://a b/",
+            "host/path",
+        ] {
             #expect(throws: InvalidRequest.self, "\(url)") { try HTTPRequest.get(url) }
         }
         var request = try HTTPRequest.get("http://127.0.0.1:1/")

@@ -58,7 +58,9 @@ import Testing
                 _ = try await response.body.collect(upTo: 100)
             }
             #expect(stand.server.counters.connectionsAccepted == 3)
-            try await eventually("all are closed") { descriptors(connectedTo: stand.server.port) == 0 }
+            try await eventually("all are closed") {
+                descriptors(connectedTo: stand.server.port) == 0
+            }
         }
     }
 
@@ -67,7 +69,8 @@ import Testing
             _ = try await stand.get("/").body.collect(upTo: 100)
             stand.server.closeIdleConnections()
             try await eventually("the close is seen") { stand.engine.snapshot().connections == 0 }
-            let response = try await stand.client.send(.post(stand.url("/sink")), body: .bytes(Bytes("x")))
+            let response = try await stand.client.send(
+                .post(stand.url("/sink")), body: .bytes(Bytes("x")))
             #expect(response.status == .ok)
             #expect(!response.info.isReused)
         }

@@ -9,7 +9,8 @@ import Testing
     @Test(arguments: Kind.allCases, Way.allCases)
     func throughEachProxyOverEachWay(_ kind: Kind, _ way: Way) async throws {
         try await withStand(way) { stand in
-            let proxy = try ProxyUnderTest(kind, credentials: .init(user: "user", password: "p:ss word"))
+            let proxy = try ProxyUnderTest(
+                kind, credentials: .init(user: "user", password: "p:ss word"))
             defer { proxy.stop() }
             let setting = try ProxySetting(
                 parsing: "\(kind)://user:p%3Ass%20word@localhost:\(proxy.port)")
@@ -20,8 +21,10 @@ import Testing
             }
             #expect(stand.server.counters.connectionsAccepted == 1)
             #expect(proxy.connections == 1)
-            let headers = try await ExecutorClient(stand.engine, proxy: setting, versions: way.versions)
-                .send(.get(stand.url("/headers"))).body.collect(upTo: 4096)
+            let headers = try await ExecutorClient(
+                stand.engine, proxy: setting, versions: way.versions
+            )
+            .send(.get(stand.url("/headers"))).body.collect(upTo: 4096)
             #expect(!String(headers).lowercased().contains("proxy"))
         }
     }
@@ -29,7 +32,8 @@ import Testing
     @Test(arguments: Kind.allCases)
     func wrongCredentialsAreToldAndNeverGoDirect(_ kind: Kind) async throws {
         try await withStand(.http1OverTLS) { stand in
-            let proxy = try ProxyUnderTest(kind, credentials: .init(user: "user", password: "right"))
+            let proxy = try ProxyUnderTest(
+                kind, credentials: .init(user: "user", password: "right"))
             defer { proxy.stop() }
             let setting = try ProxySetting(parsing: "\(kind)://user:wrong@localhost:\(proxy.port)")
             let client = ExecutorClient(stand.engine, proxy: setting)
@@ -77,7 +81,8 @@ import Testing
             defer { proxy.stop() }
             for kind in ["socks5", "socks5h"] {
                 let client = ExecutorClient(
-                    stand.engine, proxy: try ProxySetting(parsing: "\(kind)://127.0.0.1:\(proxy.port)"))
+                    stand.engine,
+                    proxy: try ProxySetting(parsing: "\(kind)://127.0.0.1:\(proxy.port)"))
                 _ = try await client.send(.get(stand.url("/"))).body.collect(upTo: 100)
             }
             #expect(proxy.requests.map(\.kind) == [.ipv4, .name])

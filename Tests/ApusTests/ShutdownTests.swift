@@ -51,7 +51,8 @@ import Testing
     @Test(arguments: Way.allCases)
     func anEngineThatIsDroppedClosesItsIdleConnections(_ way: Way) async throws {
         try FixturePaths.ensureCertificates()
-        var options = LoopbackServer.Options(tls: way.isTLS ? FixturePaths.certificate("leaf") : nil)
+        var options = LoopbackServer.Options(
+            tls: way.isTLS ? FixturePaths.certificate("leaf") : nil)
         options.http2PriorKnowledge = way == .http2PriorKnowledge
         let server = try LoopbackServer(options)
         do {

@@ -37,7 +37,9 @@ import Testing
             }
             // And so does the stream itself once it is read.
             var received = 0
-            while received < sent + (1 << 20), let chunk = try await body.next() { received += chunk.count }
+            while received < sent + (1 << 20), let chunk = try await body.next() {
+                received += chunk.count
+            }
             #expect(received >= sent + (1 << 20))
         }
     }

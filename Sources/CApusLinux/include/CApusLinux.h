@@ -1,4 +1,4 @@
-// What Swift's Glibc module leaves out: epoll, eventfd, and socket calls whose types or macros Swift cannot import.
+// What Swift's Glibc module leaves out: epoll, eventfd, and what Swift cannot import of sockets.
 #pragma once
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +24,10 @@
 
 /// Registers `fd` for edge-triggered reading, writing and hang-up, with `token` handed back by each event.
 static inline int capus_epoll_add(int epoll, int fd, uint64_t token) {
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = token}};
+    struct epoll_event event = {
+        .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+        .data = {.u64 = token},
+    };
     return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
@@ -34,8 +37,12 @@ static inline int capus_epoll_remove(int epoll, int fd) {
 }
 
 /// The token and the readiness bits of one event; `struct epoll_event` is packed, which Swift reads badly.
-static inline uint64_t capus_epoll_token(const struct epoll_event *events, int index) { return events[index].data.u64; }
-static inline uint32_t capus_epoll_bits(const struct epoll_event *events, int index) { return events[index].events; }
+static inline uint64_t capus_epoll_token(const struct epoll_event *events, int index) {
+    return events[index].data.u64;
+}
+static inline uint32_t capus_epoll_bits(const struct epoll_event *events, int index) {
+    return events[index].events;
+}
 
 /// Now on CLOCK_MONOTONIC, in nanoseconds.
 static inline int64_t capus_monotonic_now(void) {

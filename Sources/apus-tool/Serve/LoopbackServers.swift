@@ -16,7 +16,7 @@ final class LoopbackServers: Sendable {
         let authority: String
         let leaf: CertificateFiles
 
-        /// - Parameter folder: where they lie; `nil` is the checkout's own, filled when it is empty.
+        /// - Parameter folder: where they lie; `nil` is the checkout's own, filled when empty.
         /// - Throws: `ToolError` when they are not there and cannot be made.
         init(folder: String?) throws(ToolError) {
             do {

@@ -1,0 +1,221 @@
+import ApusCore
+import Testing
+
+/// One field with values that must pass and values that must not.
+private struct FieldRow: Sendable, CustomTestStringConvertible {
+    typealias Change = @Sendable (inout EngineTuning) -> Void
+
+    let testDescription: String
+    let accepted: [Change]
+    let refused: [Change]
+
+    init(_ field: String, accepted: [Change], refused: [Change]) {
+        testDescription = field
+        self.accepted = accepted
+        self.refused = refused
+    }
+
+    /// A field with a range: both ends pass, and what lies beyond them does not.
+    static func number(
+        _ field: String, _ path: any WritableKeyPath<EngineTuning, Int> & Sendable,
+        _ range: ClosedRange<Int>
+    ) -> FieldRow {
+        FieldRow(
+            field,
+            accepted: [range.lowerBound, range.upperBound].map { value in
+                { $0[keyPath: path] = value }
+            },
+            refused: [range.lowerBound - 1, range.upperBound + 1, .min, .max].map { value in
+                { $0[keyPath: path] = value }
+            })
+    }
+
+    /// As `number`, where `nil` means unlimited.
+    static func number(
+        _ field: String, _ path: any WritableKeyPath<EngineTuning, Int?> & Sendable,
+        _ range: ClosedRange<Int>
+    ) -> FieldRow {
+        FieldRow(
+            field,
+            accepted: [range.lowerBound, range.upperBound, nil].map { value in
+                { $0[keyPath: path] = value }
+            },
+            refused: [range.lowerBound - 1, range.upperBound + 1].map { value in
+                { $0[keyPath: path] = value }
+            })
+    }
+
+    /// A length of time that must be above zero.
+    static func time(
+        _ field: String, _ path: any WritableKeyPath<EngineTuning, Duration> & Sendable
+    ) -> FieldRow {
+        FieldRow(
+            field, accepted: [{ $0[keyPath: path] = .nanoseconds(1) }],
+            refused: [Duration.zero, .nanoseconds(-1)].map { value in
+                { $0[keyPath: path] = value }
+            })
+    }
+
+    /// As `time`, where `nil` means off.
+    static func time(
+        _ field: String, _ path: any WritableKeyPath<EngineTuning, Duration?> & Sendable
+    ) -> FieldRow {
+        FieldRow(
+            field,
+            accepted: [Duration.nanoseconds(1), nil].map { value in { $0[keyPath: path] = value } },
+            refused: [Duration.zero, .nanoseconds(-1)].map { value in
+                { $0[keyPath: path] = value }
+            })
+    }
+}
+
+@Suite struct EngineTuningValidationTests {
+    @Test(arguments: rows)
+    fileprivate func eachFieldIsCheckedAndNamed(_ row: FieldRow) throws {
+        for change in row.accepted {
+            var tuning = EngineTuning()
+            change(&tuning)
+            try tuning.validate()
+        }
+        for change in row.refused {
+            var tuning = EngineTuning()
+            change(&tuning)
+            let error = #expect(throws: InvalidTuning.self) { try tuning.validate() }
+            #expect(error?.field == row.testDescription)
+            #expect(error?.reason.isEmpty == false)
+            #expect(error.map(\.description)?.hasPrefix("\(row.testDescription): ") == true)
+        }
+    }
+
+    @Test func theConstantsAreValid() throws {
+        try EngineTuning.default.validate()
+        try EngineTuning.executor.validate()
+    }
+
+    /// Every stored number, time and text of the tuning has a row above, or is free by nature.
+    @Test func noFieldIsForgotten() {
+        let free: Set = [
+            "dial.localAddress", "tls.roots", "tls.identity", "tls.maximumVersion",
+            "tls.insecureSkipVerify", "tls.resumption",
+        ]
+        var fields: Set<String> = []
+        for part in Mirror(reflecting: EngineTuning()).children {
+            let name = part.label ?? ""
+            let inner = Mirror(reflecting: part.value)
+            if inner.displayStyle == .struct {
+                for field in inner.children { fields.insert("\(name).\(field.label ?? "")") }
+            } else {
+                fields.insert(name)
+            }
+        }
+        #expect(fields.subtracting(free) == Set(rows.map(\.testDescription)))
+    }
+}
+
+private let million = 1_000_000
+private let int32Max = Int(Int32.max)
+
+private let rows: [FieldRow] = poolRows + dialRows + protocolRows + limitRows
+
+private let poolRows: [FieldRow] = [
+    .number("pool.maxIdle", \.pool.maxIdle, 0...million),
+    .number("pool.maxIdlePerHost", \.pool.maxIdlePerHost, 0...million),
+    .number("pool.maxConnectionsPerHost", \.pool.maxConnectionsPerHost, 1...million),
+    .number("pool.maxDialsPerHost", \.pool.maxDialsPerHost, 1...million),
+    .number("pool.maxWaitersPerHost", \.pool.maxWaitersPerHost, 0...million),
+    .time("pool.acquireTimeout", \.pool.acquireTimeout),
+    .time("pool.idleTimeout", \.pool.idleTimeout),
+    .time("pool.lifetime", \.pool.lifetime),
+    .number("eventLoops", \.eventLoops, 1...256),
+]
+
+private let dialRows: [FieldRow] = [
+    .time("dial.resolveTimeout", \.dial.resolveTimeout),
+    .time("dial.tcpTimeout", \.dial.tcpTimeout),
+    .time("dial.tlsTimeout", \.dial.tlsTimeout),
+    .time("dial.proxyTimeout", \.dial.proxyTimeout),
+    .time("dial.connectTimeout", \.dial.connectTimeout),
+    .time("dial.attemptDelay", \.dial.attemptDelay),
+    .time("dial.keepAlive", \.dial.keepAlive),
+    .time("dial.userTimeout", \.dial.userTimeout),
+    .number("dial.resolverThreads", \.dial.resolverThreads, 1...64),
+    .number("dial.maxPendingLookups", \.dial.maxPendingLookups, 1...million),
+    FieldRow(
+        "tls.minimumVersion",
+        accepted: [
+            { $0.tls.minimumVersion = .tls13 }, { $0.tls.maximumVersion = .tls12 },
+        ],
+        refused: [
+            {
+                $0.tls.minimumVersion = .tls13
+                $0.tls.maximumVersion = .tls12
+            }
+        ]),
+    FieldRow(
+        "tls.serverName",
+        accepted: [{ $0.tls.serverName = "Example.com." }, { $0.tls.serverName = "::1" }],
+        refused: [
+            { $0.tls.serverName = "" }, { $0.tls.serverName = "a b" },
+            { $0.tls.serverName = "a\u{0}" },
+            { $0.tls.serverName = String(repeating: "a", count: 256) },
+        ]),
+    .number("tls.maxSessionsPerRoute", \.tls.maxSessionsPerRoute, 1...64),
+]
+
+private let protocolRows: [FieldRow] = [
+    .time("http1.continueTimeout", \.http1.continueTimeout),
+    FieldRow(
+        "http1.keepAliveMargin",
+        accepted: [
+            { $0.http1.keepAliveMargin = .zero }, { $0.http1.keepAliveMargin = .seconds(9) },
+        ],
+        refused: [{ $0.http1.keepAliveMargin = .nanoseconds(-1) }]),
+    .number("http2.maxStreamsPerConnection", \.http2.maxStreamsPerConnection, 1...million),
+    .number("http2.maxConnectionsPerHost", \.http2.maxConnectionsPerHost, 1...million),
+    FieldRow(
+        "http2.streamWindow",
+        accepted: [
+            { $0.http2.streamWindow = 65_535 },
+            {
+                $0.http2.streamWindow = int32Max
+                $0.http2.maxStreamWindow = int32Max
+            },
+        ],
+        refused: [{ $0.http2.streamWindow = 65_534 }, { $0.http2.streamWindow = int32Max + 1 }]),
+    FieldRow(
+        "http2.maxStreamWindow",
+        accepted: [
+            { $0.http2.maxStreamWindow = 256 * 1024 }, { $0.http2.maxStreamWindow = int32Max },
+        ],
+        refused: [
+            { $0.http2.maxStreamWindow = 256 * 1024 - 1 },
+            { $0.http2.maxStreamWindow = int32Max + 1 },
+            { $0.http2.streamWindow = 4 * 1024 * 1024 + 1 },
+        ]),
+    .number("http2.connectionWindow", \.http2.connectionWindow, 65_535...int32Max),
+    .time("http2.pingAfter", \.http2.pingAfter),
+    FieldRow(
+        "http2.suspectAfter",
+        accepted: [
+            { $0.http2.suspectAfter = .nanoseconds(1) }, { $0.http2.suspectAfter = .seconds(10) },
+        ],
+        refused: [{ $0.http2.suspectAfter = .zero }, { $0.http2.suspectAfter = .seconds(-1) }]),
+    FieldRow(
+        "http2.deadAfter",
+        accepted: [{ $0.http2.deadAfter = .seconds(2) }, { $0.http2.deadAfter = .seconds(99) }],
+        refused: [
+            { $0.http2.deadAfter = .milliseconds(1999) }, { $0.http2.suspectAfter = .seconds(11) },
+        ]),
+]
+
+private let limitRows: [FieldRow] = [
+    .number("limits.headBytes", \.limits.headBytes, 1024...16 * 1024 * 1024),
+    .number("limits.headFields", \.limits.headFields, 1...10_000),
+    .number("limits.informationalResponses", \.limits.informationalResponses, 0...1000),
+    .number("limits.chunkExtensionBytes", \.limits.chunkExtensionBytes, 0...1024 * 1024),
+    .number("limits.bodyBufferBytes", \.limits.bodyBufferBytes, 1024...1 << 30),
+    .number("limits.uploadBufferBytes", \.limits.uploadBufferBytes, 1024...1 << 30),
+    .number("limits.drainBytes", \.limits.drainBytes, 0...1 << 30),
+    .number("limits.replays", \.limits.replays, 0...16),
+    .number("limits.proxyErrorBodyBytes", \.limits.proxyErrorBodyBytes, 0...1024 * 1024),
+]

@@ -1,0 +1,13 @@
+import ApusCore
+import Testing
+
+@Suite struct HTTPVersionPolicyTests {
+    @Test(arguments: [
+        (HTTPVersionPolicy.automatic, ["h2", "http/1.1"]),
+        (.http1Only(alpn: .http1), ["http/1.1"]), (.http1Only(alpn: .omit), []),
+        (.http2Only, ["h2"]),
+    ])
+    func eachPolicyOffersItsNamesInOrder(policy: HTTPVersionPolicy, names: [String]) {
+        #expect(policy.alpnNames == names)
+    }
+}

@@ -1,0 +1,143 @@
+import ApusCore
+import Testing
+
+@Suite struct ProxySettingTests {
+    // MARK: The four outcomes
+
+    @Test(arguments: ["", " ", "\t", "\n", " \r\n "])
+    func anEmptyTextInherits(text: String) throws {
+        #expect(try ProxySetting(parsing: text) == .inherit)
+    }
+
+    @Test(arguments: ["direct", "none", "DIRECT", "None", " direct ", "\tnone\n"])
+    func twoWordsMeanDirect(text: String) throws {
+        #expect(try ProxySetting(parsing: text) == .direct)
+    }
+
+    @Test(arguments: [
+        ("http://proxy", "http://proxy:80"), ("https://proxy", "https://proxy:443"),
+        ("socks5://proxy", "socks5://proxy:1080"), ("socks5h://proxy", "socks5h://proxy:1080"),
+        ("HTTP://Proxy.Example.:3128/", "http://proxy.example:3128"),
+        (" http://proxy:8080 ", "http://proxy:8080"), ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://proxy:8080/path?query#part", "http://proxy:8080"),
+        ("http://proxy?a", "http://proxy:80"), ("http://direct", "http://direct:80"),
+    ])
+    func aURLMeansThatProxy(text: String, description: String) throws {
+        let endpoint = try #require(try endpoint(text))
+        #expect(endpoint.description == description)
+        #expect(endpoint.credentials == nil)
+        #expect(try ProxySetting(parsing: text) == .proxy(endpoint))
+    }
+
+    @Test(arguments: [
+        ("proxy", "no URL"), ("proxy:8080", "no URL"), ("http:proxy", "no URL"),
+        ("http:/proxy", "no URL"), ("off", "no URL"), ("inherit", "no URL"),
+        ("ftp://proxy", "scheme"), ("socks4://proxy", "scheme"), ("socks://proxy", "scheme"),
+        ("://proxy", "scheme"),
+        ("http://", "host"), ("http://:80", "host"), ("http:///", "host"), ("http://u:p@", "host"),
+        ("http://pro xy", "host"), ("http://[::1", "host"), ("http://[proxy]", "host"),
+        ("http://proxy:0", "port"), ("http://proxy:65536", "port"), ("http://proxy:x", "port"),
+        ("http://u%zz:p@proxy", "percent"), ("http://u:p%4@proxy", "percent"),
+        ("http://u:%ff@proxy", "percent"), ("http://u:%@proxy", "percent"),
+        ("http://u:%0d%0a@proxy", "control"), ("http://u%00:p@proxy", "control"),
+        ("http://u:%7f@proxy", "control"),
+    ])
+    func aBadTextIsRefusedWithAReason(text: String, reason: String) {
+        let error = #expect(throws: InvalidProxy.self) { try ProxySetting(parsing: text) }
+        #expect(error?.reason.contains(reason) == true, "\(error?.reason ?? "")")
+        #expect(error?.description.hasPrefix("proxy: ") == true)
+    }
+
+    // MARK: Credentials
+
+    @Test(arguments: [
+        ("http://user:word@proxy", "user", "word"), ("http://user@proxy", "user", ""),
+        ("http://user:@proxy", "user", ""), ("http://:word@proxy", "", "word"),
+        ("http://user:a:b@proxy", "user", "a:b"), ("http://us%65r:%77ord@proxy", "user", "word"),
+        ("http://a%40b:c%2Fd%3a@proxy", "a@b", "c/d:"), ("http://a@b:c@proxy", "a@b", "c"),
+        ("socks5h://%c3%bc:%E2%82%AC@proxy", "ü", "€"), ("http://a+b:c%20d@proxy", "a+b", "c d"),
+    ])
+    func userAndPasswordArePercentDecoded(text: String, user: String, password: String) throws {
+        let credentials = try #require(try endpoint(text)?.credentials)
+        #expect(credentials == (try ProxyCredentials(user: user, password: password)))
+    }
+
+    @Test(arguments: ["http://proxy", "http://@proxy"])
+    func withoutUserInformationThereAreNoCredentials(text: String) throws {
+        #expect(try endpoint(text)?.credentials == nil)
+    }
+
+    @Test func aUserAndAPasswordHaveAtMost255Bytes() throws {
+        let longest = String(repeating: "x", count: 255)
+        _ = try ProxyCredentials(user: longest, password: longest)
+        #expect(throws: InvalidProxy.self) {
+            try ProxyCredentials(user: longest + "x", password: "")
+        }
+        #expect(throws: InvalidProxy.self) {
+            try ProxyCredentials(user: "", password: longest + "x")
+        }
+    }
+
+    @Test(arguments: [
+        "http://hunter2:swordfish@proxy:0", "http://hunter2:swordfish@pro xy",
+        "ftp://hunter2:swordfish@proxy", "hunter2:swordfish@proxy",
+        "http://hunter2:swordfish%@proxy", "http://hunter2%zz:swordfish@proxy",
+        "http://hunter2:swordfish%00@proxy", "http://hunter2:swordfish", "hunter2://swordfish",
+        "http://hunter2:swordfish@[::1", "http://hunter2:sword/fish@proxy",
+        "http://hunter2:swordfish@", "http://hunter2:swordfish@proxy:hunter2",
+    ])
+    func noRefusalHoldsCredentials(text: String) {
+        let error = #expect(throws: InvalidProxy.self) { try ProxySetting(parsing: text) }
+        for secret in ["hunter2", "swordfish", "fish"] {
+            #expect(error.map { "\($0)".contains(secret) } == false)
+            #expect(error.map { String(reflecting: $0).contains(secret) } == false)
+        }
+    }
+
+    @Test func noDescriptionHoldsCredentials() throws {
+        let setting = try ProxySetting(parsing: "https://hunter2:swordfish@proxy:1")
+        guard case .proxy(let endpoint) = setting else {
+            Issue.record("not a proxy")
+            return
+        }
+        let credentials = try #require(endpoint.credentials)
+        let texts = [
+            "\(setting)", String(reflecting: setting), "\(endpoint)", String(reflecting: endpoint),
+            "\(credentials)", String(reflecting: credentials), "\([credentials])",
+            "\(Optional(endpoint) as Any)",
+        ]
+        for text in texts {
+            #expect(!text.contains("hunter2") && !text.contains("swordfish"), "\(text)")
+        }
+        #expect(endpoint.description == "https://proxy:1")
+    }
+
+    // MARK: Identity
+
+    @Test func endpointsDifferInEachPart() throws {
+        let first = try ProxyEndpoint(parsing: "http://u:p@proxy:80")
+        #expect(try ProxyEndpoint(parsing: "HTTP://u:p@PROXY./") == first)
+        for other in [
+            "https://u:p@proxy:80", "http://u:p@proxy2:80", "http://u:p@proxy:81",
+            "http://v:p@proxy:80", "http://u:q@proxy:80", "http://proxy:80",
+            "socks5://u:p@proxy:80",
+        ] {
+            #expect(try ProxyEndpoint(parsing: other) != first, "\(other)")
+        }
+        #expect(
+            try ProxyEndpoint(parsing: "socks5://proxy")
+                != ProxyEndpoint(parsing: "socks5h://proxy"))
+    }
+
+    @Test(arguments: [0, -1, 65536])
+    func aPortOutOfRangeIsRefused(port: Int) {
+        #expect(throws: InvalidProxy.self) {
+            try ProxyEndpoint(kind: .http, host: "proxy", port: port)
+        }
+    }
+
+    private func endpoint(_ text: String) throws -> ProxyEndpoint? {
+        guard case .proxy(let endpoint) = try ProxySetting(parsing: text) else { return nil }
+        return endpoint
+    }
+}

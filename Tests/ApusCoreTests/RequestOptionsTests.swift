@@ -1,0 +1,17 @@
+import ApusCore
+import Testing
+
+@Suite struct RequestOptionsTests {
+    @Test func theDefaultsLeaveEveryChoiceToTheClient() {
+        let options = RequestOptions()
+        #expect(options.totalTimeout == nil)
+        #expect(options.headTimeout == nil)
+        #expect(options.readIdleTimeout == nil)
+        #expect(options.reuse == .pooled)
+        #expect(options.versions == nil)
+        #expect(options.isolation == nil)
+        #expect(options.proxy == .inherit)
+        #expect(options.connectTo == nil)
+        #expect(!options.isIdempotent)
+    }
+}

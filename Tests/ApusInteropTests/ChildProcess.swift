@@ -1,0 +1,108 @@
+import Glibc
+
+/// A program started by a test: known by its process id, ended or waited for by it.
+struct ChildProcess: Sendable {
+    let id: pid_t
+
+    /// How a program ended, and what it took.
+    struct Ending: Sendable {
+        /// The exit code, or 128 and the signal's number.
+        let code: Int32
+        /// The most memory that was resident at once, in KiB.
+        let peakKiB: Int
+    }
+
+    /// What could not be done, and the system's reason.
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Starts a program, with nothing but a search path in its environment.
+    ///
+    /// - Parameters:
+    ///   - input: the descriptor that becomes its standard input; without one it reads no bytes.
+    ///   - output: the file that its standard output goes to.
+    ///   - errors: the file that its standard error goes to; the same as `output` when left out.
+    init(
+        _ program: String, _ arguments: [String], input: Int32? = nil, output: String,
+        errors: String? = nil
+    ) throws(Failure) {
+        let words = ([program] + arguments).map { strdup($0) } + [nil]
+        let environment = [strdup("PATH=\(Programs.searchPath.joined(separator: ":"))"), nil]
+        defer { for text in words + environment { free(text) } }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        if let input {
+            posix_spawn_file_actions_adddup2(&actions, input, 0)
+        } else {
+            posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        }
+        let writing = O_WRONLY | O_CREAT | O_TRUNC
+        posix_spawn_file_actions_addopen(&actions, 1, output, writing, 0o600)
+        if let errors {
+            posix_spawn_file_actions_addopen(&actions, 2, errors, writing, 0o600)
+        } else {
+            posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        }
+        // A group of its own: an interrupt at the terminal reaches the tests alone, which then
+        // end what they started.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+        var id = pid_t()
+        let code = posix_spawn(&id, program, &actions, &attributes, words, environment)
+        guard code == 0 else {
+            throw Failure(description: "\(program): \(String(cString: strerror(code)))")
+        }
+        self.id = id
+    }
+
+    /// Waits until it has ended; called once.
+    func waitForEnd() -> Ending {
+        wait(options: 0) ?? Ending(code: -1, peakKiB: 0)
+    }
+
+    /// How it ended; `nil` while it runs, and not to be asked again after an answer.
+    func endedAlready() -> Ending? {
+        wait(options: WNOHANG)
+    }
+
+    private func wait(options: Int32) -> Ending? {
+        var status: Int32 = 0
+        var usage = rusage()
+        var result: pid_t
+        repeat { result = wait4(id, &status, options, &usage) } while result < 0 && errno == EINTR
+        guard result == id else { return nil }
+        let signal = status & 0x7F
+        return Ending(
+            code: signal == 0 ? status >> 8 & 0xFF : 128 + signal, peakKiB: usage.ru_maxrss)
+    }
+}
+
+/// Where programs are found.
+enum Programs {
+    /// Debian keeps servers where a user's own search path does not look.
+    static let searchPath = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin"]
+
+    /// The path of an installed program.
+    static func path(_ name: String) -> String? {
+        searchPath.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+    }
+
+    /// The tool `apus`, which the build leaves beside the test bundle.
+    static let apus: String? = {
+        let bundles = CommandLine.arguments.filter { $0.contains(".xctest") } + ["/proc/self/exe"]
+        return bundles.lazy.compactMap { bundle -> String? in
+            guard let path = realpath(bundle, nil) else { return nil }
+            defer { free(path) }
+            let folders = String(cString: path).split(separator: "/")
+            // On Linux the bundle is one file; elsewhere it may be a folder of several levels.
+            let root = folders.prefix { !$0.hasSuffix(".xctest") }
+            let folder = root.count == folders.count ? folders.dropLast() : root
+            let tool = "/" + folder.joined(separator: "/") + "/apus"
+            return access(tool, X_OK) == 0 ? tool : nil
+        }.first
+    }()
+}

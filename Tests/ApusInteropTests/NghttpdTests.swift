@@ -1,0 +1,16 @@
+import Apus
+import Testing
+
+/// nghttpd: HTTP/2 over TLS and in the clear by prior knowledge.
+///
+/// It has no 204, no entity tags, no ranges and no gzip.
+@Suite("nghttpd", .installed(.nghttpd), .serialized) struct NghttpdTests {
+    static let scenarios =
+        Scenario.common + Scenario.echoedUploads
+        + Scenario.longEchoedUploads + [.trailers]
+
+    @Test(arguments: Peer.nghttpd, scenarios)
+    func answers(_ peer: Peer, _ scenario: Scenario) async throws {
+        try await Conversation.with(peer, scenario.run)
+    }
+}

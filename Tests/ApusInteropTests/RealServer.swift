@@ -1,0 +1,106 @@
+import Foundation
+import Loopback
+import Testing
+
+/// The real servers that the suite talks to, one process of each, started when first needed.
+enum RealServer: String, CaseIterable, Sendable {
+    case nginx
+    case nghttpd
+    case nghttpdInTheClear
+    case h2o
+
+    /// The folder of the templates.
+    static let fixtures = FixturePaths.root + "/servers"
+
+    /// The program's name, as one would install it.
+    var program: String {
+        switch self {
+        case .nginx: "nginx"
+        case .nghttpd, .nghttpdInTheClear: "nghttpd"
+        case .h2o: "h2o"
+        }
+    }
+
+    /// Whether this machine has it.
+    var isInstalled: Bool { Programs.path(program) != nil }
+
+    /// The server, started by whoever asks first.
+    func running() throws -> RunningServer {
+        switch self {
+        case .nginx: try Self.runningNginx.get()
+        case .nghttpd: try Self.runningNghttpd.get()
+        case .nghttpdInTheClear: try Self.runningNghttpdInTheClear.get()
+        case .h2o: try Self.runningH2O.get()
+        }
+    }
+
+    private static let runningNginx = start(
+        .nginx, ports: ["PLAIN", "TLS", "H2", "SHORT_PLAIN", "SHORT_H2"])
+    private static let runningNghttpd = start(.nghttpd, ports: ["PORT"])
+    private static let runningNghttpdInTheClear = start(.nghttpdInTheClear, ports: ["PORT"])
+    private static let runningH2O = start(.h2o, ports: ["PLAIN", "TLS"])
+
+    /// The loopback origin behind the servers: it counts uploads and sends them back.
+    static let upstream = Result { try LoopbackServer() }
+
+    private static func start(
+        _ server: RealServer, ports: [String]
+    ) -> Result<RunningServer, any Error> {
+        Result {
+            try FixturePaths.ensureCertificates()
+            return try RunningServer.start(
+                .init(name: server.rawValue, portNames: ports, command: server.command))
+        }
+    }
+
+    /// Fills the template; the command that runs the server with it.
+    private func command(ports: [String: UInt16], folder: String) throws -> [String] {
+        guard let path = Programs.path(program) else {
+            throw ChildProcess.Failure(description: "\(program) is not installed")
+        }
+        let certificate = FixturePaths.certificate("leaf")
+        var values = try [
+            "FOLDER": folder, "SITE": ServedFiles.files.get().folder,
+            "CERTIFICATE": certificate.chain, "KEY": certificate.key,
+            "UPSTREAM": String(Self.upstream.get().port), "USER": NSUserName(),
+        ]
+        for (name, port) in ports { values[name] = String(port) }
+        let text = try fill("\(Self.fixtures)/\(template)", with: values)
+        guard template.hasSuffix(".conf.in") else {
+            return [path]
+                + text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map(String.init)
+        }
+        let configuration = "\(folder)/\(program).conf"
+        try text.write(toFile: configuration, atomically: true, encoding: .utf8)
+        return self == .nginx
+            ? [path, "-p", folder, "-c", configuration] : [path, "-c", configuration]
+    }
+
+    private var template: String {
+        switch self {
+        case .nginx: "nginx.conf.in"
+        case .nghttpd: "nghttpd-tls.arguments.in"
+        case .nghttpdInTheClear: "nghttpd-h2c.arguments.in"
+        case .h2o: "h2o.conf.in"
+        }
+    }
+
+    /// Puts a value in each `@NAME@` of a template.
+    private func fill(_ template: String, with values: [String: String]) throws -> String {
+        var text = try String(contentsOfFile: template, encoding: .utf8)
+        for (name, value) in values {
+            text = text.replacingOccurrences(of: "@\(name)@", with: value)
+        }
+        if let rest = text.firstMatch(of: /^[^#\n]*@[A-Z_0-9]+@/.anchorsMatchLineEndings()) {
+            throw ChildProcess.Failure(description: "\(template): no value for \(rest.output)")
+        }
+        return text
+    }
+}
+
+extension Trait where Self == ConditionTrait {
+    /// Skips, with the server's name, where it is not installed.
+    static func installed(_ server: RealServer) -> Self {
+        .enabled(if: server.isInstalled, "\(server.program) is not installed")
+    }
+}

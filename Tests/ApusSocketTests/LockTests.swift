@@ -1,0 +1,25 @@
+import ApusSocket
+import Testing
+
+@Suite struct LockTests {
+    private struct Refusal: Error {}
+
+    @Test func noCountIsLostBetweenThreads() throws {
+        let lock = Lock()
+        // Guarded by the lock alone.
+        let count = LoopBound(0)
+        try onThreads(8) { _ in
+            for _ in 0..<5000 { lock.withLock { count.value += 1 } }
+        }
+        #expect(lock.withLock { count.value } == 40_000)
+    }
+
+    @Test func theBodysResultAndErrorComeThroughAndTheLockIsFreed() {
+        let lock = Lock()
+        #expect(lock.withLock { 7 } == 7)
+        #expect(throws: Refusal.self) {
+            try lock.withLock { () throws(Refusal) in throw Refusal() }
+        }
+        #expect(lock.withLock { 8 } == 8)
+    }
+}

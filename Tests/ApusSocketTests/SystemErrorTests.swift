@@ -1,0 +1,20 @@
+import ApusSocket
+import Glibc
+import Testing
+
+@Suite struct SystemErrorTests {
+    @Test func anErrorNamesTheCallInTheSystemsWords() {
+        let error = SystemError(errno: ECONNREFUSED, call: "connect")
+        #expect(error.description == "connect: Connection refused")
+        #expect(SystemError.text(of: ENOENT) == "No such file or directory")
+    }
+
+    @Test func anUnknownNumberStillHasAText() {
+        #expect(SystemError.text(of: 99_999).contains("99999"))
+    }
+
+    @Test func theThreadsOwnErrorNumberIsTaken() {
+        #expect(close(-1) == -1)
+        #expect(SystemError(call: "close") == SystemError(errno: EBADF, call: "close"))
+    }
+}
