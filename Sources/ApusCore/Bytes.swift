@@ -55,16 +55,18 @@ public struct Bytes: Sendable, Hashable {
             range: range.lowerBound + bounds.lowerBound..<range.lowerBound + bounds.upperBound)
     }
 
-    /// All but the first `n` bytes; empty when there are no more.
+    /// All but the first `n` bytes; empty when there are no more, everything when `n` is negative.
     @inlinable
     public func dropFirst(_ n: Int) -> Bytes {
-        Bytes(storage: storage, range: range.lowerBound + Swift.min(count, n)..<range.upperBound)
+        let start = range.lowerBound + Swift.max(0, Swift.min(count, n))
+        return Bytes(storage: storage, range: start..<range.upperBound)
     }
 
-    /// At most the first `n` bytes.
+    /// At most the first `n` bytes; none when `n` is negative.
     @inlinable
     public func prefix(_ n: Int) -> Bytes {
-        Bytes(storage: storage, range: range.lowerBound..<range.lowerBound + Swift.min(count, n))
+        let end = range.lowerBound + Swift.max(0, Swift.min(count, n))
+        return Bytes(storage: storage, range: range.lowerBound..<end)
     }
 
     /// Gives the bytes as a span for the length of one call; nothing is copied.

@@ -12,12 +12,16 @@ public struct Deadline: Sendable, Hashable, Comparable {
     /// The instant that lies `duration` later; a duration beyond 292 years stands for "never".
     public func advanced(by duration: Duration) -> Deadline {
         let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.nanoseconds)
-        return Deadline(nanoseconds: overflow ? .max : sum)
+        guard overflow else { return Deadline(nanoseconds: sum) }
+        return Deadline(nanoseconds: duration < .zero ? .min : .max)
     }
 
-    /// How long it is from `earlier` to this instant; negative when it lies before.
+    /// How long it is from `earlier` to this instant; negative when it lies before, and clamped to
+    /// what 64 bits hold.
     public func since(_ earlier: Deadline) -> Duration {
-        .nanoseconds(nanoseconds - earlier.nanoseconds)
+        let (gap, overflow) = nanoseconds.subtractingReportingOverflow(earlier.nanoseconds)
+        guard overflow else { return .nanoseconds(gap) }
+        return .nanoseconds(earlier.nanoseconds < 0 ? Int64.max : .min)
     }
 
     public static func < (left: Deadline, right: Deadline) -> Bool {
@@ -36,5 +40,8 @@ extension Duration {
     }
 
     /// The duration in whole milliseconds, rounded up, as system calls want it.
-    package var milliseconds: Int64 { (nanoseconds + 999_999) / 1_000_000 }
+    package var milliseconds: Int64 {
+        let (whole, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        return rest > 0 ? whole + 1 : whole
+    }
 }

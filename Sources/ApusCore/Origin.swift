@@ -73,12 +73,20 @@ public struct InvalidRequest: Error, Sendable, Hashable, CustomStringConvertible
 package enum Host {
     /// The host in lower case, without brackets and without one trailing dot.
     package static func normalized(_ text: String) throws(InvalidRequest) -> String {
+        // Before lower-casing, which makes an ASCII "k" of the Kelvin sign.
+        for byte in text.utf8 where byte >= 0x80 {
+            throw InvalidRequest(
+                field: "host", reason: "has a character that no host has (byte \(byte))")
+        }
         var host = text.lowercased()
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        if host.hasSuffix("."), host.count > 1 { host.removeLast() }
+        if host.hasSuffix(".") { host.removeLast() }
         guard !host.isEmpty else { throw InvalidRequest(field: "host", reason: "is missing") }
         guard host.utf8.count <= 255 else {
             throw InvalidRequest(field: "host", reason: "is longer than 255 bytes")
+        }
+        guard !host.hasPrefix("."), !host.hasSuffix("."), !host.contains("..") else {
+            throw InvalidRequest(field: "host", reason: "has an empty label")
         }
         let isLiteral = host.utf8.contains(UInt8(ascii: ":"))
         for byte in host.utf8 where !(isLiteral ? isLiteralByte(byte) : isNameByte(byte)) {

@@ -118,7 +118,7 @@ extension ProxyEndpoint: CustomStringConvertible {
 
 /// A user and a password for a proxy; never printed.
 public struct ProxyCredentials: Sendable, Hashable, CustomStringConvertible,
-    CustomDebugStringConvertible
+    CustomDebugStringConvertible, CustomReflectable
 {
     package let user: String
     package let password: String
@@ -149,6 +149,8 @@ public struct ProxyCredentials: Sendable, Hashable, CustomStringConvertible,
 
     public var description: String { "credentials" }
     public var debugDescription: String { description }
+    /// Nothing, so that `dump` of whatever holds credentials does not show them.
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 extension StringProtocol {

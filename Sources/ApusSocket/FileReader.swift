@@ -7,7 +7,8 @@ package struct FileReader: ~Copyable {
     private let descriptor: FileDescriptor
 
     package init(path: String) throws(SystemError) {
-        let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        // Non-blocking, since opening a pipe would wait for its writer; files do not care.
+        let number = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else { throw SystemError(call: "open") }
         descriptor = FileDescriptor(number)
     }

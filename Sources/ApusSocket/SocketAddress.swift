@@ -13,6 +13,8 @@ package struct SocketAddress: Sendable, Hashable {
     ///
     /// - Returns: `nil` when the text is a name, not a literal.
     package init?(literal: String, port: UInt16) {
+        // C would end the text there.
+        guard !literal.utf8.contains(0) else { return nil }
         if let address = SocketAddress.ipv4(literal, port: port) {
             self = address
         } else if let address = SocketAddress.ipv6(literal, port: port) {
@@ -118,12 +120,12 @@ package struct SocketAddress: Sendable, Hashable {
 }
 
 extension SocketAddress: CustomStringConvertible {
-    /// `127.0.0.1:80`, `[::1]:80`, or the path of a Unix socket.
+    /// `127.0.0.1:80`, `[::1]:80`, `[fe80::1%2]:80`, or the path of a Unix socket.
     package var description: String {
         switch family {
         case .unix: return unixPath
         case .ipv4: return "\(numeric(at: 4, family: AF_INET)):\(port)"
-        case .ipv6: return "[\(numeric(at: 8, family: AF_INET6))]:\(port)"
+        case .ipv6: return "[\(numeric(at: 8, family: AF_INET6))\(zone)]:\(port)"
         }
     }
 
@@ -137,6 +139,12 @@ extension SocketAddress: CustomStringConvertible {
                 return unsafe String(cString: target)
             }
         }
+    }
+
+    /// `%` and the interface's number; nothing for an address without a zone.
+    private var zone: String {
+        let index = unsafe raw[24..<28].withUnsafeBytes { unsafe $0.loadUnaligned(as: UInt32.self) }
+        return index == 0 ? "" : "%\(index)"
     }
 
     private var unixPath: String {

@@ -104,7 +104,8 @@ package final class StreamSocket: Sendable {
         let tcp = Int32(IPPROTO_TCP)
         setOption(number, tcp, TCP_NODELAY, 1)
         if let keepAlive = tuning.keepAlive {
-            let seconds = Int32(clamping: max(1, keepAlive.components.seconds))
+            // The kernel refuses more than 32767 s, and would go on with two hours.
+            let seconds = Int32(min(max(1, keepAlive.components.seconds), 32_767))
             setOption(number, SOL_SOCKET, SO_KEEPALIVE, 1)
             setOption(number, tcp, TCP_KEEPIDLE, seconds)
             setOption(number, tcp, TCP_KEEPINTVL, seconds)

@@ -31,6 +31,8 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
             }
         } onCancel: {
             lookup.finish(.failure(.cancelled))
+            // It must not stand in the way of those who still wait.
+            lock.withLock { waiting.removeAll { $0 === lookup } }
         }
         return try result.get().map { $0.with(port: port) }
     }
@@ -45,6 +47,8 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
     private func add(_ lookup: Lookup) -> Bool {
         enum Decision { case refused, queued, spawn }
         let decision = lock.withLock { () -> Decision in
+            // Cancelled before: looked at with the lock held, so that it is never queued for good.
+            guard lookup.isWanted else { return .queued }
             guard waiting.count < maxWaiting else { return .refused }
             waiting.append(lookup)
             guard threads < maxThreads else { return .queued }

@@ -197,6 +197,10 @@ actor Connector {
                     }
                 }
             } catch {
+                // A refusal that came before the reset still says more than the reset.
+                if case .refused(let answer) = handshake.streamEnded() {
+                    throw failure(TunnelError.refused(answer))
+                }
                 throw failure(.proxyFailed, .proxy, error.explained.message, hop: .proxy)
             }
             if !output.isEmpty { wire.send(unsafe output.span.bytes) }

@@ -117,6 +117,7 @@ package final class Exchange: @unchecked Sendable {
             guard outcome == nil else { return nil }
             outcome = .failed(makeError(.cancelled, message))
             chunks.removeAll()
+            defer { self.connection = nil }
             return self.connection
         }
         wake()

@@ -25,6 +25,9 @@ package final class OutgoingRequest: Sendable {
         else {
             throw InvalidRequest(field: "scheme", reason: "is neither http nor https")
         }
+        guard head.method != .connect, head.extendedConnectProtocol == nil else {
+            throw InvalidRequest(field: "method", reason: "is CONNECT, which makes no exchange")
+        }
         guard let authority = head.authority else {
             throw InvalidRequest(field: "host", reason: "is missing")
         }

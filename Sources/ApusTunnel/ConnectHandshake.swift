@@ -8,7 +8,8 @@ import HTTPTypes
 /// CONNECT has no body whatever its fields say. Another answer is kept, its body up to a bound.
 package struct ConnectHandshake: Sendable {
     private let request: HTTPRequest
-    private let proxyFields: HTTPFields
+    /// Kept as they are, not encoded: they hide themselves from every description.
+    private let credentials: ProxyCredentials?
     private let maxBody: Int
     private var machine: HTTP1Connection
     private var refusal: HTTPResponse?
@@ -17,7 +18,7 @@ package struct ConnectHandshake: Sendable {
     init(to origin: Origin, credentials: ProxyCredentials?, limits: EngineTuning.Limits) {
         request = HTTPRequest(
             method: .connect, scheme: nil, authority: origin.hostAndPort, path: nil)
-        proxyFields = credentials.map { [.proxyAuthorization: $0.basicAuthorization] } ?? [:]
+        self.credentials = credentials
         maxBody = limits.proxyErrorBodyBytes
         machine = HTTP1Connection(limits: limits)
         // No upgrade is asked for: a 101 is not a tunnel, whatever follows it.
@@ -26,6 +27,8 @@ package struct ConnectHandshake: Sendable {
     }
 
     func start(output: inout [UInt8]) throws(TunnelError) {
+        let proxyFields: HTTPFields =
+            credentials.map { [.proxyAuthorization: $0.basicAuthorization] } ?? [:]
         do throws(InvalidRequest) {
             try RequestEncoder.appendHead(
                 of: request, target: .authority, framing: .none, connection: .keepAlive,
@@ -42,7 +45,9 @@ package struct ConnectHandshake: Sendable {
             switch event {
             case .informational: continue
             case .upgraded: return .established
-            case .head(let response, _): refusal = response
+            case .head(let response, _):
+                refusal = response
+                if maxBody == 0, let error = refused() { throw error }
             case .body(let range):
                 let kept = min(range.count, maxBody - body.count)
                 body.append(

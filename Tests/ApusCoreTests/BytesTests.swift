@@ -1,6 +1,7 @@
 import ApusCore
 import Testing
 
+/// Bytes are sliced, compared and handed over without a copy.
 @Suite struct BytesTests {
     private let digits = Bytes("0123456789")
 

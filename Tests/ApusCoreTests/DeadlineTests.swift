@@ -1,6 +1,7 @@
 import ApusCore
 import Testing
 
+/// Instants and durations are added and compared without ever trapping.
 @Suite struct DeadlineTests {
     private let noon = Deadline(nanoseconds: 1_000_000_000_000)
 
@@ -35,6 +36,15 @@ import Testing
         let never = noon.advanced(by: .seconds(Int64.max))
         #expect(noon.advanced(by: .seconds(291 * 365 * 86_400)) < never)
         #expect(never.since(noon) > .seconds(291 * 365 * 86_400))
+    }
+
+    @Test func whatLiesBeforeTheClockIsClampedToo() {
+        let (first, last) = (Deadline(nanoseconds: .min), Deadline(nanoseconds: .max))
+        #expect(Deadline(nanoseconds: -1).advanced(by: .seconds(Int64.min)) == first)
+        #expect(first.advanced(by: .nanoseconds(-1)) == first)
+        #expect(last.since(first) == .nanoseconds(Int.max))
+        #expect(first.since(last) == .nanoseconds(Int.min))
+        #expect(first.since(noon) == .nanoseconds(Int.min))
     }
 
     // MARK: Durations
@@ -75,4 +85,8 @@ private let milliseconds: [(Duration, Int64)] = [
     (Duration.milliseconds(1), 1),
     (Duration.nanoseconds(1_000_001), 2),
     (Duration.seconds(5), 5000),
+    (Duration.nanoseconds(-1), 0),
+    (Duration.milliseconds(-3), -3),
+    (Duration.seconds(Int.max), 9_223_372_036_855),
+    (Duration.seconds(Int.min), -9_223_372_036_854),
 ]

@@ -69,6 +69,7 @@ private struct FieldRow: Sendable, CustomTestStringConvertible {
     }
 }
 
+/// Each field of the tuning has its range, and is named when it leaves it.
 @Suite struct EngineTuningValidationTests {
     @Test(arguments: rows)
     fileprivate func eachFieldIsCheckedAndNamed(_ row: FieldRow) throws {

@@ -1,6 +1,7 @@
 import ApusCore
 import Testing
 
+/// Each version policy offers its names by ALPN.
 @Suite struct HTTPVersionPolicyTests {
     @Test(arguments: [
         (HTTPVersionPolicy.automatic, ["h2", "http/1.1"]),

@@ -1,6 +1,7 @@
 import ApusCore
 import Testing
 
+/// A scope keeps a digest of its name, and nothing else of it.
 @Suite struct IsolationScopeTests {
     @Test func equalNamesAreOneScope() {
         #expect(IsolationScope("tenant") == "tenant")

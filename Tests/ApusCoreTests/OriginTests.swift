@@ -1,6 +1,7 @@
 import ApusCore
 import Testing
 
+/// Hosts, ports and authorities: what is taken, how it is normalised, and what is refused.
 @Suite struct OriginTests {
     // MARK: Authorities
 
@@ -27,7 +28,9 @@ import Testing
         ("[::1]]", "host"), ("[[::1]]", "host"), ("[::1\u{0}]", "host"),
         ("exa mple.com", "host"), ("example.com/", "host"), ("exa\tmple", "host"),
         ("example.com\r\n", "host"), ("a\u{0}b", "host"), ("bücher.example", "host"),
-        ("a%41", "host"), ("a,b", "host"), ("a\\b", "host"), ("a*b", "host"), ("a?b", "host"),
+        ("a%41", "host"), ("\u{212A}.example", "host"), (".", "host"), ("..", "host"),
+        ("a..b", "host"), (".a", "host"), ("a..", "host"), ("a,b", "host"), ("a\\b", "host"),
+        ("a*b", "host"), ("a?b", "host"),
         ("example.com:0", "port"), ("example.com:65536", "port"), ("example.com:+80", "port"),
         ("example.com:-1", "port"), ("example.com:8 0", "port"), ("example.com: 80", "port"),
         ("example.com:80x", "port"), ("example.com:0x50", "port"), ("example.com:000080", "port"),

@@ -1,6 +1,7 @@
 import ApusCore
 import Testing
 
+/// Proxy settings as people write them, and credentials that show up nowhere.
 @Suite struct ProxySettingTests {
     // MARK: The four outcomes
 
@@ -101,8 +102,11 @@ import Testing
             return
         }
         let credentials = try #require(endpoint.credentials)
+        var dumped = ""
+        dump(setting, to: &dumped)
         let texts = [
-            "\(setting)", String(reflecting: setting), "\(endpoint)", String(reflecting: endpoint),
+            dumped, "\(setting)", String(reflecting: setting), "\(endpoint)",
+            String(reflecting: endpoint),
             "\(credentials)", String(reflecting: credentials), "\([credentials])",
             "\(Optional(endpoint) as Any)",
         ]

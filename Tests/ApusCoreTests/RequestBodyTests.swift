@@ -1,6 +1,7 @@
 import ApusCore
 import Testing
 
+/// What a request's body knows of its length, and whether it can be made again.
 @Suite struct RequestBodyTests {
     @Test func noBodyHasNoBytes() {
         #expect(RequestBody.empty.length == 0)

@@ -1,6 +1,7 @@
 import ApusCore
 import Testing
 
+/// Options that nobody set leave every choice to the client.
 @Suite struct RequestOptionsTests {
     @Test func theDefaultsLeaveEveryChoiceToTheClient() {
         let options = RequestOptions()

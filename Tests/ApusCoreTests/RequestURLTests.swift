@@ -2,6 +2,7 @@ import ApusCore
 import HTTPTypes
 import Testing
 
+/// URLs become an origin and a target, which passes through untouched.
 @Suite struct RequestURLTests {
     @Test(arguments: [
         ("http://example.com", "http://example.com", "/"),

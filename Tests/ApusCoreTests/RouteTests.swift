@@ -34,6 +34,7 @@ private struct Mutation: Sendable, CustomTestStringConvertible {
     }
 }
 
+/// A difference in any one part makes another route; descriptions hold no secrets.
 @Suite struct RouteTests {
     @Test func equalPartsMakeOneRoute() throws {
         let (first, second) = (try Parts().route(), try Parts().route())

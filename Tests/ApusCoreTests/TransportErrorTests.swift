@@ -2,6 +2,7 @@ import ApusCore
 import HTTPTypes
 import Testing
 
+/// An error tells its whole story in one line, without secrets.
 @Suite struct TransportErrorTests {
     private typealias Kind = TransportError.Kind
 

@@ -4,14 +4,6 @@ import Glibc
 struct ChildProcess: Sendable {
     let id: pid_t
 
-    /// How a program ended, and what it took.
-    struct Ending: Sendable {
-        /// The exit code, or 128 and the signal's number.
-        let code: Int32
-        /// The most memory that was resident at once, in KiB.
-        let peakKiB: Int
-    }
-
     /// What could not be done, and the system's reason.
     struct Failure: Error, CustomStringConvertible {
         let description: String
@@ -60,24 +52,14 @@ struct ChildProcess: Sendable {
     }
 
     /// Waits until it has ended; called once.
-    func waitForEnd() -> Ending {
-        wait(options: 0) ?? Ending(code: -1, peakKiB: 0)
-    }
-
-    /// How it ended; `nil` while it runs, and not to be asked again after an answer.
-    func endedAlready() -> Ending? {
-        wait(options: WNOHANG)
-    }
-
-    private func wait(options: Int32) -> Ending? {
+    ///
+    /// - Returns: the exit code, or 128 and the signal's number.
+    func waitForEnd() -> Int32 {
         var status: Int32 = 0
-        var usage = rusage()
         var result: pid_t
-        repeat { result = wait4(id, &status, options, &usage) } while result < 0 && errno == EINTR
-        guard result == id else { return nil }
+        repeat { result = waitpid(id, &status, 0) } while result < 0 && errno == EINTR
         let signal = status & 0x7F
-        return Ending(
-            code: signal == 0 ? status >> 8 & 0xFF : 128 + signal, peakKiB: usage.ru_maxrss)
+        return signal == 0 ? status >> 8 & 0xFF : 128 + signal
     }
 }
 

@@ -11,6 +11,23 @@ import Testing
 
     @Test(arguments: Peer.h2o, scenarios)
     func answers(_ peer: Peer, _ scenario: Scenario) async throws {
-        try await Conversation.with(peer, scenario.run)
+        try await scenario.play(with: peer)
+    }
+
+    @Test(arguments: Peer.h2o.filter(\.isTLS), Scenario.security)
+    func secures(_ peer: Peer, _ scenario: Scenario) async throws {
+        try await scenario.play(with: peer)
+    }
+
+    /// h2o speaks both on one port: HTTP/2 where it is offered.
+    @Test(arguments: [
+        Peer(.h2o, "TLS", isTLS: true, .http2, versions: .automatic),
+        Peer(.h2o, "TLS", isTLS: true, .http1, versions: .http1Only(alpn: .omit)),
+    ])
+    func versionIsTheOneThatWasOffered(_ peer: Peer) async throws {
+        try await Conversation.with(peer) { talk in
+            let response = try await talk.expect(talk.files.small)
+            #expect(response.info.connection.tls?.alpn == (peer.isHTTP2 ? "h2" : nil))
+        }
     }
 }

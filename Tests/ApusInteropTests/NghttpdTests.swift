@@ -11,6 +11,11 @@ import Testing
 
     @Test(arguments: Peer.nghttpd, scenarios)
     func answers(_ peer: Peer, _ scenario: Scenario) async throws {
-        try await Conversation.with(peer, scenario.run)
+        try await scenario.play(with: peer)
+    }
+
+    @Test(arguments: Peer.nghttpd.filter(\.isTLS), Scenario.security)
+    func secures(_ peer: Peer, _ scenario: Scenario) async throws {
+        try await scenario.play(with: peer)
     }
 }

@@ -11,7 +11,12 @@ import Testing
 
     @Test(arguments: Peer.nginx, scenarios)
     func answers(_ peer: Peer, _ scenario: Scenario) async throws {
-        try await Conversation.with(peer, scenario.run)
+        try await scenario.play(with: peer)
+    }
+
+    @Test(arguments: Peer.nginx.filter(\.isTLS), Scenario.security)
+    func secures(_ peer: Peer, _ scenario: Scenario) async throws {
+        try await scenario.play(with: peer)
     }
 
     /// The server says that it closes, and does; the next request finds another connection.
@@ -36,6 +41,43 @@ import Testing
             #expect(talk.engine.snapshot().connectionsOpened >= 5)
             let connections = try await talk.inParallel(20)
             #expect(connections.count > 1)
+        }
+    }
+
+    /// The version that ALPN leads to when all are offered.
+    @Test(arguments: [("TLS", HTTPVersion.http1), ("H2", .http2)])
+    func versionIsTheOneThatTheServerChooses(_ port: String, _ version: HTTPVersion) async throws {
+        let peer = Peer(.nginx, port, isTLS: true, version, versions: .automatic)
+        try await Scenario.negotiation.play(with: peer)
+    }
+
+    /// Clients that say nothing of ALPN get HTTP/1.1, also where HTTP/2 is spoken.
+    @Test(arguments: ["TLS", "H2"])
+    func withoutALPNItIsHTTP1(_ port: String) async throws {
+        let peer = Peer(.nginx, port, isTLS: true, .http1, versions: .http1Only(alpn: .omit))
+        try await Conversation.with(peer) { talk in
+            let response = try await talk.expect(talk.files.small)
+            #expect(response.info.connection.tls?.alpn == nil)
+        }
+    }
+
+    @Test func aServerWithoutHTTP2FailsTheHandshakeOfAClientWithoutHTTP1() async throws {
+        let peer = Peer(.nginx, "TLS", isTLS: true, .http2)
+        try await Conversation.with(peer) { talk in
+            let error = await #expect(throws: TransportError.self) {
+                try await talk.expect(talk.files.small)
+            }
+            #expect(error?.phase == .tls)
+        }
+    }
+
+    @Test func anUntrustedCertificateIsRefused() async throws {
+        let peer = Peer(.nginx, "H2", isTLS: true, .http2)
+        try await Conversation.with(peer, roots: "untrusted-ca") { talk in
+            let error = await #expect(throws: TransportError.self) {
+                try await talk.expect(talk.files.small)
+            }
+            #expect(error?.phase == .tls)
         }
     }
 }

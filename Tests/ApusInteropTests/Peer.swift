@@ -32,12 +32,21 @@ struct Peer: Sendable, CustomTestStringConvertible {
         Peer(.h2o, "PLAIN", isTLS: false, .http2),
     ]
 
-    init(_ server: RealServer, _ portName: String, isTLS: Bool, _ version: HTTPVersion) {
+    /// Where the peer serves a path; the server is started if it does not run.
+    func url(_ path: String) throws -> String {
+        let port = try #require(server.running().ports[portName])
+        return "\(isTLS ? "https" : "http")://localhost:\(port)\(path)"
+    }
+
+    init(
+        _ server: RealServer, _ portName: String, isTLS: Bool, _ version: HTTPVersion,
+        versions: HTTPVersionPolicy? = nil
+    ) {
         self.server = server
         self.portName = portName
         self.isTLS = isTLS
         self.version = version
-        versions = version == .http2 ? .http2Only : .http1Only(alpn: .http1)
+        self.versions = versions ?? (version == .http2 ? .http2Only : .http1Only(alpn: .http1))
     }
 }
 
@@ -47,25 +56,23 @@ struct Conversation: Sendable {
     let files: ServedFiles
     let engine: TransportEngine
     let client: ExecutorClient
-    private let base: String
-
-    private init(_ peer: Peer, tuning: EngineTuning) throws {
+    private init(_ peer: Peer, tuning: EngineTuning, roots: String) throws {
         self.peer = peer
         files = try ServedFiles.files.get()
-        let port = try #require(peer.server.running().ports[peer.portName])
-        base = "\(peer.isTLS ? "https" : "http")://localhost:\(port)"
+        // Started before anything is measured.
+        _ = try peer.server.running()
         var tuning = tuning
-        tuning.tls.roots = .file(FixturePaths.pem("ca"))
+        tuning.tls.roots = .file(FixturePaths.pem(roots))
         engine = try TransportEngine(tuning)
         client = ExecutorClient(engine, versions: peer.versions)
     }
 
     /// Runs a test's body with an engine, and shuts the engine down whatever happens.
     static func with(
-        _ peer: Peer, tuning: EngineTuning = .executor,
+        _ peer: Peer, tuning: EngineTuning = .executor, roots: String = "ca",
         _ body: (Conversation) async throws -> Void
     ) async throws {
-        let conversation = try Conversation(peer, tuning: tuning)
+        let conversation = try Conversation(peer, tuning: tuning, roots: roots)
         let outcome: Result<Void, any Error>
         do {
             outcome = .success(try await body(conversation))
@@ -77,13 +84,11 @@ struct Conversation: Sendable {
         try outcome.get()
     }
 
-    func url(_ path: String) -> String { base + path }
-
     func send(
         _ method: HTTPRequest.Method, _ path: String, fields: HTTPFields = [:],
         body: RequestBody = .empty, options: RequestOptions = .init()
     ) async throws -> Response {
-        let request = try HTTPRequest(method, url: url(path), fields: fields)
+        let request = try HTTPRequest(method, url: peer.url(path), fields: fields)
         let response = try await client.send(request, body: body, options: options)
         #expect(response.version == peer.version)
         return response

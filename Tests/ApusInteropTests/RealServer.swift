@@ -41,7 +41,11 @@ enum RealServer: String, CaseIterable, Sendable {
     private static let runningH2O = start(.h2o, ports: ["PLAIN", "TLS"])
 
     /// The loopback origin behind the servers: it counts uploads and sends them back.
-    static let upstream = Result { try LoopbackServer() }
+    static let upstream = Result {
+        var options = LoopbackServer.Options()
+        options.http2PriorKnowledge = true
+        return try LoopbackServer(options)
+    }
 
     private static func start(
         _ server: RealServer, ports: [String]

@@ -49,6 +49,7 @@ extension Scenario {
         let path = "/uploads/\(talk.peer.portName)-\(pieces.count)"
         let stored = try await talk.send(.put, path, body: body)
         #expect(stored.status == .created)
+        #expect(try await Digested(stored.body).count == 0)
         let response = try await talk.get(path)
         #expect(response.status == .ok)
         #expect(try await Digested(response.body) == Digested(pieces))

@@ -4,13 +4,26 @@ import Testing
 /// What is asked of a peer and seen in its answers: one row of the other table.
 struct Scenario: Sendable, CustomTestStringConvertible {
     let name: String
+    /// What it changes in the engine's numbers.
+    let tuning: EngineTuning
     let run: @Sendable (Conversation) async throws -> Void
 
     var testDescription: String { name }
 
-    init(_ name: String, _ run: @escaping @Sendable (Conversation) async throws -> Void) {
+    init(
+        _ name: String, tune: (inout EngineTuning) -> Void = { _ in },
+        _ run: @escaping @Sendable (Conversation) async throws -> Void
+    ) {
         self.name = name
         self.run = run
+        var tuning = EngineTuning.executor
+        tune(&tuning)
+        self.tuning = tuning
+    }
+
+    /// Plays the scenario with one peer.
+    func play(with peer: Peer) async throws {
+        try await Conversation.with(peer, tuning: tuning, run)
     }
 
     /// What every server is held against.

@@ -20,6 +20,7 @@ private actor Late {
     }
 }
 
+/// Loops end with their threads gone, and work that comes later still runs.
 @Suite struct EventLoopEndingTests {
     @Test func stoppingEndsTheThread() async throws {
         let name = uniqueThreadName()

@@ -25,6 +25,7 @@ private final class Flusher: Flushable {
     }
 }
 
+/// Descriptors' readiness reaches its handler, and flushes come at a tick's end.
 @Suite struct EventLoopReadinessTests {
     @Test func aDescriptorsReadinessIsToldOnTheLoop() async throws {
         try await withLoop { loop in

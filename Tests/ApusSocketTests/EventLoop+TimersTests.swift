@@ -2,6 +2,7 @@ import ApusCore
 import ApusSocket
 import Testing
 
+/// Timers fire in order, never early, and never once cancelled.
 @Suite struct EventLoopTimersTests {
     @Test func timersFireInTheOrderOfTheirDeadlines() async throws {
         try await withLoop { loop in

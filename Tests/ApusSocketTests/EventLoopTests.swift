@@ -20,6 +20,7 @@ private actor Resident {
     }
 }
 
+/// Closures, actors and tasks run on their loop, all of them and in order.
 @Suite struct EventLoopTests {
     // MARK: Order
 

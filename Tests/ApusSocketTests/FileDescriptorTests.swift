@@ -2,6 +2,7 @@ import ApusSocket
 import Glibc
 import Testing
 
+/// A descriptor is closed once, when its last owner lets it go.
 @Suite struct FileDescriptorTests {
     @Test func theOnlyOwnersEndClosesTheDescriptor() throws {
         let number = try highDescriptor()

@@ -3,6 +3,7 @@ import ApusSocket
 import Glibc
 import Testing
 
+/// Files are read whole, and what cannot be read is an error.
 @Suite struct FileReaderTests {
     @Test(arguments: [0, 1, 128 * 1024 - 1, 128 * 1024, 128 * 1024 + 1, 300_000])
     func aFileIsReadWhole(count: Int) throws {
@@ -44,6 +45,14 @@ import Testing
         } catch {
             #expect(error == SystemError(errno: EISDIR, call: "read"))
         }
+    }
+
+    @Test func aPipeWithoutAWriterDoesNotBlock() throws {
+        let path = "/tmp/apus-pipe-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        try #require(mkfifo(path, 0o600) == 0)
+        defer { unlink(path) }
+        let reader = try FileReader(path: path)
+        #expect(try reader.nextChunk() == nil)
     }
 
     private func openAndDrop(_ path: String) throws(SystemError) {

@@ -1,6 +1,7 @@
 import ApusSocket
 import Testing
 
+/// The lock lets one thread in at a time.
 @Suite struct LockTests {
     private struct Refusal: Error {}
 

@@ -2,6 +2,7 @@ import ApusSocket
 import Glibc
 import Testing
 
+/// Literals, zones and paths become addresses, and addresses become text.
 @Suite struct SocketAddressTests {
     // MARK: Literals
 
@@ -26,7 +27,7 @@ import Testing
         "", "localhost", "example.com", "127.0.0", "127.1", "127.0.0.256", "127.0.0.1.", "1",
         "0x7f.0.0.1", "127.0.0.1:80", "127.0.0.1 ", " 127.0.0.1", "127.0.0.1%1", "[::1]", "::1::",
         "::12345", ":", "::g", "1:2:3:4:5:6:7", "fe80::1%", "fe80::1%no-such-zone", "::1%0",
-        "%1", "::1%-1",
+        "%1", "::1%-1", "127.0.0.1\u{0}", "127.0.0.1\u{0}x", "::1\u{0}",
     ])
     func aNameOrABadLiteralIsNone(text: String) {
         #expect(SocketAddress(literal: text, port: 80) == nil)
@@ -58,6 +59,7 @@ import Testing
         let third = try #require(SocketAddress(literal: "fe80::1%3", port: 1))
         #expect(third != SocketAddress(literal: "fe80::1%4", port: 1))
         #expect(third != SocketAddress(literal: "fe80::1", port: 1))
+        #expect(third.description == "[fe80::1%3]:1")
         #expect(third.hostBytes == SocketAddress(literal: "fe80::1", port: 1)?.hostBytes)
     }
 

@@ -3,6 +3,7 @@ import ApusSocket
 import Glibc
 import Testing
 
+/// Sockets against a peer made of plain system calls: bytes, ends, errors, options.
 @Suite struct StreamSocketTests {
     // MARK: Connecting
 
@@ -198,6 +199,16 @@ import Testing
         tuning.keepAlive = .milliseconds(10)
         let socket = try Connection(tuning: tuning).ours
         #expect(option(socket, Int32(IPPROTO_TCP), TCP_KEEPIDLE) == 1)
+    }
+
+    @Test func timesBeyondWhatTheKernelTakesAreClamped() throws {
+        var tuning = EngineTuning.Dial()
+        tuning.keepAlive = .seconds(Int64.max)
+        tuning.userTimeout = .seconds(Int64.max)
+        let socket = try Connection(tuning: tuning).ours
+        #expect(option(socket, Int32(IPPROTO_TCP), TCP_KEEPIDLE) == 32_767)
+        #expect(option(socket, Int32(IPPROTO_TCP), TCP_KEEPINTVL) == 32_767)
+        #expect(option(socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT) == .max)
     }
 
     @Test func theDescriptorNeverBlocksAndIsNotInherited() throws {

@@ -2,6 +2,7 @@ import ApusSocket
 import Glibc
 import Testing
 
+/// A system error names the call and the system's own words.
 @Suite struct SystemErrorTests {
     @Test func anErrorNamesTheCallInTheSystemsWords() {
         let error = SystemError(errno: ECONNREFUSED, call: "connect")

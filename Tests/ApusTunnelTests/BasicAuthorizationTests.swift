@@ -2,6 +2,7 @@ import ApusCore
 import ApusTunnel
 import Testing
 
+/// Credentials in the Basic scheme, at every length that padding knows.
 @Suite struct BasicAuthorizationTests {
     /// The lengths of RFC 4648, section 10; the colon is the first byte where there is no user.
     @Test(arguments: [

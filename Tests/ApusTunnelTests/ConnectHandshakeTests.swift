@@ -24,6 +24,7 @@ private struct Answer: Sendable, CustomTestStringConvertible {
     }
 }
 
+/// CONNECT: the exact request, and every kind of answer, whole and byte by byte.
 @Suite struct ConnectHandshakeTests {
     // MARK: What is sent
 
@@ -144,6 +145,28 @@ private struct Answer: Sendable, CustomTestStringConvertible {
         }
     }
 
+    @Test func aBoundOfZeroKeepsNoBodyAndWaitsForNone() throws {
+        var limits = EngineTuning.Limits()
+        limits.proxyErrorBodyBytes = 0
+        var script = try TunnelScript(try handshake(limits: limits))
+        script.receive(Array("HTTP/1.1 407 No\r\nContent-Length: 9\r\n\r\n".utf8))
+        #expect(refusal(script)?.status == 407)
+        #expect(refusal(script)?.body.isEmpty == true)
+    }
+
+    // MARK: Secrets
+
+    @Test func noDescriptionHoldsCredentials() throws {
+        let credentials = try ProxyCredentials(user: "Aladdin", password: "open sesame")
+        let handshake = try handshake(credentials: credentials)
+        var dumped = ""
+        dump(handshake, to: &dumped)
+        for text in ["\(handshake)", String(reflecting: handshake), dumped] {
+            #expect(!text.contains("QWxhZGRpbjpvcGVuIHNlc2FtZQ"))
+            #expect(!text.contains("sesame"))
+        }
+    }
+
     // MARK: Parts
 
     private func handshake(
@@ -220,6 +243,10 @@ private let refusals = [
         "HTTP/1.1 502 Bad\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc", "refused 502",
         isClosed: true, body: "abc"),
     Answer(
+        "a broken chunk does not hide the refusal",
+        "HTTP/1.1 502 Bad\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n", "refused 502",
+        body: "abc"),
+    Answer(
         "an interim answer before a refusal",
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 Bad\r\nContent-Length: 1\r\n\r\nx",
         "refused 500", body: "x"),
@@ -237,6 +264,8 @@ private let faults = [
     Answer("another protocol", "SSH-2.0-OpenSSH_9.9\r\n", "malformed"),
     Answer("a SOCKS answer", "\u{5}\u{0}", "malformed"),
     Answer("a TLS record", "\u{16}\u{3}\u{1}", "malformed"),
+    Answer(
+        "101 is no tunnel", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: a\r\n\r\n", "malformed"),
     Answer("an empty line first", "\r\n\(ok)\r\n", "malformed"),
     Answer("HTTP/2", "HTTP/2 200 OK\r\n\r\n", "malformed"),
     Answer("no status", "HTTP/1.1 OK\r\n\r\n", "malformed"),

@@ -23,6 +23,7 @@ private struct Dialogue: Sendable, CustomTestStringConvertible {
     }
 }
 
+/// SOCKS 5: the exact bytes of both sides, whole and byte by byte.
 @Suite struct SOCKS5HandshakeTests {
     private let name = SOCKSTarget.name("example.com", port: 443)
     private let nameRequest: [UInt8] = [5, 1, 0, 3, 11] + Array("example.com".utf8) + [1, 0xBB]
@@ -200,6 +201,7 @@ private let refused = [
     Dialogue(
         "the password is refused with 255", [5, 2, 1, 255], "authenticationRefused",
         hasCredentials: true),
+    Dialogue("a refusal cut short behind its code", [5, 0, 5, 2], "reply 2", isClosed: true),
     Dialogue("a refusal, bound to a name", [5, 0, 5, 5, 0, 3, 1, 0x61, 0, 0], "reply 5"),
     Dialogue(
         "a refusal, bound to IPv6", [5, 0, 5, 4, 0, 4] + [UInt8](repeating: 0, count: 18), "reply 4"
@@ -213,6 +215,7 @@ private let malformed = [
     Dialogue(
         "version 5 in the password's answer", [5, 2, 5, 0], "malformed", hasCredentials: true),
     Dialogue("version 4 in the reply", [5, 0, 4, 0, 0, 1, 0, 0, 0, 0, 0, 0], "malformed"),
+    Dialogue("version 4 in a reply that goes no further", [5, 0, 4], "malformed"),
     Dialogue("an unknown address type", [5, 0, 5, 0, 0, 2, 0, 0, 0], "malformed"),
     Dialogue("address type 0", [5, 0, 5, 0, 0, 0, 0, 0, 0], "malformed"),
     Dialogue("closed at once", [], "closed", isClosed: true),

@@ -17,6 +17,8 @@ enum Outcome: Hashable, Sendable {
 struct TunnelScript {
     private(set) var sent: [UInt8] = []
     private(set) var outcome = Outcome.needsBytes
+    /// What came and was not taken.
+    private var buffer: [UInt8] = []
     private var handshake: TunnelHandshake
 
     init(_ handshake: TunnelHandshake) throws {
@@ -26,7 +28,6 @@ struct TunnelScript {
 
     /// Feeds the bytes in pieces; what a piece leaves over stands before the next, as in a buffer.
     mutating func receive(_ bytes: [UInt8], step: Int = .max) {
-        var buffer: [UInt8] = []
         var rest = bytes[...]
         while !rest.isEmpty {
             buffer += rest.prefix(step)

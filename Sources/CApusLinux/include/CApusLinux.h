@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/// Registers `fd` for edge-triggered reading, writing and hang-up, with `token` handed back by each event.
+/// Registers `fd` for edge-triggered reading, writing and hang-up; each event gives `token` back.
 static inline int capus_epoll_add(int epoll, int fd, uint64_t token) {
     struct epoll_event event = {
         .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
@@ -36,7 +36,7 @@ static inline int capus_epoll_remove(int epoll, int fd) {
     return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/// The token and the readiness bits of one event; `struct epoll_event` is packed, which Swift reads badly.
+/// Token and readiness of one event; `struct epoll_event` is packed, which Swift reads badly.
 static inline uint64_t capus_epoll_token(const struct epoll_event *events, int index) {
     return events[index].data.u64;
 }
