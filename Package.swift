@@ -7,6 +7,8 @@ let house: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("ExistentialAny"),
+    // An async function stays where its caller runs: each switch of executor costs a queue's turn.
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 /// For targets that never touch a pointer: any unsafe expression is a warning, thus an error.
 let safe = house + [.strictMemorySafety()]

@@ -32,8 +32,18 @@ public struct Origin: Sendable, Hashable {
     ///
     /// - Throws: `InvalidRequest` when there is user information, no host, or a bad port.
     public init(scheme: Scheme, authority: String) throws(InvalidRequest) {
-        let (host, port) = try Host.split(authority)
-        try self.init(scheme: scheme, host: host, port: port)
+        if let (host, port) = Host.plain(authority) {
+            self.init(scheme, host, port ?? scheme.defaultPort)
+        } else {
+            let (host, port) = try Host.split(authority)
+            try self.init(scheme: scheme, host: host, port: port)
+        }
+    }
+
+    private init(_ scheme: Scheme, _ host: String, _ port: UInt16) {
+        self.scheme = scheme
+        self.host = host
+        self.port = port
     }
 
     /// Whether the host is an IPv6 literal, which needs brackets in text.
@@ -94,6 +104,32 @@ package enum Host {
                 field: "host", reason: "has a character that no host has (byte \(byte))")
         }
         return host
+    }
+
+    /// The common case, in one pass over the bytes and before anything is copied: a normal name or
+    /// IPv4 address, then perhaps a port.
+    ///
+    /// - Returns: `nil` when anything is out of the ordinary; `split` and `normalized` decide then.
+    static func plain(_ authority: String) -> (host: String, port: UInt16?)? {
+        let bytes = authority.utf8.span
+        let dot = UInt8(ascii: ".")
+        var end = 0
+        var last = dot
+        while end < bytes.count, bytes[end] != UInt8(ascii: ":") {
+            guard isNameByte(bytes[end]), bytes[end] != dot || last != dot else { return nil }
+            last = bytes[end]
+            end += 1
+        }
+        guard end > 0, end <= 255, last != dot else { return nil }
+        guard end < bytes.count else { return (authority, nil) }
+        var port: UInt32 = 0
+        guard (2...6).contains(bytes.count - end) else { return nil }
+        for index in end + 1..<bytes.count {
+            guard (0x30...0x39).contains(bytes[index]) else { return nil }
+            port = port * 10 + UInt32(bytes[index] - 0x30)
+        }
+        guard port > 0, let port = UInt16(exactly: port) else { return nil }
+        return (String(decoding: authority.utf8.prefix(end), as: UTF8.self), port)
     }
 
     /// Splits `host[:port]`, brackets included.

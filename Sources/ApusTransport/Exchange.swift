@@ -171,14 +171,6 @@ package final class Exchange: @unchecked Sendable {
     private func creditConnection(_ count: Int) {
         lock.withLock { connection }?.consumed(count, by: self)
     }
-
-    private func wake() {
-        let waiter = lock.withLock {
-            defer { unsafe self.waiter = nil }
-            return unsafe self.waiter
-        }
-        unsafe waiter?.resume()
-    }
 }
 
 // MARK: - The connection's side
@@ -211,39 +203,44 @@ extension Exchange {
         }
     }
 
-    /// Hands over the final head.
+    /// Hands over the final head; `wake()` tells the task.
     func headReceived(_ response: HTTPResponse) {
-        let waiter = lock.withLock {
-            guard outcome == nil else { return nil as UnsafeContinuation<Void, Never>? }
+        lock.withLock {
+            guard outcome == nil else { return }
             head = response
             progress.hasResponse = true
             progress.hasHead = true
-            defer { unsafe self.waiter = nil }
-            return unsafe self.waiter
         }
         timings.headReceived()
-        unsafe waiter?.resume()
     }
 
-    /// Hands over a piece of the body.
+    /// Hands over a piece of the body; `wake()` tells the task.
     ///
     /// - Returns: whether to go on reading; when not, `LiveConnection.consumed` says when.
     func bodyReceived(_ bytes: Bytes) -> Bool {
-        let (waiter, goesOn) = lock.withLock { () -> (UnsafeContinuation<Void, Never>?, Bool) in
-            guard outcome == nil else { return (nil, true) }
+        lock.withLock {
+            guard outcome == nil else { return true }
             chunks.append(bytes)
             progress.bytesReceived += UInt64(bytes.count)
             if chunks.byteCount >= request.limits.bodyBufferBytes { isPaused = true }
-            defer { unsafe self.waiter = nil }
-            return unsafe (self.waiter, !isPaused)
+            return !isPaused
         }
-        unsafe waiter?.resume()
-        return goesOn
     }
 
-    /// The response is complete.
+    /// The response is complete; `wake()` tells the task.
     func responseEnded(trailers: HTTPFields?) {
         finish(.ended(trailers: trailers))
+    }
+
+    /// Resumes the task if it waits.
+    ///
+    /// Apart from handing over, so that a connection is free again before its caller hears of it.
+    func wake() {
+        let waiter = lock.withLock {
+            defer { unsafe self.waiter = nil }
+            return unsafe self.waiter
+        }
+        unsafe waiter?.resume()
     }
 
     /// The exchange failed; what was received before stays to be taken first.
@@ -255,18 +252,16 @@ extension Exchange {
             makeError(kind, message, phase: phase, replay: replay)
         }
         finish(.failed(error))
+        wake()
     }
 
     private func finish(_ end: Outcome) {
         timings.finished()
-        let waiter = lock.withLock { () -> UnsafeContinuation<Void, Never>? in
-            guard outcome == nil else { return nil }
+        lock.withLock {
+            guard outcome == nil else { return }
             outcome = end
             connection = nil
-            defer { unsafe self.waiter = nil }
-            return unsafe self.waiter
         }
-        unsafe waiter?.resume()
     }
 
     /// With the lock held: the error as it stands now, with phase and replay verdict from progress.
@@ -339,10 +334,11 @@ extension Exchange {
 }
 
 extension Exchange {
-    /// Whether as many body bytes were handed over as the request declared.
-    var sentDeclaredLength: Bool {
-        guard let length = request.body.length else { return true }
-        return lock.withLock { progress.bytesSent == length }
+    /// How many body bytes are still owed of what the request declared; negative when there were
+    /// more, `nil` when it declared nothing.
+    var bytesOwed: Int64? {
+        guard let length = request.body.length else { return nil }
+        return lock.withLock { Int64(clamping: length) - Int64(clamping: progress.bytesSent) }
     }
 }
 

@@ -20,6 +20,8 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
         ///
         /// Exits: `.nothing`.
         case pump(UploadPump, remaining: UInt64?)
+
+        var isNothing: Bool { if case .nothing = self { true } else { false } }
     }
 
     /// A body up to this size leaves in one write with its head.
@@ -43,6 +45,17 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
     private var exchange: Exchange?
     private var outgoing = Outgoing.nothing
     private var isPaused = false
+    /// The rest of a response that nobody wants, read only to save the connection.
+    private var drain: Drain?
+
+    /// How much more of an unwanted body is read.
+    private struct Drain {
+        var bytesLeft: Int
+        let timer: LoopTimer
+    }
+
+    /// How long an unwanted body is read.
+    private static let drainTime = Duration.milliseconds(50)
 
     init(
         id: ConnectionID, wire: Wire, facts: ConnectionFacts, tuning: EngineTuning,
@@ -190,6 +203,8 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
             outgoing = .pump(pump, remaining: remaining - UInt64(bytes.count))
             bytes.withSpan { wire.send($0) }
             exchange?.bodySent(bytes.count)
+            // The answer may come before the producer says that it is done.
+            if UInt64(bytes.count) == remaining { machine.requestFinished() }
             return true
         case .end:
             if let remaining, remaining > 0 {
@@ -266,12 +281,17 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     private func bytesReceived(_ bytes: RawSpan) {
         var offset = 0
+        // Told once, at the end: by then the connection may be free for the caller's next request.
+        let exchange = exchange
+        defer { exchange?.wake() }
         do throws(HTTP1Error) {
             while wire.isOpen, let event = try machine.nextEvent(in: bytes, offset: &offset) {
                 handle(event, in: bytes)
             }
         } catch {
-            guard exchange != nil else { return end(.unsolicitedBytes, .malformed, error.rule) }
+            guard self.exchange != nil || drain != nil else {
+                return end(.unsolicitedBytes, .malformed, error.rule)
+            }
             end(.protocolViolation, TransportError.Kind(error), error.rule)
         }
     }
@@ -281,6 +301,7 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
         case .informational(let response): exchange?.informationalReceived(response)
         case .head(let response, _): exchange?.headReceived(response)
         case .body(let range):
+            guard drain == nil else { return drained(range.count) }
             let goesOn = exchange?.bodyReceived(Bytes(copying: bytes.extracting(range))) ?? true
             isPaused = !goesOn
         case .end(let trailers): responseEnded(trailers)
@@ -289,23 +310,52 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
     }
 
     private func responseEnded(_ trailers: HTTPFields?) {
-        guard let exchange else { return }
         stopUpload()
-        self.exchange = nil
         isPaused = false
-        exchange.timers.stop(on: loop)
         keeper.sessionsReceived(from: wire, on: self)
-        let oneShot: CloseReason? = exchange.request.reuse == .oneShot ? .notPooled : nil
-        if let reason = machine.closeReason ?? oneShot {
-            wire.close()
-            keeper.closed(self, reason: reason)
-        } else {
-            if let timeout = machine.keepAliveHint.timeout {
-                keeper.idleTimeHinted(self, max(.zero, timeout - keepAliveMargin))
-            }
-            keeper.released(self)
+        if let drain {
+            loop.cancel(drain.timer)
+            self.drain = nil
+            return free(machine.closeReason)
         }
+        guard let exchange else { return }
+        self.exchange = nil
+        exchange.timers.stop(on: loop)
+        let oneShot: CloseReason? = exchange.request.reuse == .oneShot ? .notPooled : nil
+        free(machine.closeReason ?? oneShot)
         exchange.responseEnded(trailers: trailers)
+    }
+
+    /// Back to the pool, or closed when there is a reason to.
+    private func free(_ reason: CloseReason?) {
+        if let reason {
+            wire.close()
+            return keeper.closed(self, reason: reason)
+        }
+        if let timeout = machine.keepAliveHint.timeout {
+            keeper.idleTimeHinted(self, max(.zero, timeout - keepAliveMargin))
+        }
+        keeper.released(self)
+    }
+
+    /// Reads on without a reader, in the hope that the response ends soon.
+    private func drainResponse(of exchange: Exchange) {
+        self.exchange = nil
+        exchange.timers.stop(on: loop)
+        let deadline = Deadline.now().advanced(by: HTTP1LiveConnection.drainTime)
+        let timer = loop.schedule(at: deadline) { [weak self] in
+            self?.assumeIsolated { $0.end(.responseUnfinished, .cancelled, "dropped") }
+        }
+        drain = Drain(bytesLeft: exchange.request.limits.drainBytes, timer: timer)
+        isPaused = false
+        readInput()
+    }
+
+    private func drained(_ count: Int) {
+        guard var drain else { return }
+        drain.bytesLeft -= count
+        self.drain = drain
+        if drain.bytesLeft < 0 { end(.responseUnfinished, .cancelled, "dropped") }
     }
 
     private func resumeReading(for exchange: Exchange) {
@@ -318,7 +368,11 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     private func peerEnded() {
         do throws(HTTP1Error) {
-            if case .end(let trailers) = try machine.streamEnded() { responseEnded(trailers) }
+            let exchange = exchange
+            if case .end(let trailers) = try machine.streamEnded() {
+                responseEnded(trailers)
+                exchange?.wake()
+            }
             end(.peerClosed, .truncated, "the connection ended")
         } catch {
             end(.peerClosed, TransportError.Kind(error), error.rule)
@@ -345,13 +399,20 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     private func give(up exchange: Exchange, _ reason: CloseReason) {
         guard self.exchange === exchange else { return }
-        end(reason, .cancelled, "cancelled")
+        // A body that was dropped may be short, a cancelled request may answer at any time.
+        let isWorthDraining =
+            reason == .responseUnfinished && exchange.request.reuse != .oneShot
+            && exchange.request.limits.drainBytes > 0 && outgoing.isNothing && !machine.isIdle
+        guard isWorthDraining else { return end(reason, .cancelled, "cancelled") }
+        drainResponse(of: exchange)
     }
 
     /// Closes, and fails what is in flight; idempotent.
     private func end(_ reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
         guard wire.isOpen else { return }
         stopUpload()
+        if let drain { loop.cancel(drain.timer) }
+        drain = nil
         keeper.sessionsReceived(from: wire, on: self)
         wire.close()
         let exchange = exchange

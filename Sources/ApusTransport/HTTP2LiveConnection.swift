@@ -35,6 +35,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     private var streams: [HTTP2StreamID: Stream] = [:]
     private var isFlushScheduled = false
     private var isDraining = false
+    private var hasSessions = false
 
     init(
         id: ConnectionID, wire: Wire, facts: ConnectionFacts, tuning: EngineTuning,
@@ -167,14 +168,24 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             case .later: return scheduleFlush()
             case .bytes(let bytes):
                 stream.exchange.bodySent(bytes.count)
-                session.send(bytes, endOfBody: false, on: id)
+                let owed = stream.exchange.bytesOwed
+                if let owed, owed < 0 {
+                    return failUpload(of: id, "has more bytes than its declared length")
+                }
+                // The last declared byte ends the stream: the answer may come before the producer
+                // says that it is done.
+                session.send(bytes, endOfBody: owed == 0, on: id)
+                if owed == 0 { stream.exchange.timings.sent() }
             case .end:
                 streams[id]?.pump = nil
-                guard stream.exchange.sentDeclaredLength else {
-                    return failUpload(of: id, "ended before or behind its declared length")
+                switch stream.exchange.bytesOwed {
+                case nil:
+                    session.send(.empty, endOfBody: true, on: id)
+                    stream.exchange.timings.sent()
+                case 0: break
+                case let owed?:
+                    return failUpload(of: id, "ended \(owed) bytes before its declared length")
                 }
-                session.send(.empty, endOfBody: true, on: id)
-                stream.exchange.timings.sent()
                 return scheduleFlush()
             case .failed(let message):
                 return failUpload(of: id, message)
@@ -265,9 +276,13 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         case .informational(let id, let response):
             streams[id]?.exchange.informationalReceived(response)
         case .head(let id, let response, _):
-            streams[id]?.exchange.headReceived(response)
+            guard let exchange = streams[id]?.exchange else { return }
+            exchange.headReceived(response)
+            exchange.wake()
         case .body(let id, let bytes):
-            _ = streams[id]?.exchange.bodyReceived(bytes)
+            guard let exchange = streams[id]?.exchange else { return }
+            _ = exchange.bodyReceived(bytes)
+            exchange.wake()
         case .end(let id, let trailers):
             responseEnded(on: id, trailers)
         case .failed(let id, let failure):
@@ -286,9 +301,18 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     private func responseEnded(on id: HTTP2StreamID, _ trailers: HTTPFields?) {
         guard let stream = streams[id] else { return }
         stream.exchange.timers.stop(on: loop)
+        if !hasSessions {
+            // The tickets came behind the handshake, thus before the first response.
+            hasSessions = true
+            keeper.sessionsReceived(from: wire, on: self)
+        }
         stream.exchange.responseEnded(trailers: trailers)
+        stream.exchange.wake()
         // An answer that came before the upload was done ends the upload.
-        if stream.pump != nil || session.queuedBytes(on: id) > 0 { reset(id) }
+        stream.pump?.stop()
+        streams[id]?.pump = nil
+        let isSent = stream.pump == nil || stream.exchange.bytesOwed == 0
+        if !isSent || session.queuedBytes(on: id) > 0 { reset(id) }
     }
 
     private func bodyDrained(on id: HTTP2StreamID) {

@@ -1,5 +1,4 @@
 import Apus
-import ApusTLS
 import Foundation
 import Loopback
 import Testing

@@ -90,7 +90,8 @@ func descriptors(connectedTo port: UInt16) -> Int {
 
 /// Waits until a condition holds; a guard against hanging, not a measure of time.
 func eventually(
-    _ what: String, within limit: Duration = .seconds(isSanitized ? 300 : 30), _ condition: () -> Bool
+    _ what: String, within limit: Duration = .seconds(isSanitized ? 300 : 30),
+    _ condition: () -> Bool
 ) async throws {
     let clock = ContinuousClock()
     let end = clock.now.advanced(by: limit)
@@ -112,7 +113,8 @@ func checkPattern(_ body: ResponseBody) async throws -> Int {
             // The pattern repeats every 64 KiB, so that one block serves every position.
             let offset = (position + checked) % patternPeriod
             let run = min(chunk.count - checked, patternPeriod - offset)
-            let matches = chunk.array[checked..<checked + run] == patternBlock[offset..<offset + run]
+            let part = chunk.array[checked..<checked + run]
+            let matches = part == patternBlock[offset..<offset + run]
             #expect(matches, "the body differs near byte \(position + checked)")
             checked += run
         }
