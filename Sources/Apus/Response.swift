@@ -21,7 +21,7 @@ public struct Response: Sendable {
     init(_ inner: ApusTransport.Response) {
         self.inner = inner
         head = inner.head
-        version = inner.facts.protocolName == "h2" ? .http2 : .http1
+        version = inner.isHTTP2 ? .http2 : .http1
         body = ResponseBody(inner.exchange)
     }
 }
@@ -53,10 +53,9 @@ public struct ExchangeInfo: Sendable {
         connectionID = inner.connectionID
         isReused = inner.isReused
         connection = inner.facts
-        let timings = inner.exchange.timings
-        queued = timings.leasedAfter
-        sent = timings.sentAfter
-        head = timings.headAfter
-        done = timings.finishedAfter
+        queued = inner.exchange.timings.leasedAfter
+        sent = inner.exchange.timings.sentAfter
+        head = inner.exchange.timings.headAfter
+        done = inner.exchange.timings.finishedAfter
     }
 }

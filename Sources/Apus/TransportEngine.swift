@@ -38,7 +38,7 @@ public final class TransportEngine: HTTPTransport {
         let outgoing: OutgoingRequest
         do throws(InvalidRequest) {
             outgoing = try OutgoingRequest(
-                request, body: body, options: options, tuning: engine.tuning)
+                request, body: body, options: options, tuning: engine.tuning, routes: engine.routes)
         } catch {
             throw TransportError(
                 .invalidRequest(error), phase: .request, message: error.description)

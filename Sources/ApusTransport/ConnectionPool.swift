@@ -31,7 +31,8 @@ final class ConnectionPool: @unchecked Sendable {
     private var drainWaiter: UnsafeContinuation<Void, Never>?
 
     init(_ tuning: EngineTuning, dialer: Dialer, loop: EventLoop, observer: (any EngineObserver)?) {
-        machine = PoolMachine(tuning.pool, http2: tuning.http2)
+        // The seed spreads lifetimes, so that processes started together do not redial together.
+        machine = PoolMachine(tuning.pool, http2: tuning.http2, seed: .random(in: 0 ... .max))
         self.dialer = dialer
         self.loop = loop
         self.observer = observer

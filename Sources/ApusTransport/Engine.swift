@@ -11,6 +11,8 @@ package final class Engine: Sendable {
     private let pool: ConnectionPool
     private let observer: (any EngineObserver)?
     private let ending = EngineEnding()
+    /// What `OutgoingRequest` looks its route up in.
+    package let routes = RouteMemory()
 
     /// Checks the tuning, makes the loops, and starts their threads.
     ///
@@ -63,12 +65,12 @@ package final class Engine: Sendable {
 extension Engine {
     /// Sends a request and waits for its head: lease, send, and again where that is proven safe.
     package func execute(_ request: OutgoingRequest) async throws(TransportError) -> Response {
-        let timings = ExchangeTimings(started: .now())
+        let started = Deadline.now()
         var reuse = request.reuse
         var replays = 0
         while true {
-            let lease = try await lease(request, reuse, timings)
-            let exchange = Exchange(request, timings: timings)
+            let lease = try await lease(request, reuse, started)
+            let exchange = Exchange(request, started: started)
             observer?.observe(
                 .exchangeStarted(
                     connection: lease.connection.id.rawValue, isReused: lease.isReused))
@@ -89,18 +91,16 @@ extension Engine {
 
     /// Waits for a connection no longer than the tuning and the request's own deadline allow.
     private func lease(
-        _ request: OutgoingRequest, _ reuse: RequestOptions.Reuse, _ timings: ExchangeTimings
+        _ request: OutgoingRequest, _ reuse: RequestOptions.Reuse, _ started: Deadline
     ) async throws(TransportError) -> ConnectionPool.Lease {
         do throws(TransportError) {
-            let lease = try await pool.lease(request, reuse: reuse, started: timings.started)
-            timings.leased()
+            let lease = try await pool.lease(request, reuse: reuse, started: started)
             if Task.isCancelled {
                 pool.giveBack(lease)
                 throw TransportError(.cancelled, phase: .pool, message: "the request was cancelled")
             }
             return lease
         } catch {
-            timings.finished()
             var error = error
             error.route = request.route
             throw error

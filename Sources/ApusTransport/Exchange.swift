@@ -59,9 +59,10 @@ package final class Exchange: @unchecked Sendable {
         case nothing
     }
 
-    init(_ request: OutgoingRequest, timings: ExchangeTimings) {
+    /// A connection is there as of now; `started` is when the caller asked.
+    init(_ request: OutgoingRequest, started: Deadline) {
         self.request = request
-        self.timings = timings
+        timings = ExchangeTimings(started: started, leased: .now())
     }
 
     // MARK: The task's side

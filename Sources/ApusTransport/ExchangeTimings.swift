@@ -6,24 +6,24 @@ import Synchronization
 ///
 /// Written by the connection and read by anybody, so each instant is one atomic number; zero means
 /// that the step has not been reached.
-package final class ExchangeTimings: Sendable {
+package struct ExchangeTimings: ~Copyable, Sendable {
     package let started: Deadline
-    private let leasedAt = Atomic<Int64>(0)
+    private let leasedAt: Int64
     private let sentAt = Atomic<Int64>(0)
     private let headAt = Atomic<Int64>(0)
     private let finishedAt = Atomic<Int64>(0)
 
-    init(started: Deadline) {
+    init(started: Deadline, leased: Deadline) {
         self.started = started
+        leasedAt = leased.nanoseconds
     }
 
-    func leased() { leasedAt.store(Deadline.now().nanoseconds, ordering: .relaxed) }
     func sent() { sentAt.store(Deadline.now().nanoseconds, ordering: .relaxed) }
     func headReceived() { headAt.store(Deadline.now().nanoseconds, ordering: .relaxed) }
     func finished() { finishedAt.store(Deadline.now().nanoseconds, ordering: .relaxed) }
 
     /// A connection was there.
-    package var leasedAfter: Duration? { after(leasedAt) }
+    package var leasedAfter: Duration { .nanoseconds(leasedAt - started.nanoseconds) }
     /// The request's last byte was handed to the connection.
     package var sentAfter: Duration? { after(sentAt) }
     /// The final head had come.

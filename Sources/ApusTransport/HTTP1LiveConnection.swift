@@ -33,6 +33,7 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     nonisolated let id: ConnectionID
     nonisolated let facts: ConnectionFacts
+    nonisolated var isHTTP2: Bool { false }
     nonisolated var creditsConsumption: Bool { false }
     nonisolated var capacity: Int { 1 }
     nonisolated let loop: EventLoop

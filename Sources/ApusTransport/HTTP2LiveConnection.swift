@@ -22,6 +22,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     nonisolated let id: ConnectionID
     nonisolated let facts: ConnectionFacts
     nonisolated let capacity: Int
+    nonisolated var isHTTP2: Bool { true }
     nonisolated var creditsConsumption: Bool { true }
     nonisolated let loop: EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }

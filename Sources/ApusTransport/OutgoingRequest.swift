@@ -19,10 +19,10 @@ package final class OutgoingRequest: Sendable {
     ///
     /// - Throws: `InvalidRequest` naming the part at fault; nothing has been dialled.
     package init(
-        _ head: HTTPRequest, body: RequestBody, options: RequestOptions, tuning: EngineTuning
+        _ head: HTTPRequest, body: RequestBody, options: RequestOptions, tuning: EngineTuning,
+        routes: RouteMemory
     ) throws(InvalidRequest) {
-        guard let schemeText = head.scheme, let scheme = Scheme(rawValue: schemeText.lowercased())
-        else {
+        guard let scheme = head.scheme.flatMap(Scheme.init(text:)) else {
             throw InvalidRequest(field: "scheme", reason: "is neither http nor https")
         }
         guard head.method != .connect, head.extendedConnectProtocol == nil else {
@@ -32,17 +32,21 @@ package final class OutgoingRequest: Sendable {
             throw InvalidRequest(field: "host", reason: "is missing")
         }
         try RequestValidator.validate(head)
-        let origin = try Origin(scheme: scheme, authority: authority)
-        for timeout in [options.totalTimeout, options.headTimeout, options.readIdleTimeout] {
-            guard let timeout, timeout <= .zero else { continue }
-            throw InvalidRequest(field: "timeout", reason: "\(timeout) is not above zero")
-        }
+        try OutgoingRequest.check(timeout: options.totalTimeout)
+        try OutgoingRequest.check(timeout: options.headTimeout)
+        try OutgoingRequest.check(timeout: options.readIdleTimeout)
         var proxy: ProxyEndpoint?
         if case .proxy(let endpoint) = options.proxy { proxy = endpoint }
-        route = Route(
-            origin: origin, proxy: proxy, versions: options.versions ?? .automatic, tls: tuning.tls,
-            localAddress: tuning.dial.localAddress, connectTo: options.connectTo,
-            isolation: options.isolation)
+        let way = RouteMemory.Way(
+            authority: authority, scheme: scheme, proxy: proxy,
+            versions: options.versions ?? .automatic, isolation: options.isolation,
+            connectTo: options.connectTo)
+        route = try routes.route(for: way) { () throws(InvalidRequest) in
+            Route(
+                origin: try Origin(scheme: scheme, authority: authority), proxy: proxy,
+                versions: way.versions, tls: tuning.tls, localAddress: tuning.dial.localAddress,
+                connectTo: options.connectTo, isolation: options.isolation)
+        }
         self.head = head
         self.body = body
         reuse = options.reuse
@@ -51,6 +55,11 @@ package final class OutgoingRequest: Sendable {
         readIdleTimeout = options.readIdleTimeout
         limits = tuning.limits
         isIdempotent = options.isIdempotent || OutgoingRequest.isIdempotent(head)
+    }
+
+    private static func check(timeout: Duration?) throws(InvalidRequest) {
+        guard let timeout, timeout <= .zero else { return }
+        throw InvalidRequest(field: "timeout", reason: "\(timeout) is not above zero")
     }
 
     /// RFC 9110, section 9.2.2, and the `Idempotency-Key` field that APIs use for POST.

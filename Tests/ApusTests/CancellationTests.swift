@@ -9,7 +9,7 @@ import Testing
         var options = LoopbackConnectProxy.Options()
         options.isSilent = true
         let proxy = try LoopbackConnectProxy(options)
-        let engine = try TransportEngine(.executor)
+        let engine = try TransportEngine(relaxedTuning)
         let client = ExecutorClient(
             engine, proxy: try ProxySetting(parsing: "http://127.0.0.1:\(proxy.port)"))
         let task = Task { try await client.send(.get("https://origin.test/")) }
@@ -25,7 +25,7 @@ import Testing
 
     @Test func inTheTLSHandshake() async throws {
         let peer = try ScriptedPeer(everyConnection: [.silence])
-        let engine = try TransportEngine(.executor)
+        let engine = try TransportEngine(relaxedTuning)
         let task = Task { try await engine.send(.get("https://127.0.0.1:\(peer.port)/")) }
         #expect(await peer.connections(1))
         task.cancel()

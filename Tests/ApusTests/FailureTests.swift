@@ -25,7 +25,7 @@ import Testing
     func aCertificateThatMustNotBeTrusted(_ name: String) async throws {
         try FixturePaths.ensureCertificates()
         let server = try LoopbackServer(.init(tls: FixturePaths.certificate(name)))
-        var tuning = EngineTuning.default
+        var tuning = relaxedTuning
         tuning.tls.roots = .file(FixturePaths.pem("ca"))
         let error = try await failure(of: .get("https://localhost:\(server.port)/"), tuning)
         #expect(error?.kind.name == "tlsVerify", "\(String(describing: error))")
@@ -84,7 +84,7 @@ import Testing
 
     @Test func silenceInTheTLSHandshakeEndsInItsBudget() async throws {
         let peer = try ScriptedPeer(everyConnection: [.silence])
-        var tuning = EngineTuning.default
+        var tuning = relaxedTuning
         tuning.dial.tlsTimeout = .milliseconds(50)
         let error = try await failure(of: .get("https://127.0.0.1:\(peer.port)/"), tuning)
         #expect(error?.kind == .timeout)
@@ -152,7 +152,7 @@ import Testing
     }
 
     private func failure(
-        of request: HTTPRequest, _ tuning: EngineTuning = .default
+        of request: HTTPRequest, _ tuning: EngineTuning = relaxedTuning
     ) async throws -> TransportError? {
         let engine = try TransportEngine(tuning)
         let error = await transportError {

@@ -70,7 +70,7 @@ import Testing
             let now = number()
             unchanged = now == last ? unchanged + 1 : 0
             last = now
-            return unchanged > 50
+            return unchanged > 20
         }
         return last
     }

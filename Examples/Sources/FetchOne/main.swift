@@ -6,7 +6,7 @@ let engine = try TransportEngine(tuning)  // throws with the field's name if a v
 
 let url = CommandLine.arguments.dropFirst().first ?? "https://example.com/"
 for round in 1...2 {
-    // A client is a cheap value: make one per request, all share the engine's one pool.
+    // A client is a cheap value, one per request if you like: all share the engine's one pool.
     let client = ExecutorClient(engine, isolation: "credential-42")
     do {
         let response = try await client.send(.get(url, fields: [.accept: "*/*"]))

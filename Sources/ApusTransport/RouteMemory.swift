@@ -1,0 +1,44 @@
+import ApusCore
+import ApusSocket
+
+/// The routes used lately, so that most requests need not work theirs out again.
+///
+/// Unchecked, because `recent` is touched only with the lock held.
+package final class RouteMemory: @unchecked Sendable {
+    /// What a route follows from, as the request says it.
+    struct Way: Equatable {
+        let authority: String
+        let scheme: Scheme
+        let proxy: ProxyEndpoint?
+        let versions: HTTPVersionPolicy
+        let isolation: IsolationScope?
+        let connectTo: ConnectTarget?
+    }
+
+    /// Few enough to be looked through faster than one route is made.
+    private static let maxRoutes = 8
+
+    private let lock = Lock()
+    private var recent: [(way: Way, route: Route)] = []
+    private var oldest = 0
+
+    package init() {}
+
+    /// The route of this way, made by `make` unless it was used lately.
+    func route(
+        for way: Way, _ make: () throws(InvalidRequest) -> Route
+    ) throws(InvalidRequest) -> Route {
+        let known = lock.withLock { recent.first { $0.way == way }?.route }
+        if let known { return known }
+        let route = try make()
+        lock.withLock {
+            if recent.count < RouteMemory.maxRoutes {
+                recent.append((way, route))
+            } else {
+                recent[oldest] = (way, route)
+                oldest = (oldest + 1) % RouteMemory.maxRoutes
+            }
+        }
+        return route
+    }
+}
