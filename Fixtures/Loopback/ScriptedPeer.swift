@@ -108,18 +108,18 @@ package final class ScriptedPeer: Sendable {
     // MARK: Waiting, blocking the calling thread
 
     /// Waits until so many connections were accepted; `false` when the time is over.
-    package func waitUntil(connections count: Int, timeout: Duration = .seconds(5)) -> Bool {
+    package func waitUntil(connections count: Int, timeout: Duration = .seconds(60)) -> Bool {
         waitUntil(timeout) { $0.connections.count >= count }
     }
 
     /// Waits until a script has performed `.signal(name)`, or `release(name)` was called.
-    package func waitUntil(signal name: String, timeout: Duration = .seconds(5)) -> Bool {
+    package func waitUntil(signal name: String, timeout: Duration = .seconds(60)) -> Bool {
         waitUntil(timeout) { $0.signals.contains(name) }
     }
 
     /// Waits until connection `index` is in a state that `condition` accepts.
     package func waitUntil(
-        connection index: Int, timeout: Duration = .seconds(5),
+        connection index: Int, timeout: Duration = .seconds(60),
         _ condition: (Transcript) -> Bool
     ) -> Bool {
         waitUntil(timeout) { $0.connections[index].map(condition) ?? false }
@@ -131,16 +131,16 @@ package final class ScriptedPeer: Sendable {
 
     // MARK: Waiting, for tasks
 
-    package func connections(_ count: Int, timeout: Duration = .seconds(5)) async -> Bool {
+    package func connections(_ count: Int, timeout: Duration = .seconds(60)) async -> Bool {
         await onOwnThread { self.waitUntil(connections: count, timeout: timeout) }
     }
 
-    package func signal(_ name: String, timeout: Duration = .seconds(5)) async -> Bool {
+    package func signal(_ name: String, timeout: Duration = .seconds(60)) async -> Bool {
         await onOwnThread { self.waitUntil(signal: name, timeout: timeout) }
     }
 
     package func connection(
-        _ index: Int, timeout: Duration = .seconds(5),
+        _ index: Int, timeout: Duration = .seconds(60),
         _ condition: @escaping @Sendable (Transcript) -> Bool
     ) async -> Bool {
         await onOwnThread {
