@@ -16,7 +16,7 @@ package final class HTTP2Session {
     /// met by an honest burst (16 KiB hold 963 PINGs).
     static let inputSlice = 16 * 1024
     /// DATA of one stream arriving in one read is joined up to this many bytes.
-    static let maxJoinedBody = 64 * 1024
+    static let maxJoinedBody = 32 * 1024
     /// Answers taken out of nghttp2 and not yet taken from us; beyond, its own bound ends the
     /// flood.
     static let maxReadyAnswers = 64 * 1024

@@ -4,7 +4,7 @@
 /// another at once is no conflict.
 package final class LoopScratch {
     /// What one `recv` may give.
-    package static let inputSize = 256 * 1024
+    package static let inputSize = 64 * 1024
     /// What is gathered before it is sent.
     package static let outputSize = 128 * 1024
 

@@ -298,7 +298,7 @@ package final class TLSEngine {
 
     /// The largest record that OpenSSL can hold back.
     private static let recordSize = 16 * 1024
-    private static let maxScratch = 64 * 1024
+    private static let maxScratch = 32 * 1024
     /// Plaintext that may wait for the peer to finish a handshake message.
     private static let maxWaiting = 1024 * 1024
 

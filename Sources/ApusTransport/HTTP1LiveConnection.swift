@@ -29,7 +29,7 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
     /// What is handed to the wire in one go.
     private static let writeSize = 256 * 1024
     /// Reads in a row before others on the loop have their turn.
-    private static let maxReadsInRow = 8
+    private static let maxReadsInRow = 1
 
     nonisolated let id: ConnectionID
     nonisolated let facts: ConnectionFacts

@@ -17,7 +17,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     /// What is gathered for one write.
     private static let writeSize = 64 * 1024
     /// Reads in a row before others on the loop have their turn.
-    private static let maxReadsInRow = 8
+    private static let maxReadsInRow = 1
 
     nonisolated let id: ConnectionID
     nonisolated let facts: ConnectionFacts
