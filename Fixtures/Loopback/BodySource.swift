@@ -59,7 +59,7 @@ struct EventStream {
         bytes.append(contentsOf: "data: ".utf8)
         let digits = String(sequence).utf8
         bytes.append(
-            contentsOf: repeatElement(UInt8(ascii: "0"), count: max(0, size - digits.count)))
+            contentsOf: [UInt8](repeating: 0x30, count: max(0, size - digits.count)))
         bytes.append(contentsOf: digits)
         bytes.append(contentsOf: [10, 10])
     }

@@ -1,23 +1,29 @@
-/// A cheap view of an engine with a caller's own choices: make one per request if you like.
+/// A cheap view of a transport with a caller's own choices: make one per request if you like.
 ///
-/// A client holds no connection and owns no pool, so any number of them share the engine's.
+/// A client holds no connection and owns no pool, so any number of them share the engine's. What it
+/// has no opinion on stays as the transport behind it has it.
 public struct ExecutorClient: HTTPTransport {
-    private let transport: any HTTPTransport
+    /// What sends the requests: the very one that was given, never a copy.
+    public let transport: any HTTPTransport
     /// How its requests reach their origin, unless one says otherwise.
     public let proxy: ProxySetting
     /// Keeps its connections apart from those of other scopes.
     public let isolation: IsolationScope?
-    /// Which HTTP versions its requests may use, unless one says otherwise.
-    public let versions: HTTPVersionPolicy
+    /// Which HTTP versions its requests may use, unless one says otherwise; `nil` has no opinion.
+    public let versions: HTTPVersionPolicy?
+    /// From the call to the last byte, unless a request says otherwise; `nil` is no limit.
+    public let timeout: Duration?
 
     public init(
         _ transport: any HTTPTransport, proxy: ProxySetting = .inherit,
-        isolation: IsolationScope? = nil, versions: HTTPVersionPolicy = .automatic
+        isolation: IsolationScope? = nil, versions: HTTPVersionPolicy? = nil,
+        timeout: Duration? = nil
     ) {
         self.transport = transport
         self.proxy = proxy
         self.isolation = isolation
         self.versions = versions
+        self.timeout = timeout
     }
 
     /// Sends a request with this client's choices where the options make none.
@@ -28,6 +34,7 @@ public struct ExecutorClient: HTTPTransport {
         if options.proxy == .inherit { options.proxy = proxy }
         options.isolation = options.isolation ?? isolation
         options.versions = options.versions ?? versions
+        options.totalTimeout = options.totalTimeout ?? timeout
         return try await transport.send(request, body: body, options: options)
     }
 }

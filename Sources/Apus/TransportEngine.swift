@@ -11,12 +11,16 @@ public final class TransportEngine: HTTPTransport {
     ///
     /// - Parameters:
     ///   - tuning: every number it works by; `.default` unless told otherwise.
+    ///   - group: threads shared with other engines; `tuning.eventLoops` then counts for nothing.
     ///   - observer: hears what happens; without one nothing is gathered.
     /// - Throws: `InvalidTuning` naming the field at fault, or `TransportError` when the system has
     ///   no
     ///   descriptor or thread left.
-    public init(_ tuning: EngineTuning = .default, observer: (any EngineObserver)? = nil) throws {
-        engine = try Engine.make(tuning, observer: observer)
+    public init(
+        _ tuning: EngineTuning = .default, group: EventLoopGroup? = nil,
+        observer: (any EngineObserver)? = nil
+    ) throws {
+        engine = try Engine.make(tuning, group: group?.group, observer: observer)
     }
 
     /// The numbers that this engine works by; they never change.
@@ -53,6 +57,11 @@ public final class TransportEngine: HTTPTransport {
     @discardableResult
     public func shutdown(drain: Duration = .zero) async -> [String] {
         await engine.shutDown(drain: drain)
+    }
+
+    /// Closes the connections that carry nothing now; exchanges in flight are not touched.
+    public func closeIdleConnections() {
+        engine.closeIdle()
     }
 
     /// What the engine holds and has done, at this instant.

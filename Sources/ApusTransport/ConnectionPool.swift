@@ -123,6 +123,11 @@ final class ConnectionPool: @unchecked Sendable {
         }
     }
 
+    /// Closes what is idle; the pool goes on.
+    func closeIdle() {
+        step { $0.machine.evictAllIdle(now: .now()) }
+    }
+
     // MARK: Shutting down
 
     /// Refuses new leases, fails waiters, closes what is idle, abandons dials nobody waits for.

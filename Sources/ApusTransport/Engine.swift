@@ -8,31 +8,26 @@ package import ApusSocket
 package final class Engine: Sendable {
     package let tuning: EngineTuning
     private let loops: [EventLoop]
+    /// Whose the loops are; `nil` when they are this engine's own.
+    private let group: LoopGroup?
     private let pool: ConnectionPool
     private let observer: (any EngineObserver)?
     private let ending = EngineEnding()
     /// What `OutgoingRequest` looks its route up in.
     package let routes = RouteMemory()
 
-    /// Checks the tuning, makes the loops, and starts their threads.
+    /// Checks the tuning, makes the loops, and starts their threads, unless a group lends its own.
     ///
     /// - Throws: `InvalidTuning` naming a field, or `SystemError` when descriptors or threads lack.
     package init(
-        _ tuning: EngineTuning, resolver: (any Resolver)? = nil,
+        _ tuning: EngineTuning, resolver: (any Resolver)? = nil, group: LoopGroup? = nil,
         observer: (any EngineObserver)? = nil
     ) throws {
         try tuning.validate()
         self.tuning = tuning
         self.observer = observer
-        var loops: [EventLoop] = []
-        do throws(SystemError) {
-            for index in 0..<tuning.eventLoops {
-                loops.append(try EventLoop(name: "apus-loop-\(index)"))
-            }
-        } catch {
-            for loop in loops { loop.stopAndDetach() }
-            throw error
-        }
+        self.group = group
+        let loops = try group?.loops ?? LoopGroup.makeLoops(tuning.eventLoops)
         self.loops = loops
         let dialer = Dialer(
             tuning, resolver: resolver ?? SystemResolver(tuning.dial), loops: loops,
@@ -43,16 +38,23 @@ package final class Engine: Sendable {
     /// An engine that is dropped closes its idle connections; its threads end when nothing is left.
     deinit {
         guard ending.begin() else { return }
-        let (pool, loops) = (pool, loops)
+        let (pool, loops, group) = (pool, loops, group)
         pool.shutDown()
         Task {
             await pool.waitUntilEmpty()
+            // A group's loops end with it, and it must last until here.
+            guard group == nil else { return withExtendedLifetime(group) {} }
             for loop in loops { loop.stopAndDetach() }
         }
     }
 
     /// Where callers may run their tasks, so that requests never change threads.
     package var executor: any TaskExecutor { loops[0] }
+
+    /// Closes the connections that carry nothing now.
+    package func closeIdle() {
+        pool.closeIdle()
+    }
 
     /// What the pool holds and has done.
     package func snapshot() -> EngineSnapshot {
@@ -146,7 +148,7 @@ extension Engine {
                 unsafe continuation.resume()
             }
         }
-        await EventLoop.stopAndJoin(loops)
+        if group == nil { await EventLoop.stopAndJoin(loops) }
         return cutOff.blockers
     }
 }
@@ -177,10 +179,10 @@ private final class EngineEnding: @unchecked Sendable {
 extension Engine {
     /// As `init`, with the system's own failures as users see them.
     package static func make(
-        _ tuning: EngineTuning, observer: (any EngineObserver)?
+        _ tuning: EngineTuning, group: LoopGroup? = nil, observer: (any EngineObserver)?
     ) throws -> Engine {
         do {
-            return try Engine(tuning, observer: observer)
+            return try Engine(tuning, group: group, observer: observer)
         } catch let error as SystemError {
             throw TransportError(
                 .resource(errno: error.errno), phase: .request, message: error.description)

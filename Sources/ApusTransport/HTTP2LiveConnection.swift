@@ -47,7 +47,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         self.facts = facts
         self.keeper = keeper
         loop = wire.loop
-        capacity = tuning.http2.maxStreamsPerConnection
+        // A hundred until the peer says otherwise: most allow that many (RFC 9113, section 6.5.2).
+        capacity = min(tuning.http2.maxStreamsPerConnection, 100)
         session = try HTTP2Session(tuning.http2, limits: tuning.limits)
         liveness = HTTP2Liveness(tuning.http2, on: wire.loop)
     }
