@@ -106,3 +106,15 @@ let package = Package(
         .testTarget(name: "ApusTidyTests", dependencies: [], swiftSettings: house),
     ]
 )
+
+// The fuzz targets; Fixtures/fuzz/run sets the switch. They reach `package` names, so they are of
+// this package, and nobody else needs them, so they are mostly not there.
+if Context.environment["APUS_FUZZ"] != nil {
+    package.targets.append(
+        .target(
+            name: "Fuzz",
+            dependencies: [
+                "ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusPool", "ApusCore", httpTypes,
+            ],
+            path: "Fixtures/fuzz/Targets", swiftSettings: house))
+}

@@ -77,6 +77,11 @@ public struct ProxyEndpoint: Sendable, Hashable {
         guard (1...65535).contains(port) else {
             throw InvalidProxy(reason: "port \(port) is not in 1...65535")
         }
+        // The first colon ends the user there, so another would be named (RFC 7617, section 2).
+        let isBasic = kind == .http || kind == .https
+        guard !isBasic || credentials?.user.utf8.contains(UInt8(ascii: ":")) != true else {
+            throw InvalidProxy(reason: "user has a colon, which no HTTP proxy can be told")
+        }
         self.kind = kind
         self.port = UInt16(port)
         self.credentials = credentials

@@ -42,6 +42,8 @@ import Testing
         ("http://u:%ff@proxy", "percent"), ("http://u:%@proxy", "percent"),
         ("http://u:%0d%0a@proxy", "control"), ("http://u%00:p@proxy", "control"),
         ("http://u:%7f@proxy", "control"),
+        // Basic ends the user at its first colon; SOCKS does not mind.
+        ("http://u%3Aa:p@proxy", "colon"), ("https://u%3a:p@proxy", "colon"),
     ])
     func aBadTextIsRefusedWithAReason(text: String, reason: String) {
         let error = #expect(throws: InvalidProxy.self) { try ProxySetting(parsing: text) }
@@ -56,6 +58,7 @@ import Testing
         ("http://user:@proxy", "user", ""), ("http://:word@proxy", "", "word"),
         ("http://user:a:b@proxy", "user", "a:b"), ("http://us%65r:%77ord@proxy", "user", "word"),
         ("http://a%40b:c%2Fd%3a@proxy", "a@b", "c/d:"), ("http://a@b:c@proxy", "a@b", "c"),
+        ("socks5://a%3Ab:c@proxy", "a:b", "c"),
         ("socks5h://%c3%bc:%E2%82%AC@proxy", "ü", "€"), ("http://a+b:c%20d@proxy", "a+b", "c d"),
     ])
     func userAndPasswordArePercentDecoded(text: String, user: String, password: String) throws {
