@@ -21,12 +21,18 @@ let package = Package(
     name: "apus",
     products: [
         .library(name: "Apus", targets: ["Apus"]),
+        .library(name: "ApusObservability", targets: ["ApusObservability"]),
         .executable(name: "apus", targets: ["apus-tool"]),
     ],
     dependencies: [
         // The FoundationURL trait is left out: the engine links no Foundation.
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        // Of ApusObservability alone.
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.3.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
     ],
     targets: [
         // L0: C modules, each imported by one shipped target.
@@ -61,6 +67,16 @@ let package = Package(
         // L5
         .target(
             name: "Apus", dependencies: ["ApusTransport", "ApusCore", httpTypes],
+            swiftSettings: house),
+        // Beside the house: the observer's adapters, which the engine does without.
+        .target(
+            name: "ApusObservability",
+            dependencies: [
+                "Apus", .product(name: "Logging", package: "swift-log"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: house),
         // Around the house: the tool, and what tests and demonstrations run against.
         .target(
@@ -97,6 +113,19 @@ let package = Package(
             name: "ApusTests",
             dependencies: [
                 "Apus", "ApusTransport", "ApusSocket", "ApusCore", "Loopback", httpTypes,
+            ],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusObservabilityTests",
+            dependencies: [
+                "ApusObservability", "Apus", "Loopback",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "InMemoryLogging", package: "swift-log"),
+                .product(name: "MetricsTestKit", package: "swift-metrics"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],
             swiftSettings: house),
         .testTarget(

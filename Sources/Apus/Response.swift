@@ -40,6 +40,12 @@ public struct ExchangeInfo: Sendable {
     public let isReused: Bool
     /// What is known of the connection.
     public let connection: ConnectionFacts
+    /// What the request waited for before it got its connection; `nil` when one was free.
+    public let queuedFor: WaitCause?
+    /// How often the request was sent again before this response came.
+    public let replays: Int
+    /// The exchange's number in the observer's events; `nil` when the engine has no observer.
+    public let exchangeID: UInt64?
     /// A connection was there.
     public let queued: Duration?
     /// The request's last byte was handed to the connection.
@@ -53,6 +59,9 @@ public struct ExchangeInfo: Sendable {
         connectionID = inner.connectionID
         isReused = inner.isReused
         connection = inner.facts
+        queuedFor = inner.waitedFor
+        replays = inner.replays
+        exchangeID = inner.exchangeID
         queued = inner.exchange.timings.leasedAfter
         sent = inner.exchange.timings.sentAfter
         head = inner.exchange.timings.headAfter

@@ -52,8 +52,11 @@ public final class TransportEngine: HTTPTransport {
 
     /// Ends the engine: no new requests, those in flight have `drain` to finish, then they are cut.
     ///
-    /// Returns when no connection, descriptor or thread is left; a second call returns at once.
-    /// - Returns: one line for each route that was still busy when the time ran out.
+    /// Returns when no connection, descriptor or thread is left. A second call waits for the same
+    /// end, and cuts earlier when its own `drain` ends earlier: patient first, then not.
+    ///
+    /// - Returns: one line for each route that was still busy when the time ran out, for the first
+    ///   call; nothing for the others.
     @discardableResult
     public func shutdown(drain: Duration = .zero) async -> [String] {
         await engine.shutDown(drain: drain)
@@ -66,39 +69,6 @@ public final class TransportEngine: HTTPTransport {
 
     /// What the engine holds and has done, at this instant.
     public func snapshot() -> EngineSnapshot {
-        EngineSnapshot(engine.snapshot())
-    }
-}
-
-/// An engine at one instant: what it holds, and what it has done since it was made.
-public struct EngineSnapshot: Sendable, Hashable, Codable {
-    /// Connections that stand, idle ones included.
-    public let connections: Int
-    public let idle: Int
-    public let leased: Int
-    /// Connections being made.
-    public let dialling: Int
-    /// Requests waiting for a connection.
-    public let waiting: Int
-    /// Exchanges in flight.
-    public let exchanges: Int
-    public let connectionsOpened: Int
-    public let dialFailures: Int
-    /// Exchanges that went out on a connection that had carried one before.
-    public let reuses: Int
-    /// One line per route, such as "https://host: 3 leased, 2 idle, 1 dialling, 0 waiting".
-    public let routes: [String]
-
-    init(_ snapshot: ApusTransport.EngineSnapshot) {
-        connections = snapshot.connections
-        idle = snapshot.idle
-        leased = snapshot.leased
-        dialling = snapshot.dialling
-        waiting = snapshot.waiting
-        exchanges = snapshot.exchanges
-        connectionsOpened = snapshot.connectionsOpened
-        dialFailures = snapshot.dialFailures
-        reuses = snapshot.reuses
-        routes = snapshot.routes
+        engine.snapshot()
     }
 }

@@ -1,5 +1,5 @@
 /// Why a connection was closed; "must close" is never a bare flag.
-public enum CloseReason: Sendable, Hashable, Codable {
+public enum CloseReason: String, Sendable, Hashable, Codable, CaseIterable {
     /// The response or the request said `Connection: close`, or the peer speaks HTTP/1.0 without
     /// keep-alive.
     case connectionClose

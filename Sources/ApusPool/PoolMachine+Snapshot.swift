@@ -33,21 +33,6 @@ package struct PoolSnapshot: Sendable {
         package let idleFor: Duration?
     }
 
-    /// What keeps a caller waiting.
-    package enum WaitCause: String, Sendable, Hashable, Codable {
-        /// Every waiter has a dial on its way.
-        case dial = "a dial"
-        case connectionsPerHost = "connections per host"
-        case dialsPerHost = "dials per host"
-        /// Every shared connection is full, and there may not be more of them.
-        case sharedConnectionsPerHost = "shared connections per host"
-    }
-
-    /// A connection's state in one word.
-    package enum ConnectionState: String, Sendable, Hashable, Codable {
-        case dialling, idle, leased, suspect, draining
-    }
-
     package let counts: PoolCounts
     package let counters: PoolCounters
     package let routes: [RouteEntry]
@@ -76,7 +61,14 @@ extension PoolMachine {
             waitingFor: waitCause(of: state))
     }
 
-    private func waitCause(of state: RouteState) -> PoolSnapshot.WaitCause? {
+    /// What keeps a caller waiting; `nil` when nothing does.
+    package func waitCause(of id: WaiterID) -> WaitCause? {
+        guard let waiter = waiters.find(id) else { return nil }
+        guard waiters[waiter].dial == IndexLinks.none else { return .dial }
+        return waitCause(of: routes[waiters[waiter].route])
+    }
+
+    private func waitCause(of state: RouteState) -> WaitCause? {
         guard state.waiters > 0 else { return nil }
         guard state.queued > 0 else { return .dial }
         if state.connections >= limits.connectionsPerHost { return .connectionsPerHost }
@@ -89,7 +81,7 @@ extension PoolMachine {
         guard connection.phase != .vacant, let route = routes[connection.route].route else {
             return nil
         }
-        let state: PoolSnapshot.ConnectionState =
+        let state: ConnectionState =
             switch connection.phase {
             case .vacant, .dialling: .dialling
             case .draining: .draining

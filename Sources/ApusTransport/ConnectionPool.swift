@@ -12,6 +12,30 @@ final class ConnectionPool: @unchecked Sendable {
     struct Lease: Sendable {
         let connection: any LiveConnection
         let isReused: Bool
+        /// What was waited for; `nil` when the connection was there at once.
+        var waitedFor: WaitCause?
+    }
+
+    /// A dial as the shell sees it.
+    private enum Dial {
+        /// Decided, and about to start.
+        ///
+        /// Exits: `.running`, `.abandoned`.
+        case decided
+        /// Under way.
+        ///
+        /// Exits: `.abandoned`, and gone.
+        case running(Task<Void, Never>)
+        /// Nobody wants it any more, but it has not ended yet.
+        ///
+        /// Exits: gone.
+        case abandoned
+    }
+
+    /// What is told when a connection closes; kept only for an observer.
+    private struct Opening {
+        let route: Route
+        let at: Deadline
     }
 
     private let dialer: Dialer
@@ -24,7 +48,8 @@ final class ConnectionPool: @unchecked Sendable {
     private var machine: PoolMachine
     private var connections: [ConnectionID: any LiveConnection] = [:]
     private var waiters: [WaiterID: PoolWaiter] = [:]
-    private var dials: [ConnectionID: Task<Void, Never>] = [:]
+    private var dials: [ConnectionID: Dial] = [:]
+    private var openings: [ConnectionID: Opening] = [:]
     /// The instant for which the timer is set.
     private var armed: Deadline?
     /// Who waits for the last connection to go.
@@ -45,11 +70,12 @@ final class ConnectionPool: @unchecked Sendable {
     /// The wait ends with the acquire timeout, or with the request's own deadlines when they come
     /// first; `started` is what those count from.
     func lease(
-        _ request: OutgoingRequest, reuse: RequestOptions.Reuse, started: Deadline
+        _ request: OutgoingRequest, reuse: RequestOptions.Reuse, started: Deadline,
+        story: ExchangeStory?
     ) async throws(TransportError) -> Lease {
         enum Decision {
             case leased(Lease)
-            case wait(PoolWaiter)
+            case wait(PoolWaiter, WaitCause)
             case refused(LeaseResult.Refusal)
         }
         let now = Deadline.now()
@@ -65,19 +91,22 @@ final class ConnectionPool: @unchecked Sendable {
             case .wait(let id):
                 let waiter = PoolWaiter(id, in: self)
                 waiters[id] = waiter
-                decision = .wait(waiter)
+                decision = .wait(waiter, machine.waitCause(of: id) ?? .dial)
             case .refused(let why): decision = .refused(why)
             }
             return (decision, prepare(actions))
         }
+        // Told before the dial that it may start.
+        if case .wait(_, let cause) = decision { story?.queued(request.route, for: cause) }
         if !deeds.isEmpty { perform(deeds) }
         switch decision {
         case .leased(let lease): return lease
         case .refused(let why): throw .refused(why, request.route)
-        case .wait(let waiter):
-            observer?.observe(.exchangeQueued(route: request.route))
+        case .wait(let waiter, let cause):
             let limit = WaitLimit(dialer.tuning.pool.acquireTimeout, now, request, started)
-            return try await waiter.wait(limit, on: loop).get()
+            var lease = try await waiter.wait(limit, on: loop).get()
+            lease.waitedFor = cause
+            return lease
         }
     }
 
@@ -99,20 +128,22 @@ final class ConnectionPool: @unchecked Sendable {
 
     // MARK: Dials
 
-    func dialSucceeded(_ connection: any LiveConnection) {
-        observer?.observe(
-            .connectionOpened(connection: connection.id.rawValue, facts: connection.facts))
+    func dialSucceeded(_ connection: any LiveConnection, _ route: Route) {
+        if let observer {
+            let opening = Opening(route: route, at: .now())
+            lock.withLock { openings[connection.id] = opening }
+            observer.observe(
+                .connectionOpened(
+                    connection: connection.id.rawValue, route: route, facts: connection.facts))
+        }
+        // One that was abandoned while it was being made is known to nobody but this shell; the
+        // machine, which has forgotten it, has it closed.
         step { pool in
-            guard pool.dials.removeValue(forKey: connection.id) != nil else {
-                // Abandoned while it was being made: nobody wants it.
-                return PoolActions()
-            }
+            pool.dials[connection.id] = nil
             pool.connections[connection.id] = connection
             return pool.machine.connectionEstablished(
                 connection.id, capacity: connection.capacity, now: .now())
         }
-        let isWanted = lock.withLock { connections[connection.id] != nil }
-        if !isWanted { connection.close(.shutdown) }
     }
 
     func dialFailed(_ id: ConnectionID, _ error: TransportError) {
@@ -133,15 +164,13 @@ final class ConnectionPool: @unchecked Sendable {
     /// Refuses new leases, fails waiters, closes what is idle, abandons dials nobody waits for.
     func shutDown() {
         step { $0.machine.shutDown(now: .now()) }
-        let abandoned = lock.withLock { Array(dials.values) }
-        for dial in abandoned { dial.cancel() }
     }
 
-    /// Waits until the last connection is gone, or until `cutOff()`.
+    /// Waits until the last connection and the last dial are gone; `cutOff()` brings that about.
     func waitUntilEmpty() async {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             let isEmpty = lock.withLock {
-                guard !connections.isEmpty || !dials.isEmpty else { return true }
+                guard !hasNothingLeft else { return true }
                 unsafe drainWaiter = continuation
                 return false
             }
@@ -149,16 +178,23 @@ final class ConnectionPool: @unchecked Sendable {
         }
     }
 
+    /// With the lock held: whether neither connection nor dial is left.
+    private var hasNothingLeft: Bool { connections.isEmpty && dials.isEmpty }
+
     /// Closes whatever is left; the routes that were still busy.
     func cutOff() -> [String] {
         let left = lock.withLock { Array(connections.values) }
-        let blockers = snapshot().routes.map(\.description)
+        let blockers = snapshot().routes
         for connection in left { connection.close(.shutdown) }
-        return left.isEmpty ? [] : blockers
+        return left.isEmpty ? [] : blockers.map { "\(EngineSnapshot.RouteEntry($0))" }
     }
 
     func snapshot() -> PoolSnapshot {
         lock.withLock { machine.snapshot(now: .now()) }
+    }
+
+    func snapshotWithFacts() -> (PoolSnapshot, [ConnectionID: ConnectionFacts]) {
+        lock.withLock { (machine.snapshot(now: .now()), connections.mapValues(\.facts)) }
     }
 
     // MARK: Deeds
@@ -193,7 +229,8 @@ final class ConnectionPool: @unchecked Sendable {
             armed = next
             deeds.arm = next
         }
-        if connections.isEmpty, dials.isEmpty, actions.dial.isEmpty {
+        // What is closed or abandoned by this step is still entered: its end is a step of its own.
+        if hasNothingLeft, actions.dial.isEmpty {
             unsafe deeds.drained = unsafe drainWaiter
             unsafe drainWaiter = nil
         }
@@ -210,12 +247,14 @@ final class ConnectionPool: @unchecked Sendable {
             deeds.grants.append((waiter, .failure(error(for: failed.cause, failure))))
         }
         for close in actions.close {
-            if let connection = connections.removeValue(forKey: close.connection) {
+            if let connection = connections[close.connection] {
                 deeds.close.append((connection, close.reason))
-            } else if let dial = dials.removeValue(forKey: close.connection) {
-                deeds.abandon.append(dial)
+            } else if let dial = dials[close.connection] {
+                dials[close.connection] = .abandoned
+                if case .running(let task) = dial { deeds.abandon.append(task) }
             }
         }
+        for dial in actions.dial { dials[dial.connection] = .decided }
         deeds.dial = actions.dial
         return deeds
     }
@@ -244,8 +283,14 @@ final class ConnectionPool: @unchecked Sendable {
 
     private func start(_ dial: PoolActions.Dial) {
         observer?.observe(.dialStarted(connection: dial.connection.rawValue, route: dial.route))
-        // The task is entered before it can end: dialling looks the entry up under the lock.
-        lock.withLock { dials[dial.connection] = dialer.dial(dial, for: self) }
+        // The task is entered before it can end: its end takes the entry out under the lock.
+        let task = lock.withLock { () -> Task<Void, Never>? in
+            let task = dialer.dial(dial, for: self)
+            if case .abandoned = dials[dial.connection] { return task }
+            dials[dial.connection] = .running(task)
+            return nil
+        }
+        task?.cancel()
     }
 
     private func arm(_ deadline: Deadline) {
@@ -268,11 +313,21 @@ extension ConnectionPool: ConnectionKeeper {
     }
 
     func draining(_ connection: any LiveConnection, reason: CloseReason) {
+        observer?.observe(
+            .connectionDraining(connection: connection.id.rawValue, reason: reason))
         step { $0.machine.drain(connection.id, reason: reason, now: .now()) }
     }
 
     func closed(_ connection: any LiveConnection, reason: CloseReason) {
-        observer?.observe(.connectionClosed(connection: connection.id.rawValue, reason: reason))
+        if let observer {
+            let now = Deadline.now()
+            if let opening = lock.withLock({ openings.removeValue(forKey: connection.id) }) {
+                observer.observe(
+                    .connectionClosed(
+                        connection: connection.id.rawValue, route: opening.route, reason: reason,
+                        age: now.since(opening.at)))
+            }
+        }
         step { pool in
             pool.connections[connection.id] = nil
             return pool.machine.connectionClosed(connection.id, reason: reason, now: .now())

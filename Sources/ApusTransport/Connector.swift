@@ -42,13 +42,21 @@ actor Connector {
         do throws(TransportError) {
             facts.remoteAddress = wire.remoteAddress.description
             facts.connected = Deadline.now().since(started)
-            if let proxy = route.proxy { try await pass(proxy, over: wire) }
+            tell { .connected(connection: $0, address: facts.remoteAddress) }
+            if let proxy = route.proxy {
+                try await pass(proxy, over: wire)
+                if !route.isForwarded {
+                    tell { .tunnelled(connection: $0, proxy: proxy.description) }
+                }
+            }
             if route.origin.scheme == .https {
                 let settings = route.tls
                 let name = settings.serverName ?? route.origin.host
                 let tls = try await secure(
                     wire, to: name, settings, alpn: route.versions.alpnNames, hop: .origin)
-                facts.tls = ConnectionFacts.TLSFacts(tls)
+                let agreed = ConnectionFacts.TLSFacts(tls)
+                facts.tls = agreed
+                tell { .secured(connection: $0, tls: agreed) }
             }
             facts.secured = Deadline.now().since(started)
             return try establish(over: wire, facts, keeper)
@@ -77,9 +85,13 @@ actor Connector {
         let host = route.proxy?.host ?? route.origin.host
         let port = route.proxy?.port ?? route.origin.port
         let addresses = try await lookUp(host, port)
-        dialer.observer?.observe(
-            .resolved(connection: id.rawValue, addresses: addresses.map(\.description)))
+        tell { .resolved(connection: $0, addresses: addresses.map(\.description)) }
         return addresses
+    }
+
+    /// Tells the observer, if there is one, of a step of this dial.
+    private func tell(_ event: (UInt64) -> EngineEvent) {
+        if let observer = dialer.observer { observer.observe(event(id.rawValue)) }
     }
 
     private func lookUp(_ host: String, _ port: UInt16) async throws(TransportError)

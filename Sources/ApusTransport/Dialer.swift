@@ -31,7 +31,7 @@ final class Dialer: Sendable {
         return Task(executorPreference: loop) {
             let connector = Connector(dial.connection, dial.route, self, on: loop)
             do throws(TransportError) {
-                pool.dialSucceeded(try await connector.connect(for: pool))
+                pool.dialSucceeded(try await connector.connect(for: pool), dial.route)
             } catch {
                 pool.dialFailed(dial.connection, error)
             }

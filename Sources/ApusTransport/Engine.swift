@@ -1,6 +1,7 @@
 package import ApusCore
 import ApusPool
 package import ApusSocket
+import Synchronization
 
 /// Everything that requests share: loops, pool, resolver, TLS.
 ///
@@ -15,6 +16,9 @@ package final class Engine: Sendable {
     private let ending = EngineEnding()
     /// What `OutgoingRequest` looks its route up in.
     package let routes = RouteMemory()
+    /// The last exchange's number; counted only for an observer.
+    private let lastExchange = Atomic<UInt64>(0)
+    private let replays = Atomic<Int>(0)
 
     /// Checks the tuning, makes the loops, and starts their threads, unless a group lends its own.
     ///
@@ -38,13 +42,19 @@ package final class Engine: Sendable {
     /// An engine that is dropped closes its idle connections; its threads end when nothing is left.
     deinit {
         guard ending.begin() else { return }
-        let (pool, loops, group) = (pool, loops, group)
+        let (pool, loops, group, ending) = (pool, loops, group, ending)
+        if let observer {
+            let counts = pool.snapshot().counts
+            observer.observe(
+                .engineDropped(connections: counts.connections, exchanges: counts.exchanges))
+        }
         pool.shutDown()
         Task {
             await pool.waitUntilEmpty()
             // A group's loops end with it, and it must last until here.
-            guard group == nil else { return withExtendedLifetime(group) {} }
-            for loop in loops { loop.stopAndDetach() }
+            if group == nil { for loop in loops { loop.stopAndDetach() } }
+            _ = ending.finish()
+            withExtendedLifetime(group) {}
         }
     }
 
@@ -58,7 +68,9 @@ package final class Engine: Sendable {
 
     /// What the pool holds and has done.
     package func snapshot() -> EngineSnapshot {
-        EngineSnapshot(pool.snapshot())
+        let (machine, facts) = pool.snapshotWithFacts()
+        return EngineSnapshot(
+            machine, facts: facts, replays: replays.load(ordering: .relaxed))
     }
 }
 
@@ -68,24 +80,29 @@ extension Engine {
     /// Sends a request and waits for its head: lease, send, and again where that is proven safe.
     package func execute(_ request: OutgoingRequest) async throws(TransportError) -> Response {
         let started = Deadline.now()
+        let story = observer.map { observer in
+            let number = lastExchange.add(1, ordering: .relaxed).newValue
+            return ExchangeStory(number, request, started: started, to: observer)
+        }
         var reuse = request.reuse
         var replays = 0
         while true {
-            let lease = try await lease(request, reuse, started)
-            let exchange = Exchange(request, started: started)
-            observer?.observe(
-                .exchangeStarted(
-                    connection: lease.connection.id.rawValue, isReused: lease.isReused))
+            let lease = try await lease(request, reuse, started, story)
+            let exchange = Exchange(request, started: started, story: story)
+            story?.started(on: lease)
             lease.connection.start(exchange, isReused: lease.isReused)
             do throws(TransportError) {
                 let head = try await exchange.nextHead()
-                return Response(head, exchange, lease.connection, isReused: lease.isReused)
+                return Response(
+                    head, exchange, lease, replays: replays, exchangeID: story?.number)
             } catch {
                 guard replays < request.limits.replays, request.mayReplay(after: error) else {
+                    story?.failed(error)
                     throw error
                 }
                 replays += 1
-                observer?.observe(.exchangeReplayed(error: error))
+                self.replays.add(1, ordering: .relaxed)
+                story?.replayed(after: error)
                 if reuse == .pooled, error.replay != .refusedByPeer { reuse = .fresh }
             }
         }
@@ -93,10 +110,12 @@ extension Engine {
 
     /// Waits for a connection no longer than the tuning and the request's own deadline allow.
     private func lease(
-        _ request: OutgoingRequest, _ reuse: RequestOptions.Reuse, _ started: Deadline
+        _ request: OutgoingRequest, _ reuse: RequestOptions.Reuse, _ started: Deadline,
+        _ story: ExchangeStory?
     ) async throws(TransportError) -> ConnectionPool.Lease {
         do throws(TransportError) {
-            let lease = try await pool.lease(request, reuse: reuse, started: started)
+            let lease = try await pool.lease(
+                request, reuse: reuse, started: started, story: story)
             if Task.isCancelled {
                 pool.giveBack(lease)
                 throw TransportError(.cancelled, phase: .pool, message: "the request was cancelled")
@@ -105,6 +124,7 @@ extension Engine {
         } catch {
             var error = error
             error.route = request.route
+            story?.failed(error)
             throw error
         }
     }
@@ -131,48 +151,35 @@ extension OutgoingRequest {
 extension Engine {
     /// Takes no new requests, lets those in flight finish, cuts the rest, and ends the threads.
     ///
-    /// - Returns: the routes that were still busy when `drain` ran out, and were cut.
+    /// Asked again, it waits for the same end, and cuts earlier when the new `drain` ends earlier.
+    ///
+    /// - Returns: the routes that were still busy when `drain` ran out, and were cut; nothing for
+    ///   those who asked again.
     package func shutDown(drain: Duration) async -> [String] {
-        guard ending.begin() else { return [] }
-        pool.shutDown()
-        let (pool, loop) = (pool, loops[0])
-        let cutOff = CutOff()
-        loop.execute {
-            let deadline = Deadline.now().advanced(by: drain)
-            cutOff.timer = loop.schedule(at: deadline) { cutOff.blockers = pool.cutOff() }
+        let isFirst = ending.begin()
+        let (pool, loop, ending) = (pool, loops[0], ending)
+        if isFirst {
+            observer?.observe(.shutdownStarted(drain: drain))
+            pool.shutDown()
         }
-        await pool.waitUntilEmpty()
-        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+        let deadline = Deadline.now().advanced(by: drain)
+        if ending.bringForward(to: deadline) {
+            // The loop forgets its timers when it ends, so one that is too late does no harm.
             loop.execute {
-                if let timer = cutOff.timer { loop.cancel(timer) }
-                unsafe continuation.resume()
+                _ = loop.schedule(at: deadline) { [weak pool] in
+                    if let pool { ending.wasCut(pool.cutOff()) }
+                }
             }
         }
-        if group == nil { await EventLoop.stopAndJoin(loops) }
-        return cutOff.blockers
-    }
-}
-
-/// What the drain's deadline left behind.
-///
-/// Unchecked, because it is touched on one loop's thread, and read once that loop has ended.
-private final class CutOff: @unchecked Sendable {
-    var timer: LoopTimer?
-    var blockers: [String] = []
-}
-
-/// Whether the engine's end has begun; the first to ask begins it.
-///
-/// Unchecked, because `hasBegun` is touched only with the lock held.
-private final class EngineEnding: @unchecked Sendable {
-    private let lock = Lock()
-    private var hasBegun = false
-
-    func begin() -> Bool {
-        lock.withLock {
-            defer { hasBegun = true }
-            return !hasBegun
+        guard isFirst else {
+            await ending.wait()
+            return []
         }
+        await pool.waitUntilEmpty()
+        if group == nil { await EventLoop.stopAndJoin(loops) }
+        let cut = ending.finish()
+        observer?.observe(.shutdownFinished(cut: cut))
+        return cut
     }
 }
 

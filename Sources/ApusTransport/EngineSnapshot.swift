@@ -1,29 +1,72 @@
+import ApusCore
 import ApusPool
 
-/// What an engine holds and has done, as plain numbers and sentences.
-package struct EngineSnapshot: Sendable {
-    package let connections: Int
-    package let idle: Int
-    package let leased: Int
-    package let dialling: Int
-    package let waiting: Int
-    package let exchanges: Int
-    package let connectionsOpened: Int
-    package let dialFailures: Int
-    package let reuses: Int
-    /// One line per route.
-    package let routes: [String]
-
-    init(_ snapshot: PoolSnapshot) {
-        connections = snapshot.counts.connections
-        idle = snapshot.counts.idle
-        leased = snapshot.counts.leased
-        dialling = snapshot.counts.dialling
-        waiting = snapshot.counts.waiting
-        exchanges = snapshot.counts.exchanges
-        connectionsOpened = snapshot.counters.established
-        dialFailures = snapshot.counters.dialFailures
-        reuses = snapshot.counters.reuses
-        routes = snapshot.routes.map(\.description)
+/// From what the pool knows to what users read; secrets stay behind.
+extension EngineSnapshot {
+    /// - Parameters:
+    ///   - facts: what is known of the connections that stand.
+    ///   - replays: requests that were sent again.
+    init(_ pool: PoolSnapshot, facts: [ConnectionID: ConnectionFacts], replays: Int) {
+        self.init()
+        connections = pool.counts.connections
+        idle = pool.counts.idle
+        leased = pool.counts.leased
+        dialling = pool.counts.dialling
+        waiting = pool.counts.waiting
+        exchanges = pool.counts.exchanges
+        counters = Counters(pool.counters, replays: replays)
+        routes = pool.routes.map(RouteEntry.init).sorted { $0.route < $1.route }
+        connectionEntries = pool.connections
+            .map { ConnectionEntry($0, facts[$0.id]) }
+            .sorted { ($1.ageSeconds, $0.id) < ($0.ageSeconds, $1.id) }
     }
+}
+
+extension EngineSnapshot.Counters {
+    fileprivate init(_ pool: PoolCounters, replays: Int) {
+        self.init()
+        dials = pool.dials
+        dialFailures = pool.dialFailures
+        connectionsOpened = pool.established
+        for (reason, count) in pool.closes { closes[reason.rawValue] = count }
+        leases = pool.leases
+        reuses = pool.reuses
+        self.replays = replays
+        waits = pool.waits
+        abandonedWaits = pool.cancelledWaiters
+        failedWaits = pool.failedWaiters
+        refusals = pool.refusals
+    }
+}
+
+extension EngineSnapshot.RouteEntry {
+    init(_ entry: PoolSnapshot.RouteEntry) {
+        self.init(
+            route: entry.route.description, leased: entry.leased, idle: entry.idle,
+            dialling: entry.dialling, waiting: entry.waiting, waitingFor: entry.waitingFor,
+            insecureSkipVerify: entry.route.skipsVerification)
+    }
+}
+
+extension EngineSnapshot.ConnectionEntry {
+    fileprivate init(_ entry: PoolSnapshot.ConnectionEntry, _ facts: ConnectionFacts?) {
+        self.init(
+            id: entry.id.rawValue, route: entry.route.description, state: entry.state,
+            streams: entry.exchanges, capacity: entry.capacity,
+            ageSeconds: entry.age.inSeconds, idleSeconds: entry.idleFor?.inSeconds,
+            protocolName: facts?.protocolName, remoteAddress: facts?.remoteAddress,
+            insecureSkipVerify: entry.route.skipsVerification)
+    }
+}
+
+extension Route {
+    /// Whether somebody's certificate goes unverified on this way: the origin's, or that of an
+    /// https proxy, which is held to the same settings.
+    fileprivate var skipsVerification: Bool {
+        tls.insecureSkipVerify && (origin.scheme == .https || proxy?.kind == .https)
+    }
+}
+
+extension Duration {
+    fileprivate var inSeconds: Double { Double(nanoseconds) / 1e9 }
 }

@@ -13,6 +13,8 @@ package import HTTPTypes
 package final class Exchange: @unchecked Sendable {
     let request: OutgoingRequest
     package let timings: ExchangeTimings
+    /// Hears of head and end; `nil` without an observer.
+    private let story: ExchangeStory?
     /// The HTTP/2 stream that carries it; touched only on its connection's loop.
     var stream: HTTP2StreamID?
     /// What its deadlines hang on; touched only on its connection's loop.
@@ -60,9 +62,10 @@ package final class Exchange: @unchecked Sendable {
     }
 
     /// A connection is there as of now; `started` is when the caller asked.
-    init(_ request: OutgoingRequest, started: Deadline) {
+    init(_ request: OutgoingRequest, started: Deadline, story: ExchangeStory? = nil) {
         self.request = request
         timings = ExchangeTimings(started: started, leased: .now())
+        self.story = story
     }
 
     // MARK: The task's side
@@ -114,13 +117,14 @@ package final class Exchange: @unchecked Sendable {
     }
 
     private func end(with reason: CloseReason, message: String) {
-        let connection = lock.withLock { () -> (any LiveConnection)? in
-            guard outcome == nil else { return nil }
+        let (connection, isFirst) = lock.withLock { () -> ((any LiveConnection)?, Bool) in
+            guard outcome == nil else { return (nil, false) }
             outcome = .failed(makeError(.cancelled, message))
             chunks.removeAll()
             defer { self.connection = nil }
-            return self.connection
+            return (self.connection, true)
         }
+        if isFirst, let story { tellEnd(to: story) }
         wake()
         connection?.cancel(self, reason: reason)
     }
@@ -213,6 +217,7 @@ extension Exchange {
             progress.hasHead = true
         }
         timings.headReceived()
+        if let story { story.responded(response.status.code) }
     }
 
     /// Hands over a piece of the body; `wake()` tells the task.
@@ -258,10 +263,23 @@ extension Exchange {
 
     private func finish(_ end: Outcome) {
         timings.finished()
-        lock.withLock {
-            guard outcome == nil else { return }
+        let isFirst = lock.withLock {
+            guard outcome == nil else { return false }
             outcome = end
             connection = nil
+            return true
+        }
+        if isFirst, let story { tellEnd(to: story) }
+    }
+
+    /// Tells how the exchange ended; before the head has come, whether that is the end is for
+    /// `Engine.execute` to say, which may send the request again.
+    private func tellEnd(to story: ExchangeStory) {
+        let (outcome, progress) = lock.withLock { (self.outcome, self.progress) }
+        switch outcome {
+        case .ended: story.completed(sent: progress.bytesSent, received: progress.bytesReceived)
+        case .failed(let error) where progress.hasHead: story.failed(error)
+        case .failed, nil: break
         }
     }
 

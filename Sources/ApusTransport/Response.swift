@@ -8,14 +8,24 @@ package struct Response: Sendable {
     package let exchange: Exchange
     package let isReused: Bool
     private let connection: any LiveConnection
+    /// What the request waited for before it got its connection; `nil` when it did not wait.
+    package let waitedFor: WaitCause?
+    /// How often the request was sent again.
+    package let replays: Int
+    /// The exchange's number in the observer's events; `nil` without an observer.
+    package let exchangeID: UInt64?
 
     init(
-        _ head: HTTPResponse, _ exchange: Exchange, _ connection: any LiveConnection, isReused: Bool
+        _ head: HTTPResponse, _ exchange: Exchange, _ lease: ConnectionPool.Lease, replays: Int,
+        exchangeID: UInt64?
     ) {
         self.head = head
         self.exchange = exchange
-        self.isReused = isReused
-        self.connection = connection
+        connection = lease.connection
+        isReused = lease.isReused
+        waitedFor = lease.waitedFor
+        self.replays = replays
+        self.exchangeID = exchangeID
     }
 
     /// The connection's number in its engine.

@@ -19,6 +19,9 @@ import Testing
             "HTTPTypes", "Glibc", "Musl", "Synchronization",
         ],
         "Sources/Apus": ["ApusTransport", "ApusCore", "HTTPTypes"],
+        "Sources/ApusObservability": [
+            "Apus", "Logging", "CoreMetrics", "Tracing", "ServiceLifecycle", "Synchronization",
+        ],
         "Sources/apus-tool": [
             "Apus", "ApusTLS", "Loopback", "ArgumentParser", "HTTPTypes", "Glibc", "Musl",
             "Dispatch",

@@ -5,37 +5,77 @@ struct Story: EngineObserver {
     let console: Console
 
     func observe(_ event: EngineEvent) {
-        console.line("* " + text(of: event))
+        if let text = text(of: event) { console.line("* " + text) }
     }
 
-    private func text(of event: EngineEvent) -> String {
+    private func text(of event: EngineEvent) -> String? {
         switch event {
         case .dialStarted(let connection, let route):
             "connection \(connection): dialling \(route)"
         case .resolved(let connection, let addresses):
             "connection \(connection): addresses \(addresses.joined(separator: ", "))"
+        case .connected(let connection, let address):
+            "connection \(connection): TCP stands to \(address)"
+        case .tunnelled(let connection, let proxy):
+            "connection \(connection): \(proxy) opened the way"
+        case .secured(let connection, let tls):
+            "connection \(connection): \(text(of: tls))"
         case .dialFailed(let connection, let error):
             "connection \(connection): not made: \(error)"
-        case .connectionOpened(let connection, let facts):
-            "connection \(connection): \(text(of: facts))"
-        case .connectionClosed(let connection, let reason):
-            "connection \(connection): closed: \(words(for: reason))"
-        case .exchangeQueued(let route):
-            "waiting for a connection to \(route)"
-        case .exchangeStarted(let connection, let isReused):
-            isReused
-                ? "reusing connection \(connection)" : "first exchange on connection \(connection)"
-        case .exchangeReplayed(let error):
-            "sending again after: \(error)"
+        case .connectionOpened(let connection, let route, let facts):
+            "connection \(connection): \(text(of: facts))" + warning(for: route)
+        case .connectionDraining(let connection, let reason):
+            "connection \(connection): takes no more: \(words(for: reason))"
+        case .connectionClosed(let connection, _, let reason, let age):
+            "connection \(connection): closed after \(milliseconds(age)): \(words(for: reason))"
+        case .shutdownStarted: nil
+        case .shutdownFinished(let cut):
+            cut.isEmpty ? nil : "cut while busy: \(cut.joined(separator: "; "))"
+        case .engineDropped: "the engine was dropped without shutdown"
+        default: exchangeText(of: event)
         }
+    }
+
+    private func exchangeText(of event: EngineEvent) -> String? {
+        switch event {
+        case .exchangeBegun(let exchange, let method, let route):
+            "exchange \(exchange): \(method) to \(route)"
+        case .exchangeQueued(let exchange, _, let cause):
+            "exchange \(exchange): waiting for: \(cause.rawValue)"
+        case .exchangeStarted(let exchange, let connection, let isReused):
+            "exchange \(exchange): " + (isReused ? "reusing" : "first on")
+                + " connection \(connection)"
+        case .exchangeResponded(let exchange, let status): "exchange \(exchange): status \(status)"
+        case .exchangeReplayed(let exchange, let error):
+            "exchange \(exchange): sending again after: \(error)"
+        case .exchangeCompleted(let summary):
+            "exchange \(summary.exchange): complete after \(milliseconds(summary.duration)), "
+                + "\(summary.bytesSent) B sent, \(summary.bytesReceived) B received"
+        case .exchangeCancelled(let summary):
+            "exchange \(summary.exchange): cancelled after \(milliseconds(summary.duration))"
+        case .exchangeFailed(let summary, let error):
+            "exchange \(summary.exchange): failed after \(milliseconds(summary.duration)): \(error)"
+        default: nil
+        }
+    }
+
+    private func milliseconds(_ duration: Duration) -> String {
+        "\((duration.inSeconds * 1000).fixed(1)) ms"
+    }
+
+    private func warning(for route: Route) -> String {
+        guard route.tls.insecureSkipVerify, route.origin.scheme == .https else { return "" }
+        return "; ITS CERTIFICATE IS NOT VERIFIED"
+    }
+
+    private func text(of tls: ConnectionFacts.TLSFacts) -> String {
+        "\(tls.version), \(tls.cipher), ALPN \(tls.alpn ?? "not answered")"
+            + (tls.isResumed ? ", session resumed" : "")
     }
 
     private func text(of facts: ConnectionFacts) -> String {
         var text = "open to \(facts.remoteAddress), speaking \(facts.protocolName)"
-        if let tls = facts.tls {
-            text += "; \(tls.version), \(tls.cipher), ALPN \(tls.alpn ?? "not answered")"
-            if tls.isResumed { text += ", session resumed" }
-        }
+        if let tls = facts.tls { text += "; \(self.text(of: tls))" }
         let times: [(String, Duration)] = [
             ("resolved", facts.resolved), ("connected", facts.connected),
             ("secured", facts.secured),
@@ -47,7 +87,7 @@ struct Story: EngineObserver {
 
     /// The case's name as words: "idleTimeout" is "idle timeout".
     private func words(for reason: CloseReason) -> String {
-        "\(reason)".reduce(into: "") { words, character in
+        reason.rawValue.reduce(into: "") { words, character in
             words += character.isUppercase ? " " + character.lowercased() : String(character)
         }
     }

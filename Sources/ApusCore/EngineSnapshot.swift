@@ -1,0 +1,151 @@
+/// An engine at one instant: what it holds, and what it has done since it was made.
+///
+/// It names no secret: routes are told without proxy credentials, isolation scopes by their digest.
+public struct EngineSnapshot: Sendable, Hashable, Codable {
+    /// Connections in every state, those being made included.
+    public package(set) var connections = 0
+    public package(set) var idle = 0
+    /// Connections that carry at least one exchange, draining ones included.
+    public package(set) var leased = 0
+    /// Connections being made.
+    public package(set) var dialling = 0
+    /// Requests waiting for a connection.
+    public package(set) var waiting = 0
+    /// Exchanges in flight.
+    public package(set) var exchanges = 0
+    /// What was done so far.
+    public package(set) var counters = Counters()
+    /// Each route that has a connection or a waiter, in the order of their texts.
+    public package(set) var routes: [RouteEntry] = []
+    /// Each connection, oldest first.
+    public package(set) var connectionEntries: [ConnectionEntry] = []
+
+    /// Connections that were established since the engine was made.
+    public var connectionsOpened: Int { counters.connectionsOpened }
+    public var dialFailures: Int { counters.dialFailures }
+    /// Exchanges that went out on a connection that had carried one before.
+    public var reuses: Int { counters.reuses }
+
+    package init() {}
+
+    /// What an engine has done since it was made.
+    public struct Counters: Sendable, Hashable, Codable {
+        /// Connections that were begun to be made.
+        public package(set) var dials = 0
+        public package(set) var dialFailures = 0
+        public package(set) var connectionsOpened = 0
+        /// Connections that ended, by `CloseReason`'s name; dials that failed are not among them.
+        public package(set) var closes: [String: Int] = [:]
+        /// Requests that got a connection.
+        public package(set) var leases = 0
+        /// Those of them whose connection had carried an exchange before.
+        public package(set) var reuses = 0
+        /// Requests that were sent again after a failure.
+        public package(set) var replays = 0
+        /// Requests that had to wait for a connection.
+        public package(set) var waits = 0
+        /// Waits that ended by cancellation or timeout.
+        public package(set) var abandonedWaits = 0
+        /// Waits that ended because a dial failed or the engine was shut down.
+        public package(set) var failedWaits = 0
+        /// Requests turned away: the queue was full, or the engine was shut down.
+        public package(set) var refusals = 0
+
+        package init() {}
+
+        /// How many connections ended for a reason.
+        public func closes(_ reason: CloseReason) -> Int { closes[reason.rawValue] ?? 0 }
+    }
+
+    /// One route: an origin, how it is reached, and who waits for it.
+    public struct RouteEntry: Sendable, Hashable, Codable, CustomStringConvertible {
+        /// The route without secrets, as in "https://a.example via http://proxy:3128".
+        public package(set) var route: String
+        public package(set) var leased: Int
+        public package(set) var idle: Int
+        public package(set) var dialling: Int
+        public package(set) var waiting: Int
+        /// What those who wait wait for; `nil` when nobody does.
+        public package(set) var waitingFor: WaitCause?
+        /// Whether its peers' certificates are not verified.
+        public package(set) var insecureSkipVerify: Bool
+
+        package init(
+            route: String, leased: Int, idle: Int, dialling: Int, waiting: Int,
+            waitingFor: WaitCause?, insecureSkipVerify: Bool
+        ) {
+            self.route = route
+            self.leased = leased
+            self.idle = idle
+            self.dialling = dialling
+            self.waiting = waiting
+            self.waitingFor = waitingFor
+            self.insecureSkipVerify = insecureSkipVerify
+        }
+
+        /// As in "https://a.example: 3 leased, 2 idle, 1 dialling, 4 waiting for: dials per host".
+        public var description: String {
+            var text = "\(route): \(leased) leased, \(idle) idle, \(dialling) dialling, "
+            text += "\(waiting) waiting"
+            if let waitingFor { text += " for: \(waitingFor.rawValue)" }
+            return insecureSkipVerify ? text + "; CERTIFICATES NOT VERIFIED" : text
+        }
+    }
+
+    /// One connection.
+    public struct ConnectionEntry: Sendable, Hashable, Codable, CustomStringConvertible {
+        /// Its number in the engine.
+        public package(set) var id: UInt64
+        /// Its route without secrets.
+        public package(set) var route: String
+        public package(set) var state: ConnectionState
+        /// Exchanges in flight: streams, in HTTP/2.
+        public package(set) var streams: Int
+        /// How many it may carry at once; 0 while it is being made.
+        public package(set) var capacity: Int
+        /// Since it was established, or, while it is being made, since its dial began.
+        public package(set) var ageSeconds: Double
+        /// Since its last exchange ended; `nil` while it carries one.
+        public package(set) var idleSeconds: Double?
+        /// "http/1.1" or "h2"; `nil` while it is being made.
+        public package(set) var protocolName: String?
+        /// The peer's address: the proxy's when there is one.
+        public package(set) var remoteAddress: String?
+        /// Whether its peer's certificate was not verified.
+        public package(set) var insecureSkipVerify: Bool
+
+        package init(
+            id: UInt64, route: String, state: ConnectionState, streams: Int, capacity: Int,
+            ageSeconds: Double, idleSeconds: Double?, protocolName: String?,
+            remoteAddress: String?, insecureSkipVerify: Bool
+        ) {
+            self.id = id
+            self.route = route
+            self.state = state
+            self.streams = streams
+            self.capacity = capacity
+            self.ageSeconds = ageSeconds
+            self.idleSeconds = idleSeconds
+            self.protocolName = protocolName
+            self.remoteAddress = remoteAddress
+            self.insecureSkipVerify = insecureSkipVerify
+        }
+
+        /// As in "connection 7 to https://a.example (127.0.0.1:443, h2): leased, 3 of 100 streams".
+        public var description: String {
+            var text = "connection \(id) to \(route)"
+            if let remoteAddress, let protocolName {
+                text += " (\(remoteAddress), \(protocolName))"
+            }
+            text += ": \(state.rawValue), \(streams) of \(capacity) streams"
+            return insecureSkipVerify ? text + "; CERTIFICATE NOT VERIFIED" : text
+        }
+    }
+}
+
+extension EngineSnapshot: CustomStringConvertible {
+    /// One line per route.
+    public var description: String {
+        routes.map(\.description).joined(separator: "\n")
+    }
+}

@@ -1,0 +1,166 @@
+public import Apus
+public import Logging
+
+/// Writes an engine's story to a swift-log logger, one line for each event.
+///
+/// What goes well is told at `debug`, failures at `info`, and what somebody should look at, such as
+/// a certificate that is not verified, at `warning`. No line holds a secret: routes are told
+/// without credentials, and no field of a request or response is told at all.
+public struct LoggingObserver: EngineObserver {
+    private let logger: Logger
+
+    public init(_ logger: Logger) {
+        self.logger = logger
+    }
+
+    public func observe(_ event: EngineEvent) {
+        let level = event.level
+        guard level >= logger.logLevel else { return }
+        let (message, metadata) = event.line
+        logger.log(level: level, "\(message)", metadata: metadata.mapValues { .string($0) })
+    }
+}
+
+extension EngineEvent {
+    fileprivate var level: Logger.Level {
+        switch self {
+        case .dialFailed, .exchangeFailed, .exchangeReplayed: .info
+        case .shutdownStarted: .info
+        case .shutdownFinished(let cut): cut.isEmpty ? .info : .notice
+        case .engineDropped: .warning
+        case .connectionOpened(_, let route, _):
+            route.tls.insecureSkipVerify && route.origin.scheme == .https ? .warning : .debug
+        default: .debug
+        }
+    }
+
+    /// The sentence and what belongs to it.
+    fileprivate var line: (String, [String: String]) {
+        switch self {
+        case .exchangeBegun, .exchangeQueued, .exchangeStarted, .exchangeResponded,
+            .exchangeReplayed, .exchangeCompleted, .exchangeFailed, .exchangeCancelled:
+            exchangeLine
+        case .shutdownStarted(let drain):
+            ("engine shutting down", ["apus.drain": "\(drain)"])
+        case .shutdownFinished(let cut):
+            cut.isEmpty
+                ? ("engine shut down", [:])
+                : ("engine shut down, cutting what was busy", ["apus.cut": "\(cut)"])
+        case .engineDropped(let connections, let exchanges):
+            (
+                "engine dropped without shutdown",
+                ["apus.connections": "\(connections)", "apus.exchanges": "\(exchanges)"]
+            )
+        default: connectionLine
+        }
+    }
+
+    private var connectionLine: (String, [String: String]) {
+        switch self {
+        case .dialStarted(let id, let route):
+            ("dialling", ["apus.connection": "\(id)", "apus.route": "\(route)"])
+        case .resolved(let id, let addresses):
+            ("resolved", ["apus.connection": "\(id)", "apus.addresses": "\(addresses)"])
+        case .connected(let id, let address):
+            ("connected", ["apus.connection": "\(id)", "network.peer.address": address])
+        case .tunnelled(let id, let proxy):
+            ("tunnelled", ["apus.connection": "\(id)", "apus.proxy": proxy])
+        case .secured(let id, let tls):
+            (
+                "secured",
+                [
+                    "apus.connection": "\(id)", "tls.protocol.version": tls.version,
+                    "tls.cipher": tls.cipher, "tls.resumed": "\(tls.isResumed)",
+                ]
+            )
+        case .dialFailed(let id, let error):
+            (
+                "dial failed",
+                [
+                    "apus.connection": "\(id)", "error.type": error.kind.name,
+                    "error.message": "\(error)",
+                ]
+            )
+        case .connectionOpened(let id, let route, let facts):
+            (
+                level == .warning
+                    ? "connection open; ITS CERTIFICATE IS NOT VERIFIED" : "connection open",
+                [
+                    "apus.connection": "\(id)", "apus.route": "\(route)",
+                    "network.peer.address": facts.remoteAddress,
+                    "network.protocol.name": facts.protocolName,
+                ]
+            )
+        case .connectionDraining(let id, let reason):
+            (
+                "connection draining",
+                ["apus.connection": "\(id)", "apus.close_reason": reason.rawValue]
+            )
+        case .connectionClosed(let id, let route, let reason, let age):
+            (
+                "connection closed",
+                [
+                    "apus.connection": "\(id)", "apus.route": "\(route)",
+                    "apus.close_reason": reason.rawValue, "apus.age": "\(age)",
+                ]
+            )
+        default: ("engine event", [:])
+        }
+    }
+
+    private var exchangeLine: (String, [String: String]) {
+        switch self {
+        case .exchangeBegun(let id, let method, let route):
+            (
+                "request",
+                [
+                    "apus.exchange": "\(id)", "http.request.method": method,
+                    "apus.route": "\(route)",
+                ]
+            )
+        case .exchangeQueued(let id, _, let cause):
+            ("waiting", ["apus.exchange": "\(id)", "apus.waits_for": cause.rawValue])
+        case .exchangeStarted(let id, let connection, let isReused):
+            (
+                "sending",
+                [
+                    "apus.exchange": "\(id)", "apus.connection": "\(connection)",
+                    "apus.reused": "\(isReused)",
+                ]
+            )
+        case .exchangeResponded(let id, let status):
+            ("response", ["apus.exchange": "\(id)", "http.response.status_code": "\(status)"])
+        case .exchangeReplayed(let id, let error):
+            (
+                "sending again",
+                [
+                    "apus.exchange": "\(id)", "error.type": error.kind.name,
+                    "error.message": "\(error)",
+                ]
+            )
+        case .exchangeCompleted(let summary): ("complete", metadata(of: summary))
+        case .exchangeCancelled(let summary): ("cancelled", metadata(of: summary))
+        case .exchangeFailed(let summary, let error):
+            (
+                "failed",
+                metadata(of: summary).merging(
+                    ["error.type": error.kind.name, "error.message": "\(error)"]
+                ) { $1 }
+            )
+        default: ("engine event", [:])
+        }
+    }
+
+    private func metadata(of summary: ExchangeSummary) -> [String: String] {
+        var metadata = [
+            "apus.exchange": "\(summary.exchange)", "http.request.method": summary.method,
+            "apus.route": "\(summary.route)", "apus.duration": "\(summary.duration)",
+            "http.request.body.size": "\(summary.bytesSent)",
+            "http.response.body.size": "\(summary.bytesReceived)",
+        ]
+        if let status = summary.status { metadata["http.response.status_code"] = "\(status)" }
+        if let connection = summary.connection { metadata["apus.connection"] = "\(connection)" }
+        if summary.replays > 0 { metadata["http.request.resend_count"] = "\(summary.replays)" }
+        return metadata
+    }
+}

@@ -1,0 +1,113 @@
+public import Apus
+public import CoreMetrics
+
+/// Counts and measures an engine's story with swift-metrics, by OpenTelemetry's names.
+///
+/// | metric | kind | dimensions besides `server.address`, `server.port` |
+/// |---|---|---|
+/// | `http.client.open_connections` | meter | |
+/// | `http.client.connection.duration` | timer | `apus.close_reason` |
+/// | `http.client.connection.failures` | counter | `error.type` |
+/// | `http.client.active_requests` | meter | `http.request.method` |
+/// | `http.client.request.duration` | timer | method, status, protocol version, `error.type` |
+/// | `http.client.request.body.size`, `http.client.response.body.size` | recorder | method |
+/// | `http.client.request.resends` | counter | `error.type` |
+/// | `http.client.request.waits` | counter | `apus.waits_for` |
+///
+/// Engines that were dropped without shutdown are counted without an address, in
+/// `apus.engine.drops`.
+public struct MetricsObserver: EngineObserver {
+    private let instruments: Instruments
+
+    /// - Parameters:
+    ///   - factory: where the metrics go; the process's own when it is `nil`.
+    ///   - maxSeries: how many different sets of dimensions are kept; beyond, the server's name is
+    ///     told as "_OTHER", so that many hosts cannot fill the memory.
+    public init(factory: (any MetricsFactory)? = nil, maxSeries: Int = 2000) {
+        instruments = Instruments(
+            factory: factory ?? MetricsSystem.factory, maxSeries: maxSeries)
+    }
+
+    public func observe(_ event: EngineEvent) {
+        switch event {
+        case .dialFailed(_, let error):
+            let server = error.route.map(server) ?? []
+            instruments.counter(
+                "http.client.connection.failures", server, [("error.type", error.kind.name)]
+            ).increment()
+        case .connectionOpened(_, let route, _):
+            instruments.meter("http.client.open_connections", server(route)).increment()
+        case .connectionClosed(_, let route, let reason, let age):
+            instruments.meter("http.client.open_connections", server(route)).decrement()
+            instruments.timer(
+                "http.client.connection.duration", server(route),
+                [("apus.close_reason", reason.rawValue)]
+            ).recordNanoseconds(age.inNanoseconds)
+        case .exchangeBegun(_, let method, let route):
+            activeRequests(method, route).increment()
+        case .exchangeQueued(_, let route, let cause):
+            instruments.counter(
+                "http.client.request.waits", server(route), [("apus.waits_for", cause.rawValue)]
+            ).increment()
+        case .exchangeReplayed(_, let error):
+            instruments.counter(
+                "http.client.request.resends", error.route.map(server) ?? [],
+                [("error.type", error.kind.name)]
+            ).increment()
+        case .exchangeCompleted(let summary): ended(summary, error: nil)
+        case .exchangeCancelled(let summary): ended(summary, error: "cancelled")
+        case .exchangeFailed(let summary, let error): ended(summary, error: error.kind.name)
+        case .engineDropped: instruments.counter("apus.engine.drops", []).increment()
+        default: break
+        }
+    }
+
+    private func ended(_ summary: ExchangeSummary, error: String?) {
+        activeRequests(summary.method, summary.route).decrement()
+        let server = server(summary.route)
+        let method = ("http.request.method", knownMethod(summary.method))
+        var dimensions = [method]
+        if let status = summary.status {
+            dimensions.append(("http.response.status_code", "\(status)"))
+        }
+        if let name = summary.protocolName {
+            dimensions.append(("network.protocol.version", name == "h2" ? "2" : "1.1"))
+        }
+        // By the convention a status of 400 and above is the error's type.
+        let failedStatus = summary.status.flatMap { $0 >= 400 ? "\($0)" : nil }
+        if let type = error ?? failedStatus { dimensions.append(("error.type", type)) }
+        instruments.timer("http.client.request.duration", server, dimensions)
+            .recordNanoseconds(summary.duration.inNanoseconds)
+        instruments.recorder("http.client.request.body.size", server, [method])
+            .record(Int64(clamping: summary.bytesSent))
+        instruments.recorder("http.client.response.body.size", server, [method])
+            .record(Int64(clamping: summary.bytesReceived))
+    }
+
+    private func activeRequests(_ method: String, _ route: Route) -> Meter {
+        instruments.meter(
+            "http.client.active_requests", server(route),
+            [("http.request.method", knownMethod(method))])
+    }
+
+    private func server(_ route: Route) -> [(String, String)] {
+        [("server.address", route.origin.host), ("server.port", "\(route.origin.port)")]
+    }
+}
+
+/// Methods are what a caller likes; those that no standard knows are one, by the convention.
+func knownMethod(_ method: String) -> String {
+    let known: Set<String> = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY",
+    ]
+    return known.contains(method) ? method : "_OTHER"
+}
+
+extension Duration {
+    /// Whole nanoseconds; a duration of more than 292 years is as good as that.
+    fileprivate var inNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        guard abs(seconds) < 9_000_000_000 else { return seconds < 0 ? .min : .max }
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+}

@@ -1,0 +1,96 @@
+public import Apus
+public import Tracing
+
+/// A transport with a client span around every request, by OpenTelemetry's conventions for HTTP.
+///
+/// The span begins with the call and ends when the head has come or the request has failed; a body
+/// may go on for hours, and `http.client.request.duration` measures it. Neither query nor fields
+/// are told, since both may hold secrets.
+public struct TracingTransport<T: Tracer>: HTTPTransport {
+    /// Whether the span's context goes out in the request's fields.
+    public enum Propagation: Sendable, Hashable {
+        /// Nothing is added to the request.
+        case none
+        /// The tracer's fields, `traceparent` for one, are set in the request.
+        case requestFields
+    }
+
+    private let transport: any HTTPTransport
+    private let tracer: T
+    private let propagation: Propagation
+
+    /// - Parameter propagation: `none` unless told otherwise: an origin outside the house has no
+    ///   business with the trace.
+    public init(
+        _ transport: any HTTPTransport, tracer: T, propagation: Propagation = .none
+    ) {
+        self.transport = transport
+        self.tracer = tracer
+        self.propagation = propagation
+    }
+
+    public func send(
+        _ request: HTTPRequest, body: RequestBody, options: RequestOptions
+    ) async throws(TransportError) -> Response {
+        let method = knownMethod(request.method.rawValue)
+        let span = tracer.startSpan(method == "_OTHER" ? "HTTP" : method, ofKind: .client)
+        defer { span.end() }
+        describe(request, method, in: span)
+        var request = request
+        if propagation == .requestFields {
+            tracer.inject(span.context, into: &request.headerFields, using: FieldInjector())
+        }
+        do throws(TransportError) {
+            let response = try await transport.send(request, body: body, options: options)
+            describe(response, in: span)
+            return response
+        } catch {
+            span.attributes["error.type"] = error.kind.name
+            span.setStatus(SpanStatus(code: .error, message: error.message))
+            span.recordError(error)
+            throw error
+        }
+    }
+
+    private func describe(_ request: HTTPRequest, _ method: String, in span: T.Span) {
+        var attributes = span.attributes
+        attributes["http.request.method"] = method
+        if method == "_OTHER" {
+            attributes["http.request.method_original"] = request.method.rawValue
+        }
+        if let scheme = request.scheme, let authority = request.authority,
+            let kind = Scheme(rawValue: scheme.lowercased()),
+            let origin = try? Origin(scheme: kind, authority: authority)
+        {
+            attributes["server.address"] = origin.host
+            attributes["server.port"] = Int(origin.port)
+            let path = request.path.map { $0.prefix { $0 != "?" } } ?? "/"
+            attributes["url.full"] = "\(origin)\(path)"
+        }
+        span.attributes = attributes
+    }
+
+    private func describe(_ response: Response, in span: T.Span) {
+        let info = response.info
+        var attributes = span.attributes
+        attributes["http.response.status_code"] = response.status.code
+        attributes["network.protocol.version"] = response.version == .http2 ? "2" : "1.1"
+        attributes["network.peer.address"] = info.connection.remoteAddress
+        if info.replays > 0 { attributes["http.request.resend_count"] = info.replays }
+        attributes["apus.connection.id"] = "\(info.connectionID)"
+        attributes["apus.connection.reused"] = info.isReused
+        if response.status.code >= 400 {
+            attributes["error.type"] = "\(response.status.code)"
+            span.setStatus(SpanStatus(code: .error))
+        }
+        span.attributes = attributes
+    }
+}
+
+/// Puts what a tracer carries along into a request's fields; names that are none are left out.
+private struct FieldInjector: Injector {
+    func inject(_ value: String, forKey key: String, into fields: inout HTTPFields) {
+        guard let name = HTTPField.Name(key) else { return }
+        fields[name] = value
+    }
+}

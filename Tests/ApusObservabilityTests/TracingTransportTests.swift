@@ -1,0 +1,64 @@
+import Apus
+import ApusObservability
+import InMemoryTracing
+import Loopback
+import Testing
+import Tracing
+
+/// A span around each request, by OpenTelemetry's conventions.
+@Suite struct TracingTransportTests {
+    @Test func aSpanTellsRequestAndResponse() async throws {
+        let tracer = InMemoryTracer()
+        try await withObservedEngine { engine, server in
+            let traced = TracingTransport(engine, tracer: tracer)
+            let url = "http://127.0.0.1:\(server.port)/bytes/10?key=topsecret"
+            _ = try await traced.send(.get(url)).body.collect(upTo: 100)
+            let span = try #require(tracer.finishedSpans.first)
+            #expect(span.operationName == "GET")
+            #expect(span.kind == .client)
+            #expect(span.status == nil)
+            let attributes = span.attributes
+            #expect(attributes.get("http.request.method") == .string("GET"))
+            #expect(attributes.get("server.address") == .string("127.0.0.1"))
+            #expect(attributes.get("server.port") == .int64(Int64(server.port)))
+            #expect(
+                attributes.get("url.full")
+                    == .string("http://127.0.0.1:\(server.port)/bytes/10"))
+            #expect(attributes.get("http.response.status_code") == .int64(200))
+            #expect(attributes.get("network.protocol.version") == .string("1.1"))
+            #expect(attributes.get("network.peer.address") == .string("127.0.0.1:\(server.port)"))
+        }
+    }
+
+    @Test func aFailureIsTheSpansError() async throws {
+        let tracer = InMemoryTracer()
+        try await withObservedEngine { engine, server in
+            let traced = TracingTransport(engine, tracer: tracer)
+            await #expect(throws: TransportError.self) {
+                try await traced.send(.get("http://127.0.0.1:1/"))
+            }
+            _ = try await traced.send(.get("http://127.0.0.1:\(server.port)/status/404"))
+            let spans = tracer.finishedSpans
+            #expect(spans.map { $0.status?.code } == [.error, .error])
+            #expect(
+                spans.map { $0.attributes.get("error.type") }
+                    == [.string("connect"), .string("404")])
+            #expect(spans.map(\.errors.count) == [1, 0])
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func theContextGoesOutOnlyWhenAsked(isAsked: Bool) async throws {
+        let tracer = InMemoryTracer()
+        try await withObservedEngine { engine, server in
+            let traced = TracingTransport(
+                engine, tracer: tracer, propagation: isAsked ? .requestFields : .none)
+            let head = try await traced.send(.get("http://127.0.0.1:\(server.port)/headers"))
+                .body.collect(upTo: 4096)
+            let span = try #require(tracer.finishedSpans.first)
+            let text = String(head).lowercased()
+            #expect(
+                text.contains("in-memory-trace-id: \(span.traceID.lowercased())") == isAsked)
+        }
+    }
+}
