@@ -46,6 +46,9 @@ public struct ExchangeInfo: Sendable {
     public let replays: Int
     /// The exchange's number in the observer's events; `nil` when the engine has no observer.
     public let exchangeID: UInt64?
+    /// Bytes of the request's body given to the connection: fewer than it has after an early
+    /// answer.
+    public let bytesSent: UInt64
     /// A connection was there.
     public let queued: Duration?
     /// The request's last byte was handed to the connection.
@@ -62,6 +65,7 @@ public struct ExchangeInfo: Sendable {
         queuedFor = inner.waitedFor
         replays = inner.replays
         exchangeID = inner.exchangeID
+        bytesSent = inner.exchange.bytesSentSoFar
         queued = inner.exchange.timings.leasedAfter
         sent = inner.exchange.timings.sentAfter
         head = inner.exchange.timings.headAfter

@@ -1,3 +1,5 @@
+public import HTTPTypes
+
 /// What a request carries behind its head; replayable by construction unless the caller says not.
 public struct RequestBody: Sendable {
     /// The pieces of a body made as it goes out.
@@ -17,6 +19,9 @@ public struct RequestBody: Sendable {
     public let length: UInt64?
     /// Whether the body can be made again for another try.
     public let isReplayable: Bool
+
+    /// What is said behind the body, asked for when its last byte has gone out.
+    package private(set) var trailers: (@Sendable () -> HTTPFields)?
 
     /// No body.
     public static let empty = RequestBody(content: .segments([]), length: 0, isReplayable: true)
@@ -56,6 +61,18 @@ public struct RequestBody: Sendable {
         length: UInt64? = nil, _ make: @escaping @Sendable () -> Stream
     ) -> RequestBody {
         RequestBody(content: .stream(make), length: length, isReplayable: false)
+    }
+
+    /// The same body with trailers behind it: it is sent chunked, whatever its length.
+    ///
+    /// HTTP/1.1 alone: on an HTTP/2 connection the request is refused. Fields about the message
+    /// itself (`Content-Length`, `Transfer-Encoding`, `Host` ...) are refused as trailers.
+    /// - Parameter make: makes the fields, such as a checksum of what went out; called on the
+    ///   engine's thread once the body has gone out, once per try.
+    public func withTrailers(_ make: @escaping @Sendable () -> HTTPFields) -> RequestBody {
+        var body = RequestBody(content: content, length: nil, isReplayable: isReplayable)
+        body.trailers = make
+        return body
     }
 
     /// Whether there is nothing to send.

@@ -20,11 +20,13 @@ enum BodyFraming: Equatable {
     ) throws(HTTP1Error) -> BodyFraming {
         // 1. HEAD, 1xx, 204 and 304 have no body, whatever the fields say.
         if code == 101 {
-            guard asked.isUpgrade else { throw .malformed("a 101 comes only when asked for") }
+            try checkUpgrade(facts, asked)
             return .tunnel
         }
-        // 2. A 2xx to CONNECT starts a tunnel; length and encoding in it mean nothing.
+        // 2. A 2xx to CONNECT starts a tunnel; length and encoding in it mean nothing, not even
+        // when they are malformed (RFC 9110, section 9.3.6).
         if asked.isConnect, 200..<300 ~= code { return .tunnel }
+        if let fault = facts.lengthFault { throw fault }
         if code < 200 || code == 204 || code == 304 || asked.isHead { return .none }
         guard facts.encodings > 0 else {
             // 6. A valid Content-Length; 8. otherwise the body ends with the connection.
@@ -44,6 +46,17 @@ enum BodyFraming: Equatable {
         }
         return .chunked
     }
+
+    /// A switch of protocols is asked for, named, and comes behind the whole request (RFC 9110,
+    /// section 7.8); in any other place it would cut the connection's bytes in two ways.
+    private static func checkUpgrade(
+        _ facts: MessageFacts, _ asked: RequestFacts
+    ) throws(HTTP1Error) {
+        guard asked.isUpgrade else { throw .malformed("a 101 comes only when asked for") }
+        guard facts.hasUpgrade else { throw .malformed("a 101 names its protocol in Upgrade") }
+        guard asked.isFinished else { throw .malformed("a 101 comes after the whole request") }
+        if let fault = facts.lengthFault { throw fault }
+    }
 }
 
 /// What a request means for its response's framing.
@@ -53,6 +66,8 @@ struct RequestFacts {
     var isUpgrade = false
     /// The request said `Connection: close`.
     var expectsClose = false
+    /// The request has gone out whole.
+    var isFinished = true
 }
 
 /// What the fields of a message say about its framing and about the connection.
@@ -63,6 +78,9 @@ struct MessageFacts {
     /// Codings in Transfer-Encoding.
     private(set) var encodings = 0
     private(set) var isChunked = false
+    /// The rule that a Content-Length broke; whether it matters hangs on the framing.
+    private(set) var lengthFault: HTTP1Error?
+    private(set) var hasUpgrade = false
     private(set) var saysClose = false
     private(set) var saysKeepAlive = false
     private(set) var keepAlive = KeepAliveHint()
@@ -70,9 +88,9 @@ struct MessageFacts {
     /// Takes in a field that has a meaning here.
     mutating func note(
         _ role: FieldRole, _ value: Range<Int>, in bytes: RawSpan
-    ) throws(HTTP1Error) {
+    ) {
         switch role {
-        case .contentLength: try noteLength(value, in: bytes)
+        case .contentLength: noteLength(value, in: bytes)
         case .transferEncoding:
             bytes.forEachElement(of: value) { coding in
                 encodings += 1
@@ -84,18 +102,22 @@ struct MessageFacts {
                 if bytes.equals("keep-alive", in: option) { saysKeepAlive = true }
             }
         case .keepAlive: noteKeepAlive(value, in: bytes)
+        case .upgrade: hasUpgrade = true
         case .plain, .host, .te, .hopByHop: break
         }
     }
 
     /// Digits only, within 63 bits; a list or a repetition only of one and the same number.
-    private mutating func noteLength(_ value: Range<Int>, in bytes: RawSpan) throws(HTTP1Error) {
-        try bytes.forEachElement(of: value) { (element) throws(HTTP1Error) in
+    private mutating func noteLength(_ value: Range<Int>, in bytes: RawSpan) {
+        bytes.forEachElement(of: value) { element in
+            guard lengthFault == nil else { return }
             guard let length = MessageFacts.number(element, in: bytes) else {
-                throw .malformed("Content-Length is digits only, and below 2^63")
+                lengthFault = .malformed("Content-Length is digits only, and below 2^63")
+                return
             }
             guard contentLength == nil || contentLength == length else {
-                throw .malformed("Content-Length has one value")
+                lengthFault = .malformed("Content-Length has one value")
+                return
             }
             isLengthRepeated = contentLength != nil
             contentLength = length

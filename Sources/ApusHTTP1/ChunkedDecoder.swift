@@ -145,7 +145,7 @@ struct ChunkedDecoder {
     /// A trailer that frames the message came too late, or to deceive (RFC 9110, section 6.5.1).
     private func finishTrailers() throws(HTTP1Error) -> HTTPFields? {
         let facts = trailers.fields.facts
-        guard facts.contentLength == nil, facts.encodings == 0 else {
+        guard facts.contentLength == nil, facts.lengthFault == nil, facts.encodings == 0 else {
             throw .malformed("a trailer has no Content-Length or Transfer-Encoding")
         }
         let fields = trailers.fields.fields

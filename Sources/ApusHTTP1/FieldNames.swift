@@ -10,6 +10,8 @@ enum FieldRole: UInt8 {
     case keepAlive
     case host
     case te
+    /// Names another protocol; belongs to one hop as well.
+    case upgrade
     /// Belongs to one hop and never goes to the next one (RFC 9110, section 7.6.1).
     case hopByHop
 
@@ -18,7 +20,7 @@ enum FieldRole: UInt8 {
         switch name.utf8.count {
         case 2: self = name == "te" ? .te : .plain
         case 4: self = name == "host" ? .host : .plain
-        case 7: self = name == "upgrade" ? .hopByHop : .plain
+        case 7: self = name == "upgrade" ? .upgrade : .plain
         case 10:
             self = name == "connection" ? .connection : name == "keep-alive" ? .keepAlive : .plain
         case 14: self = name == "content-length" ? .contentLength : .plain

@@ -56,7 +56,7 @@ struct ParsedFields {
         } else {
             (name, role) = try ParsedFields.makeName(offset..<colon, in: bytes)
         }
-        if role != .plain { try facts.note(role, start..<valueEnd, in: bytes) }
+        if role != .plain { facts.note(role, start..<valueEnd, in: bytes) }
         // Validated above, so the initialiser blanks nothing.
         if received.isEmpty { received.reserveCapacity(16) }
         received.append(ParsedFields.makeField(name, bytes.extracting(start..<valueEnd)))

@@ -32,7 +32,6 @@ package struct HTTP1Connection: Sendable {
     private var chunks = ChunkedDecoder()
     private var asked = RequestFacts()
     private var informationalCount = 0
-    private var isRequestFinished = true
     /// What the final head and the end of its body say against keeping the connection.
     private var objection: CloseReason?
 
@@ -65,10 +64,9 @@ package struct HTTP1Connection: Sendable {
         state = .head
         asked = RequestFacts(
             isHead: method == .head, isConnect: method == .connect, isUpgrade: isUpgrade,
-            expectsClose: expectsClose)
+            expectsClose: expectsClose, isFinished: false)
         head = .head
         informationalCount = 0
-        isRequestFinished = false
         objection = nil
         responseStarted = false
         keepAliveHint = KeepAliveHint()
@@ -76,7 +74,7 @@ package struct HTTP1Connection: Sendable {
 
     /// The last byte of the request has gone out.
     package mutating func requestFinished() {
-        isRequestFinished = true
+        asked.isFinished = true
     }
 
     // MARK: Responses
@@ -145,7 +143,7 @@ package struct HTTP1Connection: Sendable {
         switch state {
         case .ending: return finish(trailers: nil, hasMoreInput: false)
         case .untilClose:
-            closeReason = isRequestFinished ? .closeDelimited : .requestUnfinished
+            closeReason = asked.isFinished ? .closeDelimited : .requestUnfinished
             state = .closed
             return .end(trailers: nil)
         case .idle:
@@ -230,7 +228,7 @@ package struct HTTP1Connection: Sendable {
     /// Ends the exchange; more input behind a complete response is never taken for the next one.
     private mutating func finish(trailers: HTTPFields?, hasMoreInput: Bool) -> HTTP1Event {
         closeReason =
-            if !isRequestFinished { .requestUnfinished } else if let objection { objection } else {
+            if !asked.isFinished { .requestUnfinished } else if let objection { objection } else {
                 hasMoreInput ? .unsolicitedBytes : nil
             }
         state = closeReason == nil ? .idle : .closed

@@ -43,7 +43,7 @@ struct RequestFieldPlan {
     /// which is about the message.
     private static func sends(_ field: HTTPField, _ role: FieldRole, _ listed: [String]) -> Bool {
         switch role {
-        case .connection, .keepAlive, .hopByHop: false
+        case .connection, .keepAlive, .upgrade, .hopByHop: false
         case .te: field.value.lowercased() == "trailers"
         case .plain, .host, .contentLength, .transferEncoding:
             listed.isEmpty || !listed.contains(field.name.canonicalName)

@@ -87,6 +87,44 @@ package final class StreamSocket: Sendable {
         }
     }
 
+    /// Writes two pieces, one behind the other, with one system call; as `write(_:)` otherwise.
+    package func write(_ first: RawSpan, _ second: RawSpan) throws(SystemError) -> Int {
+        while true {
+            let count = unsafe first.withUnsafeBytes { first in
+                unsafe second.withUnsafeBytes { second in
+                    unsafe gather(first, second)
+                }
+            }
+            if count >= 0 { return count }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return 0
+            default: throw SystemError(call: "sendmsg")
+            }
+        }
+    }
+
+    /// `sendmsg` rather than `writev`, which would raise SIGPIPE.
+    private func gather(
+        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer
+    ) -> Int {
+        // The kernel reads through these pointers and never writes, whatever their type says.
+        let pieces = unsafe [
+            iovec(
+                iov_base: UnsafeMutableRawPointer(mutating: first.baseAddress),
+                iov_len: first.count),
+            iovec(
+                iov_base: UnsafeMutableRawPointer(mutating: second.baseAddress),
+                iov_len: second.count),
+        ]
+        return unsafe pieces.withUnsafeBufferPointer { pieces in
+            var message = unsafe msghdr()
+            unsafe message.msg_iov = UnsafeMutablePointer(mutating: pieces.baseAddress)
+            unsafe message.msg_iovlen = pieces.count
+            return unsafe sendmsg(descriptor.number, &message, Int32(MSG_NOSIGNAL))
+        }
+    }
+
     /// Ends our side: the peer reads an end of stream.
     package func shutdownWriting() {
         shutdown(descriptor.number, Int32(SHUT_WR))

@@ -86,13 +86,22 @@ extension Engine {
         }
         var reuse = request.reuse
         var replays = 0
+        var omitsExpectation = false
         while true {
             let lease = try await lease(request, reuse, started, story)
+            try refuseTrailers(of: request, on: lease)
             let exchange = Exchange(request, started: started, story: story)
+            exchange.omitsExpectation = omitsExpectation
             story?.started(on: lease)
             lease.connection.start(exchange, isReused: lease.isReused)
             do throws(TransportError) {
                 let head = try await exchange.nextHead()
+                if !lease.connection.isHTTP2, exchange.mayDropExpectation(after: head) {
+                    // RFC 9110, section 10.1.1: repeat the request without the expectation.
+                    exchange.abandon()
+                    omitsExpectation = true
+                    continue
+                }
                 return Response(
                     head, exchange, lease, replays: replays, exchangeID: story?.number)
             } catch {
@@ -106,6 +115,19 @@ extension Engine {
                 if reuse == .pooled, error.replay != .refusedByPeer { reuse = .fresh }
             }
         }
+    }
+
+    /// HTTP/2 does not send a request's trailers yet, and dropping them in silence would be worse.
+    private func refuseTrailers(
+        of request: OutgoingRequest, on lease: ConnectionPool.Lease
+    ) throws(TransportError) {
+        guard lease.connection.isHTTP2, request.body.trailers != nil else { return }
+        pool.giveBack(lease)
+        let invalid = InvalidRequest(field: "trailers", reason: "are sent on HTTP/1.1 alone")
+        var error = TransportError(
+            .invalidRequest(invalid), phase: .request, message: invalid.description)
+        error.route = request.route
+        throw error
     }
 
     /// Waits for a connection no longer than the tuning and the request's own deadline allow.

@@ -17,6 +17,10 @@ package final class Exchange: @unchecked Sendable {
     private let story: ExchangeStory?
     /// The HTTP/2 stream that carries it; touched only on its connection's loop.
     var stream: HTTP2StreamID?
+    /// Whether `Expect: 100-continue` was refused before and now stays out of the head.
+    ///
+    /// Set before the exchange starts.
+    var omitsExpectation = false
     /// What its deadlines hang on; touched only on its connection's loop.
     var timers = ExchangeTimers()
 
@@ -46,6 +50,8 @@ package final class Exchange: @unchecked Sendable {
         var isReused = false
         /// Whether any byte of the request may have left.
         var hasStarted = false
+        /// Whether the body has begun to go out, or its producer to run.
+        var hasBodyStarted = false
         /// Whether any byte of a response has come.
         var hasResponse = false
         /// Whether the final head has come.
@@ -195,6 +201,23 @@ extension Exchange {
 
     func requestStarted() {
         lock.withLock { progress.hasStarted = true }
+    }
+
+    func bodyStarted() {
+        lock.withLock { progress.hasBodyStarted = true }
+    }
+
+    /// A response has begun, though no head may be complete yet.
+    func responseStarted() {
+        lock.withLock { progress.hasResponse = true }
+    }
+
+    /// Whether the peer refused the expectation alone, and the request can go out without it.
+    func mayDropExpectation(after head: HTTPResponse) -> Bool {
+        guard head.status.code == 417, request.expectsContinue, !omitsExpectation else {
+            return false
+        }
+        return request.body.isReplayable || lock.withLock { !progress.hasBodyStarted }
     }
 
     func bodySent(_ count: Int) {
@@ -347,6 +370,8 @@ struct ChunkQueue {
 
 extension Exchange {
     var isAwaitingHead: Bool { lock.withLock { outcome == nil && !progress.hasHead } }
+    /// Bytes of the request's body given to the connection.
+    package var bytesSentSoFar: UInt64 { lock.withLock { progress.bytesSent } }
     var bytesReceivedSoFar: UInt64 { lock.withLock { progress.bytesReceived } }
     /// Whether the body is awaited from the peer, not held up by a slow consumer.
     var isReadingBody: Bool { lock.withLock { progress.hasHead && !isPaused && chunks.isEmpty } }

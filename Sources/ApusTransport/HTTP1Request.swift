@@ -17,6 +17,24 @@ extension OutgoingRequest {
         return [.proxyAuthorization: credentials.basicAuthorization]
     }
 
+    /// Whether the body waits for a 100, because the caller's `Expect` says so.
+    var expectsContinue: Bool { !body.isEmpty && hasExpectation }
+
+    /// The head as it goes out, without an expectation that was refused, or that has no body to
+    /// wait for (RFC 9110, section 10.1.1).
+    func http1Head(omitsExpectation: Bool) -> HTTPRequest {
+        guard hasExpectation, omitsExpectation || body.isEmpty else { return head }
+        var head = head
+        head.headerFields[.expect] = nil
+        return head
+    }
+
+    private var hasExpectation: Bool {
+        head.headerFields.contains {
+            $0.name == .expect && $0.value.lowercased() == "100-continue"
+        }
+    }
+
     /// Whether a proxy forwards the request instead of tunnelling it.
     private var isForwarded: Bool { route.isForwarded }
 }

@@ -28,6 +28,9 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         case end
     }
 
+    /// What is encrypted before the socket is asked again.
+    private static let maxEncryptedAtOnce = 256 * 1024
+
     let loop: EventLoop
     let remoteAddress: SocketAddress
     /// Held strongly, so that reading needs no side table; let go when the wire closes.
@@ -46,6 +49,8 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     /// Plaintext that arrived behind a handshake, and is read before anything else.
     private var leftOver: [UInt8] = []
     private var isHungUp = false
+    /// The socket took less than was offered without keeping the rest here.
+    private var isSocketFull = false
 
     /// Whether a read may give something: edge-triggered readiness is told only once.
     private(set) var mayHaveInput = false
@@ -66,7 +71,9 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
 
     var isOpen: Bool { socket != nil }
     /// Whether nothing waits for the socket, so that more may be handed over.
-    var isWritable: Bool { unsentStart == unsent.count && sendError == nil && isOpen }
+    var isWritable: Bool {
+        unsentStart == unsent.count && !isSocketFull && sendError == nil && isOpen
+    }
     var unsentCount: Int { unsent.count - unsentStart }
 
     func readinessChanged(_ readiness: Readiness) {
@@ -76,6 +83,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
             owner?.wireReadable()
         }
         guard !readiness.isDisjoint(with: .writable), isOpen else { return }
+        isSocketFull = false
         if unsentStart < unsent.count { sendUnsent() }
         if isWritable { owner?.wireWritable() }
     }
@@ -163,6 +171,63 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     /// Encrypts and sends; what the socket does not take now is kept and sent when it does.
     func send(_ bytes: RawSpan) {
         lower(bytes, through: layers.count - 1)
+    }
+
+    /// Sends a short piece, and behind it as much of a long one as goes out now.
+    ///
+    /// In the clear one system call takes both and nothing of the body is copied, so what the
+    /// socket does not take stays with the caller until `wireWritable`.
+    /// - Returns: how much of `body` was taken; 0 too when sending fails or failed before.
+    func send(_ head: RawSpan, _ body: Bytes) -> Int {
+        guard sendError == nil, isOpen else { return 0 }
+        guard layers.isEmpty else { return sendEncrypted(head, body) }
+        guard unsentStart == unsent.count else {
+            unsent.append(copying: head)
+            return 0
+        }
+        let sent = body.withSpan { write(head, $0) }
+        guard sent < head.byteCount else { return sent - head.byteCount }
+        if sendError == nil { unsent.append(copying: head.extracting(droppingFirst: sent)) }
+        return 0
+    }
+
+    /// Both pieces through the layers, in one write when there is one layer.
+    private func sendEncrypted(_ head: RawSpan, _ body: Bytes) -> Int {
+        let piece = body.prefix(Wire.maxEncryptedAtOnce)
+        let scratch = loop.scratch
+        guard layers.count == 1 else {
+            if !head.isEmpty { send(head) }
+            piece.withSpan { send($0) }
+            return piece.count
+        }
+        scratch.ciphertext.removeAll(keepingCapacity: true)
+        guard encrypt(head, with: layers[0], into: &scratch.ciphertext),
+            piece.withSpan({ encrypt($0, with: layers[0], into: &scratch.ciphertext) })
+        else { return 0 }
+        sendRaw(unsafe scratch.ciphertext.span.bytes)
+        return piece.count
+    }
+
+    /// Writes until the socket is full; how many bytes of both together it took.
+    private func write(_ first: RawSpan, _ second: RawSpan) -> Int {
+        let total = first.byteCount + second.byteCount
+        var sent = 0
+        while sent < total, let socket {
+            do throws(SystemError) {
+                let count = try socket.write(
+                    first.extracting(droppingFirst: min(sent, first.byteCount)),
+                    second.extracting(droppingFirst: max(0, sent - first.byteCount)))
+                guard count > 0 else {
+                    isSocketFull = true
+                    return sent
+                }
+                sent += count
+            } catch {
+                sendError = error
+                return sent
+            }
+        }
+        return sent
     }
 
     /// Takes bytes down through layer `index` and those below, then to the socket.

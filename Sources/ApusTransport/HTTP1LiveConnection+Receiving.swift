@@ -1,0 +1,142 @@
+import ApusCore
+import ApusHTTP1
+import ApusSocket
+import HTTPTypes
+
+/// Reads in a row before others on the loop have their turn.
+private let maxReadsInRow = 1
+/// How long an unwanted body is read.
+private let drainTime = Duration.milliseconds(50)
+
+// How a response comes in: bytes through the machine into the exchange, and what follows its end.
+extension HTTP1LiveConnection {
+    /// Reads while there is something to read and somebody takes it.
+    func readInput() {
+        var reads = 0
+        // After sending has failed nothing more can come, so all that came is read, ready or not.
+        while wire.mayHaveInput || wire.sendError != nil, !isPaused, wire.isOpen {
+            guard reads < maxReadsInRow else {
+                return loop.execute { self.assumeIsolated { $0.readInput() } }
+            }
+            reads += 1
+            do throws(WireError) {
+                switch try wire.read({ bytesReceived($0) }) {
+                case .progress: continue
+                case .wouldBlock:
+                    guard let error = wire.sendError else { return }
+                    return end(.transportError, .reset, error.description)
+                case .end: return peerEnded()
+                }
+            } catch {
+                return wireFailed(error)
+            }
+        }
+    }
+
+    private func bytesReceived(_ bytes: RawSpan) {
+        var offset = 0
+        // Told once, at the end: by then the connection may be free for the caller's next request.
+        let exchange = exchange
+        defer { exchange?.wake() }
+        do throws(HTTP1Error) {
+            while wire.isOpen, let event = try machine.nextEvent(in: bytes, offset: &offset) {
+                handle(event, in: bytes)
+            }
+        } catch {
+            guard self.exchange != nil || drain != nil else {
+                return end(.unsolicitedBytes, .malformed, error.rule)
+            }
+            end(.protocolViolation, TransportError.Kind(error), error.rule)
+        }
+    }
+
+    private func handle(_ event: HTTP1Event, in bytes: RawSpan) {
+        switch event {
+        case .informational(let response): informationalReceived(response)
+        case .head(let response, _): headReceived(response)
+        case .body(let range):
+            guard drain == nil else { return drained(range.count) }
+            let goesOn = exchange?.bodyReceived(Bytes(copying: bytes.extracting(range))) ?? true
+            isPaused = !goesOn
+        case .end(let trailers): responseEnded(trailers)
+        case .upgraded: end(.protocolViolation, .malformed, "a 101 that nobody asked for")
+        }
+    }
+
+    private func informationalReceived(_ response: HTTPResponse) {
+        exchange?.informationalReceived(response)
+        guard response.status.code == 100, let exchange, case .held = outgoing else { return }
+        // Not at once: this runs within a read, which TLS does not let a write interrupt.
+        loop.execute { self.assumeIsolated { $0.releaseBody(of: exchange) } }
+    }
+
+    /// A refusal makes the rest of the upload pointless, and a final answer instead of a 100 means
+    /// that the body is not wanted (RFC 9110, section 10.1.1).
+    private func headReceived(_ response: HTTPResponse) {
+        if case .held = outgoing { stopUpload() }
+        if response.status.code >= 400 { stopUpload() }
+        exchange?.headReceived(response)
+    }
+
+    // MARK: The end of a response
+
+    func responseEnded(_ trailers: HTTPFields?) {
+        stopUpload()
+        isPaused = false
+        keeper.sessionsReceived(from: wire, on: self)
+        // An answer before the whole request had left: what the peer makes of the rest is unknown.
+        let isEarly = wire.unsentCount > 0 || wire.sendError != nil
+        let reason = machine.closeReason ?? (isEarly ? .requestUnfinished : nil)
+        if let drain {
+            loop.cancel(drain.timer)
+            self.drain = nil
+            return free(reason)
+        }
+        guard let exchange else { return }
+        self.exchange = nil
+        exchange.timers.stop(on: loop)
+        let oneShot: CloseReason? = exchange.request.reuse == .oneShot ? .notPooled : nil
+        free(reason ?? oneShot)
+        exchange.responseEnded(trailers: trailers)
+    }
+
+    /// Back to the pool, or closed when there is a reason to.
+    private func free(_ reason: CloseReason?) {
+        if let reason {
+            wire.close()
+            return keeper.closed(self, reason: reason)
+        }
+        if let timeout = machine.keepAliveHint.timeout {
+            keeper.idleTimeHinted(self, max(.zero, timeout - tuning.keepAliveMargin))
+        }
+        keeper.released(self)
+    }
+
+    // MARK: Consumers that are slow or gone
+
+    func resumeReading(for exchange: Exchange) {
+        guard self.exchange === exchange, isPaused else { return }
+        isPaused = false
+        readInput()
+    }
+
+    /// Reads on without a reader, in the hope that the response ends soon.
+    func drainResponse(of exchange: Exchange) {
+        self.exchange = nil
+        exchange.timers.stop(on: loop)
+        let deadline = Deadline.now().advanced(by: drainTime)
+        let timer = loop.schedule(at: deadline) { [weak self] in
+            self?.assumeIsolated { $0.end(.responseUnfinished, .cancelled, "dropped") }
+        }
+        drain = Drain(bytesLeft: exchange.request.limits.drainBytes, timer: timer)
+        isPaused = false
+        readInput()
+    }
+
+    private func drained(_ count: Int) {
+        guard var drain else { return }
+        drain.bytesLeft -= count
+        self.drain = drain
+        if drain.bytesLeft < 0 { end(.responseUnfinished, .cancelled, "dropped") }
+    }
+}

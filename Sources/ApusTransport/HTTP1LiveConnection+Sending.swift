@@ -1,0 +1,240 @@
+import ApusCore
+import ApusHTTP1
+import ApusSocket
+import HTTPTypes
+
+/// A body up to this size leaves in one write with its head, however many pieces it has.
+private let maxJoinedBody = 32 * 1024
+/// What is offered to the socket at once.
+///
+/// More would keep the kernel copying while what the peer acknowledges waits for it.
+private let maxOffered = 1024 * 1024
+
+// How a request goes out: its head, then as much of its body as the socket takes, piece by piece.
+extension HTTP1LiveConnection {
+    func begin(_ exchange: Exchange, isReused: Bool) {
+        guard wire.isOpen else {
+            return exchange.failed(
+                .reset, phase: .send, "the connection had closed before the request left",
+                replay: .notSent)
+        }
+        precondition(self.exchange == nil, "two exchanges at once on an HTTP/1.1 connection")
+        guard exchange.begin(on: self, isReused: isReused) else { return keeper.released(self) }
+        self.exchange = exchange
+        let request = exchange.request
+        let framing = RequestFraming(for: request)
+        let scratch = loop.scratch
+        scratch.plaintext.removeAll(keepingCapacity: true)
+        do throws(InvalidRequest) {
+            try RequestEncoder.appendHead(
+                of: request.http1Head(omitsExpectation: exchange.omitsExpectation),
+                target: request.http1Target, framing: framing,
+                connection: request.reuse == .oneShot ? .close : .keepAlive,
+                additional: request.proxyFields, to: &scratch.plaintext)
+        } catch {
+            self.exchange = nil
+            exchange.failed(.invalidRequest(error), phase: .request, "\(error)")
+            return keeper.released(self)
+        }
+        machine.requestStarted(
+            method: request.head.method, expectsClose: request.reuse == .oneShot, isUpgrade: false)
+        exchange.requestStarted()
+        if request.hasTimeouts { startTimers(of: exchange) }
+        if request.expectsContinue, !exchange.omitsExpectation {
+            holdBody(of: exchange)
+            wire.send(unsafe scratch.plaintext.span.bytes)
+        } else {
+            sendHead(of: exchange)
+        }
+        sendBody()
+    }
+
+    /// Sends the head, and with it as much of a body at hand as goes out in the same write.
+    private func sendHead(of exchange: Exchange) {
+        let scratch = loop.scratch
+        guard case .segments(let segments) = exchange.request.body.content,
+            let length = exchange.request.body.length
+        else {
+            wire.send(unsafe scratch.plaintext.span.bytes)
+            return startBody(of: exchange)
+        }
+        exchange.bodyStarted()
+        guard length <= maxJoinedBody else {
+            return unsafe send(segments[...], behind: scratch.plaintext.span.bytes)
+        }
+        for segment in segments { segment.withSpan { scratch.plaintext.append(copying: $0) } }
+        exchange.bodySent(Int(length))
+        finishRequest()
+        wire.send(unsafe scratch.plaintext.span.bytes)
+    }
+
+    /// Makes the body ready to go out behind a head that has left.
+    private func startBody(of exchange: Exchange) {
+        exchange.bodyStarted()
+        let body = exchange.request.body
+        if case .segments(let segments) = body.content, body.length != nil {
+            outgoing = .segments(segments[...])
+            return
+        }
+        let pump = UploadPump(maxBuffered: exchange.request.limits.uploadBufferBytes)
+        outgoing = .pump(pump, remaining: body.length)
+        pump.start(body.content) { [weak self, weak exchange] in
+            guard let self, let exchange else { return }
+            self.uploadReady(exchange)
+        }
+    }
+
+    // MARK: Expect: 100-continue
+
+    /// Keeps the body back until the peer wants it, or has said nothing for so long.
+    private func holdBody(of exchange: Exchange) {
+        let deadline = Deadline.now().advanced(by: tuning.continueTimeout)
+        let timer = loop.schedule(at: deadline) { [weak self, weak exchange] in
+            guard let self, let exchange else { return }
+            self.assumeIsolated { $0.releaseBody(of: exchange) }
+        }
+        outgoing = .held(timer)
+    }
+
+    /// The peer wants the body, or had time enough to refuse it (RFC 9110, section 10.1.1).
+    func releaseBody(of exchange: Exchange) {
+        guard self.exchange === exchange, case .held(let timer) = outgoing else { return }
+        loop.cancel(timer)
+        startBody(of: exchange)
+        sendBody()
+    }
+
+    // MARK: The body
+
+    /// Hands over as much of the body as the wire takes.
+    func sendBody() {
+        guard exchange != nil else { return }
+        var goesOn = true
+        while goesOn, wire.isWritable {
+            switch outgoing {
+            case .nothing, .held: return
+            case .segments(let segments): send(segments)
+            case .pump(let pump, let remaining):
+                goesOn = send(pump.next(), remaining: remaining, from: pump)
+            }
+        }
+        if wire.sendError != nil { sendingFailed() }
+    }
+
+    /// Sends pieces at hand, the first of them together with the head.
+    private func send(_ segments: ArraySlice<Bytes>, behind head: RawSpan = RawSpan()) {
+        // The state must not hold the pieces too, or taking one off would copy them all.
+        outgoing = .nothing
+        var rest = segments
+        var head = head
+        while wire.isWritable, let piece = rest.first {
+            let count = wire.send(head, piece.prefix(maxOffered))
+            head = RawSpan()
+            exchange?.bodySent(count)
+            if count < piece.count {
+                rest[rest.startIndex] = piece.dropFirst(count)
+            } else {
+                rest.removeFirst()
+            }
+        }
+        if rest.isEmpty { finishRequest() } else { outgoing = .segments(rest) }
+    }
+
+    /// Sends what a producer gave; `false` when there is nothing to go on with now.
+    private func send(_ next: UploadPump.Next, remaining: UInt64?, from pump: UploadPump) -> Bool {
+        switch next {
+        case .later: return false
+        case .bytes(let bytes):
+            guard let remaining else {
+                sendChunk(bytes)
+                return true
+            }
+            guard UInt64(bytes.count) <= remaining else {
+                failUpload("has more bytes than its declared length")
+                return false
+            }
+            outgoing = .pump(pump, remaining: remaining - UInt64(bytes.count))
+            bytes.withSpan { wire.send($0) }
+            exchange?.bodySent(bytes.count)
+            // The answer may come before the producer says that it is done.
+            if UInt64(bytes.count) == remaining { machine.requestFinished() }
+            return true
+        case .end:
+            if let remaining, remaining > 0 {
+                failUpload("ended \(remaining) bytes before its declared length")
+                return false
+            }
+            if remaining == nil, !sendLastChunk() { return false }
+            finishRequest()
+            return false
+        case .failed(let message):
+            failUpload(message)
+            return false
+        }
+    }
+
+    private func sendChunk(_ bytes: Bytes) {
+        let scratch = loop.scratch
+        scratch.plaintext.removeAll(keepingCapacity: true)
+        RequestEncoder.appendChunkHead(size: bytes.count, to: &scratch.plaintext)
+        bytes.withSpan { scratch.plaintext.append(copying: $0) }
+        RequestEncoder.appendChunkEnd(to: &scratch.plaintext)
+        wire.send(unsafe scratch.plaintext.span.bytes)
+        exchange?.bodySent(bytes.count)
+    }
+
+    /// Ends a chunked body; `false` when its trailers cannot be sent, which ends the exchange.
+    private func sendLastChunk() -> Bool {
+        let scratch = loop.scratch
+        scratch.plaintext.removeAll(keepingCapacity: true)
+        do throws(InvalidRequest) {
+            try RequestEncoder.appendLastChunk(
+                trailers: exchange?.request.body.trailers?() ?? [:], to: &scratch.plaintext)
+        } catch {
+            end(.requestUnfinished, .invalidRequest(error), error.description)
+            return false
+        }
+        wire.send(unsafe scratch.plaintext.span.bytes)
+        return true
+    }
+
+    private func finishRequest() {
+        outgoing = .nothing
+        machine.requestFinished()
+        exchange?.timings.sent()
+    }
+
+    private func failUpload(_ message: String) {
+        let invalid = InvalidRequest(field: "body", reason: message)
+        end(.requestUnfinished, .invalidRequest(invalid), invalid.description)
+    }
+
+    // MARK: Giving up
+
+    /// Sends no more of the body, and cancels its producer.
+    func stopUpload() {
+        switch outgoing {
+        case .nothing, .segments: break
+        case .held(let timer): loop.cancel(timer)
+        case .pump(let pump, _): pump.stop()
+        }
+        outgoing = .nothing
+    }
+
+    /// A parsed response beats a broken pipe: what the peer had said is read to its end.
+    ///
+    /// From now on reading goes on until it says that there is nothing more, which ends the
+    /// connection (`readInput`).
+    private func sendingFailed() {
+        stopUpload()
+        readInput()
+    }
+
+    /// Whether something of the body is ready to go out, or has not left.
+    var isSending: Bool {
+        switch outgoing {
+        case .nothing, .held: wire.unsentCount > 0
+        case .segments, .pump: true
+        }
+    }
+}

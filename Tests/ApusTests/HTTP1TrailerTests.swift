@@ -1,0 +1,64 @@
+import Apus
+import Loopback
+import Testing
+
+/// Trailers behind a request's body: sent on HTTP/1.1, refused where they would be lost.
+@Suite struct HTTP1TrailerTests {
+    private static let checksum = HTTPField.Name("X-Checksum") ?? .eTag
+
+    @Test(arguments: ["at hand", "empty", "streamed"])
+    func trailersFollowTheBody(_ kind: String) async throws {
+        let wire = kind == "empty" ? "" : "5\r\nhello\r\n"
+        let expected = wire + "0\r\nX-Checksum: 42\r\n\r\n"
+        let script: [ScriptedPeer.Step] =
+            [
+                .expectHead, .expectBytes(expected.utf8.count),
+                .sendText("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+            ] + FaultStand.goodExchange + [.readUntilEnd]
+        try await withFaultStand([script]) { stand in
+            let body =
+                switch kind {
+                case "at hand": RequestBody.bytes(Bytes("hello"))
+                case "empty": RequestBody.empty
+                default: RequestBody.stream { Pieces([Bytes("hello")]) }
+                }
+            let response = try await stand.engine.send(
+                stand.request(.post), body: body.withTrailers { [Self.checksum: "42"] })
+            #expect(response.status == .ok)
+            let sent = stand.peer.transcript(0).text
+            #expect(sent.contains("Transfer-Encoding: chunked\r\n"))
+            #expect(!sent.contains("Content-Length"))
+            #expect(sent.hasSuffix("\r\n\r\n" + expected))
+            try await stand.expectGoodExchange(onConnection: 0)
+        }
+    }
+
+    @Test(arguments: ["Content-Length", "Transfer-Encoding", "Host"])
+    func aTrailerThatFramesIsRefused(_ name: String) async throws {
+        try await withFaultStand([[.expectHead, .readUntilEnd]]) { stand in
+            let field = try #require(HTTPField.Name(name))
+            let body = RequestBody.bytes(Bytes("hello")).withTrailers { [field: "5"] }
+            let error = await transportError {
+                _ = try await stand.engine.send(stand.request(.post), body: body)
+            }
+            #expect(error?.kind.name == "invalidRequest")
+            #expect(!stand.peer.transcript(0).text.contains("0\r\n\r\n"))
+            try await stand.expectGoodExchange(onConnection: 1)
+        }
+    }
+
+    @Test(arguments: [Way.http2OverTLS, .http2PriorKnowledge])
+    func trailersAreRefusedOnHTTP2(_ way: Way) async throws {
+        try await withStand(way) { stand in
+            let body = RequestBody.bytes(Bytes("hello")).withTrailers { [Self.checksum: "42"] }
+            let error = await transportError {
+                _ = try await stand.client.send(.post(stand.url("/sink")), body: body)
+            }
+            #expect(error?.kind.name == "invalidRequest")
+            #expect(error?.replay == .notSent)
+            #expect(stand.server.counters.requests == 0)
+            let next = try await stand.get("/bytes/10")
+            #expect(next.status == .ok)
+        }
+    }
+}
