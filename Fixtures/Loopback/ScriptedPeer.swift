@@ -11,9 +11,14 @@ package final class ScriptedPeer: Sendable {
         case expectHead
         /// Reads until so many bytes have come since the last expectation was met.
         case expectBytes(Int)
+        /// Reads until the function finds what it wants in the bytes since the last expectation was
+        /// met, and says where that ends.
+        case expect(@Sendable (UnsafeRawBufferPointer) -> Int?)
         /// Sends these bytes, through TLS after `startTLS`.
         case send([UInt8])
         case sendText(String)
+        /// Sends what the function makes of everything received.
+        case reply(@Sendable ([UInt8]) -> [UInt8])
         /// Sends each byte by itself.
         case sendByteByByte([UInt8])
         /// Sends bytes past TLS.
@@ -189,9 +194,11 @@ private struct ScriptActor {
     /// Whether the next step may follow.
     mutating func perform(_ step: ScriptedPeer.Step) -> Bool {
         switch step {
-        case .expectHead, .expectBytes: return expect(step)
+        case .expectHead, .expectBytes, .expect: return expect(step)
         case .send(let bytes): return send(bytes)
         case .sendText(let text): return send(Array(text.utf8))
+        case .reply(let make):
+            return send(make(stage.withLock { $0.connections[index]?.received ?? [] }))
         case .sendByteByByte(let bytes): return bytes.allSatisfy { send([$0]) }
         case .sendRaw(let bytes): return channel.sendRaw(bytes)
         case .startTLS(let files, let protocols): return startTLS(files, protocols)
@@ -238,6 +245,7 @@ private struct ScriptActor {
                     if case .expectBytes(let count) = step {
                         return rest.count >= count ? count : nil
                     }
+                    if case .expect(let find) = step { return find(rest) }
                     return RequestHead.length(in: rest)
                 }
             }

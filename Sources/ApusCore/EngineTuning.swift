@@ -218,6 +218,9 @@ extension EngineTuning {
         ///
         /// Default 10 s.
         public var deadAfter: Duration = .seconds(10)
+        /// The number of a connection's first stream; another than 1 shows what happens when the
+        /// numbers run out.
+        package var firstStream: Int32 = 1
 
         public init() {}
     }

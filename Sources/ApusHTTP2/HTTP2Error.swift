@@ -35,7 +35,7 @@ package struct HTTP2Error: Error, Sendable, Hashable {
     }
 }
 
-/// The error codes that this layer itself sends (RFC 9113, section 7).
+/// The error codes that this layer sends or understands (RFC 9113, section 7).
 enum ErrorCode {
     static let noError: UInt32 = 0x0
     static let protocolError: UInt32 = 0x1
@@ -43,4 +43,5 @@ enum ErrorCode {
     static let flowControlError: UInt32 = 0x3
     static let refusedStream: UInt32 = 0x7
     static let enhanceYourCalm: UInt32 = 0xB
+    static let http11Required: UInt32 = 0xD
 }

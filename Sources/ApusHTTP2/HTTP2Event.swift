@@ -61,6 +61,8 @@ package enum StreamFailure: Sendable, Hashable {
         return switch self {
         case .notSent: .notSent
         case .refused, .aboveLastStreamID: .refusedByPeer
+        // What wants HTTP/1.1 was not acted on over HTTP/2 (RFC 9113, section 7).
+        case .reset(code: ErrorCode.http11Required): .refusedByPeer
         case .reset, .malformed, .tooLarge, .connectionLost: .unknown
         }
     }

@@ -67,6 +67,7 @@ extension HTTP2Session {
         guard let stream = stream(id), stream.progress == .body else { return }
         stream.unconsumedCount += bytes.count
         events.append(bytes, on: id)
+        bodyMeasured(bytes.count, on: stream)
     }
 
     /// The last DATA frame of an open stream.
@@ -95,6 +96,7 @@ extension HTTP2Session {
     func pingAnswered(_ number: UInt64) {
         guard number == pingInFlight else { return }
         pingInFlight = nil
+        roundTripEnded()
         events.append(.pingAcknowledged)
     }
 

@@ -32,10 +32,12 @@ extension HTTP2Session {
         endAllStreams()
     }
 
-    /// Tells the time, for the bounds on PING and SETTINGS, which are rates.
+    /// Tells the time, for the bounds on PING and SETTINGS, which are rates, and for the pauses
+    /// between measurements of the round trip.
     ///
     /// Without it those two are bound by nghttp2's 1,000 unanswered frames alone.
     package func timePassed(now: Deadline) {
+        self.now = now
         census.timePassed(now: now)
     }
 

@@ -38,6 +38,9 @@ package final class HTTP2Session {
     /// Where gathering into `ready` stops, looked at by the DATA callback.
     var readyLimit = 0
     var census = FrameCensus()
+    var measurement = WindowMeasurement()
+    /// The instant last told.
+    var now: Deadline?
     var section: FieldSection
     var request = RequestSection()
     /// What ended the connection; nothing enters nghttp2 once it is set.
@@ -144,7 +147,7 @@ extension HTTP2Session {
         }
         if result == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE.rawValue { throw refusal() }
         try check(result)
-        let stream = HTTP2Stream(id: result)
+        let stream = HTTP2Stream(id: result, window: tuning.streamWindow)
         if !hasBody { stream.outgoing.finish(trailers: nil) }
         streams[result] = stream
         return result

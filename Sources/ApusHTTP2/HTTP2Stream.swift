@@ -23,9 +23,14 @@ final class HTTP2Stream {
     var informationalCount = 0
     /// Bytes of the body delivered and not yet reported as consumed: the most that may be credited.
     var unconsumedCount = 0
+    /// How much the peer may send ahead of what is consumed.
+    var window: Int
+    /// Bytes of the body since the current or last measurement of a round trip began.
+    var roundTripCount = 0
     var outgoing = OutgoingBody()
 
-    init(id: HTTP2StreamID) {
+    init(id: HTTP2StreamID, window: Int) {
         self.id = id
+        self.window = window
     }
 }

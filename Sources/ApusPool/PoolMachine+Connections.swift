@@ -34,6 +34,14 @@ extension PoolMachine {
         return actions
     }
 
+    /// What the route's peer was last known to allow on one connection; `nil` when that is not
+    /// known, or was nothing at all.
+    package func knownCapacity(for connection: ConnectionID) -> Int? {
+        guard let slot = find(connection) else { return nil }
+        let route = routes[slots[slot].route]
+        return route.multiplexes && route.expectedCapacity != .max ? route.expectedCapacity : nil
+    }
+
     /// A dial failed, and with it the waiter that it was meant for.
     ///
     /// When that waiter was served otherwise meanwhile, nobody fails.

@@ -141,8 +141,11 @@ final class ConnectionPool: @unchecked Sendable {
         step { pool in
             pool.dials[connection.id] = nil
             pool.connections[connection.id] = connection
+            // A peer that was heard before will allow what it did then, until it says otherwise.
+            // One exchange alone would make it a connection that is not shared.
+            let known = pool.machine.knownCapacity(for: connection.id).map { max(2, $0) }
             return pool.machine.connectionEstablished(
-                connection.id, capacity: connection.capacity, now: .now())
+                connection.id, capacity: min(connection.capacity, known ?? .max), now: .now())
         }
     }
 
@@ -316,6 +319,14 @@ extension ConnectionPool: ConnectionKeeper {
         observer?.observe(
             .connectionDraining(connection: connection.id.rawValue, reason: reason))
         step { $0.machine.drain(connection.id, reason: reason, now: .now()) }
+    }
+
+    func suspected(_ connection: any LiveConnection) {
+        step { $0.machine.connectionSuspected(connection.id, now: .now()) }
+    }
+
+    func trusted(_ connection: any LiveConnection) {
+        step { $0.machine.connectionTrusted(connection.id, now: .now()) }
     }
 
     func closed(_ connection: any LiveConnection, reason: CloseReason) {

@@ -19,6 +19,7 @@ package final class Engine: Sendable {
     /// The last exchange's number; counted only for an observer.
     private let lastExchange = Atomic<UInt64>(0)
     private let replays = Atomic<Int>(0)
+    private let http1Routes = HTTP1Routes()
 
     /// Checks the tuning, makes the loops, and starts their threads, unless a group lends its own.
     ///
@@ -78,14 +79,16 @@ package final class Engine: Sendable {
 
 extension Engine {
     /// Sends a request and waits for its head: lease, send, and again where that is proven safe.
-    package func execute(_ request: OutgoingRequest) async throws(TransportError) -> Response {
+    package func execute(_ original: OutgoingRequest) async throws(TransportError) -> Response {
         let started = Deadline.now()
+        var request = http1Routes.adapted(original)
         let story = observer.map { observer in
             let number = lastExchange.add(1, ordering: .relaxed).newValue
             return ExchangeStory(number, request, started: started, to: observer)
         }
         var reuse = request.reuse
         var replays = 0
+        var budget = ReplayBudget(limit: request.limits.replays)
         var omitsExpectation = false
         while true {
             let lease = try await lease(request, reuse, started, story)
@@ -105,14 +108,21 @@ extension Engine {
                 return Response(
                     head, exchange, lease, replays: replays, exchangeID: story?.number)
             } catch {
-                guard replays < request.limits.replays, request.mayReplay(after: error) else {
+                guard request.mayReplay(after: error), budget.take(for: error) else {
                     story?.failed(error)
                     throw error
+                }
+                if error.demandsHTTP1 {
+                    guard let other = http1Routes.demanded(by: request) else {
+                        story?.failed(error)
+                        throw error
+                    }
+                    request = other
                 }
                 replays += 1
                 self.replays.add(1, ordering: .relaxed)
                 story?.replayed(after: error)
-                if reuse == .pooled, error.replay != .refusedByPeer { reuse = .fresh }
+                if reuse == .pooled, !error.mayUsePool { reuse = .fresh }
             }
         }
     }
@@ -148,22 +158,6 @@ extension Engine {
             error.route = request.route
             story?.failed(error)
             throw error
-        }
-    }
-}
-
-extension OutgoingRequest {
-    /// Whether the failure proves that sending again does no harm, and the body can be made again.
-    fileprivate func mayReplay(after error: TransportError) -> Bool {
-        guard body.isReplayable else { return false }
-        switch error.kind {
-        case .reset, .truncated, .h2Stream, .h2GoAway: break
-        default: return false
-        }
-        switch error.replay {
-        case .notSent, .refusedByPeer: return true
-        case .unknown: return error.isReused && error.bytesReceived == 0 && isIdempotent
-        case .responseStarted: return false
         }
     }
 }

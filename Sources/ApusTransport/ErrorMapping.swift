@@ -31,9 +31,10 @@ extension TransportError.Kind {
 
     init(_ failure: StreamFailure) {
         switch failure {
-        case .notSent: self = .h2GoAway(code: 0, lastStreamID: 0)
+        case .notSent: self = .reset
         case .refused: self = .h2Stream(code: 7)
         case .aboveLastStreamID(let code): self = .h2GoAway(code: code, lastStreamID: 0)
+        case .reset(code: 0): self = .truncated
         case .reset(let code): self = .h2Stream(code: code)
         case .malformed: self = .malformed
         case .tooLarge: self = .tooLarge
@@ -65,6 +66,23 @@ extension WireError {
         case .system(let error): (TransportError.Kind(error), error.description)
         case .tls(let error): (TransportError.Kind(error), error.message)
         case .endInHandshake: (.tlsHandshake, "the peer closed the connection in the handshake")
+        }
+    }
+}
+
+extension StreamFailure {
+    /// A sentence for people.
+    var explained: String {
+        switch self {
+        case .notSent: "the connection ended before the request left"
+        case .refused: "the peer refused the stream (REFUSED_STREAM)"
+        case .aboveLastStreamID(let code):
+            "the peer's GOAWAY (\(code)) leaves the stream unprocessed"
+        case .reset(code: 0): "the peer ended the stream before the response was complete"
+        case .reset(let code): "the peer reset the stream (\(code))"
+        case .malformed(let rule): "the response is malformed: \(rule)"
+        case .tooLarge(let what): "the response is too large: \(what)"
+        case .connectionLost: "the connection ended before the response was complete"
         }
     }
 }

@@ -9,15 +9,25 @@ import HTTPTypes
 /// Everything that a tick brings about leaves in one write at the tick's end.
 actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     /// One stream and what it still needs.
-    private struct Stream {
+    struct Stream {
         let exchange: Exchange
+        /// Whether the peer had said how many streams it takes: a refusal then means it.
+        let isWithinLimit: Bool
         var pump: UploadPump?
+    }
+
+    /// What the peer's GOAWAY said.
+    private struct GoAway {
+        let last: HTTP2StreamID
+        let code: UInt32
     }
 
     /// What is gathered for one write.
     private static let writeSize = 64 * 1024
     /// Reads in a row before others on the loop have their turn.
     private static let maxReadsInRow = 1
+    /// Streams refused in a row, none answered between, before the connection takes no more.
+    private static let maxRefusalsInRow = 2
 
     nonisolated let id: ConnectionID
     nonisolated let facts: ConnectionFacts
@@ -27,15 +37,22 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     nonisolated let loop: EventLoop
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    private let wire: Wire
+    let wire: Wire
     private let keeper: any ConnectionKeeper
-    private let session: HTTP2Session
+    let session: HTTP2Session
     private let liveness: HTTP2Liveness
     /// Every stream that is not closed on both sides; those whose exchange has ended keep their
     /// slot.
-    private var streams: [HTTP2StreamID: Stream] = [:]
+    var streams: [HTTP2StreamID: Stream] = [:]
     private var isFlushScheduled = false
-    private var isDraining = false
+    /// Why no more streams are taken; `nil` while they are.
+    private var drainReason: CloseReason?
+    private var goAway: GoAway?
+    /// What ended the connection, for the streams that end with it.
+    private var ending: (kind: TransportError.Kind, message: String)?
+    /// What was wrong with the peer's bytes; acted on once the wire is not reading any more.
+    private var inputError: HTTP2Error?
+    private var refusalsInRow = 0
     private var hasSessions = false
 
     init(
@@ -50,6 +67,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         // A hundred until the peer says otherwise: most allow that many (RFC 9113, section 6.5.2).
         capacity = min(tuning.http2.maxStreamsPerConnection, 100)
         session = try HTTP2Session(tuning.http2, limits: tuning.limits)
+        if tuning.http2.firstStream > 1 { session.skipStreamIDs(to: tuning.http2.firstStream) }
         liveness = HTTP2Liveness(tuning.http2, on: wire.loop)
     }
 
@@ -61,6 +79,12 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
                 connection.session.ping()
                 connection.scheduleFlush()
             }
+        }
+        liveness.suspected = { [weak self] in
+            self?.assumeIsolated { $0.keeper.suspected($0) }
+        }
+        liveness.trusted = { [weak self] in
+            self?.assumeIsolated { $0.keeper.trusted($0) }
         }
         liveness.died = { [weak self] in
             self?.assumeIsolated { $0.end(.timeout, .timeout, "no answer to a PING") }
@@ -118,10 +142,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     // MARK: Sending
 
     private func begin(_ exchange: Exchange, isReused: Bool) {
-        guard wire.isOpen, !isDraining else {
-            exchange.failed(
-                .reset, phase: .send, "the connection took no more streams before the request left",
-                replay: .notSent)
+        guard wire.isOpen, drainReason == nil else {
+            fail(exchange, .notSent)
             return keeper.released(self)
         }
         guard exchange.begin(on: self, isReused: isReused) else { return keeper.released(self) }
@@ -130,6 +152,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         do throws(HTTP2Error) {
             stream = try session.submit(request.head, hasBody: !request.body.isEmpty)
         } catch {
+            if session.isDraining { drain(.exhausted) }
             exchange.failed(
                 TransportError.Kind(error), phase: .request, error.message, replay: .notSent)
             return keeper.released(self)
@@ -137,72 +160,15 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         exchange.stream = stream
         exchange.requestStarted()
         if request.hasTimeouts { startTimers(of: exchange) }
-        streams[stream] = Stream(exchange: exchange)
+        streams[stream] = Stream(exchange: exchange, isWithinLimit: session.hasPeerSettings)
         if streams.count == 1 { liveness.streamsOpened() }
         sendBody(of: exchange, on: stream)
+        // The last stream number was used.
+        if session.isDraining { drain(.exhausted) }
         scheduleFlush()
     }
 
-    private func sendBody(of exchange: Exchange, on stream: HTTP2StreamID) {
-        let body = exchange.request.body
-        guard !body.isEmpty else { return exchange.timings.sent() }
-        switch body.content {
-        case .segments(let segments):
-            for (index, segment) in segments.enumerated() {
-                session.send(segment, endOfBody: index == segments.count - 1, on: stream)
-            }
-        case .stream, .file:
-            let pump = UploadPump(maxBuffered: exchange.request.limits.uploadBufferBytes)
-            streams[stream]?.pump = pump
-            pump.start(body.content) { [weak self, weak exchange] in
-                guard let self, let exchange else { return }
-                self.uploadReady(exchange)
-            }
-        }
-    }
-
-    /// Moves what a producer made into the session, a bounded number of bytes ahead.
-    private func pumpBody(of id: HTTP2StreamID) {
-        guard let stream = streams[id], let pump = stream.pump, wire.isOpen else { return }
-        let limits = stream.exchange.request.limits
-        while session.queuedBytes(on: id) < limits.uploadBufferBytes {
-            switch pump.next() {
-            case .later: return scheduleFlush()
-            case .bytes(let bytes):
-                stream.exchange.bodySent(bytes.count)
-                let owed = stream.exchange.bytesOwed
-                if let owed, owed < 0 {
-                    return failUpload(of: id, "has more bytes than its declared length")
-                }
-                // The last declared byte ends the stream: the answer may come before the producer
-                // says that it is done.
-                session.send(bytes, endOfBody: owed == 0, on: id)
-                if owed == 0 { stream.exchange.timings.sent() }
-            case .end:
-                streams[id]?.pump = nil
-                switch stream.exchange.bytesOwed {
-                case nil:
-                    session.send(.empty, endOfBody: true, on: id)
-                    stream.exchange.timings.sent()
-                case 0: break
-                case let owed?:
-                    return failUpload(of: id, "ended \(owed) bytes before its declared length")
-                }
-                return scheduleFlush()
-            case .failed(let message):
-                return failUpload(of: id, message)
-            }
-        }
-        scheduleFlush()
-    }
-
-    private func failUpload(of id: HTTP2StreamID, _ message: String) {
-        let invalid = InvalidRequest(field: "body", reason: message)
-        streams[id]?.exchange.failed(.invalidRequest(invalid), invalid.description)
-        reset(id)
-    }
-
-    private func scheduleFlush() {
+    func scheduleFlush() {
         guard !isFlushScheduled else { return }
         isFlushScheduled = true
         loop.scheduleFlush(self)
@@ -237,7 +203,9 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             }
             reads += 1
             do throws(WireError) {
-                switch try wire.read({ bytesReceived($0) }) {
+                let outcome = try wire.read { bytesReceived($0) }
+                if let inputError { return sessionFailed(inputError) }
+                switch outcome {
                 case .progress: handleEvents()
                 case .wouldBlock:
                     if let error = wire.sendError {
@@ -245,7 +213,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
                     }
                     return
                 case .end:
-                    return peerEnded()
+                    return end(.peerClosed, .truncated, "the peer ended the connection")
                 }
             } catch {
                 let (kind, message) = error.explained
@@ -261,15 +229,15 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         do throws(HTTP2Error) {
             try session.bytesReceived(bytes)
         } catch {
-            sessionFailed(error)
+            inputError = error
         }
     }
 
     private func handleEvents() {
         while let event = session.nextEvent() { handle(event) }
         if session.wantsOutput { scheduleFlush() }
-        if isDraining, streams.isEmpty, wire.isOpen {
-            end(.goAway, .shutdown, "the connection was drained")
+        if let drainReason, streams.isEmpty, wire.isOpen {
+            end(drainReason, .shutdown, "the connection was drained")
         }
     }
 
@@ -279,6 +247,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             streams[id]?.exchange.informationalReceived(response)
         case .head(let id, let response, _):
             guard let exchange = streams[id]?.exchange else { return }
+            refusalsInRow = 0
             exchange.headReceived(response)
             exchange.wake()
         case .body(let id, let bytes):
@@ -288,15 +257,15 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         case .end(let id, let trailers):
             responseEnded(on: id, trailers)
         case .failed(let id, let failure):
-            guard let exchange = streams[id]?.exchange else { return }
-            exchange.failed(
-                TransportError.Kind(failure), "\(failure)",
-                replay: failure.replay(responseStarted: false))
+            guard let stream = streams[id] else { return }
+            judge(failure, of: stream)
+            fail(stream.exchange, failure)
         case .closed(let id): streamClosed(id)
         case .bodyDrained(let id): bodyDrained(on: id)
-        case .goAway(let last, let code, let debug): goAwayReceived(last, code, debug)
+        case .goAway(let last, let code, _): goAwayReceived(GoAway(last: last, code: code))
         case .settingsChanged(let maxStreams): keeper.capacityChanged(self, to: maxStreams)
-        case .pingAcknowledged: liveness.pingAcknowledged()
+        // Any byte is a sign of life, and it was counted as one when it came.
+        case .pingAcknowledged: break
         }
     }
 
@@ -317,19 +286,29 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         if !isSent || session.queuedBytes(on: id) > 0 { reset(id) }
     }
 
-    private func bodyDrained(on id: HTTP2StreamID) {
-        guard let stream = streams[id] else { return }
-        guard stream.pump == nil else { return pumpBody(of: id) }
-        if case .segments = stream.exchange.request.body.content {
-            stream.exchange.bodySent(Int(stream.exchange.request.body.length ?? 0))
-            stream.exchange.timings.sent()
+    /// Out of the pool before the streams that it ends hear of it, so that none comes back here.
+    private func goAwayReceived(_ goAway: GoAway) {
+        self.goAway = goAway
+        drain(.goAway)
+    }
+
+    /// A refusal, or a wish for HTTP/1.1, may mean the connection and not this stream alone.
+    private func judge(_ failure: StreamFailure, of stream: Stream) {
+        switch failure {
+        case .refused where stream.isWithinLimit:
+            refusalsInRow += 1
+            if refusalsInRow >= HTTP2LiveConnection.maxRefusalsInRow { drain(.goAway) }
+        // HTTP_1_1_REQUIRED.
+        case .reset(code: 0xD): drain(.goAway)
+        default: break
         }
     }
 
-    private func goAwayReceived(_ last: HTTP2StreamID, _ code: UInt32, _ debug: String) {
-        guard !isDraining else { return }
-        isDraining = true
-        keeper.draining(self, reason: .goAway)
+    /// Takes no new streams; the connection goes with the last of those it has.
+    private func drain(_ reason: CloseReason) {
+        guard drainReason == nil else { return }
+        drainReason = reason
+        keeper.draining(self, reason: reason)
     }
 
     private func streamClosed(_ id: HTTP2StreamID) {
@@ -358,23 +337,40 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         guard let stream = exchange.stream, streams[stream] != nil else { return }
         exchange.failed(.timeout, phase: phase, "no end within the \(phase.rawValue) timeout")
         reset(stream)
+        liveness.doubted()
     }
 
     /// RST_STREAM(CANCEL); the slot is free once the session says `.closed`.
-    private func reset(_ id: HTTP2StreamID) {
+    func reset(_ id: HTTP2StreamID) {
         streams[id]?.pump?.stop()
         session.reset(id, code: 8)
         scheduleFlush()
     }
 
-    private func peerEnded() {
-        session.streamEnded()
-        handleEvents()
-        end(.peerClosed, .truncated, "the peer ended the connection")
+    /// Fails an exchange, and tells it of the GOAWAY or the error that its connection ended with.
+    private func fail(_ exchange: Exchange, _ failure: StreamFailure) {
+        var kind = TransportError.Kind(failure)
+        var message = failure.explained
+        switch failure {
+        case .connectionLost:
+            if let ending { (kind, message) = ending }
+            if let goAway, goAway.code != 0 {
+                kind = .h2GoAway(code: goAway.code, lastStreamID: goAway.last)
+            }
+        case .notSent:
+            guard let goAway else { break }
+            kind = .h2GoAway(code: goAway.code, lastStreamID: goAway.last)
+        case .aboveLastStreamID(let code):
+            kind = .h2GoAway(code: code, lastStreamID: goAway?.last ?? 0)
+        default: break
+        }
+        exchange.failed(kind, message, replay: failure.replay(responseStarted: false))
     }
 
     private func sessionFailed(_ error: HTTP2Error) {
-        handleEvents()
+        ending = (TransportError.Kind(error), error.message)
+        drain(.protocolViolation)
+        guard wire.isOpen else { return }
         let scratch = loop.scratch
         scratch.plaintext.removeAll(keepingCapacity: true)
         // The GOAWAY that says why is worth sending, whatever became of the rest.
@@ -385,19 +381,18 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         end(.protocolViolation, TransportError.Kind(error), error.message)
     }
 
-    /// Closes, and fails what is in flight; idempotent.
+    /// Closes, and gives every exchange in flight its verdict; idempotent.
+    ///
+    /// The pool hears of it first, so that no exchange that is sent again comes back here.
     private func end(_ reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
         guard wire.isOpen else { return }
+        if ending == nil { ending = (kind, message) }
         keeper.sessionsReceived(from: wire, on: self)
         wire.close()
-        liveness.streamsClosed()
-        let ended = streams
-        streams = [:]
+        liveness.stop()
         keeper.closed(self, reason: reason)
-        for stream in ended.values {
-            stream.pump?.stop()
-            stream.exchange.timers.stop(on: loop)
-            stream.exchange.failed(kind, message)
-        }
+        session.streamEnded()
+        while let event = session.nextEvent() { handle(event) }
+        assert(streams.isEmpty, "the session forgot a stream")
     }
 }

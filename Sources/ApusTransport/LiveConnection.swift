@@ -32,6 +32,10 @@ protocol ConnectionKeeper: AnyObject, Sendable {
     func released(_ connection: any LiveConnection)
     /// No new exchanges; those in flight go on.
     func draining(_ connection: any LiveConnection, reason: CloseReason)
+    /// The peer may be dead: no new exchanges until `trusted`; those in flight go on.
+    func suspected(_ connection: any LiveConnection)
+    /// A suspect peer showed life.
+    func trusted(_ connection: any LiveConnection)
     /// The connection is gone.
     func closed(_ connection: any LiveConnection, reason: CloseReason)
     /// The peer changed how many exchanges may run at once.

@@ -62,6 +62,23 @@ package final class OutgoingRequest: Sendable {
         throw InvalidRequest(field: "timeout", reason: "\(timeout) is not above zero")
     }
 
+    /// The same request by another version policy.
+    init(_ other: OutgoingRequest, versions: HTTPVersionPolicy) {
+        let route = other.route
+        self.route = Route(
+            origin: route.origin, proxy: route.proxy, versions: versions, tls: route.tls,
+            localAddress: route.localAddress, connectTo: route.connectTo,
+            isolation: route.isolation)
+        head = other.head
+        body = other.body
+        reuse = other.reuse
+        totalTimeout = other.totalTimeout
+        headTimeout = other.headTimeout
+        readIdleTimeout = other.readIdleTimeout
+        limits = other.limits
+        isIdempotent = other.isIdempotent
+    }
+
     /// RFC 9110, section 9.2.2, and the `Idempotency-Key` field that APIs use for POST.
     private static func isIdempotent(_ head: HTTPRequest) -> Bool {
         switch head.method {

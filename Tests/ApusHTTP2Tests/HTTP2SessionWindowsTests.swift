@@ -7,6 +7,7 @@ private let window = 100_000
 private func harness() throws -> Harness {
     var tuning = EngineTuning.HTTP2()
     tuning.streamWindow = window
+    tuning.maxStreamWindow = window
     tuning.connectionWindow = 200_000
     let harness = try Harness(tuning: tuning)
     try harness.request()
@@ -93,5 +94,93 @@ private func block(_ stream: Int32, _ count: Int) -> [UInt8] {
         let credited = harness.sent.filter { $0.stream == 1 }.reduce(0) { $0 + Int($1.number()) }
         #expect(credited > 40_000)
         #expect(harness.error == nil)
+    }
+}
+
+/// A stream's window grows to what a round trip was seen to hold.
+@Suite struct HTTP2SessionWindowGrowthTests {
+    private func harness(most: Int = 400_000) throws -> Harness {
+        var tuning = EngineTuning.HTTP2()
+        tuning.streamWindow = window
+        tuning.maxStreamWindow = most
+        let harness = try Harness(tuning: tuning)
+        try harness.request()
+        try harness.request()
+        harness.receive(Wire.head(1) + Wire.head(3))
+        _ = harness.takeSent()
+        return harness
+    }
+
+    /// Receives and, unless told otherwise, consumes.
+    private func deliver(
+        _ count: Int, to harness: Harness, on stream: Int32 = 1, consumed: Bool = true
+    ) {
+        for _ in 0..<count / 10_000 {
+            harness.receive(block(stream, 10_000))
+            if consumed { harness.session.consumed(10_000, on: stream) }
+        }
+        harness.pump()
+    }
+
+    private func pings(_ harness: Harness) -> Int {
+        harness.sent.count { $0.type == 6 && $0.flags == 0 }
+    }
+
+    @Test func aWindowFilledInOneRoundTripIsDoubled() throws {
+        let harness = try harness()
+        deliver(50_000, to: harness)
+        #expect(pings(harness) == 1)
+        deliver(90_000, to: harness)
+        #expect(harness.session.receiveWindow(of: 1) == window)
+        harness.receive(Wire.ping(1, ack: true))
+        #expect(harness.session.receiveWindow(of: 1) == 200_000)
+        #expect(harness.session.receiveWindow(of: 3) == window)
+        let credited = harness.sent.filter { $0.type == 8 && $0.stream == 1 }
+            .reduce(0) { $0 + Int($1.number()) }
+        #expect(credited >= 100_000)
+    }
+
+    @Test func growthEndsAtTheTuningsBound() throws {
+        let harness = try harness(most: 300_000)
+        for round in 1...5 {
+            deliver(300_000, to: harness)
+            harness.receive(Wire.ping(UInt64(round), ack: true))
+        }
+        #expect(harness.session.receiveWindow(of: 1) == 300_000)
+        let asked = pings(harness)
+        deliver(600_000, to: harness)
+        #expect(pings(harness) == asked)
+        #expect(harness.error == nil)
+    }
+
+    @Test func aRoundTripThatHoldsLessGrowsNothingAndIsNotMeasuredAgainAtOnce() throws {
+        let harness = try harness()
+        var now = Deadline(nanoseconds: 0)
+        harness.session.timePassed(now: now)
+        deliver(50_000, to: harness)
+        deliver(20_000, to: harness)
+        harness.receive(Wire.ping(1, ack: true))
+        #expect(harness.session.receiveWindow(of: 1) == window)
+        deliver(90_000, to: harness)
+        #expect(pings(harness) == 1)
+        now = now.advanced(by: .milliseconds(100))
+        harness.session.timePassed(now: now)
+        deliver(10_000, to: harness)
+        #expect(pings(harness) == 2)
+    }
+
+    @Test func aReaderThatDoesNotKeepUpGetsNoMore() throws {
+        let harness = try harness()
+        deliver(50_000, to: harness, consumed: false)
+        deliver(50_000, to: harness, consumed: false)
+        harness.receive(Wire.ping(1, ack: true))
+        #expect(harness.session.receiveWindow(of: 1) == window)
+    }
+
+    @Test func bodiesThatFitTheirWindowAskForNothing() throws {
+        let harness = try harness()
+        deliver(40_000, to: harness)
+        deliver(40_000, to: harness, on: 3)
+        #expect(pings(harness) == 0)
     }
 }

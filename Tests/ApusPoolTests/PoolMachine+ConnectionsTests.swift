@@ -41,6 +41,20 @@ import Testing
         #expect(driver.pool.counters.closes == [.peerClosed: 1])
     }
 
+    @Test func whatARoutesPeerAllowedIsKnownForItsNextConnection() throws {
+        let driver = PoolDriver()
+        for _ in 0..<20 { _ = driver.wait(Routes.secure()) }
+        let first = try #require(driver.dials.first)
+        #expect(driver.pool.knownCapacity(for: first) == nil)
+        driver.establish(first, capacity: 100)
+        driver.perform(driver.pool.capacityChanged(first, to: 10, now: driver.now))
+        for _ in 0..<10 { _ = driver.wait(Routes.secure()) }
+        let second = try #require(driver.dials.first)
+        #expect(driver.pool.knownCapacity(for: second) == 10)
+        driver.perform(driver.pool.capacityChanged(first, to: 0, now: driver.now))
+        #expect(driver.pool.knownCapacity(for: second) == nil)
+    }
+
     @Test func leasesSpreadOverTheLeastLoaded() throws {
         let driver = PoolDriver()
         for _ in 0..<3 { _ = driver.wait(Routes.secure()) }

@@ -78,7 +78,7 @@ final class CloseLog: EngineObserver, @unchecked Sendable {
     var all: [CloseReason] { lock.withLock { reasons } }
 
     func observe(_ event: EngineEvent) {
-        guard case .connectionClosed(_, let reason) = event else { return }
+        guard case .connectionClosed(_, _, let reason, _) = event else { return }
         lock.withLock { reasons.append(reason) }
     }
 }

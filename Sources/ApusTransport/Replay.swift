@@ -1,0 +1,110 @@
+import ApusCore
+import ApusSocket
+
+// Whether a failed request is sent again, how often, and how.
+
+/// How often one request may still be sent again.
+///
+/// A peer that asks in good order to go elsewhere (GOAWAY, NO_ERROR) has done so once per
+/// connection, not once per request: such moves have a bound of their own, so that a burst over
+/// connections that carry few requests each is served whole.
+struct ReplayBudget {
+    /// Times that one request may be moved from a connection that ends in good order.
+    static let maxMoves = 16
+
+    private let limit: Int
+    private var replays = 0
+    private var moves = 0
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// Takes one try off the budget; `false` when there is none left.
+    mutating func take(for error: TransportError) -> Bool {
+        if error.isOrderlyMove {
+            moves += 1
+            return limit > 0 && moves <= Self.maxMoves
+        }
+        replays += 1
+        return replays <= limit
+    }
+}
+
+extension OutgoingRequest {
+    /// Whether the failure proves that sending again does no harm, and the body can be made again.
+    func mayReplay(after error: TransportError) -> Bool {
+        guard body.isReplayable, !error.demandsCalm else { return false }
+        switch error.kind {
+        case .reset, .truncated, .h2GoAway: break
+        case .h2Stream:
+            // A code for this stream alone was meant: there is no broken connection to blame.
+            guard error.replay != .unknown else { return false }
+        default: return false
+        }
+        switch error.replay {
+        case .notSent, .refusedByPeer: return true
+        case .unknown: return error.isReused && error.bytesReceived == 0 && isIdempotent
+        case .responseStarted: return false
+        }
+    }
+}
+
+extension TransportError {
+    /// Whether the next try may use any connection; else it wants a fresh one.
+    ///
+    /// A peer that refused, or a connection that takes no more streams, left the pool before its
+    /// exchanges heard of it.
+    var mayUsePool: Bool {
+        if case .h2GoAway = kind { return replay != .unknown }
+        return replay == .refusedByPeer
+    }
+
+    /// Whether the peer serves the request over HTTP/1.1 alone (RFC 9113, section 7).
+    var demandsHTTP1: Bool { http2Code == 0xD && replay != .responseStarted }
+
+    /// Whether the peer complains about the load (ENHANCE_YOUR_CALM): the same again at once is
+    /// what it does not want.
+    fileprivate var demandsCalm: Bool { http2Code == 0xB }
+
+    fileprivate var isOrderlyMove: Bool {
+        guard case .h2GoAway(code: 0, _) = kind else { return false }
+        return replay == .notSent || replay == .refusedByPeer
+    }
+
+    private var http2Code: UInt32? {
+        switch kind {
+        case .h2Stream(let code), .h2GoAway(let code, _): code
+        default: nil
+        }
+    }
+}
+
+/// The routes whose peer wants HTTP/1.1 although ALPN chose HTTP/2.
+///
+/// Unchecked, because `routes` is touched only with the lock held.
+final class HTTP1Routes: @unchecked Sendable {
+    /// The most that are remembered; beyond, the memory begins anew.
+    static let maxRoutes = 1024
+
+    private let lock = Lock()
+    private var routes: Set<Route> = []
+
+    /// The request as it is to be sent, given what its peer said before.
+    func adapted(_ request: OutgoingRequest) -> OutgoingRequest {
+        let isKnown = lock.withLock { !routes.isEmpty && routes.contains(request.route) }
+        return isKnown ? OutgoingRequest(request, versions: .http1Only(alpn: .http1)) : request
+    }
+
+    /// Remembers the route of a request whose peer wants HTTP/1.1.
+    ///
+    /// - Returns: the request over HTTP/1.1; `nil` when its policy does not allow that.
+    func demanded(by request: OutgoingRequest) -> OutgoingRequest? {
+        guard request.route.versions == .automatic else { return nil }
+        lock.withLock {
+            if routes.count >= Self.maxRoutes { routes.removeAll() }
+            routes.insert(request.route)
+        }
+        return OutgoingRequest(request, versions: .http1Only(alpn: .http1))
+    }
+}

@@ -1,0 +1,265 @@
+import Apus
+import Loopback
+import Testing
+
+private typealias Frames = HTTP2Frames
+
+/// Limits that an HTTP/2 peer sets and changes: streams, windows, and what they hold up.
+@Suite struct HTTP2WindowTests {
+    private static let large = Bytes([UInt8](repeating: 0x61, count: 200_000))
+
+    // MARK: Streams
+
+    @Test func row64_noStreamsAtFirstAndThenOneAtATime() async throws {
+        try await withHTTP2(
+            .wellBehaved().dropLast() + [
+                .send(Frames.maxStreams(0) + Frames.ping()),
+                .expectFrame(Frames.pingType, ack: true), .signal("none"),
+                .waitForSignal("raise"), .send(Frames.maxStreams(1)),
+            ] + .answering(3, 5) + [.readUntilEnd], tuning: Self.oneConnection
+        ) { stand in
+            try await stand.works()
+            #expect(await stand.signal("none"))
+            async let first = stand.get()
+            async let second = stand.get()
+            try await eventually("both wait") { stand.engine.snapshot().waiting == 2 }
+            stand.peer.release("raise")
+            #expect(try await [first, second] == ["ok", "ok"])
+            // The second went out only after the first was answered: `answering` reads in order.
+            try await stand.settles(connections: 1)
+        }
+    }
+
+    @Test func row64_noStreamsForEverEndsInTheAcquireTimeout() async throws {
+        var tuning = Self.oneConnection
+        tuning.pool.acquireTimeout = .milliseconds(50)
+        try await withHTTP2(
+            .wellBehaved().dropLast() + [
+                .send(Frames.maxStreams(0) + Frames.ping()),
+                .expectFrame(Frames.pingType, ack: true), .signal("none"),
+                .waitForSignal("raise"), .send(Frames.maxStreams(1)),
+            ] + .answering(3) + [.readUntilEnd], tuning: tuning
+        ) { stand in
+            try await stand.works()
+            #expect(await stand.signal("none"))
+            let error = await transportError { _ = try await stand.get() }
+            #expect(error?.kind == .timeout)
+            #expect(error?.phase == .pool)
+            #expect(error?.replay == .notSent)
+            stand.peer.release("raise")
+            try await stand.works()
+        }
+    }
+
+    @Test func row64_aLimitLoweredBelowWhatRunsHoldsBackTheNext() async throws {
+        try await withHTTP2(
+            [
+                .send(Frames.settings()), .request(1), .send(Frames.head(1)), .request(3),
+                .send(Frames.head(3) + Frames.maxStreams(1) + Frames.ping()),
+                .expectFrame(Frames.pingType, ack: true), .signal("lowered"),
+                .waitForSignal("end"), .send(Frames.data(1, end: true)),
+                .waitForSignal("end again"), .send(Frames.data(3, end: true)),
+            ] + .answering(5) + [.readUntilEnd], tuning: Self.oneConnection
+        ) { stand in
+            let first = try await stand.client.send(.get(stand.url))
+            let second = try await stand.client.send(.get(stand.url))
+            #expect(await stand.signal("lowered"))
+            async let third = stand.get()
+            try await eventually("it waits") { stand.engine.snapshot().waiting == 1 }
+            stand.peer.release("end")
+            _ = try await first.body.collect(upTo: 1)
+            #expect(stand.engine.snapshot().waiting == 1)
+            stand.peer.release("end again")
+            _ = try await second.body.collect(upTo: 1)
+            #expect(try await third == "ok")
+        }
+    }
+
+    private static var oneConnection: EngineTuning {
+        var tuning = EngineTuning.default
+        tuning.http2.maxConnectionsPerHost = 1
+        return tuning
+    }
+
+    // MARK: Uploads
+
+    @Test func row65_anUploadStallsAtAWindowOfZeroAndResumesExactly() async throws {
+        let zero = Frames.settings([(4, 0)])
+        try await withHTTP2(
+            [.send(zero)] + .answering(1) + [
+                .request(3), .send(Frames.ping()), .expectFrame(Frames.pingType, ack: true),
+                .signal("stalled"), .waitForSignal("raise"),
+                // A window of its own for the stream, then below zero by SETTINGS, then up again.
+                .send(Frames.windowUpdate(3, 1_000)), .expectFrame(Frames.dataType, stream: 3),
+                .send(Frames.settings([(4, 500)])), .expectFrame(Frames.dataType, stream: 3),
+                .send(Frames.settings([(4, 100)])), .settingsAcknowledged,
+                .send(Frames.windowUpdate(0, 1 << 20) + Frames.windowUpdate(3, 400)),
+                .send(Frames.ping(8)), .expectFrame(Frames.pingType, ack: true),
+                .signal("at zero"), .waitForSignal("finish"),
+                .send(Frames.windowUpdate(3, 1 << 20)),
+                .expectFrame(Frames.dataType, stream: 3), .send(Frames.answer(3)), .readUntilEnd,
+            ]
+        ) { stand in
+            try await stand.works()
+            async let answer = stand.post(.bytes(Self.large))
+            #expect(await stand.signal("stalled"))
+            #expect(Self.uploaded(stand, on: 3) == 0)
+            stand.peer.release("raise")
+            #expect(await stand.signal("at zero"))
+            #expect(Self.uploaded(stand, on: 3) == 1_500)
+            stand.peer.release("finish")
+            #expect(try await answer == "ok")
+            #expect(stand.peer.connectionCount == 1)
+        }
+    }
+
+    @Test func aSmallPostIsNotDelayedByALargeUploadByMoreThanAFrame() async throws {
+        // The connection's first 65,535 bytes go to the large upload; then the small POST comes,
+        // and what both get from there on is told by the order of frames.
+        try await withHTTP2(
+            [
+                .send(Frames.settings([(4, 1 << 30)])), .request(1), .expectData(1, 65_535),
+                .signal("full"), .request(3), .send(Frames.windowUpdate(0, 1 << 30)),
+                .expectFrame(Frames.dataType, stream: 3), .signal("small"),
+                .send(Frames.answer(3)), .expectData(1, (16 << 20) - 65_535 - 200_000),
+                .send(Frames.answer(1)), .readUntilEnd,
+            ]
+        ) { stand in
+            let large = Bytes([UInt8](repeating: 0x61, count: 16 << 20))
+            async let upload = stand.post(.bytes(large))
+            #expect(await stand.signal("full"))
+            #expect(try await stand.post(.bytes(Bytes("small"))) == "ok")
+            let frames = stand.frames().filter { $0.type == Frames.dataType }
+            let small = try #require(frames.firstIndex { $0.stream == 3 })
+            var before = 0
+            var position = 0
+            for frame in frames[..<small] {
+                // What filled the first window was under way already.
+                if position >= 65_535 { before += 1 }
+                position += frame.payload.count
+            }
+            #expect(before <= 1)
+            #expect(try await upload == "ok")
+        }
+    }
+
+    private static func uploaded(_ stand: HTTP2Stand, on stream: Int32) -> Int {
+        stand.frames().filter { $0.type == Frames.dataType && $0.stream == stream }
+            .reduce(0) { $0 + $1.payload.count }
+    }
+
+    // MARK: Settings
+
+    @Test(
+        arguments: [(1, 0), (1, UInt32.max), (5, 16_384), (5, 16_777_215), (4, 65_535)]
+            as [(UInt16, UInt32)])
+    func row66_settingsThatChangeMidStreamAreAppliedAndAcknowledgedOnce(
+        _ name: UInt16, _ value: UInt32
+    ) async throws {
+        try await withHTTP2(
+            .http2(Frames.head(1)) + [
+                .send(Frames.settings([(name, value)]) + Frames.ping()),
+                .expectFrame(Frames.pingType, ack: true),
+                .send(Frames.data(1, [0x31], end: true)),
+            ] + .answering(3) + [.readUntilEnd]
+        ) { stand in
+            let response = try await stand.client.send(.get(stand.url))
+            #expect(try await text(of: response) == "1")
+            try await stand.works()
+            let acknowledged = stand.frames().count { $0.type == 4 && $0.flags == 1 }
+            #expect(acknowledged == 2)
+            #expect(stand.peer.connectionCount == 1)
+        }
+    }
+
+    // MARK: Downloads
+
+    @Test func row67_aReaderThatStopsHoldsUpNoOther() async throws {
+        var tuning = EngineTuning.default
+        tuning.http2.streamWindow = 65_535
+        tuning.http2.maxStreamWindow = 65_535
+        tuning.http2.connectionWindow = 65_535 * 2
+        try await withStand(.http2PriorKnowledge, tuning: tuning) { stand in
+            let stopped = try await stand.get("/endless")
+            for _ in 0..<4 {
+                let response = try await stand.get("/bytes/1000000")
+                #expect(try await checkPattern(response.body) == 1_000_000)
+            }
+            // Still there, and it goes on from where it was.
+            let body = stopped.body.makeAsyncIterator()
+            var received = 0
+            while received < 200_000, let chunk = try await body.next() { received += chunk.count }
+            #expect(stand.server.counters.connectionsAccepted == 1)
+        }
+    }
+
+    @Test func row68_aDroppedBodyIsResetAndItsWindowReturned() async throws {
+        var tuning = EngineTuning.default
+        tuning.http2.connectionWindow = 65_535 * 2
+        tuning.http2.streamWindow = 65_535
+        try await withStand(.http2PriorKnowledge, tuning: tuning) { stand in
+            for _ in 0..<8 {
+                let response = try await stand.get("/endless")
+                let body = response.body.makeAsyncIterator()
+                _ = try await body.next()
+            }
+            // Eight windows' worth was thrown away; what is left carries a megabyte all the same.
+            let response = try await stand.get("/bytes/1000000")
+            #expect(try await checkPattern(response.body) == 1_000_000)
+            try await eventually("eight resets") {
+                stand.server.counters.cancelledStreams == 8
+            }
+            #expect(stand.server.counters.connectionsAccepted == 1)
+        }
+    }
+
+    @Test func row74_manyCancelsLeakNeitherStreamsNorPings() async throws {
+        // What is counted is PINGs for cancelling: those after silence are off.
+        var tuning = EngineTuning.executor
+        tuning.http2.pingAfter = nil
+        try await withStand(.http2PriorKnowledge, tuning: tuning) { stand in
+            for _ in 0..<1_000 {
+                let task = Task { try await stand.get("/hang") }
+                task.cancel()
+                _ = await task.result
+            }
+            let response = try await stand.get("/")
+            _ = try await response.body.collect(upTo: 100)
+            try await eventually("no stream is left") {
+                stand.engine.snapshot().exchanges == 0
+            }
+            #expect(stand.server.counters.pings == 0)
+            #expect(stand.server.counters.connectionsAccepted == 1)
+        }
+    }
+
+    @Test func aLargeDownloadGetsALargerWindowByMeasurement() async throws {
+        var tuning = EngineTuning.default
+        tuning.http2.streamWindow = 65_535
+        try await withStand(.http2PriorKnowledge, tuning: tuning) { stand in
+            let response = try await stand.get("/bytes/16000000")
+            #expect(try await checkPattern(response.body) == 16_000_000)
+            #expect(stand.server.counters.pings > 0)
+        }
+    }
+}
+
+extension ScriptedPeer.Step {
+    /// Reads until so many bytes of DATA have come on a stream since the last expectation was met.
+    fileprivate static func expectData(_ stream: Int32, _ count: Int) -> Self {
+        .expect { bytes in
+            var start = 0
+            var found = 0
+            while start + 9 <= bytes.count {
+                let length = bytes[start..<start + 3].reduce(0) { $0 << 8 | Int($1) }
+                let end = start + 9 + length
+                guard end <= bytes.count else { return nil }
+                let id = bytes[start + 5..<start + 9].reduce(0) { $0 << 8 | Int32($1) }
+                if bytes[start + 3] == HTTP2Frames.dataType, id == stream { found += length }
+                if found >= count { return end }
+                start = end
+            }
+            return nil
+        }
+    }
+}
