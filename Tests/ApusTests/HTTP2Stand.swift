@@ -98,7 +98,7 @@ final class Story: EngineObserver {
     var replays: [TransportError] {
         events.withLock {
             $0.compactMap {
-                if case .exchangeReplayed(let error) = $0 { return error }
+                if case .exchangeReplayed(_, let error) = $0 { return error }
                 return nil
             }
         }
