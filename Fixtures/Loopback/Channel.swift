@@ -87,6 +87,31 @@ final class Channel {
         _ = flushRecords(waiting: false)
     }
 
+    /// Sends KeyUpdates, each in a record of its own; `false` when that is not possible.
+    func sendKeyUpdates(_ count: Int) -> Bool {
+        guard let tls else { return false }
+        for _ in 0..<count {
+            guard tls.updateKeys() else { return false }
+            tls.drainRecords(into: records)
+        }
+        return flushRecords(waiting: true) == .done
+    }
+
+    /// Asks the client for a new handshake.
+    func askForRenegotiation() -> Bool {
+        guard let tls, tls.requestRenegotiation() else { return false }
+        tls.drainRecords(into: records)
+        return flushRecords(waiting: true) == .done
+    }
+
+    /// Ends TLS with a fatal alert.
+    func sendFatalAlert() -> Bool {
+        guard let tls else { return false }
+        tls.makeFatalAlert()
+        tls.drainRecords(into: records)
+        return flushRecords(waiting: true) == .done
+    }
+
     // MARK: Reading
 
     /// Reads once, or as long as TLS needs for one byte of plaintext.

@@ -30,6 +30,14 @@ package final class ScriptedPeer: Sendable {
         case signal(String)
         /// Waits for so long, or until the peer leaves.
         case pause(Duration)
+        /// As `startTLS`, in TLS 1.2, and answering ALPN with this name whatever was offered.
+        case startOddTLS(CertificateFiles, alpn: String? = nil)
+        /// Sends so many TLS 1.3 KeyUpdates.
+        case keyUpdates(Int)
+        /// Asks for a renegotiation, as TLS 1.2 allows.
+        case renegotiate
+        /// Sends a fatal TLS alert; nothing can be sent through TLS afterwards.
+        case fatalAlert
         /// TLS's orderly end.
         case closeNotify
         /// FIN, in one direction.
@@ -213,6 +221,10 @@ private struct ScriptActor {
             return true
         case .pause(let duration):
             return Socket.sleep(channel.descriptor, until: Monotonic.after(duration))
+        case .startOddTLS(let files, let name): return startOddTLS(files, name)
+        case .keyUpdates(let count): return channel.sendKeyUpdates(count)
+        case .renegotiate: return channel.askForRenegotiation()
+        case .fatalAlert: return channel.sendFatalAlert()
         case .closeNotify:
             channel.sendCloseNotify()
             return true
@@ -276,6 +288,15 @@ private struct ScriptActor {
 
     private func startTLS(_ files: CertificateFiles, _ protocols: [String]) -> Bool {
         let settings = TLSAcceptor.Settings(certificate: files, protocols: protocols)
+        guard let acceptor = try? TLSAcceptor(settings) else { return false }
+        return channel.acceptTLS(acceptor)
+    }
+
+    private func startOddTLS(_ files: CertificateFiles, _ name: String?) -> Bool {
+        var settings = TLSAcceptor.Settings(
+            certificate: files, protocols: name.map { [$0] } ?? [])
+        settings.maximumVersion = .tls12
+        settings.insistsOnProtocol = true
         guard let acceptor = try? TLSAcceptor(settings) else { return false }
         return channel.acceptTLS(acceptor)
     }

@@ -30,6 +30,8 @@ final class TLSAcceptor: @unchecked Sendable {
         var certificate: CertificateFiles
         /// In order of preference; empty gives no answer at all.
         var protocols: [String]
+        /// Answer with the first of them, offered or not.
+        var insistsOnProtocol = false
         var clientCA: String?
         var requiresClientCertificate = true
         var minimumVersion = LoopbackTLSVersion.tls12
@@ -41,6 +43,9 @@ final class TLSAcceptor: @unchecked Sendable {
     private let context: OpaquePointer
     /// The ALPN list, each name as bytes.
     fileprivate let protocols: [[UInt8]]
+    fileprivate let insistsOnProtocol: Bool
+    /// Where an answer that was not offered stands.
+    fileprivate let ownAnswer: UnsafeMutablePointer<UInt8>
 
     init(_ settings: Settings) throws {
         ERR_clear_error()
@@ -49,6 +54,14 @@ final class TLSAcceptor: @unchecked Sendable {
         }
         self.context = context
         protocols = settings.protocols.map { Array($0.utf8) }
+        insistsOnProtocol = settings.insistsOnProtocol
+        ownAnswer = .allocate(capacity: 256)
+        ownAnswer.initialize(repeating: 0, count: 256)
+        for (index, byte) in (protocols.first ?? []).prefix(255).enumerated() {
+            ownAnswer[index] = byte
+        }
+        // Weak keys are for clients to refuse.
+        SSL_CTX_set_security_level(context, 0)
         let files = settings.certificate
         guard SSL_CTX_use_certificate_chain_file(context, files.chain) == 1,
             SSL_CTX_use_PrivateKey_file(context, files.key, SSL_FILETYPE_PEM) == 1,
@@ -85,6 +98,7 @@ final class TLSAcceptor: @unchecked Sendable {
 
     deinit {
         SSL_CTX_free(context)
+        ownAnswer.deallocate()
     }
 
     func makeLayer() -> TLSLayer? {
@@ -102,6 +116,11 @@ private func selectProtocol(
 ) -> Int32 {
     guard let context, let offered, let out, let outLength else { return SSL_TLSEXT_ERR_NOACK }
     let acceptor = Unmanaged<TLSAcceptor>.fromOpaque(context).takeUnretainedValue()
+    if acceptor.insistsOnProtocol, let first = acceptor.protocols.first {
+        out.pointee = UnsafePointer(acceptor.ownAnswer)
+        outLength.pointee = UInt8(clamping: first.count)
+        return SSL_TLSEXT_ERR_OK
+    }
     let list = UnsafeBufferPointer(start: offered, count: Int(offeredLength))
     for wanted in acceptor.protocols {
         var index = 0

@@ -68,6 +68,27 @@ final class TLSLayer {
         SSL_shutdown(ssl)
     }
 
+    /// Makes a TLS 1.3 KeyUpdate.
+    func updateKeys() -> Bool {
+        ERR_clear_error()
+        guard SSL_key_update(ssl, 0) == 1 else { return false }  // SSL_KEY_UPDATE_NOT_REQUESTED
+        return SSL_do_handshake(ssl) == 1
+    }
+
+    /// Makes TLS 1.2's HelloRequest.
+    func requestRenegotiation() -> Bool {
+        ERR_clear_error()
+        guard SSL_renegotiate(ssl) == 1 else { return false }
+        return SSL_do_handshake(ssl) == 1
+    }
+
+    /// Makes a fatal alert the only way there is: by a record that cannot be decrypted.
+    func makeFatalAlert() {
+        let record: [UInt8] = [0x17, 3, 3, 0, 32] + [UInt8](repeating: 7, count: 32)
+        record.withUnsafeBytes { receivedRecords($0) }
+        withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { _ = read(into: $0) }
+    }
+
     func receivedRecords(_ bytes: UnsafeRawBufferPointer) {
         BIO_write(incoming, bytes.baseAddress, Int32(clamping: bytes.count))
     }

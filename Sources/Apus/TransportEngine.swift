@@ -1,4 +1,4 @@
-import ApusTransport
+package import ApusTransport
 
 /// The engine: connections, their pool and the threads that carry them.
 ///
@@ -21,6 +21,11 @@ public final class TransportEngine: HTTPTransport {
         observer: (any EngineObserver)? = nil
     ) throws {
         engine = try Engine.make(tuning, group: group?.group, observer: observer)
+    }
+
+    /// Puts the public face on an engine that was made below it, as tests do.
+    package init(_ engine: Engine) {
+        self.engine = engine
     }
 
     /// The numbers that this engine works by; they never change.

@@ -47,6 +47,9 @@ extension EngineTuning.Dial {
         try requirePositive("dial.userTimeout", userTimeout)
         try require("dial.resolverThreads", resolverThreads, in: 1...64)
         try require("dial.maxPendingLookups", maxPendingLookups, in: 1...1_000_000)
+        try requirePositive("dial.cacheTime", cacheTime)
+        try requirePositive("dial.negativeCacheTime", negativeCacheTime)
+        try require("dial.maxCachedNames", maxCachedNames, in: 1...1_000_000)
     }
 }
 

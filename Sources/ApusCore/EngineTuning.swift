@@ -109,6 +109,18 @@ extension EngineTuning {
         ///
         /// Default 1024.
         public var maxPendingLookups = 1024
+        /// How long a name's addresses are kept; `nil` is off.
+        ///
+        /// Default 5 s.
+        public var cacheTime: Duration? = .seconds(5)
+        /// How long it is kept that a name does not exist; `nil` is off.
+        ///
+        /// Default 1 s.
+        public var negativeCacheTime: Duration? = .seconds(1)
+        /// Names kept at most.
+        ///
+        /// Default 1024.
+        public var maxCachedNames = 1024
 
         public init() {}
     }

@@ -6,6 +6,13 @@ package protocol Resolver: Sendable {
     ///
     /// Returns at once with `.cancelled` when the calling task is cancelled.
     func resolve(host: String, port: UInt16) async throws(ResolveError) -> [SocketAddress]
+    /// None of the host's addresses took a connection: what is known of it may be out of date.
+    func addressesFailed(host: String)
+}
+
+extension Resolver {
+    /// A resolver that keeps nothing has nothing to forget.
+    package func addressesFailed(host: String) {}
 }
 
 /// Why a name gave no address.

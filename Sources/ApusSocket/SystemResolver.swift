@@ -4,20 +4,32 @@ import Glibc
 
 /// The system's own resolver, `getaddrinfo`, on a bounded number of its own threads.
 ///
-/// The call cannot be cancelled, so a caller that is cancelled goes at once and the thread's late
-/// answer is dropped. A thread ends when nothing waits: an idle resolver holds none.
+/// The call cannot be cancelled, so a caller that is cancelled goes at once; the thread's late
+/// answer serves whoever asks next. A thread ends when nothing waits: an idle resolver holds none.
 ///
-/// Unchecked, because `waiting` and `threads` are touched only with the lock held.
+/// Unchecked, because what stands under "guarded" is touched only with the lock held.
 package final class SystemResolver: Resolver, @unchecked Sendable {
     private let maxThreads: Int
-    private let maxWaiting: Int
+    /// The blocking call itself.
+    private let lookUp: @Sendable (String) -> NameCache.Answer
     private let lock = Lock()
-    private var waiting: [Lookup] = []
+    // Guarded.
+    private var names: NameCache
+    private var lookups: [NameCache.WaiterID: Lookup] = [:]
+    private var lastID: NameCache.WaiterID = 0
     private var threads = 0
 
-    package init(_ tuning: EngineTuning.Dial) {
+    package convenience init(_ tuning: EngineTuning.Dial) {
+        self.init(tuning) { SystemResolver.look(up: $0) }
+    }
+
+    /// - Parameter lookUp: Finds a name's addresses; may block, and is called on a thread for it.
+    package init(
+        _ tuning: EngineTuning.Dial, lookUp: @escaping @Sendable (String) -> NameCache.Answer
+    ) {
         maxThreads = tuning.resolverThreads
-        maxWaiting = tuning.maxPendingLookups
+        names = NameCache(tuning)
+        self.lookUp = lookUp
     }
 
     package func resolve(host: String, port: UInt16) async throws(ResolveError) -> [SocketAddress] {
@@ -26,15 +38,18 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
         let lookup = Lookup(host: host)
         let result = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                lookup.wait(continuation)
-                guard add(lookup) else { return lookup.finish(.failure(.overloaded)) }
+                unsafe lookup.wait(continuation)
+                if let answer = ask(lookup) { lookup.finish(answer) }
             }
         } onCancel: {
             lookup.finish(.failure(.cancelled))
-            // It must not stand in the way of those who still wait.
-            lock.withLock { waiting.removeAll { $0 === lookup } }
+            forget(lookup)
         }
         return try result.get().map { $0.with(port: port) }
+    }
+
+    package func addressesFailed(host: String) {
+        lock.withLock { names.forget(host) }
     }
 
     /// `localhost` and all names below it are the loopback addresses (RFC 6761, section 6.3).
@@ -43,58 +58,75 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
         return ["127.0.0.1", "::1"].compactMap { SocketAddress(literal: $0, port: port) }
     }
 
-    /// Queues the lookup; `false` when too many wait already.
-    private func add(_ lookup: Lookup) -> Bool {
-        enum Decision { case refused, queued, spawn }
-        let decision = lock.withLock { () -> Decision in
+    /// Asks for the lookup's name; `nil` when the answer will come later.
+    private func ask(_ lookup: Lookup) -> NameCache.Answer? {
+        let (answer, mustStart) = lock.withLock { () -> (NameCache.Answer?, Bool) in
             // Cancelled before: looked at with the lock held, so that it is never queued for good.
-            guard lookup.isWanted else { return .queued }
-            guard waiting.count < maxWaiting else { return .refused }
-            waiting.append(lookup)
-            guard threads < maxThreads else { return .queued }
+            guard lookup.isWanted else { return (nil, false) }
+            lastID += 1
+            switch names.ask(for: lookup.host, waiter: lastID, now: .now()) {
+            case .known(let answer): return (answer, false)
+            case .refused: return (.failure(.overloaded), false)
+            case .waits: break
+            }
+            lookup.id = lastID
+            lookups[lastID] = lookup
+            guard names.hasQueuedNames, threads < maxThreads else { return (nil, false) }
             threads += 1
-            return .spawn
+            return (nil, true)
         }
-        if decision == .spawn { spawnThread() }
-        return decision != .refused
+        if mustStart, !DetachedThread.start(named: "apus-resolver", { self.run() }) {
+            threadIsMissing()
+        }
+        return answer
     }
 
-    private func spawnThread() {
-        let context = Unmanaged.passRetained(self)
-        var thread = pthread_t()
-        guard unsafe pthread_create(&thread, nil, runResolverThread, context.toOpaque()) == 0 else {
-            unsafe context.release()
-            let orphans = lock.withLock { () -> [Lookup] in
-                threads -= 1
-                guard threads == 0 else { return [] }
-                defer { waiting.removeAll() }
-                return waiting
-            }
-            for lookup in orphans {
-                lookup.finish(.failure(.temporary(message: "no thread could be made")))
-            }
-            return
+    /// A cancelled lookup must not stand in the way of those who still wait.
+    private func forget(_ lookup: Lookup) {
+        lock.withLock {
+            guard let id = lookup.id, lookups.removeValue(forKey: id) != nil else { return }
+            names.cancel(id, for: lookup.host)
         }
-        pthread_detach(thread)
     }
 
-    fileprivate func run() {
-        unsafe capus_name_thread("apus-resolver")
+    /// Without a single thread nobody would ever be answered.
+    private func threadIsMissing() {
+        let orphans = lock.withLock { () -> [Lookup] in
+            threads -= 1
+            guard threads == 0 else { return [] }
+            var orphans: [Lookup] = []
+            while let name = names.nextName() {
+                let failure = NameCache.Answer.failure(.temporary(message: ""))
+                orphans += take(names.answered(name, failure, now: .now()))
+            }
+            return orphans
+        }
+        for lookup in orphans {
+            lookup.finish(.failure(.temporary(message: "no thread could be made")))
+        }
+    }
+
+    private func run() {
         while true {
-            let next = lock.withLock { () -> Lookup? in
-                guard !waiting.isEmpty else {
-                    threads -= 1
-                    return nil
-                }
-                return waiting.removeFirst()
+            let next = lock.withLock { () -> String? in
+                let next = names.nextName()
+                if next == nil { threads -= 1 }
+                return next
             }
             guard let next else { return }
-            if next.isWanted { next.finish(SystemResolver.look(up: next.host)) }
+            let answer = lookUp(next)
+            let waiting = lock.withLock { take(names.answered(next, answer, now: .now())) }
+            for lookup in waiting { lookup.finish(answer) }
         }
+    }
+
+    /// With the lock held: the lookups of those who waited.
+    private func take(_ waiters: [NameCache.WaiterID]) -> [Lookup] {
+        waiters.compactMap { lookups.removeValue(forKey: $0) }
     }
 
     /// The blocking call itself.
-    private static func look(up host: String) -> Result<[SocketAddress], ResolveError> {
+    private static func look(up host: String) -> NameCache.Answer {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_ADDRCONFIG
@@ -123,11 +155,13 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
 
 /// One caller's wait for one name; whoever finishes it first, the thread or the cancellation, wins.
 ///
-/// Unchecked, because its state is touched only with the lock held.
+/// Unchecked, because its state is touched only with a lock held: its own, or the resolver's.
 private final class Lookup: @unchecked Sendable {
-    typealias Answer = Result<[SocketAddress], ResolveError>
+    typealias Answer = NameCache.Answer
 
     let host: String
+    /// Its name among those who wait; touched only with the resolver's lock held.
+    var id: NameCache.WaiterID?
     private let lock = Lock()
     private var continuation: UnsafeContinuation<Answer, Never>?
     private var answer: Answer?
@@ -156,11 +190,4 @@ private final class Lookup: @unchecked Sendable {
         }
         unsafe waiter?.resume(returning: answer)
     }
-}
-
-/// Thread entries are top-level functions: a closure literal given to C could carry an isolation.
-private func runResolverThread(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let context = unsafe context else { return nil }
-    unsafe Unmanaged<SystemResolver>.fromOpaque(context).takeRetainedValue().run()
-    return nil
 }

@@ -1,23 +1,23 @@
 import ApusCore
 import ApusSocket
 
-/// Connects to the first address that answers, trying them one behind the other with a head start.
-///
-/// RFC 8305, section 5: families alternate, a new attempt starts when the last one failed or after
-/// `attemptDelay`, earlier attempts go on, the first to connect wins and the others are closed.
+/// Connects to the first address that answers: the sockets of an `AddressRaceMachine`.
 ///
 /// Unchecked, because it is confined to its loop.
 final class AddressRace: @unchecked Sendable {
     /// One socket on its way; hears of its own readiness.
     private final class Runner: ReadinessHandler {
         let address: SocketAddress
+        let attempt: Int
         let race: AddressRace
         var socket: StreamSocket?
         var registration: UInt64 = 0
 
-        init(_ socket: StreamSocket, to address: SocketAddress, in race: AddressRace) {
+        init(_ socket: StreamSocket, to address: SocketAddress, _ attempt: Int, _ race: AddressRace)
+        {
             self.socket = socket
             self.address = address
+            self.attempt = attempt
             self.race = race
         }
 
@@ -37,19 +37,26 @@ final class AddressRace: @unchecked Sendable {
 
     private let loop: EventLoop
     private let tuning: EngineTuning.Dial
+    private let hooks: DialHooks
     private let suspension: LoopSuspension
-    private var remaining: ArraySlice<SocketAddress>
+    private var machine: AddressRaceMachine
     private var runners: [Runner] = []
     private var winner: Wire?
-    private(set) var attempts: [TransportError.Attempt] = []
-    private(set) var lastError: SystemError?
 
-    init(_ addresses: [SocketAddress], tuning: EngineTuning.Dial, on loop: EventLoop) {
+    init(
+        _ addresses: [SocketAddress], until deadline: Deadline?, tuning: EngineTuning.Dial,
+        hooks: DialHooks, on loop: EventLoop
+    ) {
         self.loop = loop
         self.tuning = tuning
+        self.hooks = hooks
         suspension = LoopSuspension(on: loop)
-        remaining = AddressRace.interleaved(addresses)[...]
+        machine = AddressRaceMachine(
+            addresses, attemptDelay: tuning.attemptDelay, deadline: deadline)
     }
+
+    var attempts: [TransportError.Attempt] { machine.attempts }
+    var lastError: SystemError? { machine.lastError }
 
     /// How the race ended; `.lost` when every address refused.
     enum Outcome {
@@ -59,55 +66,36 @@ final class AddressRace: @unchecked Sendable {
         case cancelled
     }
 
-    /// Runs the race on the loop.
-    func run(until deadline: Deadline?) async -> Outcome {
+    /// Runs the race on the loop; whoever has not won by its end is closed.
+    func run() async -> Outcome {
         defer { for runner in runners { _ = runner.release(from: loop) } }
         while true {
-            if let winner { return .won(winner) }
-            if runners.isEmpty, remaining.isEmpty { return .lost }
-            let next: Deadline?
-            if let address = remaining.popFirst() {
-                start(address)
-                if winner != nil || runners.isEmpty { continue }
-                next = remaining.isEmpty ? nil : Deadline.now().advanced(by: tuning.attemptDelay)
-            } else {
-                next = nil
-            }
-            let limit = [deadline, next].compactMap { $0 }.min()
-            switch await suspension.wait(until: limit) {
-            case .signalled: continue
-            case .cancelled: return .cancelled
-            case .deadlineReached:
-                if let deadline, deadline <= Deadline.now() { return timedOut() }
+            switch machine.nextStep(now: .now()) {
+            case .connect(let address, let attempt): start(attempt, to: address)
+            case .won:
+                guard let winner else { return .lost }
+                return .won(winner)
+            case .lost: return .lost
+            case .timedOut: return .deadlineReached
+            case .wait(let deadline):
+                await hooks.beforeWait?(.connect)
+                if case .cancelled = await suspension.wait(until: deadline) { return .cancelled }
             }
         }
     }
 
-    /// The first family of the list first, then one of each in turn (RFC 8305, section 4).
-    static func interleaved(_ addresses: [SocketAddress]) -> [SocketAddress] {
-        guard let first = addresses.first?.family else { return [] }
-        let preferred = addresses.filter { $0.family == first }
-        let others = addresses.filter { $0.family != first }
-        var result: [SocketAddress] = []
-        for index in 0..<max(preferred.count, others.count) {
-            if index < preferred.count { result.append(preferred[index]) }
-            if index < others.count { result.append(others[index]) }
-        }
-        return result
-    }
-
-    private func start(_ address: SocketAddress) {
+    private func start(_ attempt: Int, to address: SocketAddress) {
         do throws(SystemError) {
+            if let error = hooks.openFailure?(address) { throw error }
             let socket = try StreamSocket(for: address, tuning: tuning)
             if try socket.startConnecting(to: address) {
-                winner = Wire(socket, to: address, on: loop)
-                return
+                return connected(attempt, socket, address)
             }
-            let runner = Runner(socket, to: address, in: self)
+            let runner = Runner(socket, to: address, attempt, self)
             runner.registration = try loop.register(socket.descriptor, handler: runner)
             runners.append(runner)
         } catch {
-            failed(address, error)
+            machine.failed(attempt, error)
         }
     }
 
@@ -116,23 +104,16 @@ final class AddressRace: @unchecked Sendable {
         guard let socket = runner.release(from: loop) else { return }
         do throws(SystemError) {
             try socket.finishConnecting()
-            if winner == nil { winner = Wire(socket, to: runner.address, on: loop) }
+            connected(runner.attempt, socket, runner.address)
         } catch {
-            failed(runner.address, error)
+            machine.failed(runner.attempt, error)
         }
         suspension.signal()
     }
 
-    private func failed(_ address: SocketAddress, _ error: SystemError) {
-        attempts.append(.init(address: address.description, outcome: error.description))
-        lastError = error
-    }
-
-    private func timedOut() -> Outcome {
-        for runner in runners {
-            attempts.append(
-                .init(address: runner.address.description, outcome: "no answer in time"))
-        }
-        return .deadlineReached
+    /// Keeps the first socket; a second one is closed by being let go.
+    private func connected(_ attempt: Int, _ socket: StreamSocket, _ address: SocketAddress) {
+        machine.connected(attempt)
+        if winner == nil { winner = Wire(socket, to: address, on: loop) }
     }
 }

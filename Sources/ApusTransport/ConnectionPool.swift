@@ -356,6 +356,12 @@ extension ConnectionPool: ConnectionKeeper {
         }
     }
 
+    func evictIdle() -> Bool {
+        guard lock.withLock({ machine.counts.idle > 0 }) else { return false }
+        step { $0.machine.evictIdle(now: .now()) }
+        return true
+    }
+
     func sessionsReceived(from wire: Wire, on connection: any LiveConnection) {
         dialer.keepSessions(from: wire)
     }

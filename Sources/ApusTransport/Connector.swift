@@ -4,12 +4,16 @@ import ApusPool
 import ApusSocket
 import ApusTLS
 import ApusTunnel
+import Glibc
 
 /// The life of a connection, from a route to something that exchanges can run on.
 ///
 /// One actor per dial, on the loop that the connection will live on. Each await has a deadline that
 /// names its phase, and ends when the dial is cancelled.
 actor Connector {
+    /// How long a loop has for closing a connection before its descriptor is counted on.
+    private static let evictionTime = Duration.milliseconds(10)
+
     private let id: ConnectionID
     private let route: Route
     private let dialer: Dialer
@@ -37,7 +41,7 @@ actor Connector {
         var facts = ConnectionFacts(protocolName: "http/1.1", remoteAddress: "", tls: nil)
         let addresses = try await resolve()
         facts.resolved = Deadline.now().since(started)
-        let wire = try await race(addresses)
+        let wire = try await race(addresses, keeper)
         wire.owner = driver
         do throws(TransportError) {
             facts.remoteAddress = wire.remoteAddress.description
@@ -82,7 +86,7 @@ actor Connector {
             return [address]
         case nil: break
         }
-        let host = route.proxy?.host ?? route.origin.host
+        let host = firstHost
         let port = route.proxy?.port ?? route.origin.port
         let addresses = try await lookUp(host, port)
         tell { .resolved(connection: $0, addresses: addresses.map(\.description)) }
@@ -94,61 +98,105 @@ actor Connector {
         if let observer = dialer.observer { observer.observe(event(id.rawValue)) }
     }
 
+    /// Whose name is looked up first: the proxy's where there is one.
+    private var firstHost: String { route.proxy?.host ?? route.origin.host }
+    /// Who is connected to: the proxy where there is one.
+    private var firstHop: TransportError.Hop { route.proxy == nil ? .origin : .proxy }
+
     private func lookUp(_ host: String, _ port: UInt16) async throws(TransportError)
         -> [SocketAddress]
     {
         if let literal = SocketAddress(literal: host, port: port) { return [literal] }
         let resolver = dialer.resolver
+        let arrival = Arrival<Result<[SocketAddress], ResolveError>>()
         // On the loop: a busy pool of Swift's own threads must not hold up a dial.
-        let lookup = Task<Result<[SocketAddress], ResolveError>, Never>(
-            executorPreference: loop
-        ) { [suspension, loop] in
-            defer { loop.execute { suspension.signal() } }
+        let lookup = Task(executorPreference: loop) { [suspension, loop] in
+            let answer: Result<[SocketAddress], ResolveError>
             do throws(ResolveError) {
-                return .success(try await resolver.resolve(host: host, port: port))
+                answer = .success(try await resolver.resolve(host: host, port: port))
             } catch {
-                return .failure(error)
+                answer = .failure(error)
+            }
+            loop.execute {
+                arrival.value = answer
+                suspension.signal()
             }
         }
-        do throws(TransportError) {
-            try await wait(
-                .dns, dialer.tuning.dial.resolveTimeout, "\(host) did not resolve in time")
-        } catch {
-            lookup.cancel()
-            throw error
-        }
-        switch await lookup.value {
-        case .success(let addresses): return addresses
-        case .failure(.notFound(let text)):
-            throw failure(.dns(isTemporary: false), .dns, "\(host): \(text)")
-        case .failure(.temporary(let text)):
-            throw failure(.dns(isTemporary: true), .dns, "\(host): \(text)")
-        case .failure(.overloaded):
-            throw failure(.overloaded, .dns, "dial.maxPendingLookups lookups wait already")
-        case .failure(.cancelled): throw failure(.cancelled, .dns, "the dial was cancelled")
+        // Whatever ends the wait, an answer that is still to come is not wanted.
+        defer { lookup.cancel() }
+        let limit = deadline(dialer.tuning.dial.resolveTimeout)
+        while true {
+            switch arrival.value {
+            case .success(let addresses) where addresses.isEmpty:
+                throw failure(.dns(isTemporary: false), .dns, "\(host) has no address")
+            case .success(let addresses): return addresses
+            case .failure(let error): throw failure(error, host)
+            case nil: try await wait(.dns, until: limit, "\(host) did not resolve in time")
+            }
         }
     }
 
-    private func race(_ addresses: [SocketAddress]) async throws(TransportError) -> Wire {
-        let race = AddressRace(addresses, tuning: dialer.tuning.dial, on: loop)
-        let outcome = await race.run(until: deadline(dialer.tuning.dial.tcpTimeout))
+    private func failure(_ error: ResolveError, _ host: String) -> TransportError {
+        switch error {
+        case .notFound(let text):
+            failure(.dns(isTemporary: false), .dns, "\(host): \(text)")
+        case .temporary(let text):
+            failure(.dns(isTemporary: true), .dns, "\(host): \(text)")
+        case .overloaded:
+            failure(.overloaded, .dns, "dial.maxPendingLookups lookups wait already")
+        case .cancelled: failure(.cancelled, .dns, "the dial was cancelled")
+        }
+    }
+
+    /// Connects; when descriptors have run out, once more after an idle connection was given up.
+    private func race(
+        _ addresses: [SocketAddress], _ keeper: any ConnectionKeeper
+    ) async throws(TransportError) -> Wire {
+        let limit = deadline(dialer.tuning.dial.tcpTimeout)
+        do throws(TransportError) {
+            return try await race(addresses, until: limit)
+        } catch {
+            guard error.kind == .resource(errno: EMFILE) || error.kind == .resource(errno: ENFILE),
+                keeper.evictIdle()
+            else { throw error }
+            if dialer.tuning.eventLoops > 1 {
+                // It may live on another loop, which needs a moment to close it.
+                let moment = Deadline.now().advanced(by: Connector.evictionTime)
+                _ = await suspension.wait(until: moment)
+            }
+            return try await race(addresses, until: limit)
+        }
+    }
+
+    private func race(
+        _ addresses: [SocketAddress], until limit: Deadline?
+    ) async throws(TransportError) -> Wire {
+        let race = AddressRace(
+            addresses, until: limit, tuning: dialer.tuning.dial, hooks: dialer.hooks, on: loop)
+        let outcome = await race.run()
         attempts = race.attempts
         switch outcome {
         case .won(let wire):
             do throws(SystemError) {
                 try wire.register()
             } catch {
-                throw failure(.resource(errno: error.errno), .connect, error.description)
+                throw failure(
+                    .resource(errno: error.errno), .connect, error.description, hop: firstHop)
             }
             return wire
         case .lost:
-            let error = race.lastError ?? SystemError(errno: 113, call: "connect")
+            dialer.resolver.addressesFailed(host: firstHost)
+            let error = race.lastError ?? SystemError(errno: EHOSTUNREACH, call: "connect")
             let kind = TransportError.Kind(error)
             let isResource = if case .resource = kind { true } else { false }
             throw failure(
-                isResource ? kind : .connect(errno: error.errno), .connect, error.description)
-        case .deadlineReached: throw failure(.timeout, .connect, "no address answered in time")
-        case .cancelled: throw failure(.cancelled, .connect, "the dial was cancelled")
+                isResource ? kind : .connect(errno: error.errno), .connect, error.description,
+                hop: firstHop)
+        case .deadlineReached:
+            dialer.resolver.addressesFailed(host: firstHost)
+            throw failure(.timeout, .connect, "no address answered in time", hop: firstHop)
+        case .cancelled:
+            throw failure(.cancelled, .connect, "the dial was cancelled", hop: firstHop)
         }
     }
 
@@ -222,7 +270,7 @@ actor Connector {
             case .progress: continue
             case .end: throw failure(handshake.streamEnded())
             case .wouldBlock:
-                try await wait(.proxy, until: limit, "the proxy did not answer in time")
+                try await wait(.proxy, until: limit, "the proxy did not answer in time", .proxy)
             }
         }
     }
@@ -245,8 +293,9 @@ actor Connector {
     ) async throws(TransportError) -> TLSFacts {
         let isOrigin = hop == .origin
         let limit = deadline(dialer.tuning.dial.tlsTimeout)
+        let context = try await context(settings, alpn, until: limit, hop)
         do throws(WireError) {
-            let engine = try makeEngine(name, settings, alpn, resuming: isOrigin)
+            let engine = try makeEngine(name, context, settings, resuming: isOrigin)
             if isOrigin { wire.sessionRoute = route }
             try wire.startHandshake(engine)
             while true {
@@ -267,11 +316,34 @@ actor Connector {
         }
     }
 
+    /// The context for the handshake; making one takes long, so it is not done on the loop.
+    private func context(
+        _ settings: EngineTuning.TLS, _ alpn: [String], until limit: Deadline?,
+        _ hop: TransportError.Hop
+    ) async throws(TransportError) -> TLSContext {
+        if let made = dialer.contexts.made(settings, alpn: alpn) { return made }
+        let arrival = Arrival<TLSContextCache.Made>()
+        dialer.contexts.make(settings, alpn: alpn) { [suspension, loop] made in
+            loop.execute {
+                arrival.value = made
+                suspension.signal()
+            }
+        }
+        while true {
+            switch arrival.value {
+            case .success(let context): return context
+            case .failure(let error):
+                throw failure(TransportError.Kind(error), .tls, error.message, hop: hop)
+            case nil:
+                try await wait(.tls, until: limit, "the TLS settings took too long to load", hop)
+            }
+        }
+    }
+
     private func makeEngine(
-        _ name: String, _ settings: EngineTuning.TLS, _ alpn: [String], resuming: Bool
+        _ name: String, _ context: TLSContext, _ settings: EngineTuning.TLS, resuming: Bool
     ) throws(WireError) -> TLSEngine {
         do throws(TLSError) {
-            let context = try dialer.contexts.context(settings, alpn: alpn)
             let session = resuming && settings.resumption ? dialer.sessions.take(for: route) : nil
             return try TLSEngine(context, serverName: name, session: session)
         } catch {
@@ -317,19 +389,14 @@ actor Connector {
     }
 
     private func wait(
-        _ phase: TransportError.Phase, _ timeout: Duration?, _ message: String
+        _ phase: TransportError.Phase, until limit: Deadline?, _ message: String,
+        _ hop: TransportError.Hop = .origin
     ) async throws(TransportError) {
-        try await wait(phase, until: deadline(timeout), message)
-    }
-
-    private func wait(
-        _ phase: TransportError.Phase, until limit: Deadline?, _ message: String
-    ) async throws(TransportError) {
-        let hop: TransportError.Hop = phase == .proxy ? .proxy : .origin
+        await dialer.hooks.beforeWait?(phase)
         switch await suspension.wait(until: limit) {
         case .signalled: return
         case .deadlineReached: throw failure(.timeout, phase, message, hop: hop)
-        case .cancelled: throw failure(.cancelled, phase, "the dial was cancelled")
+        case .cancelled: throw failure(.cancelled, phase, "the dial was cancelled", hop: hop)
         }
     }
 
@@ -340,10 +407,9 @@ actor Connector {
         until limit: Deadline?, _ hop: TransportError.Hop
     ) async throws(WireError) {
         do throws(TransportError) {
-            try await wait(.tls, until: limit, "the TLS handshake took too long")
+            try await wait(.tls, until: limit, "the TLS handshake took too long", hop)
         } catch {
             pendingFailure = error
-            pendingFailure?.hop = hop
             throw .endInHandshake
         }
     }
@@ -370,6 +436,13 @@ actor Connector {
         if case .refused(let answer) = error { failure.proxyAnswer = answer }
         return failure
     }
+}
+
+/// Something that another thread hands over to a dial.
+///
+/// Unchecked, because it is touched on the dial's loop only.
+private final class Arrival<Value: Sendable>: @unchecked Sendable {
+    var value: Value?
 }
 
 /// Owns a wire while it is being made: readiness ends whatever the connector waits for.

@@ -9,6 +9,7 @@ final class Dialer: Sendable {
     let tuning: EngineTuning
     let resolver: any Resolver
     let observer: (any EngineObserver)?
+    let hooks: DialHooks
     let contexts = TLSContextCache()
     let sessions: TLSSessionCache
     private let loops: [EventLoop]
@@ -16,9 +17,10 @@ final class Dialer: Sendable {
 
     init(
         _ tuning: EngineTuning, resolver: any Resolver, loops: [EventLoop],
-        observer: (any EngineObserver)?
+        observer: (any EngineObserver)?, hooks: DialHooks
     ) {
         self.tuning = tuning
+        self.hooks = hooks
         self.resolver = resolver
         self.loops = loops
         self.observer = observer

@@ -26,7 +26,7 @@ package final class Engine: Sendable {
     /// - Throws: `InvalidTuning` naming a field, or `SystemError` when descriptors or threads lack.
     package init(
         _ tuning: EngineTuning, resolver: (any Resolver)? = nil, group: LoopGroup? = nil,
-        observer: (any EngineObserver)? = nil
+        observer: (any EngineObserver)? = nil, hooks: DialHooks = DialHooks()
     ) throws {
         try tuning.validate()
         self.tuning = tuning
@@ -36,7 +36,7 @@ package final class Engine: Sendable {
         self.loops = loops
         let dialer = Dialer(
             tuning, resolver: resolver ?? SystemResolver(tuning.dial), loops: loops,
-            observer: observer)
+            observer: observer, hooks: hooks)
         pool = ConnectionPool(tuning, dialer: dialer, loop: loops[0], observer: observer)
     }
 

@@ -42,6 +42,10 @@ protocol ConnectionKeeper: AnyObject, Sendable {
     func capacityChanged(_ connection: any LiveConnection, to capacity: Int)
     /// The peer said how long it keeps an idle connection.
     func idleTimeHinted(_ connection: any LiveConnection, _ timeout: Duration)
+    /// Descriptors have run out: closes the connection that has been idle longest.
+    ///
+    /// - Returns: `false` when none is idle.
+    func evictIdle() -> Bool
     /// The peer gave sessions to resume.
     func sessionsReceived(from wire: Wire, on connection: any LiveConnection)
 }

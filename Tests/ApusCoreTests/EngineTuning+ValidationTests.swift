@@ -141,6 +141,9 @@ private let dialRows: [FieldRow] = [
     .time("dial.userTimeout", \.dial.userTimeout),
     .number("dial.resolverThreads", \.dial.resolverThreads, 1...64),
     .number("dial.maxPendingLookups", \.dial.maxPendingLookups, 1...million),
+    .time("dial.cacheTime", \.dial.cacheTime),
+    .time("dial.negativeCacheTime", \.dial.negativeCacheTime),
+    .number("dial.maxCachedNames", \.dial.maxCachedNames, 1...million),
     FieldRow(
         "tls.minimumVersion",
         accepted: [

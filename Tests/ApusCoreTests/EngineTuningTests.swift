@@ -39,6 +39,9 @@ import Testing
         #expect(dial.localAddress == nil)
         #expect(dial.resolverThreads == 4)
         #expect(dial.maxPendingLookups == 1024)
+        #expect(dial.cacheTime == .seconds(5))
+        #expect(dial.negativeCacheTime == .seconds(1))
+        #expect(dial.maxCachedNames == 1024)
     }
 
     @Test func tlsVerifiesAndResumesUnlessTold() {

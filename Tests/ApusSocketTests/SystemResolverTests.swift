@@ -1,5 +1,6 @@
 import ApusCore
 import ApusSocket
+import Glibc
 import Testing
 
 /// Names become addresses or errors, and nobody who cancels has to wait.
@@ -91,5 +92,121 @@ import Testing
         } catch {
             return error
         }
+    }
+}
+
+/// Many lookups at once, with a blocking call of the tests' own.
+@Suite struct SystemResolverLoadTests {
+    @Test("row 8: a thousand names at once keep to the threads there are")
+    func aThousandNames() async throws {
+        let counter = Concurrency()
+        let resolver = SystemResolver(.init()) { name in
+            counter.begin()
+            defer { counter.end() }
+            return SystemResolverLoadTests.address(of: name)
+        }
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            for index in 0..<1000 {
+                group.addTask {
+                    try await !resolver.resolve(host: "n\(index)", port: 1).isEmpty
+                }
+            }
+            for try await isFound in group { #expect(isFound) }
+        }
+        #expect(counter.total == 1000)
+        #expect(counter.highest <= EngineTuning.Dial().resolverThreads)
+    }
+
+    @Test("row 8: one lookup serves all who ask for its name meanwhile, and after")
+    func oneLookupForAll() async throws {
+        let counter = Concurrency()
+        let release = Blocker()
+        var tuning = EngineTuning.Dial()
+        tuning.cacheTime = .seconds(3600)
+        let resolver = SystemResolver(tuning) { name in
+            counter.begin()
+            release.wait()
+            counter.end()
+            return SystemResolverLoadTests.address(of: name)
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for port in UInt16(1)...100 {
+                group.addTask {
+                    let found = try await resolver.resolve(host: "name", port: port)
+                    #expect(found.map(\.description) == ["10.0.0.1:\(port)"])
+                }
+            }
+            // A cancelled one among them takes nothing from the others.
+            let gone = Task { try? await resolver.resolve(host: "name", port: 1) }
+            gone.cancel()
+            #expect(await gone.value == nil)
+            release.open()
+            try await group.waitForAll()
+        }
+        _ = try await resolver.resolve(host: "name", port: 7)
+        #expect(counter.total == 1)
+    }
+
+    @Test("row 8: a known name is answered while every thread hangs")
+    func knownNamesDoNotStarve() async throws {
+        let release = Blocker()
+        var tuning = EngineTuning.Dial()
+        tuning.resolverThreads = 2
+        tuning.maxPendingLookups = 8
+        tuning.cacheTime = .seconds(3600)
+        let resolver = SystemResolver(tuning) { name in
+            if name.hasPrefix("hang") { release.wait() }
+            return SystemResolverLoadTests.address(of: name)
+        }
+        _ = try await resolver.resolve(host: "known", port: 1)
+        let hanging = (0..<10).map { index in
+            Task { try? await resolver.resolve(host: "hang\(index)", port: 1) }
+        }
+        #expect(try await resolver.resolve(host: "known", port: 1).count == 1)
+        for task in hanging.prefix(5) { task.cancel() }
+        release.open()
+        for task in hanging { _ = await task.value }
+        #expect(try await resolver.resolve(host: "other", port: 1).count == 1)
+    }
+
+    private static func address(of name: String) -> NameCache.Answer {
+        .success(SocketAddress(literal: "10.0.0.1", port: 0).map { [$0] } ?? [])
+    }
+}
+
+/// How many calls run at once.
+///
+/// Unchecked, because its state is touched only with the lock held.
+private final class Concurrency: @unchecked Sendable {
+    private let lock = Lock()
+    private var running = 0
+    private var peak = 0
+    private var count = 0
+
+    var total: Int { lock.withLock { count } }
+    var highest: Int { lock.withLock { peak } }
+
+    func begin() {
+        lock.withLock {
+            running += 1
+            count += 1
+            peak = max(peak, running)
+        }
+    }
+
+    func end() { lock.withLock { running -= 1 } }
+}
+
+/// Blocks threads until it is opened.
+///
+/// Unchecked, because `isOpen` is touched only with the lock held.
+private final class Blocker: @unchecked Sendable {
+    private let lock = Lock()
+    private var isOpen = false
+
+    func open() { lock.withLock { isOpen = true } }
+
+    func wait() {
+        while !lock.withLock({ isOpen }) { usleep(1000) }
     }
 }

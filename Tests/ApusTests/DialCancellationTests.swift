@@ -1,0 +1,148 @@
+import Apus
+import ApusSocket
+import ApusTransport
+import Loopback
+import Testing
+
+/// Row 90: cancelled at each wait of the dial, however it goes; held there by a hook.
+@Suite struct DialCancellationTests {
+    /// Each shape of a dial.
+    enum Shape: String, CaseIterable, Sendable {
+        case http, https, http2, throughHTTP, throughHTTPS, throughSOCKS
+    }
+
+    /// The caller goes, its dial does not: what comes of it serves the next one.
+    @Test("row 90: a caller cancelled at the k-th wait of its dial", arguments: Shape.allCases)
+    func theCallerIsCancelled(_ shape: Shape) async throws {
+        try await atEveryWait(of: shape) { held, engine, ground in
+            let task = Task { try await fetch(ground.client(engine), ground.url) }
+            guard await held.isReached(orEnded: task) else { return false }
+            task.cancel()
+            let error = await transportError { _ = try await task.value }
+            #expect(error?.kind == .cancelled, "\(String(describing: error))")
+            #expect(error?.replay == .notSent)
+            #expect(engine.snapshot().waiting == 0)
+            #expect(engine.snapshot().dialling == 1)
+            held.goOn.open()
+            try await expectStatus(200, ground.client(engine), ground.url)
+            #expect(ground.server.counters.connectionsAccepted == 1)
+            #expect(engine.snapshot().connections == 1)
+            return true
+        }
+    }
+
+    /// The dial itself is cancelled: by the engine's end, while it is held.
+    @Test("row 90: a dial cancelled at its k-th wait closes its socket", arguments: Shape.allCases)
+    func theDialIsCancelled(_ shape: Shape) async throws {
+        try await atEveryWait(of: shape) { held, engine, ground in
+            let task = Task { try await fetch(ground.client(engine), ground.url) }
+            guard await held.isReached(orEnded: task) else { return false }
+            let shutdown = Task { await engine.shutdown() }
+            let error = await transportError { _ = try await task.value }
+            #expect(error?.kind == .shutdown, "\(String(describing: error))")
+            // The hook lets go when the dial's task is cancelled, and the engine waits for it.
+            _ = await shutdown.value
+            expectEmpty(engine)
+            #expect(descriptors(connectedTo: ground.port) == 0)
+            #expect(ground.server.counters.requests == 0)
+            return true
+        }
+    }
+
+    /// Repeats with each k until the dial has no k-th wait.
+    private func atEveryWait(
+        of shape: Shape, _ body: (HeldDial, TransportEngine, Ground) async throws -> Bool
+    ) async throws {
+        var waits = 0
+        while waits < 40 {
+            let ground = try Ground(shape)
+            let held = HeldDial(at: waits)
+            var hooks = DialHooks()
+            hooks.beforeWait = { phase in await held.waitBegins(phase) }
+            let resolver = StubResolver("127.0.0.1")
+            var wasHeld = false
+            try await withEngine(resolver: resolver, hooks: hooks, ports: [ground.port]) { engine in
+                wasHeld = try await body(held, engine, ground)
+            }
+            ground.stop()
+            guard wasHeld else { break }
+            waits += 1
+        }
+        // Finding the name is one wait, connecting may be over at once on the loopback.
+        #expect(waits >= 2, "\(waits) waits")
+        #expect(waits < 40)
+    }
+}
+
+/// Holds a dial before one of its waits.
+private final class HeldDial: Sendable {
+    let goOn = DialGate()
+    private let reached = DialGate()
+    private let ended = DialGate()
+    private let place: Int
+    private let seen = DialRecorder()
+
+    init(at place: Int) {
+        self.place = place
+    }
+
+    func waitBegins(_ phase: TransportError.Phase) async {
+        guard seen.add(phase.rawValue) == place else { return }
+        reached.open()
+        await goOn.wait()
+    }
+
+    /// Whether the dial came to its place, and did not end before.
+    func isReached(orEnded task: Task<Int, any Error>) async -> Bool {
+        let watch = Task {
+            _ = await task.result
+            reached.open()
+            ended.open()
+        }
+        await reached.wait()
+        if ended.isOpen { await watch.value }
+        return !ended.isOpen
+    }
+}
+
+/// An origin, and a proxy where the shape has one.
+private struct Ground {
+    let server: LoopbackServer
+    private let proxy: LoopbackConnectProxy?
+    private let socks: LoopbackSOCKSProxy?
+    private let shape: DialCancellationTests.Shape
+
+    init(_ shape: DialCancellationTests.Shape) throws {
+        try FixturePaths.ensureCertificates()
+        self.shape = shape
+        let leaf = FixturePaths.certificate("leaf")
+        server = try LoopbackServer(.init(tls: shape == .http ? nil : leaf))
+        var options = LoopbackConnectProxy.Options()
+        if shape == .throughHTTPS { options.tls = leaf }
+        let hasProxy = shape == .throughHTTP || shape == .throughHTTPS
+        proxy = hasProxy ? try LoopbackConnectProxy(options) : nil
+        socks = shape == .throughSOCKS ? try LoopbackSOCKSProxy() : nil
+    }
+
+    /// What the engine itself connects to.
+    var port: UInt16 { proxy?.port ?? socks?.port ?? server.port }
+    var url: String { "\(shape == .http ? "http" : "https")://example.test:\(server.port)/" }
+
+    func client(_ engine: TransportEngine) throws -> ExecutorClient {
+        var setting = ProxySetting.direct
+        switch shape {
+        case .throughHTTP: setting = try ProxySetting(parsing: "http://example.test:\(port)")
+        case .throughHTTPS: setting = try ProxySetting(parsing: "https://example.test:\(port)")
+        case .throughSOCKS: setting = try ProxySetting(parsing: "socks5://example.test:\(port)")
+        case .http, .https, .http2: break
+        }
+        let versions: HTTPVersionPolicy = shape == .http2 ? .http2Only : .http1Only(alpn: .http1)
+        return ExecutorClient(engine, proxy: setting, versions: versions)
+    }
+
+    func stop() {
+        proxy?.stop()
+        socks?.stop()
+        server.stop()
+    }
+}

@@ -1,0 +1,284 @@
+import Apus
+import ApusSocket
+import ApusTransport
+import Glibc
+import Loopback
+import Testing
+
+/// A resolver that answers as a test wants it.
+struct StubResolver: Resolver {
+    let answer:
+        @Sendable (_ host: String, _ port: UInt16) async throws(ResolveError) -> [SocketAddress]
+
+    init(
+        _ answer: @escaping @Sendable (String, UInt16) async throws(ResolveError) -> [SocketAddress]
+    ) {
+        self.answer = answer
+    }
+
+    /// Every name means these literals.
+    init(_ literals: String...) {
+        self.init { _, port in literals.compactMap { SocketAddress(literal: $0, port: port) } }
+    }
+
+    func resolve(host: String, port: UInt16) async throws(ResolveError) -> [SocketAddress] {
+        try await answer(host, port)
+    }
+}
+
+/// Runs a test's body with an engine of its own and checks that it leaves nothing behind.
+///
+/// It trusts the fixtures' authority. After the shutdown no descriptor of its may be left at one
+/// of `ports`.
+func withEngine(
+    _ tuning: EngineTuning = relaxedTuning, resolver: (any Resolver)? = nil,
+    hooks: DialHooks = DialHooks(), ports: [UInt16] = [],
+    _ body: (TransportEngine) async throws -> Void
+) async throws {
+    try FixturePaths.ensureCertificates()
+    var tuning = tuning
+    tuning.tls.roots = .file(FixturePaths.pem("ca"))
+    let engine = TransportEngine(try Engine(tuning, resolver: resolver, hooks: hooks))
+    do {
+        try await body(engine)
+    } catch {
+        await engine.shutdown()
+        throw error
+    }
+    await engine.shutdown()
+    expectEmpty(engine)
+    for port in ports { #expect(descriptors(connectedTo: port) == 0) }
+}
+
+/// Expects that an engine holds nothing and that nobody waits for it.
+func expectEmpty(_ engine: TransportEngine) {
+    let snapshot = engine.snapshot()
+    #expect(snapshot.connections == 0, "\(snapshot)")
+    #expect(snapshot.dialling == 0, "\(snapshot)")
+    #expect(snapshot.waiting == 0, "\(snapshot)")
+    #expect(snapshot.exchanges == 0, "\(snapshot)")
+}
+
+/// The error of a dial, which is checked for what all of them have in common.
+func dialError(
+    _ transport: any HTTPTransport, _ url: String, options: RequestOptions = .init()
+) async -> TransportError? {
+    let error = await transportError {
+        _ = try await transport.send(.get(url), options: options)
+    }
+    #expect(error?.replay == .notSent)
+    #expect(error?.bytesSent == 0)
+    #expect(error?.bytesReceived == 0)
+    #expect(error?.isReused == false)
+    #expect(error?.route != nil)
+    return error
+}
+
+/// Gets a page to its end, and its status.
+@discardableResult
+func fetch(
+    _ transport: any HTTPTransport, _ url: String, options: RequestOptions = .init()
+) async throws -> Int {
+    let response = try await transport.send(.get(url), options: options)
+    _ = try await response.body.collect(upTo: 1 << 22)
+    return response.status.code
+}
+
+/// Gets a page to its end, and expects its status.
+func expectStatus(
+    _ status: Int, _ transport: any HTTPTransport, _ url: String,
+    options: RequestOptions = .init()
+) async throws {
+    let found = try await fetch(transport, url, options: options)
+    #expect(found == status)
+}
+
+/// A port on which connections neither succeed nor fail: a listener whose queue is full.
+final class FullListener {
+    let port: UInt16
+    private let descriptors: [Int32]
+
+    init(ipv6: Bool = false, address: String = "127.0.0.1", port wanted: UInt16 = 0) throws {
+        let literal = ipv6 ? "::1" : address
+        let local = try #require(SocketAddress(literal: literal, port: wanted))
+        let family = ipv6 ? AF_INET6 : AF_INET
+        let listener = Glibc.socket(family, Int32(SOCK_STREAM.rawValue), 0)
+        try #require(listener >= 0)
+        let bound = FullListener.withPointer(to: local) { Glibc.bind(listener, $0, $1) }
+        try #require(bound == 0)
+        try #require(listen(listener, 0) == 0)
+        let port = wanted == 0 ? FullListener.port(of: listener) : wanted
+        let target = try #require(SocketAddress(literal: literal, port: port))
+        var all = [listener]
+        for _ in 0..<4 {
+            let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue)
+            let filler = Glibc.socket(family, type, 0)
+            _ = FullListener.withPointer(to: target) { Glibc.connect(filler, $0, $1) }
+            all.append(filler)
+        }
+        self.port = port
+        descriptors = all
+    }
+
+    deinit {
+        for descriptor in descriptors { close(descriptor) }
+    }
+
+    private static func port(of descriptor: Int32) -> UInt16 {
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        _ = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                getsockname(descriptor, $0, &length)
+            }
+        }
+        return UInt16(bigEndian: address.sin_port)
+    }
+
+    private static func withPointer(
+        to address: SocketAddress, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) -> Int32 {
+        if address.family == .ipv6 {
+            var raw = sockaddr_in6()
+            raw.sin6_family = sa_family_t(AF_INET6)
+            raw.sin6_port = address.port.bigEndian
+            inet_pton(AF_INET6, "::1", &raw.sin6_addr)
+            return withUnsafePointer(to: &raw) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    body($0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+                }
+            }
+        }
+        var raw = sockaddr_in()
+        raw.sin_family = sa_family_t(AF_INET)
+        raw.sin_port = address.port.bigEndian
+        let host = address.description.split(separator: ":")[0]
+        inet_pton(AF_INET, String(host), &raw.sin_addr)
+        return withUnsafePointer(to: &raw) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+    }
+}
+
+/// Something that has happened, or has not yet, and those who wait for it.
+///
+/// Unchecked, because its state is touched only with the lock held.
+final class DialGate: @unchecked Sendable {
+    private let lock = Lock()
+    private var hasOpened = false
+    private var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
+    private var cancelled: Set<Int> = []
+    private var lastID = 0
+
+    var isOpen: Bool { lock.withLock { hasOpened } }
+
+    func open() {
+        let woken = lock.withLock { () -> [CheckedContinuation<Void, Never>] in
+            hasOpened = true
+            defer { waiting = [:] }
+            return Array(waiting.values)
+        }
+        for continuation in woken { continuation.resume() }
+    }
+
+    /// Waits until it opens, or until the task is cancelled where that is wanted.
+    func wait(isCancellable: Bool = true) async {
+        let id = lock.withLock {
+            lastID += 1
+            return lastID
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isOver = lock.withLock {
+                    if hasOpened || cancelled.contains(id) { return true }
+                    waiting[id] = continuation
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        } onCancel: {
+            guard isCancellable else { return }
+            let woken = lock.withLock {
+                cancelled.insert(id)
+                return waiting.removeValue(forKey: id)
+            }
+            woken?.resume()
+        }
+    }
+}
+
+/// What several threads note down in one order.
+///
+/// Unchecked, because `noted` is touched only with the lock held.
+final class DialRecorder: @unchecked Sendable {
+    private let lock = Lock()
+    private var noted: [String] = []
+
+    var list: [String] { lock.withLock { noted } }
+
+    /// Notes something down, and how much was noted before it.
+    @discardableResult
+    func add(_ text: String) -> Int {
+        lock.withLock {
+            noted.append(text)
+            return noted.count - 1
+        }
+    }
+}
+
+/// A file that is gone with its owner.
+final class TemporaryFile {
+    let path: String
+
+    /// Writes the contents of other files one behind the other.
+    init(joining paths: [String]) throws {
+        var template = Array("/tmp/apus-test-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        try #require(descriptor >= 0)
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        defer { close(descriptor) }
+        var buffer = [UInt8](repeating: 0, count: 64 * 1024)
+        for source in paths {
+            let file = Glibc.open(source, O_RDONLY | O_CLOEXEC)
+            try #require(file >= 0)
+            let count = read(file, &buffer, buffer.count)
+            close(file)
+            try #require(count > 0)
+            try #require(write(descriptor, buffer, count) == count)
+        }
+    }
+
+    deinit {
+        unlink(path)
+    }
+}
+
+/// A pipe in the file system: whoever opens it for reading waits for `release`.
+final class TemporaryPipe {
+    let path: String
+    private var writer: Int32 = -1
+
+    init() throws {
+        path = "/tmp/apus-test-pipe-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        try #require(mkfifo(path, 0o600) == 0)
+    }
+
+    deinit {
+        release()
+        unlink(path)
+    }
+
+    /// Whether somebody has it open for reading, or tries to.
+    var hasReader: Bool {
+        if writer < 0 { writer = Glibc.open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC) }
+        return writer >= 0
+    }
+
+    /// Lets the reader read an end.
+    func release() {
+        if hasReader { close(writer) }
+        writer = -1
+    }
+}
