@@ -92,7 +92,7 @@ extension Engine {
         var omitsExpectation = false
         while true {
             let lease = try await lease(request, reuse, started, story)
-            try refuseTrailers(of: request, on: lease)
+            try refuseTrailers(of: request, on: lease, story)
             let exchange = Exchange(request, started: started, story: story)
             exchange.omitsExpectation = omitsExpectation
             story?.started(on: lease)
@@ -129,7 +129,7 @@ extension Engine {
 
     /// HTTP/2 does not send a request's trailers yet, and dropping them in silence would be worse.
     private func refuseTrailers(
-        of request: OutgoingRequest, on lease: ConnectionPool.Lease
+        of request: OutgoingRequest, on lease: ConnectionPool.Lease, _ story: ExchangeStory?
     ) throws(TransportError) {
         guard lease.connection.isHTTP2, request.body.trailers != nil else { return }
         pool.giveBack(lease)
@@ -137,6 +137,7 @@ extension Engine {
         var error = TransportError(
             .invalidRequest(invalid), phase: .request, message: invalid.description)
         error.route = request.route
+        story?.failed(error)
         throw error
     }
 
