@@ -30,7 +30,7 @@ final class Listener: Sendable {
         /// Open connections by index, counted from 0.
         var open: [Int: Int32] = [:]
         var accepted = 0
-        /// Threads that have nothing left to do but be joined.
+        /// Threads that ended after the listener began to stop, and are to be joined.
         var finished: [pthread_t] = []
         var running = 0
         var acceptor: pthread_t?
@@ -127,7 +127,6 @@ final class Listener: Sendable {
                 continue
             }
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-            joinFinished(state)
             var one: Int32 = 1
             setsockopt(
                 descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one,
@@ -156,7 +155,12 @@ final class Listener: Sendable {
                 state.open[index] = nil
                 close(descriptor)
                 state.running -= 1
-                state.finished.append(pthread_self())
+                // While the listener listens nobody comes to join; once it stops, `stop` does.
+                if state.phase == .listening {
+                    pthread_detach(pthread_self())
+                } else {
+                    state.finished.append(pthread_self())
+                }
             }
         }
         guard thread == nil else { return }

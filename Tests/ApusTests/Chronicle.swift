@@ -1,9 +1,8 @@
 import Apus
-import Synchronization
 
 /// Keeps what an engine tells, so that a test can compare its order.
 final class Chronicle: EngineObserver {
-    private let kept = Mutex<[EngineEvent]>([])
+    private let kept = Guarded<[EngineEvent]>([])
 
     func observe(_ event: EngineEvent) {
         kept.withLock { $0.append(event) }

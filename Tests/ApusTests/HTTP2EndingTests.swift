@@ -15,7 +15,9 @@ private typealias Frames = HTTP2Frames
             #expect(body == "ok")
             #expect(stand.story.replays.map(\.kind) == [.h2GoAway(code: 0, lastStreamID: 0)])
             #expect(stand.story.replays.map(\.replay) == [.refusedByPeer])
-            #expect(stand.story.closes == [.goAway])
+            try await eventually("the closes are told") {
+                stand.story.closes == [.goAway]
+            }
             try await stand.works()
             try await stand.settles(connections: 1)
         }
@@ -42,7 +44,9 @@ private typealias Frames = HTTP2Frames
             try await stand.works()
             #expect(stand.story.replays.isEmpty)
             try await stand.settles(connections: 0)
-            #expect(stand.story.closes == [.goAway])
+            try await eventually("the closes are told") {
+                stand.story.closes == [.goAway]
+            }
             try await stand.works()
             #expect(stand.peer.connectionCount == 2)
         }
@@ -74,7 +78,9 @@ private typealias Frames = HTTP2Frames
             #expect(error?.replay == .refusedByPeer)
             #expect(stand.peer.connectionCount == 1)
             try await stand.settles(connections: 0)
-            #expect(stand.story.closes == [.goAway])
+            try await eventually("the closes are told") {
+                stand.story.closes == [.goAway]
+            }
             try await stand.works()
         }
     }
@@ -144,7 +150,9 @@ private typealias Frames = HTTP2Frames
             #expect(error?.kind == .h2Stream(code: 7))
             #expect(error?.replay == .refusedByPeer)
             #expect(stand.story.replays.count == 2)
-            #expect(stand.story.closes == [.goAway])
+            try await eventually("the closes are told") {
+                stand.story.closes == [.goAway]
+            }
             try await stand.works()
             #expect(stand.peer.connectionCount == 2)
         }
@@ -218,7 +226,9 @@ private typealias Frames = HTTP2Frames
         try await withHTTP2(script, script, tuning: tuning) { stand in
             for _ in 0..<4 { try await stand.works() }
             #expect(stand.peer.connectionCount == 2)
-            #expect(stand.story.closes == [.exhausted, .exhausted])
+            try await eventually("the closes are told") {
+                stand.story.closes == [.exhausted, .exhausted]
+            }
             #expect(stand.story.replays.isEmpty)
             try await stand.settles(connections: 0)
         }
@@ -241,7 +251,9 @@ private typealias Frames = HTTP2Frames
             #expect(error?.kind == kind, "\(String(describing: error))")
             #expect(error?.replay == .unknown)
             try await stand.settles(connections: 0)
-            #expect(stand.story.closes == [kind == .truncated ? .peerClosed : .protocolViolation])
+            try await eventually("the closes are told") {
+                stand.story.closes == [kind == .truncated ? .peerClosed : .protocolViolation]
+            }
             try await stand.works()
         }
     }
@@ -260,7 +272,9 @@ private typealias Frames = HTTP2Frames
                 #expect(error?.kind == .truncated)
                 #expect(error?.replay == .responseStarted)
             }
-            #expect(stand.story.closes == [.goAway] || stand.story.closes == [.peerClosed])
+            try await eventually("the closes are told") {
+                stand.story.closes == [.goAway] || stand.story.closes == [.peerClosed]
+            }
             try await stand.works()
         }
     }

@@ -57,7 +57,9 @@ private typealias Frames = HTTP2Frames
             let error = await transportError { _ = try await response.body.collect(upTo: 10) }
             #expect(error?.kind == .timeout)
             #expect(error?.replay == .responseStarted)
-            #expect(stand.story.closes == [.timeout])
+            try await eventually("the closes are told") {
+                stand.story.closes == [.timeout]
+            }
             try await stand.works()
             #expect(stand.peer.connectionCount == 2)
         }

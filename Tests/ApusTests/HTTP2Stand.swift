@@ -1,6 +1,5 @@
 import Apus
 import Loopback
-import Synchronization
 import Testing
 
 /// A scripted HTTP/2 peer and an engine with prior knowledge of it, for one test.
@@ -80,7 +79,7 @@ func text(of response: Response) async throws -> String {
 
 /// What an engine told of itself.
 final class Story: EngineObserver {
-    private let events = Mutex<[EngineEvent]>([])
+    private let events = Guarded<[EngineEvent]>([])
 
     func observe(_ event: EngineEvent) { events.withLock { $0.append(event) } }
 
