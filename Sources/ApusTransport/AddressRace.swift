@@ -68,7 +68,11 @@ final class AddressRace: @unchecked Sendable {
 
     /// Runs the race on the loop; whoever has not won by its end is closed.
     func run() async -> Outcome {
-        defer { for runner in runners { _ = runner.release(from: loop) } }
+        // A runner holds its race: both would stay for ever.
+        defer {
+            for runner in runners { _ = runner.release(from: loop) }
+            runners = []
+        }
         while true {
             switch machine.nextStep(now: .now()) {
             case .connect(let address, let attempt): start(attempt, to: address)

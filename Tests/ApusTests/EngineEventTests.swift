@@ -11,6 +11,7 @@ import Testing
             _ = try await client.send(.get(stand.url("/"))).body.collect(upTo: 100)
             let dial =
                 ["dialling", "resolved", "connected"] + (way.isTLS ? ["secured"] : []) + ["opened"]
+            try await eventually("the end is told") { chronicle.words.last == "completed" }
             #expect(
                 chronicle.words
                     == ["begun GET", "queued for a dial"] + dial + [
@@ -18,6 +19,9 @@ import Testing
                     ])
             let response = try await client.send(.get(stand.url("/")))
             _ = try await response.body.collect(upTo: 100)
+            try await eventually("the end is told") {
+                chronicle.words(ofExchange: 2).last == "completed"
+            }
             #expect(
                 chronicle.words(ofExchange: 2)
                     == ["begun GET", "started, reused", "status 200", "completed"])
