@@ -6,8 +6,8 @@ import Testing
 @Suite struct PoolSharingTests {
     @Test func twoHundredFreshClientsOpenOneHTTP2Connection() async throws {
         try await withStand(.http2OverTLS) { stand in
-            // Well below the hundred streams of one connection: a stream that has just ended may still
-            // hold its place when the next request asks.
+            // Well below the hundred streams of one connection: one that has just ended may
+            // still hold its place when the next request asks.
             try await fetch(200, atOnce: 64, on: stand)
             #expect(stand.server.counters.connectionsAccepted == 1)
             #expect(stand.server.counters.requests == 200)
