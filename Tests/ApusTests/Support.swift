@@ -75,7 +75,7 @@ func withStand(
 
 /// How many of this process's sockets are connected to a port, as clients.
 func descriptors(connectedTo port: UInt16) -> Int {
-    (3..<4096).count { descriptor in
+    (3..<16_384).count { descriptor in
         var address = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = withUnsafeMutablePointer(to: &address) {
