@@ -362,7 +362,7 @@ extension ConnectionPool: ConnectionKeeper {
         return true
     }
 
-    func sessionsReceived(from wire: Wire, on connection: any LiveConnection) {
+    func sessionsReceived(from wire: Wire) {
         dialer.keepSessions(from: wire)
     }
 }

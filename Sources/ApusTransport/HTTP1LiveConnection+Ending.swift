@@ -61,7 +61,7 @@ extension HTTP1LiveConnection {
         stopUpload()
         if let drain { loop.cancel(drain.timer) }
         drain = nil
-        keeper.sessionsReceived(from: wire, on: self)
+        keeper.sessionsReceived(from: wire)
         wire.close()
         let exchange = exchange
         self.exchange = nil

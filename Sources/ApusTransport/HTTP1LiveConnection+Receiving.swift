@@ -83,7 +83,7 @@ extension HTTP1LiveConnection {
     func responseEnded(_ trailers: HTTPFields?) {
         stopUpload()
         isPaused = false
-        keeper.sessionsReceived(from: wire, on: self)
+        keeper.sessionsReceived(from: wire)
         // An answer before the whole request had left: what the peer makes of the rest is unknown.
         let isEarly = wire.unsentCount > 0 || wire.sendError != nil
         let reason = machine.closeReason ?? (isEarly ? .requestUnfinished : nil)

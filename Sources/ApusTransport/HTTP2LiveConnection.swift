@@ -275,7 +275,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         if !hasSessions {
             // The tickets came behind the handshake, thus before the first response.
             hasSessions = true
-            keeper.sessionsReceived(from: wire, on: self)
+            keeper.sessionsReceived(from: wire)
         }
         stream.exchange.responseEnded(trailers: trailers)
         stream.exchange.wake()
@@ -387,7 +387,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     private func end(_ reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
         guard wire.isOpen else { return }
         if ending == nil { ending = (kind, message) }
-        keeper.sessionsReceived(from: wire, on: self)
+        keeper.sessionsReceived(from: wire)
         wire.close()
         liveness.stop()
         keeper.closed(self, reason: reason)

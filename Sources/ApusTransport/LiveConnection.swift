@@ -47,7 +47,7 @@ protocol ConnectionKeeper: AnyObject, Sendable {
     /// - Returns: `false` when none is idle.
     func evictIdle() -> Bool
     /// The peer gave sessions to resume.
-    func sessionsReceived(from wire: Wire, on connection: any LiveConnection)
+    func sessionsReceived(from wire: Wire)
 }
 
 extension LiveConnection where Self: Actor {

@@ -40,13 +40,7 @@ import Testing
     func whileTheHeadIsAwaited(_ way: Way) async throws {
         try await withStand(way) { stand in
             let task = Task { try await stand.get("/hang") }
-            try await eventually("the request is at the origin") {
-                stand.server.counters.currentRequests == 1
-            }
-            task.cancel()
-            let error = await transportError { _ = try await task.value }
-            #expect(error?.kind == .cancelled)
-            try await expectNothingLeft(on: stand)
+            try await expectCancellation(of: task, on: stand)
         }
     }
 
@@ -59,13 +53,7 @@ import Testing
                 for try await chunk in response.body { received += chunk.count }
                 return received
             }
-            try await eventually("the request is at the origin") {
-                stand.server.counters.currentRequests == 1
-            }
-            task.cancel()
-            let error = await transportError { _ = try await task.value }
-            #expect(error?.kind == .cancelled)
-            try await expectNothingLeft(on: stand)
+            try await expectCancellation(of: task, on: stand)
         }
     }
 
@@ -104,6 +92,19 @@ import Testing
             }
             try await expectNothingLeft(on: stand)
         }
+    }
+
+    /// Cancels a request that has reached the origin, and checks what it leaves behind.
+    private func expectCancellation<Success: Sendable>(
+        of task: Task<Success, any Error>, on stand: Stand
+    ) async throws {
+        try await eventually("the request is at the origin") {
+            stand.server.counters.currentRequests == 1
+        }
+        task.cancel()
+        let error = await transportError { _ = try await task.value }
+        #expect(error?.kind == .cancelled)
+        try await expectNothingLeft(on: stand)
     }
 
     private func expectNothingLeft(on stand: Stand) async throws {
