@@ -65,16 +65,23 @@ import Testing
         var tuning = EngineTuning.executor
         tuning.pool.maxConnectionsPerHost = 1
         try await withStand(.http1, tuning: tuning) { stand in
-            let tasks = (0..<3).map { _ in Task { try await stand.get("/hang") } }
+            let holder = Task { try await stand.get("/hang") }
+            try await eventually("one holds the connection") {
+                stand.engine.snapshot().leased == 1
+            }
+            let waiters = (0..<2).map { _ in Task { try await stand.get("/hang") } }
             try await eventually("two wait") {
                 stand.engine.snapshot().waiting == 2 && stand.engine.snapshot().leased == 1
             }
             let route = try #require(stand.engine.snapshot().routes.first)
             #expect(route.waitingFor == .connectionsPerHost)
             #expect(route.description.hasSuffix("2 waiting for: connections per host"))
-            for task in tasks { task.cancel() }
-            for task in tasks { _ = await transportError { _ = try await task.value } }
+            // The holder goes last: its place, once free, would be granted to one of them.
+            for task in waiters { task.cancel() }
+            for task in waiters { _ = await transportError { _ = try await task.value } }
             #expect(stand.engine.snapshot().counters.abandonedWaits == 2)
+            holder.cancel()
+            _ = await transportError { _ = try await holder.value }
         }
     }
 
