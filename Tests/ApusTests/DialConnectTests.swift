@@ -9,9 +9,8 @@ import Testing
 @Suite struct DialConnectTests {
     @Test("row 1: a refused connection names every address that was tried")
     func refused() async throws {
-        let server = try LoopbackServer()
-        let port = server.port
-        server.stop()
+        let refusing = try RefusingPort()
+        let port = refusing.port
         let resolver = StubResolver("127.0.0.1", "127.0.0.2")
         try await withEngine(resolver: resolver, ports: [port]) { engine in
             let error = await dialError(engine, "http://name.test:\(port)/")
@@ -22,6 +21,7 @@ import Testing
             #expect(error?.attempts.allSatisfy { $0.outcome.contains("refused") } == true)
             expectEmpty(engine)
         }
+        withExtendedLifetime(refusing) {}
     }
 
     @Test("row 2: an address that does not answer costs its budget, and is named")

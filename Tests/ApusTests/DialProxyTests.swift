@@ -64,9 +64,8 @@ import Testing
 
     @Test("row 79: a proxy that refuses the connection is told as the hop that failed")
     func theProxyIsGone() async throws {
-        let peer = try ScriptedPeer(everyConnection: [.close])
-        let port = peer.port
-        peer.stop()
+        let refusing = try RefusingPort()
+        let port = refusing.port
         try await withEngine(ports: [port]) { engine in
             let setting = try ProxySetting(parsing: "http://127.0.0.1:\(port)")
             let error = await dialError(
@@ -76,6 +75,7 @@ import Testing
             #expect(error?.hop == .proxy)
             #expect(error?.attempts.map(\.address) == ["127.0.0.1:\(port)"])
         }
+        withExtendedLifetime(refusing) {}
     }
 
     @Test("row 80: a proxy that answers byte by byte, and never ends, costs its budget")

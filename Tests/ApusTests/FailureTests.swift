@@ -5,14 +5,14 @@ import Testing
 /// What goes wrong is told: kind, phase, and whether sending again is safe.
 @Suite struct FailureTests {
     @Test func aRefusedPort() async throws {
-        let server = try LoopbackServer()
-        let port = server.port
-        server.stop()
+        let refusing = try RefusingPort()
+        let port = refusing.port
         let error = try await failure(of: .get("http://127.0.0.1:\(port)/"))
         #expect(error?.kind == .connect(errno: 111))
         #expect(error?.phase == .connect)
         #expect(error?.replay == .notSent)
         #expect(error?.attempts.map(\.address) == ["127.0.0.1:\(port)"])
+        withExtendedLifetime(refusing) {}
     }
 
     @Test func aNameThatDoesNotResolve() async throws {

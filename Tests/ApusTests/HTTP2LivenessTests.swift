@@ -84,6 +84,28 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    @Test func aSuspectThatWokeIsWatchedAsBefore() async throws {
+        // `deadAfter` is far away: only silence after the waking can bring the second PING.
+        try await withHTTP2(
+            [
+                .send(Frames.settings()), .request(1), .send(Frames.head(1)),
+                .waitForSignal("wake"), .expectFrame(Frames.pingType),
+                .send(Frames.ping(1, ack: true)), .expectFrame(Frames.pingType),
+                .send(Frames.data(1, [0x31], end: true)), .readUntilEnd,
+            ], tuning: Self.tuning()
+        ) { stand in
+            let response = try await stand.client.send(.get(stand.url))
+            try await eventually("the silent peer is suspected") {
+                stand.engine.snapshot().connectionEntries.first?.state == .suspect
+            }
+            stand.peer.release("wake")
+            try await eventually("it is asked again after its next silence") {
+                stand.frames().count { $0.type == Frames.pingType && $0.flags == 0 } >= 2
+            }
+            #expect(try await text(of: response) == "1")
+        }
+    }
+
     @Test func aPeerThatAnswersIsAskedAgainAndKept() async throws {
         try await withHTTP2(
             [

@@ -73,18 +73,55 @@ func withStand(
     await stand.close()
 }
 
-/// How many of this process's sockets are connected to a port, as clients.
+/// How many sockets of engines in this process are connected to a port.
+///
+/// An engine's sockets are told by their keepalive: the fixtures set none, so a proxy's way to its
+/// origin, which ends a little after the engine's own, does not count, nor does an accepted socket
+/// whose peer happens to have that port.
 func descriptors(connectedTo port: UInt16) -> Int {
-    (3..<16_384).count { descriptor in
+    (3..<getdtablesize()).count { descriptor in
         var address = sockaddr_in()
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                getpeername(Int32(descriptor), $0, &length)
+                getpeername(descriptor, $0, &length)
             }
         }
-        return result == 0 && Int32(address.sin_family) == AF_INET
-            && UInt16(bigEndian: address.sin_port) == port
+        guard result == 0, Int32(address.sin_family) == AF_INET,
+            UInt16(bigEndian: address.sin_port) == port
+        else { return false }
+        var keepsAlive: Int32 = 0
+        length = socklen_t(MemoryLayout<Int32>.size)
+        getsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &keepsAlive, &length)
+        return keepsAlive != 0
+    }
+}
+
+/// A port that refuses connections for as long as this object lives.
+///
+/// It is bound and never listened on: a port that was merely given back may be another test's next.
+final class RefusingPort: Sendable {
+    let port: UInt16
+    private let descriptor: Int32
+
+    init() throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        try #require(descriptor >= 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let descriptor = descriptor
+        let isBound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+            }
+        }
+        try #require(isBound)
+        port = UInt16(bigEndian: address.sin_port)
+    }
+
+    deinit {
+        Glibc.close(descriptor)
     }
 }
 
