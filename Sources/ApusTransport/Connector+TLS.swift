@@ -1,0 +1,87 @@
+import ApusCore
+import ApusSocket
+import ApusTLS
+
+// TLS on top of what is there.
+extension Connector {
+    /// One TLS handshake on top of what is there.
+    func secure(
+        _ wire: Wire, to name: String, _ settings: EngineTuning.TLS, alpn: [String],
+        hop: TransportError.Hop
+    ) async throws(TransportError) -> TLSFacts {
+        let isOrigin = hop == .origin
+        let limit = deadline(dialer.tuning.dial.tlsTimeout)
+        let context = try await context(settings, alpn, until: limit, hop)
+        do throws(WireError) {
+            let engine = try makeEngine(name, context, settings, resuming: isOrigin)
+            if isOrigin { wire.sessionRoute = route }
+            try wire.startHandshake(engine)
+            while true {
+                if wire.mayHaveInput {
+                    if try wire.advanceHandshake(engine) { break }
+                } else {
+                    try await waitInHandshake(until: limit, hop)
+                }
+            }
+            guard let facts = engine.facts else { throw .endInHandshake }
+            return facts
+        } catch {
+            if let pending = takePendingFailure() { throw pending }
+            let (kind, message) = error.explained
+            // Whatever ends a handshake early, it is the handshake that failed.
+            let isEarlyEnd = kind == .truncated || kind == .reset
+            throw failure(isEarlyEnd ? .tlsHandshake : kind, .tls, message, hop: hop)
+        }
+    }
+
+    /// The context for the handshake; making one takes long, so it is not done on the loop.
+    func context(
+        _ settings: EngineTuning.TLS, _ alpn: [String], until limit: Deadline?,
+        _ hop: TransportError.Hop
+    ) async throws(TransportError) -> TLSContext {
+        if let made = dialer.contexts.made(settings, alpn: alpn) { return made }
+        let arrival = Arrival<TLSContextCache.Made>()
+        dialer.contexts.make(settings, alpn: alpn) { [suspension, loop] made in
+            loop.execute {
+                arrival.value = made
+                suspension.signal()
+            }
+        }
+        while true {
+            switch arrival.value {
+            case .success(let context): return context
+            case .failure(let error):
+                throw failure(TransportError.Kind(error), .tls, error.message, hop: hop)
+            case nil:
+                try await wait(.tls, until: limit, "the TLS settings took too long to load", hop)
+            }
+        }
+    }
+
+    func makeEngine(
+        _ name: String, _ context: TLSContext, _ settings: EngineTuning.TLS, resuming: Bool
+    ) throws(WireError) -> TLSEngine {
+        do throws(TLSError) {
+            let session = resuming && settings.resumption ? dialer.sessions.take(for: route) : nil
+            return try TLSEngine(context, serverName: name, session: session)
+        } catch {
+            throw .tls(error)
+        }
+    }
+
+    func waitInHandshake(
+        until limit: Deadline?, _ hop: TransportError.Hop
+    ) async throws(WireError) {
+        do throws(TransportError) {
+            try await wait(.tls, until: limit, "the TLS handshake took too long", hop)
+        } catch {
+            pendingFailure = error
+            throw .endInHandshake
+        }
+    }
+
+    func takePendingFailure() -> TransportError? {
+        defer { pendingFailure = nil }
+        return pendingFailure
+    }
+}
