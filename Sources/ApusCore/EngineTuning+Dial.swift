@@ -1,3 +1,4 @@
+// What getting a connection may cost.
 extension EngineTuning {
     /// The budgets of getting a connection.
     public struct Dial: Sendable, Hashable {

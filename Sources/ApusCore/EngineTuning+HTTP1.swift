@@ -1,3 +1,4 @@
+// What is particular to HTTP/1.1.
 extension EngineTuning {
     /// HTTP/1.1.
     public struct HTTP1: Sendable, Hashable {

@@ -1,3 +1,4 @@
+// What is particular to HTTP/2.
 extension EngineTuning {
     /// HTTP/2.
     public struct HTTP2: Sendable, Hashable {

@@ -1,3 +1,4 @@
+// What a peer or a user can make us hold.
 extension EngineTuning {
     /// Bounds on what a peer or a user can make us hold.
     public struct Limits: Sendable, Hashable {

@@ -1,3 +1,4 @@
+// How many connections are kept, and how long for.
 extension EngineTuning {
     /// How many connections are kept, for how long, and how long callers wait for one.
     public struct Pool: Sendable, Hashable {

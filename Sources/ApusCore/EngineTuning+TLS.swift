@@ -1,3 +1,4 @@
+// What TLS trusts, presents and speaks.
 extension EngineTuning {
     /// What TLS trusts, presents and speaks.
     ///

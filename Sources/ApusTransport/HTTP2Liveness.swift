@@ -44,6 +44,9 @@ final class HTTP2Liveness: @unchecked Sendable {
         case .pinged: state = .trusted
         case .suspect:
             state = .trusted
+            // The timer stands at the hour of death, which is too late for the next silence.
+            stopTimer()
+            if let silence = tuning.pingAfter { look(at: now.advanced(by: silence)) }
             trusted()
         }
     }
