@@ -1,4 +1,5 @@
 import Apus
+import Glibc
 import Loopback
 import Testing
 
@@ -71,6 +72,21 @@ import Testing
         server.stop()
     }
 
+    @Test(arguments: Way.allCases)
+    func theEndLeavesNoThreadAndNoDescriptor(_ way: Way) async throws {
+        try await withStand(way) { stand in
+            let place = await Task(executorPreference: stand.engine.executor) {
+                placeOfThisThread()
+            }.value
+            _ = try await stand.get("/").body.collect(upTo: 100)
+            #expect(access(place, F_OK) == 0)
+            #expect(descriptors(connectedTo: stand.server.port) == 1)
+            await stand.engine.shutdown(drain: .seconds(30))
+            #expect(access(place, F_OK) != 0)
+            #expect(descriptors(connectedTo: stand.server.port) == 0)
+        }
+    }
+
     @Test func aTaskThatPrefersAStoppedLoopStillRuns() async throws {
         let engine = try TransportEngine()
         let executor = engine.executor
@@ -81,4 +97,12 @@ import Testing
         }
         #expect(await task.value == 42)
     }
+}
+
+/// Where the system shows the calling thread for as long as it lives: "/proc/<process>/task/<id>".
+private func placeOfThisThread() -> String {
+    var target = [CChar](repeating: 0, count: 64)
+    let count = readlink("/proc/thread-self", &target, target.count)
+    return "/proc/"
+        + String(decoding: target.prefix(max(0, count)).map(UInt8.init(bitPattern:)), as: UTF8.self)
 }
