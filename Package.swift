@@ -105,7 +105,8 @@ let package = Package(
             dependencies: ["ApusTLS", "ApusCore", "CApusOpenSSL", "Loopback"],
             swiftSettings: house),
         .testTarget(
-            name: "ApusPoolTests", dependencies: ["ApusPool", "ApusCore"], swiftSettings: house),
+            name: "ApusPoolTests", dependencies: ["ApusPool", "ApusCore", httpTypes],
+            swiftSettings: house),
         .testTarget(
             name: "ApusTunnelTests", dependencies: ["ApusTunnel", "ApusCore", httpTypes],
             swiftSettings: house),

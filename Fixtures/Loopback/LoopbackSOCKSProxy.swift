@@ -1,6 +1,7 @@
 import Glibc
 
-/// A SOCKS5 proxy (RFC 1928, with RFC 1929's passwords) that reaches loopback targets only.
+/// A SOCKS5 proxy (RFC 1928, with RFC 1929's passwords), and SOCKS 4a for who speaks that, that
+/// reaches loopback targets only.
 package final class LoopbackSOCKSProxy: Sendable {
     package struct Options: Sendable {
         /// Ask for these by user name and password; `nil` asks for nothing.
@@ -35,6 +36,8 @@ package final class LoopbackSOCKSProxy: Sendable {
         package var host: String
         package var port: UInt16
         package var credentials: LoopbackCredentials?
+        /// 4 or 5.
+        package var version: UInt8 = 5
 
         package init(
             kind: Kind, host: String, port: UInt16, credentials: LoopbackCredentials? = nil
@@ -99,6 +102,8 @@ private struct SOCKSConnection {
     }
 
     mutating func serve() {
+        guard let version = peekVersion() else { return refused() }
+        guard version != 4 else { return serveVersion4() }
         guard authenticate(), let request = receiveRequest() else { return refused() }
         record.append(request)
         if let code = options.reply, code != 0 { return refused(with: code) }
@@ -109,15 +114,67 @@ private struct SOCKSConnection {
         guard let descriptor = address.connect() else { return refused(with: 5) }
         defer { close(descriptor) }
         guard send(reply(0)) else { return }
+        relay(to: descriptor)
+    }
+
+    private func relay(to descriptor: Int32) {
         record.count { $0.established += 1 }
         let origin = Channel(descriptor: descriptor, meter: record.meter())
         var relay = Relay(client: client, origin: origin)
         _ = relay.run(Relay.tunnel)
     }
 
+    // MARK: Version 4
+
+    /// One request and one answer; the user is held against the credentials' user.
+    private func serveVersion4() {
+        guard let head = receive(8), head[1] == 1, let user = receiveCString() else {
+            return refused()
+        }
+        let port = UInt16(head[2]) << 8 | UInt16(head[3])
+        var request = LoopbackSOCKSProxy.Request(
+            kind: .ipv4, host: literal(AF_INET, Array(head[4...])) ?? "", port: port)
+        if head[4] == 0, head[5] == 0, head[6] == 0, head[7] != 0 {
+            guard let name = receiveCString() else { return refused() }
+            (request.kind, request.host) = (.name, name)
+        }
+        request.version = 4
+        if !user.isEmpty { request.credentials = .init(user: user, password: "") }
+        if options.isSilent {
+            _ = Socket.sleep(client.descriptor, until: nil)
+            return
+        }
+        record.append(request)
+        if let wanted = options.credentials, wanted.user != user { return refused(with: 93) }
+        if let code = options.reply, code != 90 { return refused(with: code) }
+        guard let address = SocketAddress.resolve(request.host, port: port),
+            let descriptor = address.connect()
+        else { return refused(with: 91) }
+        defer { close(descriptor) }
+        guard send([0, 90, head[2], head[3], 127, 0, 0, 1]) else { return }
+        relay(to: descriptor)
+    }
+
+    private func receiveCString() -> String? {
+        var bytes: [UInt8] = []
+        while bytes.count <= 255 {
+            guard let byte = receive(1)?.first else { return nil }
+            if byte == 0 { return String(decoding: bytes, as: UTF8.self) }
+            bytes.append(byte)
+        }
+        return nil
+    }
+
+    private func peekVersion() -> UInt8? {
+        while client.input.count < 1 {
+            guard client.fill(waiting: true) == .bytes else { return nil }
+        }
+        return client.input.readable[0]
+    }
+
     private func refused(with code: UInt8? = nil) {
         record.count { $0.refused += 1 }
-        if let code { _ = send(reply(code)) }
+        if let code { _ = send(code >= 90 ? [0, code, 0, 0, 0, 0, 0, 0] : reply(code)) }
         Socket.lingeringClose(client.descriptor)
     }
 

@@ -19,7 +19,12 @@ public enum EngineEvent: Sendable {
     case resolved(connection: UInt64, addresses: [String])
     /// TCP stands to this address: the proxy's when there is one.
     case connected(connection: UInt64, address: String)
-    /// The proxy opened the way to the origin; a proxy that forwards in the clear opens none.
+    /// TLS stands with an https proxy.
+    case proxySecured(connection: UInt64, proxy: String, tls: ConnectionFacts.TLSFacts)
+    /// The proxy asked who we are (407), and is answered once.
+    case proxyChallenged(connection: UInt64, proxy: String)
+    /// The proxy opened the way to the next proxy or to the origin; a proxy that forwards requests
+    /// opens none.
     case tunnelled(connection: UInt64, proxy: String)
     /// TLS stands with the origin.
     case secured(connection: UInt64, tls: ConnectionFacts.TLSFacts)

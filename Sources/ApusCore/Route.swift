@@ -6,26 +6,26 @@ public struct Route: Sendable, Hashable {
     private let parts: Parts
 
     public init(
-        origin: Origin, proxy: ProxyEndpoint? = nil, versions: HTTPVersionPolicy = .automatic,
+        origin: Origin, proxies: [ProxyEndpoint] = [], versions: HTTPVersionPolicy = .automatic,
         tls: EngineTuning.TLS = .init(), localAddress: String? = nil,
         connectTo: ConnectTarget? = nil,
         isolation: IsolationScope? = nil
     ) {
         parts = Parts(
-            origin: origin, proxy: proxy, versions: versions, tls: tls, localAddress: localAddress,
-            connectTo: connectTo, isolation: isolation)
+            origin: origin, proxies: proxies, versions: versions, tls: tls,
+            localAddress: localAddress, connectTo: connectTo, isolation: isolation)
     }
 
     public var origin: Origin { parts.origin }
-    /// The proxy with its credentials; `nil` when the way is direct.
-    public var proxy: ProxyEndpoint? { parts.proxy }
+    /// The proxies with their credentials, the nearest first; none when the way is direct.
+    public var proxies: [ProxyEndpoint] { parts.proxies }
     public var versions: HTTPVersionPolicy { parts.versions }
     /// What TLS trusts and presents; a part of the identity, also for http origins behind an https
     /// proxy.
     public var tls: EngineTuning.TLS { parts.tls }
     /// The literal address that connections start from; `nil` lets the system choose.
     public var localAddress: String? { parts.localAddress }
-    /// Where to connect instead of the origin's own host and port.
+    /// Where to connect instead of the origin's own host and port: behind the proxies, if any.
     public var connectTo: ConnectTarget? { parts.connectTo }
     public var isolation: IsolationScope? { parts.isolation }
 
@@ -40,7 +40,7 @@ public struct Route: Sendable, Hashable {
 
     private final class Parts: Sendable {
         let origin: Origin
-        let proxy: ProxyEndpoint?
+        let proxies: [ProxyEndpoint]
         let versions: HTTPVersionPolicy
         let tls: EngineTuning.TLS
         let localAddress: String?
@@ -49,12 +49,12 @@ public struct Route: Sendable, Hashable {
         let hash: Int
 
         init(
-            origin: Origin, proxy: ProxyEndpoint?, versions: HTTPVersionPolicy,
+            origin: Origin, proxies: [ProxyEndpoint], versions: HTTPVersionPolicy,
             tls: EngineTuning.TLS,
             localAddress: String?, connectTo: ConnectTarget?, isolation: IsolationScope?
         ) {
             self.origin = origin
-            self.proxy = proxy
+            self.proxies = proxies
             self.versions = versions
             self.tls = tls
             self.localAddress = localAddress
@@ -64,7 +64,7 @@ public struct Route: Sendable, Hashable {
             // Equality compares it.
             var hasher = Hasher()
             hasher.combine(origin)
-            hasher.combine(proxy)
+            hasher.combine(proxies)
             hasher.combine(versions)
             hasher.combine(localAddress)
             hasher.combine(connectTo)
@@ -73,7 +73,7 @@ public struct Route: Sendable, Hashable {
         }
 
         func isEqual(to other: Parts) -> Bool {
-            origin == other.origin && proxy == other.proxy && versions == other.versions
+            origin == other.origin && proxies == other.proxies && versions == other.versions
                 && localAddress == other.localAddress && connectTo == other.connectTo
                 && isolation == other.isolation
                 && tls == other.tls
@@ -82,10 +82,12 @@ public struct Route: Sendable, Hashable {
 }
 
 extension Route: CustomStringConvertible {
-    /// The origin, the proxy without credentials, and the scope's digest: fit for logs.
+    /// The origin, the proxies without credentials, and the scope's digest: fit for logs.
     public var description: String {
         var text = origin.description
-        if let proxy { text += " via \(proxy)" }
+        for (index, proxy) in proxies.enumerated() {
+            text += index == 0 ? " via \(proxy)" : " then \(proxy)"
+        }
         if let connectTo { text += " at \(connectTo)" }
         if let isolation { text += " in \(isolation)" }
         return text

@@ -65,6 +65,16 @@ extension EngineEvent {
             ("connected", ["apus.connection": "\(id)", "network.peer.address": address])
         case .tunnelled(let id, let proxy):
             ("tunnelled", ["apus.connection": "\(id)", "apus.proxy": proxy])
+        case .proxySecured(let id, let proxy, let tls):
+            (
+                "proxy secured",
+                [
+                    "apus.connection": "\(id)", "apus.proxy": proxy,
+                    "tls.protocol.version": tls.version, "tls.cipher": tls.cipher,
+                ]
+            )
+        case .proxyChallenged(let id, let proxy):
+            ("proxy asked", ["apus.connection": "\(id)", "apus.proxy": proxy])
         case .secured(let id, let tls):
             (
                 "secured",

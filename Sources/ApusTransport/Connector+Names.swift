@@ -4,7 +4,8 @@ import ApusSocket
 // Where to: the addresses that a dial may connect to.
 extension Connector {
     func resolve() async throws(TransportError) -> [SocketAddress] {
-        switch route.connectTo {
+        // Behind a proxy it is what that proxy is asked for.
+        switch route.proxies.isEmpty ? route.connectTo : nil {
         case .unixSocket(let path):
             guard let address = SocketAddress(unixPath: path) else {
                 throw failure(.connect(errno: 36), .connect, "the socket's path is too long")
@@ -18,7 +19,7 @@ extension Connector {
         case nil: break
         }
         let host = firstHost
-        let port = route.proxy?.port ?? route.origin.port
+        let port = route.proxies.first?.port ?? route.origin.port
         let addresses = try await lookUp(host, port)
         tell { .resolved(connection: $0, addresses: addresses.map(\.description)) }
         return addresses

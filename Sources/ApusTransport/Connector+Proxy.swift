@@ -1,44 +1,84 @@
 import ApusCore
 import ApusSocket
 import ApusTunnel
+import HTTPTypes
 
 // The way through a proxy.
 extension Connector {
-    /// Gets through the proxy: TLS to it where it wants that, then a tunnel unless it forwards.
-    func pass(_ proxy: ProxyEndpoint, over wire: Wire) async throws(TransportError) {
-        if proxy.kind == .https {
-            var settings = route.tls
-            settings.serverName = nil
-            _ = try await secure(wire, to: proxy.host, settings, alpn: ["http/1.1"], hop: .proxy)
-        }
-        guard !route.isForwarded else { return }
-        var handshake: TunnelHandshake
+    /// Gets through the proxy at `index`: TLS to it where it wants that, then a tunnel to the next
+    /// proxy or to the origin, unless it is the last and forwards.
+    func pass(_ index: Int, over wire: Wire) async throws(TransportError) {
+        let proxy = route.proxies[index]
+        let forwards = index == route.proxies.count - 1 && route.isForwarded
+        if proxy.kind == .https { try await secure(wire, to: proxy) }
+        guard !forwards else { return }
+        let target = route.target(behind: index)
         switch proxy.kind {
-        case .http, .https:
-            handshake = .connect(
-                to: route.origin, credentials: proxy.credentials, limits: dialer.tuning.limits)
-        case .socks5, .socks5h:
-            let target = try await socksTarget(proxy)
+        case .http, .https: try await connect(to: target, through: index, over: wire)
+        case .socks4a, .socks5, .socks5h:
+            let socksTarget = try await socksTarget(target, proxy.kind)
+            var handshake: TunnelHandshake
             do throws(TunnelError) {
-                handshake = try .socks5(to: target, credentials: proxy.credentials)
+                handshake =
+                    proxy.kind == .socks4a
+                    ? try .socks4a(to: socksTarget, credentials: proxy.credentials)
+                    : try .socks5(to: socksTarget, credentials: proxy.credentials)
             } catch {
-                throw failure(error)
+                throw failure(error, at: index)
             }
+            let limit = deadline(dialer.tuning.dial.proxyTimeout)
+            try await tunnel(&handshake, through: index, over: wire, until: limit)
         }
-        try await tunnel(&handshake, over: wire)
+        tell { .tunnelled(connection: $0, proxy: proxy.description) }
     }
 
-    func tunnel(
-        _ handshake: inout TunnelHandshake, over wire: Wire
+    /// TLS to an https proxy, by its own settings and held against its own name.
+    private func secure(_ wire: Wire, to proxy: ProxyEndpoint) async throws(TransportError) {
+        let settings = proxy.tls(in: route.tls)
+        let name = settings.serverName ?? proxy.host
+        let facts = try await secure(wire, to: name, settings, alpn: ["http/1.1"], hop: .proxy)
+        tell {
+            .proxySecured(
+                connection: $0, proxy: proxy.description, tls: ConnectionFacts.TLSFacts(facts))
+        }
+    }
+
+    /// CONNECT, and once more when the proxy asks who we are.
+    private func connect(
+        to target: TunnelTarget, through index: Int, over wire: Wire
+    ) async throws(TransportError) {
+        let proxy = route.proxies[index]
+        let limit = deadline(dialer.tuning.dial.proxyTimeout)
+        while true {
+            let fields =
+                logins.answer(at: index).map(proxy.fields(authorization:)) ?? proxy.fieldsAtOnce
+            var handshake = TunnelHandshake.connect(
+                to: target.authority, fields: fields, limits: dialer.tuning.limits)
+            do throws(TransportError) {
+                return try await tunnel(&handshake, through: index, over: wire, until: limit)
+            } catch {
+                guard let asked = error.proxyAnswer, logins.answer(at: index) == nil,
+                    let answer = try await answer(to: asked, of: proxy, index, until: limit)
+                else { throw error }
+                tell { .proxyChallenged(connection: $0, proxy: proxy.description) }
+                logins.keep(answer, at: index, isClosed: !handshake.mayAskAgain)
+                if !handshake.mayAskAgain { throw error }
+            }
+        }
+    }
+
+    /// Plays a handshake to its end.
+    private func tunnel(
+        _ handshake: inout TunnelHandshake, through index: Int, over wire: Wire,
+        until limit: Deadline?
     ) async throws(TransportError) {
         var output: [UInt8] = []
         do throws(TunnelError) {
             try handshake.start(output: &output)
         } catch {
-            throw failure(error)
+            throw failure(error, at: index)
         }
         wire.send(unsafe output.span.bytes)
-        let limit = deadline(dialer.tuning.dial.proxyTimeout)
         while true {
             output.removeAll()
             var progress = TunnelProgress.needsBytes
@@ -63,37 +103,45 @@ extension Connector {
             } catch {
                 // A refusal that came before the reset still says more than the reset.
                 if case .refused(let answer) = handshake.streamEnded() {
-                    throw failure(TunnelError.refused(answer))
+                    throw failure(TunnelError.refused(answer), at: index)
                 }
-                throw failure(.proxyFailed, .proxy, error.explained.message, hop: .proxy)
+                throw failure(
+                    .proxyFailed, .proxy, mark(index) + error.explained.message, hop: .proxy)
             }
             if !output.isEmpty { wire.send(unsafe output.span.bytes) }
-            if let refusal { throw failure(refusal) }
+            if let refusal { throw failure(refusal, at: index) }
             if progress == .established { return }
             switch outcome {
             case .progress: continue
-            case .end: throw failure(handshake.streamEnded())
+            case .end: throw failure(handshake.streamEnded(), at: index)
             case .wouldBlock:
-                try await wait(.proxy, until: limit, "the proxy did not answer in time", .proxy)
+                try await wait(
+                    .proxy, until: limit, mark(index) + "the proxy did not answer in time", .proxy)
             }
         }
     }
 
-    /// SOCKS5 takes an address when names are resolved here, else the name itself.
-    func socksTarget(_ proxy: ProxyEndpoint) async throws(TransportError) -> SOCKSTarget {
-        let origin = route.origin
-        if let literal = SocketAddress(literal: origin.host, port: origin.port) {
+    /// SOCKS takes an address when names are resolved here, else the name itself.
+    private func socksTarget(
+        _ target: TunnelTarget, _ kind: ProxyEndpoint.Kind
+    ) async throws(TransportError) -> SOCKSTarget {
+        if let literal = SocketAddress(literal: target.host, port: target.port) {
             return literal.socksTarget
         }
-        guard proxy.kind == .socks5 else { return .name(origin.host, port: origin.port) }
-        let addresses = try await lookUp(origin.host, origin.port)
+        guard kind == .socks5 else { return .name(target.host, port: target.port) }
+        let addresses = try await lookUp(target.host, target.port)
         return addresses[0].socksTarget
     }
 
-    func failure(_ error: TunnelError) -> TransportError {
+    func failure(_ error: TunnelError, at index: Int) -> TransportError {
         let (kind, message) = error.explained
-        var failure = failure(kind, .proxy, message, hop: .proxy)
+        var failure = failure(kind, .proxy, mark(index) + message, hop: .proxy)
         if case .refused(let answer) = error { failure.proxyAnswer = answer }
         return failure
+    }
+
+    /// Says which proxy of several a message is about.
+    func mark(_ index: Int) -> String {
+        route.proxies.count > 1 ? "\(route.proxies[index]): " : ""
     }
 }

@@ -20,6 +20,8 @@ actor Connector {
     /// Hears of the wire's readiness until the connection takes it over.
     private let driver: WireDriver
     var attempts: [TransportError.Attempt] = []
+    /// How the proxies' 407s were answered.
+    var logins = ProxyLogins()
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     init(_ id: ConnectionID, _ route: Route, _ dialer: Dialer, on loop: EventLoop) {
@@ -38,33 +40,38 @@ actor Connector {
         var facts = ConnectionFacts(protocolName: "http/1.1", remoteAddress: "", tls: nil)
         let addresses = try await resolve()
         facts.resolved = Deadline.now().since(started)
-        let wire = try await race(addresses, keeper)
-        wire.owner = driver
-        do throws(TransportError) {
-            facts.remoteAddress = wire.remoteAddress.description
-            facts.connected = Deadline.now().since(started)
-            tell { .connected(connection: $0, address: facts.remoteAddress) }
-            if let proxy = route.proxy {
-                try await pass(proxy, over: wire)
-                if !route.isForwarded {
-                    tell { .tunnelled(connection: $0, proxy: proxy.description) }
-                }
+        while true {
+            let wire = try await race(addresses, keeper)
+            do throws(TransportError) {
+                return try await rise(over: wire, &facts, keeper)
+            } catch {
+                wire.close()
+                // A proxy that asked who we are and then closed is answered on another connection.
+                guard logins.takeRedial() else { throw error }
             }
-            if route.origin.scheme == .https {
-                let settings = route.tls
-                let name = settings.serverName ?? route.origin.host
-                let tls = try await secure(
-                    wire, to: name, settings, alpn: route.versions.alpnNames, hop: .origin)
-                let agreed = ConnectionFacts.TLSFacts(tls)
-                facts.tls = agreed
-                tell { .secured(connection: $0, tls: agreed) }
-            }
-            facts.secured = Deadline.now().since(started)
-            return try establish(over: wire, facts, keeper)
-        } catch {
-            wire.close()
-            throw error
         }
+    }
+
+    /// From TCP to HTTP: proxies, TLS, ALPN.
+    private func rise(
+        over wire: Wire, _ facts: inout ConnectionFacts, _ keeper: any ConnectionKeeper
+    ) async throws(TransportError) -> any LiveConnection {
+        wire.owner = driver
+        facts.remoteAddress = wire.remoteAddress.description
+        facts.connected = Deadline.now().since(started)
+        tell { [address = facts.remoteAddress] in .connected(connection: $0, address: address) }
+        for index in route.proxies.indices { try await pass(index, over: wire) }
+        if route.origin.scheme == .https {
+            let settings = route.tls
+            let name = settings.serverName ?? route.origin.host
+            let tls = try await secure(
+                wire, to: name, settings, alpn: route.versions.alpnNames, hop: .origin)
+            let agreed = ConnectionFacts.TLSFacts(tls)
+            facts.tls = agreed
+            tell { .secured(connection: $0, tls: agreed) }
+        }
+        facts.secured = Deadline.now().since(started)
+        return try establish(over: wire, facts, keeper)
     }
 
     // MARK: The steps
@@ -74,10 +81,10 @@ actor Connector {
         if let observer = dialer.observer { observer.observe(event(id.rawValue)) }
     }
 
-    /// Whose name is looked up first: the proxy's where there is one.
-    var firstHost: String { route.proxy?.host ?? route.origin.host }
-    /// Who is connected to: the proxy where there is one.
-    var firstHop: TransportError.Hop { route.proxy == nil ? .origin : .proxy }
+    /// Whose name is looked up first: the nearest proxy's where there is one.
+    var firstHost: String { route.proxies.first?.host ?? route.origin.host }
+    /// Who is connected to: the nearest proxy where there is one.
+    var firstHop: TransportError.Hop { route.proxies.isEmpty ? .origin : .proxy }
 
     /// Decides by ALPN what is spoken (in the clear, by what was asked for) and makes the
     /// connection.

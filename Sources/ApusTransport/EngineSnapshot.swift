@@ -61,9 +61,10 @@ extension EngineSnapshot.ConnectionEntry {
 
 extension Route {
     /// Whether somebody's certificate goes unverified on this way: the origin's, or that of an
-    /// https proxy, which is held to the same settings.
+    /// https proxy.
     fileprivate var skipsVerification: Bool {
-        tls.insecureSkipVerify && (origin.scheme == .https || proxy?.kind == .https)
+        (tls.insecureSkipVerify && origin.scheme == .https)
+            || proxies.contains { $0.kind == .https && $0.tls(in: tls).insecureSkipVerify }
     }
 }
 

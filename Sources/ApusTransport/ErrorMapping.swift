@@ -93,7 +93,11 @@ extension TunnelError {
         switch self {
         case .refused(let answer):
             (.proxyStatus(answer.status), "the proxy answered \(answer.status)")
-        case .reply(let code): (.proxyReply(code), "the SOCKS proxy replied \(code)")
+        case .reply(let code):
+            (
+                .proxyReply(code),
+                "the SOCKS proxy replied \(code): \(SOCKSCause(code: code).words)"
+            )
         case .authenticationRefused: (.proxyFailed, "the proxy refused the credentials")
         case .malformed(let rule): (.proxyFailed, "the proxy's answer is malformed: \(rule)")
         case .closed: (.proxyFailed, "the proxy closed the connection")

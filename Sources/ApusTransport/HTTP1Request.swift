@@ -13,8 +13,8 @@ extension OutgoingRequest {
 
     /// Fields that belong to the hop to a forwarding proxy.
     var proxyFields: HTTPFields {
-        guard isForwarded, let credentials = route.proxy?.credentials else { return [:] }
-        return [.proxyAuthorization: credentials.basicAuthorization]
+        guard isForwarded, let proxy = route.proxies.last else { return [:] }
+        return proxy.fieldsAtOnce
     }
 
     /// Whether the body waits for a 100, because the caller's `Expect` says so.
@@ -37,14 +37,6 @@ extension OutgoingRequest {
 
     /// Whether a proxy forwards the request instead of tunnelling it.
     private var isForwarded: Bool { route.isForwarded }
-}
-
-extension Route {
-    /// An http origin behind an http or https proxy is forwarded; everything else is tunnelled.
-    var isForwarded: Bool {
-        guard origin.scheme == .http, versions != .http2Only, let proxy else { return false }
-        return proxy.kind == .http || proxy.kind == .https
-    }
 }
 
 extension RequestFraming {

@@ -35,17 +35,18 @@ package final class OutgoingRequest: Sendable {
         try OutgoingRequest.check(timeout: options.totalTimeout)
         try OutgoingRequest.check(timeout: options.headTimeout)
         try OutgoingRequest.check(timeout: options.readIdleTimeout)
-        var proxy: ProxyEndpoint?
-        if case .proxy(let endpoint) = options.proxy { proxy = endpoint }
         let way = RouteMemory.Way(
-            authority: authority, scheme: scheme, proxy: proxy,
+            authority: authority, scheme: scheme, proxy: options.proxy,
             versions: options.versions ?? .automatic, isolation: options.isolation,
             connectTo: options.connectTo)
         route = try routes.route(for: way) { () throws(InvalidRequest) in
-            Route(
-                origin: try Origin(scheme: scheme, authority: authority), proxy: proxy,
+            let origin = try Origin(scheme: scheme, authority: authority)
+            let route = Route(
+                origin: origin, proxies: try options.proxy.proxies(for: origin),
                 versions: way.versions, tls: tuning.tls, localAddress: tuning.dial.localAddress,
                 connectTo: options.connectTo, isolation: options.isolation)
+            try route.checkProxies()
+            return route
         }
         self.head = head
         self.body = body
@@ -66,7 +67,7 @@ package final class OutgoingRequest: Sendable {
     init(_ other: OutgoingRequest, versions: HTTPVersionPolicy) {
         let route = other.route
         self.route = Route(
-            origin: route.origin, proxy: route.proxy, versions: versions, tls: route.tls,
+            origin: route.origin, proxies: route.proxies, versions: versions, tls: route.tls,
             localAddress: route.localAddress, connectTo: route.connectTo,
             isolation: route.isolation)
         head = other.head

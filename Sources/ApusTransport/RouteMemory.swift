@@ -9,7 +9,7 @@ package final class RouteMemory: @unchecked Sendable {
     struct Way: Equatable {
         let authority: String
         let scheme: Scheme
-        let proxy: ProxyEndpoint?
+        let proxy: ProxySetting
         let versions: HTTPVersionPolicy
         let isolation: IsolationScope?
         let connectTo: ConnectTarget?

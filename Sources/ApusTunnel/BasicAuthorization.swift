@@ -1,10 +1,37 @@
 package import ApusCore
+package import HTTPTypes
 
 /// How credentials go to a proxy that speaks HTTP.
 extension ProxyCredentials {
     /// What `Proxy-Authorization` says for the Basic scheme (RFC 7617, section 2).
     package var basicAuthorization: String {
         "Basic " + base64(Array("\(user):\(password)".utf8))
+    }
+}
+
+extension ProxyEndpoint {
+    /// What goes to an HTTP proxy with the first CONNECT or with a forwarded request, and to nobody
+    /// else.
+    package var fieldsAtOnce: HTTPFields {
+        guard hasOptions else {
+            return credentials.map { [.proxyAuthorization: $0.basicAuthorization] } ?? [:]
+        }
+        let options = options
+        guard options.authentication == .atOnce, let credentials else { return options.fields }
+        return options.fields(authorization: credentials.basicAuthorization)
+    }
+
+    /// The same, once a 407 was answered with `authorization`.
+    package func fields(authorization: String) -> HTTPFields {
+        options.fields(authorization: authorization)
+    }
+}
+
+extension ProxyEndpoint.Options {
+    fileprivate func fields(authorization: String) -> HTTPFields {
+        var all: HTTPFields = [.proxyAuthorization: authorization]
+        for field in fields { all.append(field) }
+        return all
     }
 }
 

@@ -8,17 +8,18 @@ import HTTPTypes
 /// CONNECT has no body whatever its fields say. Another answer is kept, its body up to a bound.
 package struct ConnectHandshake: Sendable {
     private let request: HTTPRequest
-    /// Kept as they are, not encoded: they hide themselves from every description.
-    private let credentials: ProxyCredentials?
+    private let fields: HiddenFields
     private let maxBody: Int
     private var machine: HTTP1Connection
     private var refusal: HTTPResponse?
     private var body: [UInt8] = []
+    /// Whether the proxy's refusal was read to its end and its connection may carry another
+    /// CONNECT.
+    private(set) var mayAskAgain = false
 
-    init(to origin: Origin, credentials: ProxyCredentials?, limits: EngineTuning.Limits) {
-        request = HTTPRequest(
-            method: .connect, scheme: nil, authority: origin.hostAndPort, path: nil)
-        self.credentials = credentials
+    init(to authority: String, fields: HTTPFields, limits: EngineTuning.Limits) {
+        request = HTTPRequest(method: .connect, scheme: nil, authority: authority, path: nil)
+        self.fields = HiddenFields(list: fields)
         maxBody = limits.proxyErrorBodyBytes
         machine = HTTP1Connection(limits: limits)
         // No upgrade is asked for: a 101 is not a tunnel, whatever follows it.
@@ -27,12 +28,10 @@ package struct ConnectHandshake: Sendable {
     }
 
     func start(output: inout [UInt8]) throws(TunnelError) {
-        let proxyFields: HTTPFields =
-            credentials.map { [.proxyAuthorization: $0.basicAuthorization] } ?? [:]
         do throws(InvalidRequest) {
             try RequestEncoder.appendHead(
                 of: request, target: .authority, framing: .none, connection: .keepAlive,
-                additional: proxyFields, to: &output)
+                additional: fields.list, to: &output)
         } catch {
             throw .invalid(error.description)
         }
@@ -53,7 +52,10 @@ package struct ConnectHandshake: Sendable {
                 body.append(
                     copying: input.extracting(range.lowerBound..<range.lowerBound + kept))
                 if body.count == maxBody, let error = refused() { throw error }
-            case .end: if let error = refused() { throw error }
+            case .end:
+                // Whatever stands behind the answer would be read as the next one.
+                mayAskAgain = machine.isIdle && offset == input.byteCount
+                if let error = refused() { throw error }
             }
         }
         return .needsBytes
@@ -81,6 +83,13 @@ package struct ConnectHandshake: Sendable {
             TransportError.ProxyAnswer(
                 status: refusal.status.code, fields: refusal.headerFields, body: Bytes(body)))
     }
+}
+
+/// Fields that hide themselves from every description: a proxy's may be secret.
+private struct HiddenFields: Sendable, CustomStringConvertible, CustomReflectable {
+    let list: HTTPFields
+    var description: String { "fields" }
+    var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 extension TunnelError {

@@ -1,4 +1,5 @@
 package import ApusCore
+package import HTTPTypes
 
 /// How a handshake with a proxy stands.
 package enum TunnelProgress: Sendable, Hashable {
@@ -12,7 +13,7 @@ package enum TunnelProgress: Sendable, Hashable {
 package enum TunnelError: Error, Sendable, Hashable {
     /// CONNECT was answered with something else than 2xx.
     case refused(TransportError.ProxyAnswer)
-    /// SOCKS gave a reply other than success (RFC 1928, section 6).
+    /// SOCKS gave a reply other than success; `SOCKSCause` says what the code means.
     case reply(UInt8)
     /// SOCKS accepts none of our methods, or not the password.
     case authenticationRefused
@@ -31,13 +32,28 @@ package enum TunnelError: Error, Sendable, Hashable {
 /// Start it once, send its output, then feed it what arrives until it is established or throws.
 package enum TunnelHandshake: Sendable {
     case connect(ConnectHandshake)
+    case socks4a(SOCKS4Handshake)
     case socks5(SOCKS5Handshake)
 
     /// CONNECT through an http or https proxy (RFC 9110, section 9.3.6).
+    ///
+    /// - Parameters:
+    ///   - authority: host and port, with brackets around IPv6.
+    ///   - fields: for the proxy alone, its credentials among them.
     package static func connect(
-        to origin: Origin, credentials: ProxyCredentials?, limits: EngineTuning.Limits
+        to authority: String, fields: HTTPFields, limits: EngineTuning.Limits
     ) -> TunnelHandshake {
-        .connect(ConnectHandshake(to: origin, credentials: credentials, limits: limits))
+        .connect(ConnectHandshake(to: authority, fields: fields, limits: limits))
+    }
+
+    /// SOCKS version 4a, with the user where there are credentials.
+    ///
+    /// - Throws: `TunnelError.invalid` when the target is an IPv6 address, or its name is empty or
+    ///   longer than 255 bytes.
+    package static func socks4a(
+        to target: SOCKSTarget, credentials: ProxyCredentials?
+    ) throws(TunnelError) -> TunnelHandshake {
+        .socks4a(try SOCKS4Handshake(to: target, credentials: credentials))
     }
 
     /// SOCKS version 5 (RFC 1928), with a password where there are credentials (RFC 1929).
@@ -53,6 +69,7 @@ package enum TunnelHandshake: Sendable {
     package mutating func start(output: inout [UInt8]) throws(TunnelError) {
         switch self {
         case .connect(let handshake): try handshake.start(output: &output)
+        case .socks4a(let handshake): handshake.start(output: &output)
         case .socks5(let handshake): handshake.start(output: &output)
         }
     }
@@ -67,6 +84,9 @@ package enum TunnelHandshake: Sendable {
         case .connect(var handshake):
             defer { self = .connect(handshake) }
             return try handshake.bytesReceived(input, offset: &offset)
+        case .socks4a(var handshake):
+            defer { self = .socks4a(handshake) }
+            return try handshake.bytesReceived(input, offset: &offset)
         case .socks5(var handshake):
             defer { self = .socks5(handshake) }
             return try handshake.bytesReceived(input, offset: &offset, output: &output)
@@ -77,7 +97,12 @@ package enum TunnelHandshake: Sendable {
     package mutating func streamEnded() -> TunnelError {
         switch self {
         case .connect(var handshake): handshake.streamEnded()
-        case .socks5: .closed
+        case .socks4a, .socks5: .closed
         }
+    }
+
+    /// Whether a refused CONNECT may be followed by another on the same connection.
+    package var mayAskAgain: Bool {
+        if case .connect(let handshake) = self { handshake.mayAskAgain } else { false }
     }
 }

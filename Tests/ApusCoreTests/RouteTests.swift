@@ -17,7 +17,8 @@ private struct Parts {
         var proxyEndpoint: ProxyEndpoint?
         if case .proxy(let endpoint) = try ProxySetting(parsing: proxy) { proxyEndpoint = endpoint }
         return Route(
-            origin: try Origin(scheme: scheme, host: host, port: port), proxy: proxyEndpoint,
+            origin: try Origin(scheme: scheme, host: host, port: port),
+            proxies: proxyEndpoint.map { [$0] } ?? [],
             versions: versions, tls: tls, localAddress: localAddress, connectTo: connectTo,
             isolation: isolation)
     }
@@ -67,7 +68,7 @@ private struct Mutation: Sendable, CustomTestStringConvertible {
     @Test func aRouteGivesBackItsParts() throws {
         let route = try Parts().route()
         #expect(route.origin.description == "https://example.com:8443")
-        #expect(route.proxy?.description == "http://proxy:3128")
+        #expect(route.proxies.first?.description == "http://proxy:3128")
         #expect(route.versions == .automatic)
         #expect(route.tls == EngineTuning.TLS())
         #expect(route.localAddress == "127.0.0.1")
@@ -92,7 +93,7 @@ private struct Mutation: Sendable, CustomTestStringConvertible {
     @Test func aPlainRouteIsDescribedByItsOriginAlone() throws {
         let route = Route(origin: try Origin(scheme: .http, host: "h"))
         #expect(route.description == "http://h")
-        #expect(route.proxy == nil && route.connectTo == nil && route.isolation == nil)
+        #expect(route.proxies.isEmpty && route.connectTo == nil && route.isolation == nil)
         #expect(route.localAddress == nil)
     }
 

@@ -32,7 +32,8 @@ import Testing
             .connect(errno: 111), phase: .connect, message: "nobody listens", replay: .unknown)
         error.hop = .proxy
         error.route = Route(
-            origin: try Origin(scheme: .https, host: "h"), proxy: proxy, isolation: "tenant-name")
+            origin: try Origin(scheme: .https, host: "h"), proxies: [proxy],
+            isolation: "tenant-name")
         error.attempts = [
             .init(address: "127.0.0.1:1", outcome: "refused"),
             .init(address: "[::1]:1", outcome: "unreachable"),

@@ -1,5 +1,6 @@
 import ApusCore
 import ApusPool
+import HTTPTypes
 import Testing
 
 /// FAULTS 2.5: a connection is never given to a route that differs in any part, and always to one
@@ -13,8 +14,12 @@ import Testing
         var proxyKind = ProxyEndpoint.Kind.http
         var proxyHost = "proxy.test"
         var proxyPort = 3128
-        var user = "user"
+        var user: String? = "user"
         var password = "word"
+        var proxyOptions = ProxyEndpoint.Options()
+        /// Proxies before and behind the one that the other parts tell of.
+        var before: [String] = []
+        var behind: [String] = []
         var versions = HTTPVersionPolicy.automatic
         var tls = EngineTuning.TLS()
         var localAddress: String? = "127.0.0.1"
@@ -22,11 +27,15 @@ import Testing
         var isolation: IsolationScope? = "scope"
 
         func route() throws -> Route {
-            Route(
+            let proxy = try ProxyEndpoint(
+                kind: proxyKind, host: proxyHost, port: proxyPort,
+                credentials: try user.map {
+                    try ProxyCredentials(user: $0, password: password)
+                }, options: proxyOptions)
+            return Route(
                 origin: try Origin(scheme: scheme, host: host, port: port),
-                proxy: try ProxyEndpoint(
-                    kind: proxyKind, host: proxyHost, port: proxyPort,
-                    credentials: try ProxyCredentials(user: user, password: password)),
+                proxies: try before.map { try ProxyEndpoint(parsing: $0) } + [proxy]
+                    + behind.map { try ProxyEndpoint(parsing: $0) },
                 versions: versions, tls: tls, localAddress: localAddress, connectTo: connectTo,
                 isolation: isolation)
         }
@@ -38,10 +47,27 @@ import Testing
         { $0.port = 444 },
         { $0.proxyKind = .https },
         { $0.proxyKind = .socks5h },
+        {
+            $0.proxyKind = .socks4a
+            $0.password = ""
+        },
         { $0.proxyHost = "other.test" },
         { $0.proxyPort = 3129 },
+        { $0.user = nil },
         { $0.user = "other" },
         { $0.password = "other" },
+        { $0.proxyOptions.fields = [.userAgent: "a"] },
+        { $0.proxyOptions.authentication = .whenAsked },
+        {
+            $0.user = nil
+            $0.proxyOptions.authentication = .answering(ProxyAuthenticator(begin: { _, _ in {} }))
+        },
+        { $0.proxyOptions.allowsHTTP2 = false },
+        { $0.before = ["http://proxy.test:3128"] },
+        { $0.before = ["socks5://first.test"] },
+        { $0.behind = ["http://user:word@proxy.test:3128"] },
+        { $0.behind = ["http://last.test"] },
+        { $0.behind = ["http://other:word@last.test"] },
         { $0.versions = .http2Only },
         { $0.versions = .http1Only(alpn: .http1) },
         { $0.versions = .http1Only(alpn: .omit) },
@@ -81,5 +107,33 @@ import Testing
         #expect(connections[0] != connections[1])
         #expect(driver.pool.counters.established == 2)
         #expect(driver.pool.counters.reuses == 2)
+    }
+
+    /// What TLS to an https proxy goes by, changed one part at a time.
+    static let tlsMutations: [@Sendable (inout EngineTuning.TLS) -> Void] = [
+        { $0.roots = .pem("roots") },
+        { $0.identity = .init(certificateFile: "a.pem", keyFile: "a.key") },
+        { $0.minimumVersion = .tls13 },
+        { $0.serverName = "name.test" },
+        { $0.insecureSkipVerify = true },
+    ]
+
+    @Test(arguments: tlsMutations.indices)
+    func theProxysOwnTLSIsAPartOfTheKey(_ index: Int) throws {
+        func route(_ change: ((inout EngineTuning.TLS) -> Void)?) throws -> Route {
+            var parts = Parts()
+            parts.proxyKind = .https
+            if let change {
+                var tls = EngineTuning.TLS()
+                change(&tls)
+                parts.proxyOptions.tls = tls
+            }
+            return try parts.route()
+        }
+        let changed = Self.tlsMutations[index]
+        #expect(try route(nil) != route(changed))
+        #expect(try route { _ in } != route(changed))
+        #expect(try route(changed) == route(changed))
+        #expect(try route(changed).hashValue == route(changed).hashValue)
     }
 }

@@ -47,7 +47,8 @@ extension EngineEvent {
     var connection: UInt64? {
         switch self {
         case .dialStarted(let id, _), .resolved(let id, _), .connected(let id, _),
-            .tunnelled(let id, _), .secured(let id, _), .dialFailed(let id, _),
+            .proxySecured(let id, _, _), .proxyChallenged(let id, _), .tunnelled(let id, _),
+            .secured(let id, _), .dialFailed(let id, _),
             .connectionOpened(let id, _, _), .connectionDraining(let id, _),
             .connectionClosed(let id, _, _, _):
             id
@@ -60,6 +61,8 @@ extension EngineEvent {
         case .dialStarted: "dialling"
         case .resolved: "resolved"
         case .connected: "connected"
+        case .proxySecured: "proxy secured"
+        case .proxyChallenged: "asked"
         case .tunnelled: "tunnelled"
         case .secured: "secured"
         case .dialFailed(_, let error): "dial failed: \(error.kind.name)"

@@ -47,6 +47,7 @@ import Testing
         case .inherit: #expect(test.proxy == "inherit")
         case .direct: #expect(test.proxy == "direct")
         case .proxy(let endpoint): #expect(test.proxy == endpoint.description)
+        case .chain, .rules: Issue.record("no text means a chain or rules")
         }
     }
 

@@ -174,7 +174,9 @@ private struct Answer: Sendable, CustomTestStringConvertible {
         limits: EngineTuning.Limits = .init()
     ) throws -> TunnelHandshake {
         TunnelHandshake.connect(
-            to: try RequestURL(parsing: url).origin, credentials: credentials, limits: limits)
+            to: try RequestURL(parsing: url).origin.hostAndPort,
+            fields: credentials.map { [.proxyAuthorization: $0.basicAuthorization] } ?? [:],
+            limits: limits)
     }
 
     private func refusal(_ script: TunnelScript) -> TransportError.ProxyAnswer? {

@@ -1,6 +1,7 @@
 import ApusCore
 import ApusTunnel
 import Foundation
+import HTTPTypes
 import Testing
 
 /// One file of Fixtures/wire/proxy; the README beside them tells the format.
@@ -49,17 +50,25 @@ struct TunnelTranscript: Sendable, CustomTestStringConvertible {
 
     /// The handshake that the transcript's request begins.
     func handshake() throws -> TunnelHandshake {
-        guard request.count == 2 || request.count == 4 else {
+        guard (2...4).contains(request.count) else {
             throw Unreadable(
                 description: "\(testDescription): a request is kind, target, user, password")
         }
         let origin = try Origin(scheme: .https, authority: String(request[1]))
         let credentials =
             request.count == 2
-            ? nil : try ProxyCredentials(user: String(request[2]), password: String(request[3]))
+            ? nil
+            : try ProxyCredentials(
+                user: String(request[2]), password: request.count == 4 ? String(request[3]) : "")
         switch request[0] {
         case "connect":
-            return .connect(to: origin, credentials: credentials, limits: limits)
+            return .connect(
+                to: origin.hostAndPort,
+                fields: credentials.map { [.proxyAuthorization: $0.basicAuthorization] } ?? [:],
+                limits: limits)
+        case "socks4a":
+            return try .socks4a(
+                to: .name(origin.host, port: origin.port), credentials: credentials)
         case "socks5":
             return try .socks5(
                 to: .name(origin.host, port: origin.port), credentials: credentials)

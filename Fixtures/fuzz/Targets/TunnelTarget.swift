@@ -1,7 +1,8 @@
 import ApusCore
 import ApusTunnel
+import HTTPTypes
 
-/// The answers of proxies: CONNECT and SOCKS 5, whole, byte by byte and in pieces.
+/// The answers of proxies: CONNECT, SOCKS 4a and SOCKS 5, whole, byte by byte and in pieces.
 ///
 /// An input is a byte that chooses the protocol, a seed, and what the proxy sends.
 enum TunnelTarget {
@@ -81,14 +82,18 @@ enum TunnelTarget {
                 case 1: .ipv6([UInt8](repeating: 1, count: 16), port: 443)
                 default: .name("example.com", port: 443)
                 }
+            guard bits & 16 == 0 else {
+                let user = try? ProxyCredentials(user: "user", password: "")
+                return try .socks4a(to: target, credentials: user)
+            }
             return try .socks5(to: target, credentials: credentials)
-        }
-        guard let origin = try? Origin(scheme: .https, authority: "example.com") else {
-            preconditionFailure("example.com is no host")
         }
         var limits = EngineTuning.Limits()
         limits.proxyErrorBodyBytes = bits & 4 != 0 ? 0 : 16
         if bits & 8 != 0 { limits.headBytes = 64 }
-        return .connect(to: origin, credentials: credentials, limits: limits)
+        return .connect(
+            to: "example.com:443",
+            fields: credentials.map { [.proxyAuthorization: $0.basicAuthorization] } ?? [:],
+            limits: limits)
     }
 }

@@ -16,6 +16,10 @@ struct Story: EngineObserver {
             "connection \(connection): addresses \(addresses.joined(separator: ", "))"
         case .connected(let connection, let address):
             "connection \(connection): TCP stands to \(address)"
+        case .proxySecured(let connection, let proxy, let tls):
+            "connection \(connection): with \(proxy): \(text(of: tls))"
+        case .proxyChallenged(let connection, let proxy):
+            "connection \(connection): \(proxy) asked who we are (407); answering once"
         case .tunnelled(let connection, let proxy):
             "connection \(connection): \(proxy) opened the way"
         case .secured(let connection, let tls):

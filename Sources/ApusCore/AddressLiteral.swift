@@ -1,0 +1,75 @@
+/// An IP address read from its text, for comparing: four or sixteen bytes in network order.
+///
+/// An IPv4 address inside IPv6 (`::ffff:1.2.3.4`) is the IPv4 address. A zone is left out: it says
+/// which link, not whose address (RFC 4007, section 11).
+struct AddressLiteral: Sendable, Hashable {
+    let bytes: [UInt8]
+
+    /// `nil` when the text, without brackets, is no address.
+    init?(_ text: Substring) {
+        let bare = text.prefix { $0 != "%" }
+        if bare.utf8.contains(UInt8(ascii: ":")) {
+            guard let bytes = AddressLiteral.ipv6(bare) else { return nil }
+            let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 255
+            self.bytes = isMapped && bytes[11] == 255 ? Array(bytes[12...]) : bytes
+        } else {
+            guard bare.count == text.count, let bytes = AddressLiteral.ipv4(bare) else {
+                return nil
+            }
+            self.bytes = bytes
+        }
+    }
+
+    /// Whether the first `length` bits are those of `other`, an address of the same family.
+    func hasPrefix(of other: AddressLiteral, length: Int) -> Bool {
+        guard bytes.count == other.bytes.count else { return false }
+        let whole = length / 8
+        guard bytes[..<whole].elementsEqual(other.bytes[..<whole]) else { return false }
+        let rest = length % 8
+        return rest == 0 || (bytes[whole] ^ other.bytes[whole]) >> UInt8(8 - rest) == 0
+    }
+
+    /// Four decimal numbers without leading zeros, which some read as octal.
+    private static func ipv4(_ text: Substring) -> [UInt8]? {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 4 else { return nil }
+        let bytes = parts.compactMap { part -> UInt8? in
+            guard part.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+                part.count == 1 || !part.hasPrefix("0")
+            else { return nil }
+            return UInt8(part)
+        }
+        return bytes.count == 4 ? bytes : nil
+    }
+
+    /// RFC 4291, section 2.2.
+    private static func ipv6(_ text: Substring) -> [UInt8]? {
+        guard let gap = text.firstRange(of: "::") else {
+            return groups(text).flatMap { $0.count == 16 ? $0 : nil }
+        }
+        let (head, tail) = (text[..<gap.lowerBound], text[gap.upperBound...])
+        guard let before = head.isEmpty ? [] : groups(head, mayEndInIPv4: false),
+            let after = tail.isEmpty ? [] : groups(tail),
+            before.count + after.count <= 14
+        else { return nil }
+        return before + [UInt8](repeating: 0, count: 16 - before.count - after.count) + after
+    }
+
+    private static func groups(_ text: Substring, mayEndInIPv4: Bool = true) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        for (index, part) in parts.enumerated() {
+            if mayEndInIPv4, index == parts.count - 1, part.contains(".") {
+                guard let last = ipv4(part) else { return nil }
+                bytes += last
+            } else {
+                guard (1...4).contains(part.count),
+                    part.utf8.allSatisfy({ $0.hexDigitValue != nil }),
+                    let group = UInt16(part, radix: 16)
+                else { return nil }
+                bytes += [UInt8(group >> 8), UInt8(truncatingIfNeeded: group)]
+            }
+        }
+        return bytes.count <= 16 ? bytes : nil
+    }
+}

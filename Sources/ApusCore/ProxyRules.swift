@@ -1,0 +1,105 @@
+/// Which proxy serves which origin: one for `http`, one for `https`, and hosts without any.
+///
+/// A value that says the same for the same origin for ever; the environment is read by whoever
+/// hands it over.
+public struct ProxyRules: Sendable, Hashable, CustomStringConvertible {
+    private let parts: Parts
+
+    /// - Parameters:
+    ///   - http: the way to `http` origins.
+    ///   - https: the way to `https` origins.
+    ///   - exceptions: origins that are reached without a proxy, whatever the other two say.
+    public init(
+        http: ProxySetting = .direct, https: ProxySetting = .direct,
+        except exceptions: ProxyExceptions = ProxyExceptions(parsing: "")
+    ) {
+        parts = Parts(http: http, https: https, exceptions: exceptions)
+    }
+
+    /// The way to an origin: `direct` unless a rule names a proxy.
+    public func setting(for origin: Origin) -> ProxySetting {
+        if parts.exceptions.covers(origin) { return .direct }
+        let setting = origin.scheme == .https ? parts.https : parts.http
+        return setting == .inherit ? .direct : setting
+    }
+
+    /// Says nothing of hosts and proxies, which would be long.
+    public var description: String { "rules" }
+
+    public static func == (left: ProxyRules, right: ProxyRules) -> Bool {
+        left.parts === right.parts || left.parts.isEqual(to: right.parts)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(parts.http)
+        hasher.combine(parts.https)
+        hasher.combine(parts.exceptions)
+    }
+
+    /// One reference, so that requests copy and compare the rules for nothing.
+    private final class Parts: Sendable {
+        let http: ProxySetting
+        let https: ProxySetting
+        let exceptions: ProxyExceptions
+
+        init(http: ProxySetting, https: ProxySetting, exceptions: ProxyExceptions) {
+            self.http = http
+            self.https = https
+            self.exceptions = exceptions
+        }
+
+        func isEqual(to other: Parts) -> Bool {
+            http == other.http && https == other.https && exceptions == other.exceptions
+        }
+    }
+}
+
+extension ProxySetting {
+    /// What a program's environment says, which the caller hands over: nothing here reads it.
+    ///
+    /// `http_proxy` serves http origins, `https_proxy` https ones, `all_proxy` those that the other
+    /// two leave; `no_proxy` names hosts reached without any. Of two spellings the one in lower
+    /// case counts, unless it is empty. `HTTP_PROXY` is ignored where `REQUEST_METHOD` is set,
+    /// because a client's `Proxy` field becomes that variable in CGI. A proxy without `scheme://`
+    /// is an `http` one.
+    ///
+    /// - Returns: `rules`, or `inherit` when no variable names a proxy: then there is no opinion.
+    /// - Throws: `InvalidProxy` naming the variable, never its value.
+    public static func fromEnvironment(
+        _ variables: [String: String]
+    ) throws(InvalidProxy) -> ProxySetting {
+        let isCGI = variables["REQUEST_METHOD"].map { !$0.isEmpty } ?? false
+        let all = try proxy("all_proxy", in: variables, ignoresUpperCase: false)
+        let http = try proxy("http_proxy", in: variables, ignoresUpperCase: isCGI) ?? all
+        let https = try proxy("https_proxy", in: variables, ignoresUpperCase: false) ?? all
+        guard http != nil || https != nil else { return .inherit }
+        let exceptions = value("no_proxy", in: variables, ignoresUpperCase: false)?.text ?? ""
+        return .rules(
+            ProxyRules(
+                http: http ?? .direct, https: https ?? .direct,
+                except: ProxyExceptions(parsing: exceptions)))
+    }
+
+    private static func proxy(
+        _ name: String, in variables: [String: String], ignoresUpperCase: Bool
+    ) throws(InvalidProxy) -> ProxySetting? {
+        guard let (name, text) = value(name, in: variables, ignoresUpperCase: ignoresUpperCase)
+        else { return nil }
+        do throws(InvalidProxy) {
+            return .proxy(
+                try ProxyEndpoint(parsing: text.contains("://") ? text : "http://" + text))
+        } catch {
+            throw InvalidProxy(reason: "\(name): \(error.reason)")
+        }
+    }
+
+    private static func value(
+        _ name: String, in variables: [String: String], ignoresUpperCase: Bool
+    ) -> (name: String, text: String)? {
+        for name in ignoresUpperCase ? [name] : [name, name.uppercased()] {
+            let text = variables[name]?.trimmingBlanks() ?? ""
+            if !text.isEmpty { return (name, text) }
+        }
+        return nil
+    }
+}
