@@ -114,6 +114,7 @@ private struct Scene {
     init(_ state: EngineEndingTests.State) async throws {
         var tuning = EngineTuning.executor
         tuning.pool.maxConnectionsPerHost = 1
+        tuning.relaxBudgets()
         let engine = try TransportEngine(tuning)
         self.engine = engine
         switch state {
