@@ -12,15 +12,26 @@ public final class TransportEngine: HTTPTransport {
     /// - Parameters:
     ///   - tuning: every number it works by; `.default` unless told otherwise.
     ///   - group: threads shared with other engines; `tuning.eventLoops` then counts for nothing.
+    ///   - resolver: finds addresses; `nil` asks the system, on threads of its own.
     ///   - observer: hears what happens; without one nothing is gathered.
     /// - Throws: `InvalidTuning` naming the field at fault, or `TransportError` when the system has
     ///   no
     ///   descriptor or thread left.
     public init(
         _ tuning: EngineTuning = .default, group: EventLoopGroup? = nil,
-        observer: (any EngineObserver)? = nil
+        resolver: (any NameResolver)? = nil, observer: (any EngineObserver)? = nil
     ) throws {
-        engine = try Engine.make(tuning, group: group?.group, observer: observer)
+        let names = resolver.map { resolver in
+            CustomResolver { host in
+                do throws(NameError) {
+                    return .success(try await resolver.addresses(of: host))
+                } catch {
+                    return .failure(error)
+                }
+            }
+        }
+        engine = try Engine.make(
+            tuning, names: names, group: group?.group, observer: observer)
     }
 
     /// Puts the public face on an engine that was made below it, as tests do.
@@ -70,6 +81,22 @@ public final class TransportEngine: HTTPTransport {
     /// Closes the connections that carry nothing now; exchanges in flight are not touched.
     public func closeIdleConnections() {
         engine.closeIdle()
+    }
+
+    /// Reads the files and sources of `tuning.tls`, and of the proxies' own TLS settings in use,
+    /// anew, as when a certificate was renewed.
+    ///
+    /// The tuning does not change, only what its paths and sources stand for. All or nothing: what
+    /// is unusable throws, and everything stays as it was. Where the bytes are others, new
+    /// handshakes use them, no session of before is resumed, and connections over TLS finish what
+    /// they carry and take no more (`CloseReason.tlsReloaded`); equal bytes change nothing. The
+    /// system's store is always taken for changed.
+    ///
+    /// - Returns: whether anything in use has changed.
+    /// - Throws: `TransportError` that names the file or source at fault.
+    @discardableResult
+    public func reloadTLS() async throws(TransportError) -> Bool {
+        try await engine.reloadTLS()
     }
 
     /// What the engine holds and has done, at this instant.

@@ -35,6 +35,8 @@ public enum CloseReason: String, Sendable, Hashable, Codable, CaseIterable {
     case notPooled
     /// The connection was given away as a raw duplex.
     case upgraded
+    /// Roots or identity were read anew, and are others now.
+    case tlsReloaded
     /// The engine is shutting down.
     case shutdown
 }

@@ -119,12 +119,19 @@ public struct ConnectionFacts: Sendable, Hashable {
         /// The protocol chosen by ALPN; `nil` when the server chose none.
         public var alpn: String?
         public var isResumed: Bool
+        /// The server's certificates, its own first: the verified chain, or what it sent where
+        /// nothing was verified or an earlier session was resumed.
+        public var certificates: [CertificateFacts] = []
 
-        public init(version: String, cipher: String, alpn: String?, isResumed: Bool) {
+        public init(
+            version: String, cipher: String, alpn: String?, isResumed: Bool,
+            certificates: [CertificateFacts] = []
+        ) {
             self.version = version
             self.cipher = cipher
             self.alpn = alpn
             self.isResumed = isResumed
+            self.certificates = certificates
         }
     }
 

@@ -26,6 +26,10 @@ extension EngineTuning {
         ///
         /// Default 250 ms.
         public var attemptDelay: Duration = .milliseconds(250)
+        /// How long a name's IPv4 addresses wait for its IPv6 ones (RFC 8305, section 3).
+        ///
+        /// Default 50 ms; `nil` asks the system for both at once, and keeps its order.
+        public var resolutionDelay: Duration? = .milliseconds(50)
         /// TCP keepalive: silence before the first probe and between probes; `nil` is off.
         ///
         /// Default 15 s.
@@ -36,7 +40,16 @@ extension EngineTuning {
         public var userTimeout: Duration? = .seconds(30)
         /// The literal address that connections start from; `nil` lets the system choose.
         public var localAddress: String?
-        /// Threads that wait in the system's resolver.
+        /// The interface that connections leave by, as in "eth0" (`SO_BINDTODEVICE`); `nil` lets
+        /// the system choose.
+        public var localInterface: String?
+        /// Called with each TCP socket before it connects; `nil`, the default, calls nobody.
+        public var beforeConnect: SocketHook?
+        /// Where to connect instead of where a name leads, the first that fits counts.
+        ///
+        /// Default none.
+        public var overrides: [Override] = []
+        /// Threads that wait in the system's resolver, for each family and for both at once.
         ///
         /// Default 4.
         public var resolverThreads = 4
@@ -58,5 +71,47 @@ extension EngineTuning {
         public var maxCachedNames = 1024
 
         public init() {}
+    }
+}
+
+extension EngineTuning.Dial {
+    /// Where to connect for a host, and perhaps a port, instead of asking for its name.
+    ///
+    /// The request, its `Host`, SNI and verification stay as they are. It counts for whatever name
+    /// would be looked up: the origin's, or the proxy's.
+    public struct Override: Sendable, Hashable {
+        public var host: String
+        /// `nil` is every port.
+        public var port: UInt16?
+        /// Raced like a name's own addresses; never empty.
+        public var targets: [ConnectTarget]
+
+        public init(host: String, port: UInt16? = nil, to targets: [ConnectTarget]) {
+            self.host = host
+            self.port = port
+            self.targets = targets
+        }
+    }
+}
+
+/// A look at each TCP socket before it connects, for options that the engine does not know.
+///
+/// Two are equal only when they are the same object.
+public final class SocketHook: Sendable {
+    package let body: @Sendable (Int32, String) throws -> Void
+
+    /// - Parameter body: gets the descriptor, which stays the engine's, and the address as text; on
+    ///   an engine's thread, so it returns at once. What it throws fails this attempt.
+    public init(_ body: @escaping @Sendable (_ descriptor: Int32, _ address: String) throws -> Void)
+    {
+        self.body = body
+    }
+}
+
+extension SocketHook: Hashable {
+    public static func == (left: SocketHook, right: SocketHook) -> Bool { left === right }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(ObjectIdentifier(self))
     }
 }

@@ -50,20 +50,74 @@ extension EngineTuning.Dial {
         try requirePositive("dial.cacheTime", cacheTime)
         try requirePositive("dial.negativeCacheTime", negativeCacheTime)
         try require("dial.maxCachedNames", maxCachedNames, in: 1...1_000_000)
+        try requirePositive("dial.resolutionDelay", resolutionDelay)
+        if let localInterface {
+            // IFNAMSIZ, with the zero byte that ends it.
+            let isPlain = localInterface.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != 0x2F }
+            guard isPlain, (1...15).contains(localInterface.utf8.count) else {
+                throw InvalidTuning(field: "dial.localInterface", reason: "is no interface's name")
+            }
+        }
+        for override in overrides { try override.validate() }
+    }
+}
+
+extension EngineTuning.Dial.Override {
+    fileprivate func validate() throws(InvalidTuning) {
+        let normalized: String
+        do throws(InvalidRequest) {
+            normalized = try Host.normalized(host)
+        } catch {
+            throw InvalidTuning(field: "dial.overrides", reason: "\(host): \(error.reason)")
+        }
+        guard normalized == host else {
+            throw InvalidTuning(
+                field: "dial.overrides", reason: "\(host) is to be written \(normalized)")
+        }
+        guard !targets.isEmpty else {
+            throw InvalidTuning(field: "dial.overrides", reason: "\(host) leads nowhere")
+        }
     }
 }
 
 extension EngineTuning.TLS {
     func validate() throws(InvalidTuning) {
         guard minimumVersion <= maximumVersion else {
-            throw InvalidTuning(field: "tls.minimumVersion", reason: "is above tls.maximumVersion")
+            throw InvalidTuning(
+                field: "tls.minimumVersion", reason: "is above tls.maximumVersion")
         }
         try require("tls.maxSessionsPerRoute", maxSessionsPerRoute, in: 1...64)
-        guard let serverName else { return }
+        try requireName("tls.serverName", serverName)
+        try requireName("tls.verifiedName", verifiedName)
+        try requireNames("tls.tls12CipherSuites", tls12CipherSuites)
+        try requireNames("tls.tls13CipherSuites", tls13CipherSuites)
+        try requireNames("tls.groups", groups)
+    }
+
+    private func requireName(_ field: String, _ name: String?) throws(InvalidTuning) {
+        guard let name else { return }
         do throws(InvalidRequest) {
-            _ = try Host.normalized(serverName)
+            _ = try Host.normalized(name)
         } catch {
-            throw InvalidTuning(field: "tls.serverName", reason: error.reason)
+            throw InvalidTuning(field: field, reason: error.reason)
+        }
+    }
+
+    /// OpenSSL's lists have a language of their own, in which a name could say more than a name.
+    private func requireNames(_ field: String, _ names: [String]?) throws(InvalidTuning) {
+        guard let names else { return }
+        guard !names.isEmpty else { throw InvalidTuning(field: field, reason: "is empty") }
+        for name in names {
+            let isPlain = name.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+                case UInt8(ascii: "-"), UInt8(ascii: "_"): true
+                default: false
+                }
+            }
+            guard isPlain, !name.isEmpty, name.first != "-" else {
+                throw InvalidTuning(field: field, reason: "holds something that is no name")
+            }
         }
     }
 }

@@ -58,18 +58,30 @@ public struct Origin: Sendable, Hashable {
     /// Whether the host is an IPv6 literal, which needs brackets in text.
     package var isIPv6: Bool { host.utf8.contains(UInt8(ascii: ":")) }
 
-    /// `host:port`, with brackets around IPv6 and always with the port, as CONNECT wants it.
-    public var hostAndPort: String { isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    /// `host:port`, with brackets around IPv6, without its zone and always with the port, as
+    /// CONNECT wants it.
+    public var hostAndPort: String { isIPv6 ? "[\(address)]:\(port)" : "\(host):\(port)" }
 
-    /// What a `Host` field or `:authority` says: the port only when it is not the scheme's own.
+    /// An IPv6 literal without its zone, which means something on this machine only.
+    private var address: Substring { host.prefix { $0 != "%" } }
+
+    /// What a `Host` field or `:authority` says: the port only when it is not the scheme's own, and
+    /// no zone (RFC 6874, section 4).
     public var authority: String {
         guard port == scheme.defaultPort else { return hostAndPort }
-        return isIPv6 ? "[\(host)]" : host
+        return isIPv6 ? "[\(address)]" : host
+    }
+
+    /// As `authority`, with the zone of an IPv6 literal as a URL writes it (RFC 6874, section 2).
+    package var authorityWithZone: String {
+        guard isIPv6, let zone = host.firstIndex(of: "%") else { return authority }
+        let literal = "[\(address)%25\(host[zone...].dropFirst())]"
+        return port == scheme.defaultPort ? literal : "\(literal):\(port)"
     }
 }
 
 extension Origin: CustomStringConvertible {
-    public var description: String { "\(scheme.rawValue)://\(authority)" }
+    public var description: String { "\(scheme.rawValue)://\(authorityWithZone)" }
 }
 
 /// A request that cannot be sent as it stands, found before anything was dialled.
@@ -99,6 +111,9 @@ package enum Host {
         }
         var host = text.lowercased()
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        if let zone = text.utf8.firstIndex(of: UInt8(ascii: "%")), host.contains(":") {
+            return try literal(host.prefix { $0 != "%" }, zone: text[zone...])
+        }
         if host.hasSuffix(".") { host.removeLast() }
         guard !host.isEmpty else { throw InvalidRequest(field: "host", reason: "is missing") }
         guard host.utf8.count <= 255 else {
@@ -113,6 +128,27 @@ package enum Host {
                 field: "host", reason: "has a character that no host has (byte \(byte))")
         }
         return host
+    }
+
+    /// An IPv6 literal with a zone, which is written `%25` and its name in a URL, and may be
+    /// written `%` alone; the names of interfaces keep their case (RFC 6874, section 2).
+    private static func literal(
+        _ address: Substring, zone text: Substring
+    ) throws(InvalidRequest) -> String {
+        var zone = text.dropFirst()
+        if zone.hasSuffix("]") { zone.removeLast() }
+        if zone.hasPrefix("25"), zone.count > 2 { zone = zone.dropFirst(2) }
+        let isAddress = address.utf8.allSatisfy {
+            isNameByte($0) || $0 == UInt8(ascii: ":")
+        }
+        let isZone = zone.utf8.allSatisfy { byte in
+            isNameByte(byte) || (0x41...0x5A).contains(byte) || byte == UInt8(ascii: "~")
+        }
+        let isShort = address.utf8.count <= 64 && (1...15).contains(zone.utf8.count)
+        guard isAddress, isZone, isShort else {
+            throw InvalidRequest(field: "host", reason: "has a zone that no address has")
+        }
+        return "\(address)%\(zone)"
     }
 
     /// The common case, in one pass over the bytes and before anything is copied: a normal name or
@@ -184,9 +220,8 @@ package enum Host {
         }
     }
 
-    /// Hexadecimal digits, colons, the dots of an embedded IPv4 address, and an unreserved zone
-    /// identifier behind `%`.
+    /// Hexadecimal digits, colons and the dots of an embedded IPv4 address.
     private static func isLiteralByte(_ byte: UInt8) -> Bool {
-        isNameByte(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "%")
+        isNameByte(byte) || byte == UInt8(ascii: ":")
     }
 }

@@ -44,7 +44,8 @@ extension HTTPRequest {
     public init(_ method: Method, url: String, fields: HTTPFields = [:]) throws(InvalidRequest) {
         let url = try RequestURL(parsing: url)
         self.init(
-            method: method, scheme: url.origin.scheme.rawValue, authority: url.origin.authority,
+            method: method, scheme: url.origin.scheme.rawValue,
+            authority: url.origin.authorityWithZone,
             path: url.target,
             headerFields: fields)
     }

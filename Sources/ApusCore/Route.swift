@@ -8,12 +8,13 @@ public struct Route: Sendable, Hashable {
     public init(
         origin: Origin, proxies: [ProxyEndpoint] = [], versions: HTTPVersionPolicy = .automatic,
         tls: EngineTuning.TLS = .init(), localAddress: String? = nil,
-        connectTo: ConnectTarget? = nil,
+        localInterface: String? = nil, connectTo: ConnectTarget? = nil,
         isolation: IsolationScope? = nil
     ) {
         parts = Parts(
             origin: origin, proxies: proxies, versions: versions, tls: tls,
-            localAddress: localAddress, connectTo: connectTo, isolation: isolation)
+            localAddress: localAddress, localInterface: localInterface, connectTo: connectTo,
+            isolation: isolation)
     }
 
     public var origin: Origin { parts.origin }
@@ -25,9 +26,13 @@ public struct Route: Sendable, Hashable {
     public var tls: EngineTuning.TLS { parts.tls }
     /// The literal address that connections start from; `nil` lets the system choose.
     public var localAddress: String? { parts.localAddress }
+    /// The interface that connections leave by; `nil` lets the system choose.
+    public var localInterface: String? { parts.localInterface }
     /// Where to connect instead of the origin's own host and port: behind the proxies, if any.
     public var connectTo: ConnectTarget? { parts.connectTo }
     public var isolation: IsolationScope? { parts.isolation }
+    /// Whether the origin's address has a zone, which no peer is to see (RFC 6874, section 4).
+    package var hasZone: Bool { parts.hasZone }
 
     public static func == (left: Route, right: Route) -> Bool {
         left.parts === right.parts
@@ -44,20 +49,25 @@ public struct Route: Sendable, Hashable {
         let versions: HTTPVersionPolicy
         let tls: EngineTuning.TLS
         let localAddress: String?
+        let localInterface: String?
         let connectTo: ConnectTarget?
         let isolation: IsolationScope?
         let hash: Int
+        let hasZone: Bool
 
         init(
             origin: Origin, proxies: [ProxyEndpoint], versions: HTTPVersionPolicy,
             tls: EngineTuning.TLS,
-            localAddress: String?, connectTo: ConnectTarget?, isolation: IsolationScope?
+            localAddress: String?, localInterface: String?, connectTo: ConnectTarget?,
+            isolation: IsolationScope?
         ) {
             self.origin = origin
             self.proxies = proxies
             self.versions = versions
             self.tls = tls
             self.localAddress = localAddress
+            self.localInterface = localInterface
+            hasZone = origin.isIPv6 && origin.host.utf8.contains(UInt8(ascii: "%"))
             self.connectTo = connectTo
             self.isolation = isolation
             // The TLS identity is left out of the hash: it is long and rarely tells routes apart.
@@ -67,6 +77,7 @@ public struct Route: Sendable, Hashable {
             hasher.combine(proxies)
             hasher.combine(versions)
             hasher.combine(localAddress)
+            hasher.combine(localInterface)
             hasher.combine(connectTo)
             hasher.combine(isolation)
             hash = hasher.finalize()
@@ -74,7 +85,8 @@ public struct Route: Sendable, Hashable {
 
         func isEqual(to other: Parts) -> Bool {
             origin == other.origin && proxies == other.proxies && versions == other.versions
-                && localAddress == other.localAddress && connectTo == other.connectTo
+                && localAddress == other.localAddress && localInterface == other.localInterface
+                && connectTo == other.connectTo
                 && isolation == other.isolation
                 && tls == other.tls
         }

@@ -116,6 +116,8 @@ public struct TransportError: Error, Sendable {
     public var isReused = false
     public var replay: Replay
     public var proxyAnswer: ProxyAnswer?
+    /// Which check refused which certificate, when one was refused (`Kind.tlsVerify`).
+    public var certificateRefusal: CertificateRefusal?
 
     public init(_ kind: Kind, phase: Phase, message: String, replay: Replay = .notSent) {
         self.kind = kind

@@ -6,13 +6,41 @@ package protocol Resolver: Sendable {
     ///
     /// Returns at once with `.cancelled` when the calling task is cancelled.
     func resolve(host: String, port: UInt16) async throws(ResolveError) -> [SocketAddress]
+    /// Whether each family can be looked up by itself, so that neither waits for the other.
+    var splitsFamilies: Bool { get }
+    /// As `resolve(host:port:)` for one family, where `splitsFamilies`.
+    func resolve(
+        host: String, port: UInt16, family: SocketAddress.Family
+    ) async throws(ResolveError) -> [SocketAddress]
     /// None of the host's addresses took a connection: what is known of it may be out of date.
     func addressesFailed(host: String)
 }
 
 extension Resolver {
+    package var splitsFamilies: Bool { false }
+
+    /// One that does not split picks from what it knows.
+    package func resolve(
+        host: String, port: UInt16, family: SocketAddress.Family
+    ) async throws(ResolveError) -> [SocketAddress] {
+        try await resolve(host: host, port: port).filter { $0.family == family }
+    }
+
     /// A resolver that keeps nothing has nothing to forget.
     package func addressesFailed(host: String) {}
+}
+
+/// Names that mean the same everywhere and are never looked up.
+package enum SpecialNames {
+    /// A literal's own address, or the loopback addresses for `localhost` and all names below it
+    /// (RFC 6761, section 6.3); `nil` for every other name.
+    package static func addresses(of host: String, port: UInt16) -> [SocketAddress]? {
+        if let literal = SocketAddress(literal: host, port: port) { return [literal] }
+        let name = host.lowercased()
+        let plain = name.hasSuffix(".") ? String(name.dropLast()) : name
+        guard plain == "localhost" || plain.hasSuffix(".localhost") else { return nil }
+        return ["127.0.0.1", "::1"].compactMap { SocketAddress(literal: $0, port: port) }
+    }
 }
 
 /// Why a name gave no address.

@@ -28,7 +28,15 @@ package final class StreamSocket: Sendable {
         let opened = FileDescriptor(number)
         if address.family != .unix {
             StreamSocket.setOptions(number, tuning)
+            try StreamSocket.bind(number, toInterface: tuning.localInterface)
             try StreamSocket.bind(number, to: tuning.localAddress)
+            if let hook = tuning.beforeConnect {
+                do {
+                    try hook.body(number, address.description)
+                } catch {
+                    throw SystemError(errno: ECANCELED, call: "dial.beforeConnect (\(error))")
+                }
+            }
         }
         descriptor = opened
     }
@@ -159,8 +167,20 @@ package final class StreamSocket: Sendable {
         guard let address = SocketAddress(literal: localAddress, port: 0) else {
             throw SystemError(errno: EINVAL, call: "bind")
         }
+        // The port is found when the peer is known, so that one local port serves many peers.
+        setOption(number, Int32(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, 1)
         let result = unsafe address.withPointer { unsafe Glibc.bind(number, $0, $1) }
         guard result == 0 else { throw SystemError(call: "bind") }
+    }
+
+    private static func bind(
+        _ number: Int32, toInterface interface: String?
+    ) throws(SystemError) {
+        guard let interface else { return }
+        let name = Array(interface.utf8) + [0]
+        let result = unsafe setsockopt(
+            number, SOL_SOCKET, SO_BINDTODEVICE, name, socklen_t(name.count))
+        guard result == 0 else { throw SystemError(call: "setsockopt(SO_BINDTODEVICE)") }
     }
 
     /// Sets an integer option; a kernel that does not know it leaves its default: no harm.

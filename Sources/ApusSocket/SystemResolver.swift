@@ -19,8 +19,12 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
     private var lastID: NameCache.WaiterID = 0
     private var threads = 0
 
-    package convenience init(_ tuning: EngineTuning.Dial) {
-        self.init(tuning) { SystemResolver.look(up: $0) }
+    /// - Parameter family: asked for alone; `nil` asks for all, in the system's own order.
+    package convenience init(
+        _ tuning: EngineTuning.Dial, family: SocketAddress.Family? = nil
+    ) {
+        let number = family == .ipv4 ? AF_INET : family == .ipv6 ? AF_INET6 : AF_UNSPEC
+        self.init(tuning) { SystemResolver.look(up: $0, number) }
     }
 
     /// - Parameter lookUp: Finds a name's addresses; may block, and is called on a thread for it.
@@ -33,8 +37,7 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
     }
 
     package func resolve(host: String, port: UInt16) async throws(ResolveError) -> [SocketAddress] {
-        if let address = SocketAddress(literal: host, port: port) { return [address] }
-        if let addresses = SystemResolver.localhost(host, port: port) { return addresses }
+        if let addresses = SpecialNames.addresses(of: host, port: port) { return addresses }
         let lookup = Lookup(host: host)
         let result = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
@@ -50,12 +53,6 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
 
     package func addressesFailed(host: String) {
         lock.withLock { names.forget(host) }
-    }
-
-    /// `localhost` and all names below it are the loopback addresses (RFC 6761, section 6.3).
-    private static func localhost(_ host: String, port: UInt16) -> [SocketAddress]? {
-        guard host == "localhost" || host.hasSuffix(".localhost") else { return nil }
-        return ["127.0.0.1", "::1"].compactMap { SocketAddress(literal: $0, port: port) }
     }
 
     /// Asks for the lookup's name; `nil` when the answer will come later.
@@ -126,8 +123,9 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
     }
 
     /// The blocking call itself.
-    private static func look(up host: String) -> NameCache.Answer {
+    private static func look(up host: String, _ family: Int32) -> NameCache.Answer {
         var hints = addrinfo()
+        hints.ai_family = family
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         hints.ai_flags = AI_ADDRCONFIG
         var list: UnsafeMutablePointer<addrinfo>?

@@ -1,3 +1,4 @@
+import ApusCore
 import CApusOpenSSL
 
 /// Where OpenSSL meets our bytes: one connection's BIO, and what its callbacks found out.
@@ -5,11 +6,18 @@ import CApusOpenSSL
 /// The pointers are set for the length of one call only; between calls the port holds no bytes.
 /// An own class, so that callbacks never touch the engine that is in the middle of a call.
 final class CiphertextPort {
-    /// What of the peer's certificate was refused.
-    struct Refusal {
-        let code: Int
-        let depth: Int
-        let subject: String
+    /// How the verifier's look at the peer stands.
+    enum Verification {
+        /// It was not asked, or there is none.
+        ///
+        /// Exits: `.asked`.
+        case open
+        /// The handshake waits for its verdict.
+        ///
+        /// Exits: `.given`.
+        case asked(PeerVerifier.Peer)
+        /// No exits.
+        case given(PeerVerifier.Verdict)
     }
 
     /// Handshake messages that a peer may send per `floodWindow` bytes once the handshake is done.
@@ -26,8 +34,16 @@ final class CiphertextPort {
     private var output: UnsafeMutablePointer<[UInt8]>?
 
     let context: TLSContext
+    /// Sent as SNI, unless it is an address or nothing is to be sent.
     let serverName: String
-    var refusal: Refusal?
+    /// Whom the certificate must be for.
+    let verifiedName: String
+    private(set) var refusal: CertificateRefusal?
+    /// The verifier's words.
+    var refusalReason: String?
+    var verification = Verification.open
+    /// The connection, whose owner keeps this port; `nil` before it is attached.
+    private(set) var connection: OpaquePointer?
     var sessions: [TLSSession] = []
     /// Whether handshake messages are counted: from the end of the handshake.
     var isHandshakeDone = false
@@ -35,9 +51,10 @@ final class CiphertextPort {
     private var lateMessages = 0
     private var windowBytes = 0
 
-    init(context: TLSContext, serverName: String) {
+    init(context: TLSContext, serverName: String, verifiedName: String) {
         self.context = context
         self.serverName = serverName
+        self.verifiedName = verifiedName
     }
 
     /// Lends both directions to OpenSSL while `body` runs; what it leaves unread stays `unread`.
@@ -92,6 +109,27 @@ final class CiphertextPort {
         if lateMessages > Self.maxLateMessages { isFlooded = true }
     }
 
+    /// Notes the first certificate that was refused, and why.
+    func refuse(code: Int32, depth: Int32, certificate: OpaquePointer?) {
+        refuse(
+            CertificateRefusal.Check(code: Int(code)), code: Int(code), depth: Int(depth),
+            certificate)
+    }
+
+    /// Notes that a check of ours refused the peer's own certificate.
+    func refuse(check: CertificateRefusal.Check, certificate: OpaquePointer?) {
+        refuse(check, code: Int(X509_V_ERR_APPLICATION_VERIFICATION), depth: 0, certificate)
+    }
+
+    private func refuse(
+        _ check: CertificateRefusal.Check, code: Int, depth: Int, _ certificate: OpaquePointer?
+    ) {
+        guard refusal == nil else { return }
+        refusal = CertificateRefusal(
+            check: check, code: code, depth: depth, name: verifiedName,
+            certificate: certificate.map(CertificateFacts.init(of:)))
+    }
+
     func sessionReceived(_ session: TLSSession) {
         if sessions.count == Self.maxSessions { sessions.removeFirst() }
         sessions.append(session)
@@ -124,6 +162,7 @@ extension CiphertextPort {
         let this = Unmanaged.passUnretained(self).toOpaque()
         BIO_set_data(bio, this)
         SSL_set_bio(ssl, bio, bio)
+        connection = ssl
         return SSL_set_ex_data(ssl, 0, this) == 1
     }
 
@@ -131,6 +170,12 @@ extension CiphertextPort {
     static func of(_ ssl: OpaquePointer?) -> CiphertextPort? {
         guard let ssl, let this = SSL_get_ex_data(ssl, 0) else { return nil }
         return Unmanaged<CiphertextPort>.fromOpaque(this).takeUnretainedValue()
+    }
+
+    /// The port of the connection whose certificates are being judged.
+    static func of(store: OpaquePointer) -> CiphertextPort? {
+        let data = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())
+        return data.flatMap { of(OpaquePointer($0)) }
     }
 
     fileprivate static func of(bio: OpaquePointer?) -> CiphertextPort? {

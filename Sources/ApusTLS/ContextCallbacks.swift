@@ -1,14 +1,19 @@
+import ApusCore
 import CApusOpenSSL
 
 /// What OpenSSL calls while a connection of the context is in one of its calls.
 ///
 /// File-level functions, because a closure made in an isolated context traps when C calls it.
 enum ContextCallbacks {
-    static func install(on context: OpaquePointer, keepsSessions: Bool) {
+    static func install(on context: OpaquePointer, keepsSessions: Bool, logsKeys: Bool) {
         SSL_CTX_set_msg_callback(context, messageSeen)
-        // An encrypted key file fails, where the default would ask on the terminal.
-        SSL_CTX_set_default_passwd_cb(context, refusePassword)
+        SSL_CTX_set_default_passwd_cb(context, refuseAnyPassword)
+        if logsKeys { SSL_CTX_set_keylog_callback(context, keyLogged) }
         if keepsSessions { SSL_CTX_sess_set_new_cb(context, sessionMade) }
+    }
+
+    static func judgeCertificates(on context: OpaquePointer) {
+        SSL_CTX_set_cert_verify_callback(context, chainJudged, nil)
     }
 
     static func requireValidCertificate(on context: OpaquePointer) {
@@ -19,13 +24,56 @@ enum ContextCallbacks {
 /// Notes what was refused and where, which OpenSSL forgets; the verdict is OpenSSL's.
 private func certificateJudged(_ isAccepted: Int32, _ store: OpaquePointer?) -> Int32 {
     guard isAccepted == 0, let store else { return isAccepted }
-    let data = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())
-    guard let data, let port = CiphertextPort.of(OpaquePointer(data)) else { return isAccepted }
-    port.refusal = CiphertextPort.Refusal(
-        code: Int(X509_STORE_CTX_get_error(store)),
-        depth: Int(X509_STORE_CTX_get_error_depth(store)),
-        subject: X509_STORE_CTX_get_current_cert(store).map { subject(of: $0) } ?? "")
+    CiphertextPort.of(store: store)?.refuse(
+        code: X509_STORE_CTX_get_error(store), depth: X509_STORE_CTX_get_error_depth(store),
+        certificate: X509_STORE_CTX_get_current_cert(store))
     return isAccepted
+}
+
+/// Judges a whole chain: OpenSSL first, unless verification is skipped; then the pins; then the
+/// verifier, which may take its time.
+private func chainJudged(_ store: OpaquePointer?, _ argument: UnsafeMutableRawPointer?) -> Int32 {
+    guard let store, let port = CiphertextPort.of(store: store) else { return 0 }
+    let settings = port.context.settings
+    if !settings.insecureSkipVerify, X509_verify_cert(store) != 1 { return 0 }
+    let chain =
+        settings.insecureSkipVerify
+        ? certificates(of: X509_STORE_CTX_get0_untrusted(store))
+        : certificates(of: X509_STORE_CTX_get0_chain(store))
+    guard isPinned(chain, settings) else {
+        port.refuse(check: .pin, certificate: chain.first)
+        X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION)
+        return 0
+    }
+    guard settings.verifier != nil, let ssl = port.connection else { return 1 }
+    if case .given(let verdict) = port.verification {
+        guard case .refuse(let reason) = verdict else { return 1 }
+        port.refusalReason = reason
+        port.refuse(check: .verifier, certificate: chain.first)
+        X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION)
+        return 0
+    }
+    port.verification = .asked(
+        PeerVerifier.Peer(
+            name: port.verifiedName, certificates: chain.map(CertificateFacts.init(of:)),
+            encodings: chain.map(encoding(of:))))
+    // The handshake stands still; the next call of it comes back here for the verdict.
+    return apus_ssl_set_retry_verify(ssl) == 1 ? 1 : 0
+}
+
+/// Whether one of the pinned keys stands in the chain, or none is demanded.
+///
+/// In a chain that nobody verified, anybody may put any certificate behind the first.
+private func isPinned(_ chain: [OpaquePointer], _ settings: EngineTuning.TLS) -> Bool {
+    guard !settings.pins.isEmpty else { return true }
+    return chain.prefix(settings.insecureSkipVerify ? 1 : chain.count).contains { certificate in
+        keyDigest(of: certificate).map(settings.pins.contains) ?? false
+    }
+}
+
+private func keyLogged(_ ssl: OpaquePointer?, _ line: UnsafePointer<CChar>?) {
+    guard let line, let port = CiphertextPort.of(ssl) else { return }
+    port.context.settings.keyLog?.write(String(cString: line))
 }
 
 /// Keeps a session: after the handshake in TLS 1.2, whenever a ticket arrives in TLS 1.3.
@@ -49,11 +97,4 @@ private func messageSeen(
 ) {
     guard isWritten == 0, type == SSL3_RT_HANDSHAKE else { return }
     CiphertextPort.of(ssl)?.handshakeMessageReceived()
-}
-
-private func refusePassword(
-    _ buffer: UnsafeMutablePointer<CChar>?, _ size: Int32, _ isWriting: Int32,
-    _ argument: UnsafeMutableRawPointer?
-) -> Int32 {
-    -1
 }

@@ -1,4 +1,4 @@
-import ApusCore
+package import ApusCore
 import CApusOpenSSL
 
 /// One client connection's TLS, from bytes to bytes: it never sees a socket.
@@ -10,6 +10,8 @@ package final class TLSEngine {
     /// How far the handshake has come.
     package enum HandshakeProgress {
         case needsBytes
+        /// `peerToJudge` is to be looked at; `verdictGiven` and another call go on.
+        case needsVerdict
         case complete
     }
 
@@ -33,20 +35,26 @@ package final class TLSEngine {
     /// A failure's reason that is not in OpenSSL's queue, or not any more.
     private var pendingReason: String?
 
-    /// - Parameter serverName: the name or address to be verified, without brackets; a name is sent
-    ///   as SNI too. A trailing dot is left out of both.
+    /// - Parameter serverName: the name or address to be verified unless the settings say
+    ///   otherwise, without brackets; a name is sent as SNI too. A trailing dot is part of neither.
     /// - Parameter session: resumed if it was made under the same settings for the same name.
     package init(
         _ context: TLSContext, serverName: String, session: TLSSession?
     ) throws(TLSError) {
         let name = try checkedServerName(serverName)
+        let verified = try context.settings.verifiedName.map(checkedServerName) ?? name
         ERR_clear_error()
         guard let ssl = SSL_new(context.pointer) else { throw .refusedSetting("no TLS connection") }
         self.ssl = ssl
-        port = CiphertextPort(context: context, serverName: name)
+        port = CiphertextPort(context: context, serverName: name, verifiedName: verified)
         guard port.attach(to: ssl) else { throw .refusedSetting("no TLS connection") }
         SSL_set_connect_state(ssl)
-        try expect(name)
+        try expect(verified)
+        if context.settings.sendsServerName, !isAddress(name) {
+            guard apus_ssl_set_host_name(ssl, name) == 1 else {
+                throw .refusedSetting("server name")
+            }
+        }
         if let session, context.settings.resumption,
             session.isUsable(context: context, serverName: name)
         {
@@ -80,9 +88,9 @@ package final class TLSEngine {
             }
             return
         }
-        guard X509_VERIFY_PARAM_set1_host(parameters, name, name.utf8.count) == 1,
-            apus_ssl_set_host_name(ssl, name) == 1
-        else { throw .refusedSetting("server name") }
+        guard X509_VERIFY_PARAM_set1_host(parameters, name, name.utf8.count) == 1 else {
+            throw .refusedSetting("server name")
+        }
     }
 
     // MARK: Handshake
@@ -99,10 +107,23 @@ package final class TLSEngine {
                 kept.append(contentsOf: bytes)
                 return .complete
             }
+            if case .asked = port.verification {
+                kept.append(contentsOf: bytes)
+                return .needsVerdict
+            }
+            guard kept.isEmpty else {
+                // What came while the verdict was awaited goes first.
+                let all = kept + bytes
+                kept = []
+                return try handshake(all.span.bytes, output: &output)
+            }
             ERR_clear_error()
             let step = port.lend(bytes, &output) { outcome(of: SSL_do_handshake(ssl)) }
             switch step.result {
             case .needsBytes: return .needsBytes
+            case .needsVerdict:
+                kept.append(contentsOf: step.unread)
+                return .needsVerdict
             case .progress:
                 kept.append(contentsOf: step.unread)
                 try handshakeEnded()
@@ -115,8 +136,27 @@ package final class TLSEngine {
         }
     }
 
+    /// Whom the verifier is to look at; `nil` unless the handshake waits for its verdict.
+    package var peerToJudge: PeerVerifier.Peer? {
+        guard case .asked(let peer) = port.verification, failure == nil else { return nil }
+        return peer
+    }
+
+    /// The verifier has looked; the next call of `handshake` goes on, or fails.
+    package func verdictGiven(_ verdict: PeerVerifier.Verdict) {
+        guard case .asked = port.verification else { return }
+        port.verification = .given(verdict)
+    }
+
     /// OpenSSL takes any protocol; RFC 7301 (section 3.1) allows the server only what we offered.
     private func handshakeEnded() throws(TLSError) {
+        // However OpenSSL came here: without the verdict that was asked for, nobody is trusted.
+        if port.context.settings.verifier != nil, SSL_session_reused(ssl) == 0 {
+            guard case .given(.accept) = port.verification else {
+                pendingReason = "the certificate was not looked at"
+                throw fail(.handshake)
+            }
+        }
         port.isHandshakeDone = true
         guard let chosen = TLSFacts.chosenProtocol(of: ssl), !port.context.alpn.contains(chosen)
         else { return }
@@ -164,7 +204,7 @@ package final class TLSEngine {
         switch outcome {
         case .progress, .needsBytes: try sendWaiting(&output)
         case .closed: isReceiveClosed = true
-        case .failed: throw fail(.alert)
+        case .failed, .needsVerdict: throw fail(.alert)
         }
     }
 
@@ -290,6 +330,8 @@ package final class TLSEngine {
         case progress
         /// All input is taken.
         case needsBytes
+        /// The certificate is to be looked at.
+        case needsVerdict
         /// close_notify was received.
         case closed
         /// No further call may follow.
@@ -307,6 +349,7 @@ package final class TLSEngine {
         return switch SSL_get_error(ssl, result) {
         // Writing never waits for room: memory takes everything.
         case SSL_ERROR_WANT_READ: .needsBytes
+        case SSL_ERROR_WANT_RETRY_VERIFY: .needsVerdict
         case SSL_ERROR_ZERO_RETURN: .closed
         default: .failed
         }
@@ -320,10 +363,7 @@ package final class TLSEngine {
         if port.isFlooded {
             error = TLSError(.abuse, "too many handshake messages after the handshake")
         } else if let refusal = port.refusal, !port.isHandshakeDone {
-            let text = X509_verify_cert_error_string(refusal.code).map { String(cString: $0) }
-            error = TLSError(
-                .verify(code: refusal.code, depth: refusal.depth),
-                "\(text ?? reason) for \(port.serverName) (certificate of \(refusal.subject))")
+            error = TLSError(refusal, reason: port.refusalReason)
         } else {
             error = TLSError(kind, reason)
         }

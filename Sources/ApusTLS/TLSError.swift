@@ -1,3 +1,4 @@
+package import ApusCore
 import CApusOpenSSL
 
 /// Why a TLS context could not be made, or why a TLS connection failed.
@@ -20,12 +21,33 @@ package struct TLSError: Error, Sendable, Hashable {
     }
 
     package let kind: Kind
-    /// OpenSSL's reason; for a refused certificate also its subject.
+    /// OpenSSL's reason; for a refused certificate also which one it is.
     package let message: String
+    /// Which check refused which certificate, when the kind is `verify`.
+    package let refusal: CertificateRefusal?
 
-    init(_ kind: Kind, _ message: String) {
+    init(_ kind: Kind, _ message: String, refusal: CertificateRefusal? = nil) {
         self.kind = kind
         self.message = message
+        self.refusal = refusal
+    }
+
+    /// A certificate was refused.
+    ///
+    /// - Parameter reason: what the check says; `nil` for OpenSSL's own sentence.
+    init(_ refusal: CertificateRefusal, reason: String?) {
+        let reason =
+            switch refusal.check {
+            case .pin: "none of the pinned keys is in the chain"
+            case .verifier: "the verifier refused it: \(reason ?? "")"
+            default:
+                X509_verify_cert_error_string(refusal.code).map { String(cString: $0) } ?? "refused"
+            }
+        let which = refusal.certificate.map { ": \($0)" } ?? ""
+        self.init(
+            .verify(code: refusal.code, depth: refusal.depth),
+            "\(reason) for \(refusal.name) (certificate \(refusal.depth) of the chain\(which))",
+            refusal: refusal)
     }
 }
 

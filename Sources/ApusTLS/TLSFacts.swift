@@ -1,3 +1,4 @@
+package import ApusCore
 import CApusOpenSSL
 
 /// What a handshake agreed on.
@@ -10,8 +11,12 @@ package struct TLSFacts: Sendable, Hashable {
     package let alpn: String?
     /// Whether the handshake resumed an earlier session.
     package let isResumed: Bool
+    /// The verified chain, the peer's own certificate first; what the peer sent where nothing was
+    /// verified, or when an earlier session was resumed.
+    package let certificates: [CertificateFacts]
+
     /// The subject of the peer's certificate, as in "CN=localhost"; empty when it has none.
-    package let peerSubject: String
+    package var peerSubject: String { certificates.first?.subject ?? "" }
 }
 
 extension TLSFacts {
@@ -23,7 +28,11 @@ extension TLSFacts {
             .map { String(cString: $0) } ?? ""
         alpn = Self.chosenProtocol(of: ssl)
         isResumed = SSL_session_reused(ssl) == 1
-        peerSubject = SSL_get0_peer_certificate(ssl).map { subject(of: $0) } ?? ""
+        let isVerified = SSL_get_verify_result(ssl) == X509_V_OK
+        let verified = isVerified ? ApusTLS.certificates(of: SSL_get0_verified_chain(ssl)) : []
+        certificates =
+            (verified.isEmpty ? ApusTLS.certificates(of: SSL_get_peer_cert_chain(ssl)) : verified)
+            .map(CertificateFacts.init(of:))
     }
 
     /// The protocol that the server chose by ALPN.
@@ -34,20 +43,4 @@ extension TLSFacts {
         guard let name, length > 0 else { return nil }
         return String(decoding: UnsafeBufferPointer(start: name, count: Int(length)), as: UTF8.self)
     }
-}
-
-/// A certificate's subject on one line (RFC 2253), at most 512 bytes of it.
-///
-/// What is not printable ASCII comes out escaped, so that a peer cannot write into a log.
-func subject(of certificate: OpaquePointer) -> String {
-    guard let name = X509_get_subject_name(certificate), let line = BIO_new(BIO_s_mem()) else {
-        return ""
-    }
-    defer { BIO_free(line) }
-    guard X509_NAME_print_ex(line, name, 0, APUS_XN_FLAG_RFC2253) >= 0 else { return "" }
-    var start: UnsafeMutablePointer<CChar>?
-    let count = apus_bio_pending_bytes(line, &start)
-    guard let start, count > 0 else { return "" }
-    let bytes = UnsafeRawBufferPointer(start: start, count: min(count, 512))
-    return String(decoding: bytes, as: UTF8.self)
 }

@@ -10,6 +10,7 @@ package final class TLSSession: Sendable {
     nonisolated(unsafe) let pointer: OpaquePointer
     private let settings: EngineTuning.TLS
     private let alpn: [String]
+    private let material: String
     private let serverName: String
 
     /// Takes over one reference to `session`.
@@ -17,6 +18,7 @@ package final class TLSSession: Sendable {
         pointer = session
         settings = context.settings
         alpn = context.alpn
+        material = context.material
         self.serverName = serverName
     }
 
@@ -32,6 +34,11 @@ package final class TLSSession: Sendable {
     ///
     /// A resumed handshake shows no certificate, so the earlier one's verdict must count here too.
     func isUsable(context: TLSContext, serverName: String) -> Bool {
-        self.serverName == serverName && alpn == context.alpn && settings == context.settings
+        self.serverName == serverName && isMade(under: context)
+    }
+
+    /// Whether it was made under the same settings, and the same bytes behind them.
+    package func isMade(under context: TLSContext) -> Bool {
+        alpn == context.alpn && material == context.material && settings == context.settings
     }
 }

@@ -42,19 +42,43 @@ final class AddressRace: @unchecked Sendable {
     private var machine: AddressRaceMachine
     private var runners: [Runner] = []
     private var winner: Wire?
+    private var failures: [ResolveError] = []
+    /// When the first attempt was started; `nil` when none was, and it is the name that failed.
+    private(set) var begun: Deadline?
 
     init(
-        _ addresses: [SocketAddress], until deadline: Deadline?, tuning: EngineTuning.Dial,
-        hooks: DialHooks, on loop: EventLoop
+        _ machine: AddressRaceMachine, tuning: EngineTuning.Dial, hooks: DialHooks,
+        on loop: EventLoop
     ) {
         self.loop = loop
         self.tuning = tuning
         self.hooks = hooks
+        self.machine = machine
         suspension = LoopSuspension(on: loop)
-        machine = AddressRaceMachine(
-            addresses, attemptDelay: tuning.attemptDelay, deadline: deadline)
     }
 
+    /// A family's lookup has ended; called on the loop.
+    func answered(
+        _ family: SocketAddress.Family, _ answer: Result<[SocketAddress], ResolveError>
+    ) {
+        var addresses: [SocketAddress] = []
+        switch answer {
+        case .success(let found): addresses = found
+        case .failure(let error): failures.append(error)
+        }
+        machine.answered(family, addresses, now: .now())
+        suspension.signal()
+    }
+
+    /// Why no address came, when none did.
+    ///
+    /// A name is known not to exist only when nobody says anything else.
+    var resolveError: ResolveError {
+        failures.first { if case .notFound = $0 { false } else { true } } ?? failures.first
+            ?? .notFound(message: "no address")
+    }
+
+    var addresses: [SocketAddress] { machine.addresses }
     var attempts: [TransportError.Attempt] { machine.attempts }
     var lastError: SystemError? { machine.lastError }
 
@@ -82,13 +106,14 @@ final class AddressRace: @unchecked Sendable {
             case .lost: return .lost
             case .timedOut: return .deadlineReached
             case .wait(let deadline):
-                await hooks.beforeWait?(.connect)
+                await hooks.beforeWait?(machine.hasBegun ? .connect : .dns)
                 if case .cancelled = await suspension.wait(until: deadline) { return .cancelled }
             }
         }
     }
 
     private func start(_ attempt: Int, to address: SocketAddress) {
+        if begun == nil { begun = .now() }
         do throws(SystemError) {
             if let error = hooks.openFailure?(address) { throw error }
             let socket = try StreamSocket(for: address, tuning: tuning)

@@ -157,6 +157,11 @@ final class ConnectionPool: @unchecked Sendable {
         }
     }
 
+    /// Lets what stands over TLS finish what it carries, and no more.
+    func tlsReloaded() {
+        step { $0.machine.drainAll(reason: .tlsReloaded, now: .now(), where: \.hasTLS) }
+    }
+
     /// Closes what is idle; the pool goes on.
     func closeIdle() {
         step { $0.machine.evictAllIdle(now: .now()) }

@@ -1,34 +1,77 @@
 import ApusCore
 import ApusSocket
+import Glibc
 
 // Where to: the addresses that a dial may connect to.
 extension Connector {
-    func resolve() async throws(TransportError) -> [SocketAddress] {
-        // Behind a proxy it is what that proxy is asked for.
-        switch route.proxies.isEmpty ? route.connectTo : nil {
-        case .unixSocket(let path):
-            guard let address = SocketAddress(unixPath: path) else {
-                throw failure(.connect(errno: 36), .connect, "the socket's path is too long")
-            }
-            return [address]
-        case .address(let literal, let port):
-            guard let address = SocketAddress(literal: literal, port: port) else {
-                throw failure(.dns(isTemporary: false), .dns, "\(literal) is no address")
-            }
-            return [address]
-        case nil: break
-        }
+    /// Finds out where to connect, and connects.
+    func reach(_ keeper: any ConnectionKeeper) async throws(TransportError) -> Wire {
         let host = firstHost
         let port = route.proxies.first?.port ?? route.origin.port
+        if let known = try known(host, port) {
+            resolvedAfter = Deadline.now().since(started)
+            tell { .resolved(connection: $0, addresses: known.map(\.description)) }
+            return try await race(known, keeper)
+        }
+        if dialer.resolver.splitsFamilies {
+            return try await raceWhileResolving(host, port, keeper)
+        }
         let addresses = try await lookUp(host, port)
+        resolvedAfter = Deadline.now().since(started)
         tell { .resolved(connection: $0, addresses: addresses.map(\.description)) }
+        return try await race(addresses, keeper)
+    }
+
+    /// The addresses that need no lookup; `nil` when the name is to be asked for.
+    ///
+    /// What the request says comes first, then the tuning's overrides, then what the name itself
+    /// says.
+    private func known(
+        _ host: String, _ port: UInt16
+    ) throws(TransportError) -> [SocketAddress]? {
+        // Behind a proxy it is what that proxy is asked for.
+        if route.proxies.isEmpty, let target = route.connectTo {
+            return [try address(of: target)]
+        }
+        if let override = try override(host, port) { return override }
+        return SpecialNames.addresses(of: host, port: port)
+    }
+
+    private func override(
+        _ host: String, _ port: UInt16
+    ) throws(TransportError) -> [SocketAddress]? {
+        let all = dialer.tuning.dial.overrides
+        guard !all.isEmpty,
+            let override = all.first(where: { $0.host == host && ($0.port ?? port) == port })
+        else { return nil }
+        var addresses: [SocketAddress] = []
+        for target in override.targets { addresses.append(try address(of: target)) }
         return addresses
+    }
+
+    private func address(of target: ConnectTarget) throws(TransportError) -> SocketAddress {
+        switch target {
+        case .unixSocket(let path):
+            guard let address = SocketAddress(unixPath: path) else {
+                throw failure(
+                    .connect(errno: ENAMETOOLONG), .connect, "the socket's path is too long",
+                    hop: firstHop)
+            }
+            return address
+        case .address(let literal, let port):
+            guard let address = SocketAddress(literal: literal, port: port) else {
+                throw failure(
+                    .dns(isTemporary: false), .dns, "\(literal) is no address", hop: firstHop)
+            }
+            return address
+        }
     }
 
     func lookUp(_ host: String, _ port: UInt16) async throws(TransportError)
         -> [SocketAddress]
     {
-        if let literal = SocketAddress(literal: host, port: port) { return [literal] }
+        if let override = try override(host, port) { return override }
+        if let special = SpecialNames.addresses(of: host, port: port) { return special }
         let resolver = dialer.resolver
         let arrival = Arrival<Result<[SocketAddress], ResolveError>>()
         // On the loop: a busy pool of Swift's own threads must not hold up a dial.

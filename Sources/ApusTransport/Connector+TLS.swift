@@ -17,7 +17,10 @@ extension Connector {
             if isOrigin { wire.sessionRoute = route }
             try wire.startHandshake(engine)
             while true {
-                if wire.mayHaveInput {
+                if let peer = engine.peerToJudge {
+                    try await askVerifier(about: peer, for: engine, settings, until: limit, hop)
+                    if try wire.resumeHandshake(engine) { break }
+                } else if wire.mayHaveInput {
                     if try wire.advanceHandshake(engine) { break }
                 } else {
                     try await waitInHandshake(until: limit, hop)
@@ -30,8 +33,31 @@ extension Connector {
             let (kind, message) = error.explained
             // Whatever ends a handshake early, it is the handshake that failed.
             let isEarlyEnd = kind == .truncated || kind == .reset
-            throw failure(isEarlyEnd ? .tlsHandshake : kind, .tls, message, hop: hop)
+            var failure = failure(isEarlyEnd ? .tlsHandshake : kind, .tls, message, hop: hop)
+            if case .tls(let error) = error { failure.certificateRefusal = error.refusal }
+            throw failure
         }
+    }
+
+    /// Waits for the verifier's verdict, within the handshake's own budget.
+    private func askVerifier(
+        about peer: PeerVerifier.Peer, for engine: TLSEngine, _ settings: EngineTuning.TLS,
+        until limit: Deadline?, _ hop: TransportError.Hop
+    ) async throws(WireError) {
+        guard let verifier = settings.verifier else { return engine.verdictGiven(.accept) }
+        let arrival = Arrival<PeerVerifier.Verdict>()
+        let stop = verifier.judge(peer) { [suspension, loop] verdict in
+            loop.execute {
+                if arrival.value == nil { arrival.value = verdict }
+                suspension.signal()
+            }
+        }
+        // Whatever ends the wait, a verdict that is still to come is not wanted.
+        defer { stop() }
+        while arrival.value == nil {
+            try await waitInHandshake(until: limit, hop)
+        }
+        if let verdict = arrival.value { engine.verdictGiven(verdict) }
     }
 
     /// The context for the handshake; making one takes long, so it is not done on the loop.
@@ -62,7 +88,8 @@ extension Connector {
         _ name: String, _ context: TLSContext, _ settings: EngineTuning.TLS, resuming: Bool
     ) throws(WireError) -> TLSEngine {
         do throws(TLSError) {
-            let session = resuming && settings.resumption ? dialer.sessions.take(for: route) : nil
+            let mayResume = resuming && settings.resumption
+            let session = mayResume ? dialer.sessions.take(for: route, under: context) : nil
             return try TLSEngine(context, serverName: name, session: session)
         } catch {
             throw .tls(error)

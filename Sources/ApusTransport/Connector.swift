@@ -20,6 +20,8 @@ actor Connector {
     /// Hears of the wire's readiness until the connection takes it over.
     private let driver: WireDriver
     var attempts: [TransportError.Attempt] = []
+    /// When it was known where to connect.
+    var resolvedAfter = Duration.zero
     /// How the proxies' 407s were answered.
     var logins = ProxyLogins()
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -38,10 +40,9 @@ actor Connector {
         -> any LiveConnection
     {
         var facts = ConnectionFacts(protocolName: "http/1.1", remoteAddress: "", tls: nil)
-        let addresses = try await resolve()
-        facts.resolved = Deadline.now().since(started)
         while true {
-            let wire = try await race(addresses, keeper)
+            let wire = try await reach(keeper)
+            facts.resolved = resolvedAfter
             do throws(TransportError) {
                 return try await rise(over: wire, &facts, keeper)
             } catch {

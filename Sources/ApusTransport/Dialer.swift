@@ -32,12 +32,27 @@ final class Dialer: Sendable {
         let loop = nextLoop()
         return Task(executorPreference: loop) {
             let connector = Connector(dial.connection, dial.route, self, on: loop)
+            let revision = self.contexts.revision
             do throws(TransportError) {
-                pool.dialSucceeded(try await connector.connect(for: pool), dial.route)
+                let connection = try await connector.connect(for: pool)
+                pool.dialSucceeded(connection, dial.route)
+                // A handshake that a reload overtook is as old as those before it.
+                if self.contexts.revision != revision, dial.route.hasTLS {
+                    pool.draining(connection, reason: .tlsReloaded)
+                }
             } catch {
                 pool.dialFailed(dial.connection, error)
             }
         }
+    }
+
+    /// Reads roots and identities anew; whether what is in use has changed.
+    func reloadTLS() async -> Result<Bool, TLSError> {
+        let result = await withUnsafeContinuation { continuation in
+            contexts.reload(tuning.tls) { unsafe continuation.resume(returning: $0) }
+        }
+        if case .success(true) = result { sessions.removeAll() }
+        return result
     }
 
     func keepSessions(from wire: Wire) {
@@ -51,4 +66,9 @@ final class Dialer: Sendable {
         let index = turn.add(1, ordering: .relaxed).oldValue
         return loops[index % loops.count]
     }
+}
+
+extension Route {
+    /// Whether a TLS handshake stands on this way, with the origin or with a proxy.
+    var hasTLS: Bool { origin.scheme == .https || proxies.contains { $0.kind == .https } }
 }

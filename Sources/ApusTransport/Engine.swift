@@ -1,6 +1,7 @@
 package import ApusCore
 import ApusPool
 package import ApusSocket
+import ApusTLS
 import Synchronization
 
 /// Everything that requests share: loops, pool, resolver, TLS.
@@ -12,6 +13,7 @@ package final class Engine: Sendable {
     /// Whose the loops are; `nil` when they are this engine's own.
     private let group: LoopGroup?
     private let pool: ConnectionPool
+    private let dialer: Dialer
     private let observer: (any EngineObserver)?
     private let ending = EngineEnding()
     /// What `OutgoingRequest` looks its route up in.
@@ -34,8 +36,8 @@ package final class Engine: Sendable {
         self.group = group
         let loops = try group?.loops ?? LoopGroup.makeLoops(tuning.eventLoops)
         self.loops = loops
-        let dialer = Dialer(
-            tuning, resolver: resolver ?? SystemResolver(tuning.dial), loops: loops,
+        dialer = Dialer(
+            tuning, resolver: resolver ?? FamilyResolver(tuning.dial), loops: loops,
             observer: observer, hooks: hooks)
         pool = ConnectionPool(tuning, dialer: dialer, loop: loops[0], observer: observer)
     }
@@ -65,6 +67,17 @@ package final class Engine: Sendable {
     /// Closes the connections that carry nothing now.
     package func closeIdle() {
         pool.closeIdle()
+    }
+
+    /// Reads roots and identities anew; see `TransportEngine.reloadTLS`.
+    package func reloadTLS() async throws(TransportError) -> Bool {
+        switch await dialer.reloadTLS() {
+        case .success(let hasChanged):
+            if hasChanged { pool.tlsReloaded() }
+            return hasChanged
+        case .failure(let error):
+            throw TransportError(TransportError.Kind(error), phase: .tls, message: error.message)
+        }
     }
 
     /// What the pool holds and has done.
@@ -203,10 +216,11 @@ extension Engine {
 extension Engine {
     /// As `init`, with the system's own failures as users see them.
     package static func make(
-        _ tuning: EngineTuning, group: LoopGroup? = nil, observer: (any EngineObserver)?
+        _ tuning: EngineTuning, names: CustomResolver? = nil, group: LoopGroup? = nil,
+        observer: (any EngineObserver)?
     ) throws -> Engine {
         do {
-            return try Engine(tuning, group: group, observer: observer)
+            return try Engine(tuning, resolver: names, group: group, observer: observer)
         } catch let error as SystemError {
             throw TransportError(
                 .resource(errno: error.errno), phase: .request, message: error.description)

@@ -112,7 +112,7 @@ extension ConnectionFacts.TLSFacts {
     init(_ facts: TLSFacts) {
         self.init(
             version: facts.version, cipher: facts.cipher, alpn: facts.alpn,
-            isResumed: facts.isResumed)
+            isResumed: facts.isResumed, certificates: facts.certificates)
     }
 }
 

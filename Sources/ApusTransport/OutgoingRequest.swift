@@ -44,11 +44,12 @@ package final class OutgoingRequest: Sendable {
             let route = Route(
                 origin: origin, proxies: try options.proxy.proxies(for: origin),
                 versions: way.versions, tls: tuning.tls, localAddress: tuning.dial.localAddress,
+                localInterface: tuning.dial.localInterface,
                 connectTo: options.connectTo, isolation: options.isolation)
             try route.checkProxies()
             return route
         }
-        self.head = head
+        self.head = route.hasZone ? head.withoutZone(route.origin) : head
         self.body = body
         reuse = options.reuse
         totalTimeout = options.totalTimeout
@@ -68,7 +69,8 @@ package final class OutgoingRequest: Sendable {
         let route = other.route
         self.route = Route(
             origin: route.origin, proxies: route.proxies, versions: versions, tls: route.tls,
-            localAddress: route.localAddress, connectTo: route.connectTo,
+            localAddress: route.localAddress, localInterface: route.localInterface,
+            connectTo: route.connectTo,
             isolation: route.isolation)
         head = other.head
         body = other.body
@@ -90,3 +92,12 @@ package final class OutgoingRequest: Sendable {
 }
 
 private let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifMatch
+
+extension HTTPRequest {
+    /// The zone of an address means something on this machine only (RFC 6874, section 4).
+    fileprivate func withoutZone(_ origin: Origin) -> HTTPRequest {
+        var head = self
+        head.authority = origin.authority
+        return head
+    }
+}

@@ -320,6 +320,24 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         return isComplete
     }
 
+    /// Goes on with a handshake that waited for a verdict, with what has come so far.
+    ///
+    /// - Returns: whether it is complete; the engine is then a layer.
+    func resumeHandshake(_ engine: TLSEngine) throws(WireError) -> Bool {
+        var output: [UInt8] = []
+        let progress: TLSEngine.HandshakeProgress
+        do throws(TLSError) {
+            progress = try engine.handshake(RawSpan(), output: &output)
+        } catch {
+            if !output.isEmpty { send(unsafe output.span.bytes) }
+            throw .tls(error)
+        }
+        if !output.isEmpty { send(unsafe output.span.bytes) }
+        guard progress == .complete else { return false }
+        try add(layer: engine)
+        return true
+    }
+
     /// Starts a handshake: sends the ClientHello.
     func startHandshake(_ engine: TLSEngine) throws(WireError) {
         var output: [UInt8] = []

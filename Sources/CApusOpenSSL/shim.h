@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -41,4 +42,24 @@ static inline long apus_ssl_set_host_name(SSL *ssl, const char *name) {
 
 static inline long apus_bio_pending_bytes(BIO *bio, char **bytes) {
     return BIO_get_mem_data(bio, bytes);
+}
+
+/// The handshake stops at the peer's certificate, and asks again when it goes on.
+static inline int apus_ssl_set_retry_verify(SSL *ssl) { return SSL_set_retry_verify(ssl); }
+
+static inline int apus_x509_count(const STACK_OF(X509) *chain) { return sk_X509_num(chain); }
+
+static inline X509 *apus_x509_at(const STACK_OF(X509) *chain, int index) {
+    return sk_X509_value(chain, index);
+}
+
+static inline void apus_x509_free_all(STACK_OF(X509) *chain) { sk_X509_pop_free(chain, X509_free); }
+
+static inline long apus_ssl_ctx_add_chain_certificate(SSL_CTX *context, X509 *certificate) {
+    return SSL_CTX_add1_chain_cert(context, certificate);
+}
+
+static inline int apus_pem_is_end(void) {
+    unsigned long code = ERR_peek_last_error();
+    return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }

@@ -69,6 +69,21 @@ private struct FieldRow: Sendable, CustomTestStringConvertible {
     }
 }
 
+extension FieldRow {
+    /// A list of OpenSSL's names, where `nil` is the engine's own choice.
+    fileprivate static func names(
+        _ field: String, _ path: any WritableKeyPath<EngineTuning, [String]?> & Sendable,
+        _ good: String
+    ) -> FieldRow {
+        FieldRow(
+            field,
+            accepted: [[good], [good, good], nil].map { names in { $0[keyPath: path] = names } },
+            // OpenSSL's own lists know more than names: "ALL", "a:b", "@SECLEVEL=0", "-x", "a+b".
+            refused: [[], [""], ["a:b"], ["@SECLEVEL=0"], ["-x"], ["!x"], ["a+b"], [good, "a b"]]
+                .map { names in { $0[keyPath: path] = names } })
+    }
+}
+
 /// Each field of the tuning has its range, and is named when it leaves it.
 @Suite struct EngineTuningValidationTests {
     @Test(arguments: rows)
@@ -96,8 +111,10 @@ private struct FieldRow: Sendable, CustomTestStringConvertible {
     /// Every stored number, time and text of the tuning has a row above, or is free by nature.
     @Test func noFieldIsForgotten() {
         let free: Set = [
-            "dial.localAddress", "tls.roots", "tls.identity", "tls.maximumVersion",
-            "tls.insecureSkipVerify", "tls.resumption",
+            "dial.localAddress", "dial.beforeConnect", "tls.roots", "tls.identity",
+            "tls.maximumVersion",
+            "tls.insecureSkipVerify", "tls.resumption", "tls.sendsServerName", "tls.pins",
+            "tls.verifier", "tls.allowsPartialChain", "tls.keyLog",
             // Package access: tests alone begin near the last stream number.
             "http2.firstStream",
         ]
@@ -146,6 +163,27 @@ private let dialRows: [FieldRow] = [
     .time("dial.cacheTime", \.dial.cacheTime),
     .time("dial.negativeCacheTime", \.dial.negativeCacheTime),
     .number("dial.maxCachedNames", \.dial.maxCachedNames, 1...million),
+    .time("dial.resolutionDelay", \.dial.resolutionDelay),
+    FieldRow(
+        "dial.localInterface",
+        accepted: [
+            { $0.dial.localInterface = "lo" }, { $0.dial.localInterface = "wg0.100-Abc_de" },
+        ],
+        refused: ["", "a b", "a/b", "a\u{0}", "sixteen-bytes-xx"].map { name in
+            { $0.dial.localInterface = name }
+        }),
+    FieldRow(
+        "dial.overrides",
+        accepted: [
+            { $0.dial.overrides = [.init(host: "a.test", to: [.address("::1", port: 1)])] },
+            { $0.dial.overrides = [.init(host: "::1", port: 80, to: [.unixSocket(path: "/a")])] },
+        ],
+        refused: [
+            { $0.dial.overrides = [.init(host: "a.test", to: [])] },
+            { $0.dial.overrides = [.init(host: "A.test", to: [.unixSocket(path: "/a")])] },
+            { $0.dial.overrides = [.init(host: "a.test.", to: [.unixSocket(path: "/a")])] },
+            { $0.dial.overrides = [.init(host: "", to: [.unixSocket(path: "/a")])] },
+        ]),
     FieldRow(
         "tls.minimumVersion",
         accepted: [
@@ -165,6 +203,13 @@ private let dialRows: [FieldRow] = [
             { $0.tls.serverName = "a\u{0}" },
             { $0.tls.serverName = String(repeating: "a", count: 256) },
         ]),
+    FieldRow(
+        "tls.verifiedName",
+        accepted: [{ $0.tls.verifiedName = "example.com" }, { $0.tls.verifiedName = "10.0.0.1" }],
+        refused: [{ $0.tls.verifiedName = "" }, { $0.tls.verifiedName = "a b" }]),
+    .names("tls.tls12CipherSuites", \.tls.tls12CipherSuites, "ECDHE-RSA-AES128-GCM-SHA256"),
+    .names("tls.tls13CipherSuites", \.tls.tls13CipherSuites, "TLS_AES_128_GCM_SHA256"),
+    .names("tls.groups", \.tls.groups, "X25519"),
     .number("tls.maxSessionsPerRoute", \.tls.maxSessionsPerRoute, 1...64),
 ]
 

@@ -36,7 +36,9 @@ import Testing
         #expect(dial.attemptDelay == .milliseconds(250))
         #expect(dial.keepAlive == .seconds(15))
         #expect(dial.userTimeout == .seconds(30))
-        #expect(dial.localAddress == nil)
+        #expect(dial.resolutionDelay == .milliseconds(50))
+        #expect(dial.localAddress == nil && dial.localInterface == nil)
+        #expect(dial.beforeConnect == nil && dial.overrides.isEmpty)
         #expect(dial.resolverThreads == 4)
         #expect(dial.maxPendingLookups == 1024)
         #expect(dial.cacheTime == .seconds(5))
@@ -50,11 +52,33 @@ import Testing
         #expect(tls.identity == nil)
         #expect(tls.minimumVersion == .tls12)
         #expect(tls.maximumVersion == .tls13)
-        #expect(tls.serverName == nil)
+        #expect(tls.serverName == nil && tls.verifiedName == nil && tls.sendsServerName)
+        #expect(tls.tls12CipherSuites == nil && tls.tls13CipherSuites == nil && tls.groups == nil)
+        #expect(tls.pins.isEmpty && tls.verifier == nil && tls.keyLog == nil)
+        #expect(!tls.allowsPartialChain)
         #expect(!tls.insecureSkipVerify)
         #expect(tls.resumption)
         #expect(tls.maxSessionsPerRoute == 2)
         #expect(EngineTuning.TLS.Version.tls12 < .tls13)
+    }
+
+    @Test func anIdentityShowsNeitherKeyNorPassword() {
+        let identities: [EngineTuning.TLS.Identity] = [
+            .init(certificateFile: "cert", keyFile: "hidden", password: "hidden"),
+            .init(certificate: Bytes("cert"), key: Bytes("hidden"), password: "hidden"),
+            .init(pkcs12: Bytes("hidden"), password: "hidden"),
+            .init(pkcs12File: "cert", password: "hidden"),
+            .init(TLSSource { Bytes("hidden") }, password: "hidden"),
+        ]
+        for identity in identities {
+            var tuning = EngineTuning()
+            tuning.tls.identity = identity
+            var dumped = ""
+            dump(tuning, to: &dumped)
+            for text in ["\(tuning)", String(reflecting: tuning), dumped] {
+                #expect(!text.contains("hidden"))
+            }
+        }
     }
 
     @Test func theProtocolsNumbersAreAsDocumented() {

@@ -10,6 +10,7 @@ private struct Parts {
     var versions = HTTPVersionPolicy.automatic
     var tls = EngineTuning.TLS()
     var localAddress: String? = "127.0.0.1"
+    var localInterface: String?
     var connectTo: ConnectTarget? = .address("10.0.0.1", port: 443)
     var isolation: IsolationScope? = "tenant"
 
@@ -19,7 +20,9 @@ private struct Parts {
         return Route(
             origin: try Origin(scheme: scheme, host: host, port: port),
             proxies: proxyEndpoint.map { [$0] } ?? [],
-            versions: versions, tls: tls, localAddress: localAddress, connectTo: connectTo,
+            versions: versions, tls: tls, localAddress: localAddress,
+            localInterface: localInterface,
+            connectTo: connectTo,
             isolation: isolation)
     }
 }
@@ -134,10 +137,39 @@ private let mutations: [Mutation] = [
     Mutation("maximum version") { $0.tls.maximumVersion = .tls12 },
     Mutation("server name") { $0.tls.serverName = "example.net" },
     Mutation("no verification") { $0.tls.insecureSkipVerify = true },
+    Mutation("roots in bytes") { $0.tls.roots = .bytes(Bytes("roots")) },
+    Mutation("roots from a source") { $0.tls.roots = .source(sources[0]) },
+    Mutation("roots from another source") { $0.tls.roots = .source(sources[1]) },
+    Mutation("identity in bytes") {
+        $0.tls.identity = .init(certificate: Bytes("a"), key: Bytes("b"))
+    },
+    Mutation("another certificate in bytes") {
+        $0.tls.identity = .init(certificate: Bytes("c"), key: Bytes("b"))
+    },
+    Mutation("another key in bytes") {
+        $0.tls.identity = .init(certificate: Bytes("a"), key: Bytes("c"))
+    },
+    Mutation("identity in PKCS#12") { $0.tls.identity = .init(pkcs12: Bytes("a")) },
+    Mutation("another PKCS#12 file") { $0.tls.identity = .init(pkcs12File: "a") },
+    Mutation("a password") { $0.tls.identity = .init(pkcs12File: "a", password: "a") },
+    Mutation("another password") { $0.tls.identity = .init(pkcs12File: "a", password: "b") },
+    Mutation("verified name") { $0.tls.verifiedName = "name.test" },
+    Mutation("no name sent") { $0.tls.sendsServerName = false },
+    Mutation("ciphers of TLS 1.2") { $0.tls.tls12CipherSuites = ["ECDHE-RSA-AES128-GCM-SHA256"] },
+    Mutation("ciphers of TLS 1.3") { $0.tls.tls13CipherSuites = ["TLS_AES_128_GCM_SHA256"] },
+    Mutation("groups") { $0.tls.groups = ["X25519"] },
+    Mutation("other groups") { $0.tls.groups = ["P-256"] },
+    Mutation("a pin") { $0.tls.pins = pins(1) },
+    Mutation("more pins") { $0.tls.pins = pins(2) },
+    Mutation("a verifier") { $0.tls.verifier = verifiers[0] },
+    Mutation("another verifier") { $0.tls.verifier = verifiers[1] },
+    Mutation("partial chains") { $0.tls.allowsPartialChain = true },
+    Mutation("key log") { $0.tls.keyLog = keyLog },
     Mutation("no resumption") { $0.tls.resumption = false },
     Mutation("sessions kept") { $0.tls.maxSessionsPerRoute = 3 },
     Mutation("no local address") { $0.localAddress = nil },
     Mutation("local address") { $0.localAddress = "127.0.0.2" },
+    Mutation("local interface") { $0.localInterface = "lo" },
     Mutation("no connect target") { $0.connectTo = nil },
     Mutation("connect address") { $0.connectTo = .address("10.0.0.2", port: 443) },
     Mutation("connect port") { $0.connectTo = .address("10.0.0.1", port: 444) },
@@ -146,3 +178,13 @@ private let mutations: [Mutation] = [
     Mutation("no isolation") { $0.isolation = nil },
     Mutation("isolation") { $0.isolation = "other" },
 ]
+
+/// So many pins, of no key.
+private func pins(_ count: UInt8) -> Set<PublicKeyPin> {
+    Set((1...count).compactMap { PublicKeyPin(digest: [UInt8](repeating: $0, count: 32)) })
+}
+
+// Equal only to themselves, so each is made once.
+private let sources = [TLSSource { .empty }, TLSSource { .empty }]
+private let verifiers = [PeerVerifier { _, _ in {} }, PeerVerifier { _, _ in {} }]
+private let keyLog = TLSKeyLog { _ in }

@@ -23,6 +23,7 @@ import Testing
         var versions = HTTPVersionPolicy.automatic
         var tls = EngineTuning.TLS()
         var localAddress: String? = "127.0.0.1"
+        var localInterface: String?
         var connectTo: ConnectTarget? = .address("127.0.0.1", port: 1)
         var isolation: IsolationScope? = "scope"
 
@@ -36,7 +37,9 @@ import Testing
                 origin: try Origin(scheme: scheme, host: host, port: port),
                 proxies: try before.map { try ProxyEndpoint(parsing: $0) } + [proxy]
                     + behind.map { try ProxyEndpoint(parsing: $0) },
-                versions: versions, tls: tls, localAddress: localAddress, connectTo: connectTo,
+                versions: versions, tls: tls, localAddress: localAddress,
+                localInterface: localInterface,
+                connectTo: connectTo,
                 isolation: isolation)
         }
     }
@@ -79,8 +82,35 @@ import Testing
         { $0.tls.maximumVersion = .tls12 },
         { $0.tls.serverName = "name.test" },
         { $0.tls.insecureSkipVerify = true },
+        { $0.tls.resumption = false },
+        { $0.tls.maxSessionsPerRoute = 3 },
+        { $0.tls.roots = .bytes(Bytes("roots")) },
+        { $0.tls.roots = .source(sources[0]) },
+        { $0.tls.roots = .source(sources[1]) },
+        { $0.tls.identity = .init(certificate: Bytes("a"), key: Bytes("b")) },
+        { $0.tls.identity = .init(certificate: Bytes("c"), key: Bytes("b")) },
+        { $0.tls.identity = .init(certificate: Bytes("a"), key: Bytes("c")) },
+        { $0.tls.identity = .init(pkcs12: Bytes("a")) },
+        { $0.tls.identity = .init(pkcs12File: "a") },
+        { $0.tls.identity = .init(pkcs12File: "a", password: "a") },
+        { $0.tls.identity = .init(pkcs12File: "a", password: "b") },
+        { $0.tls.verifiedName = "name.test" },
+        { $0.tls.sendsServerName = false },
+        { $0.tls.tls12CipherSuites = ["ECDHE-RSA-AES128-GCM-SHA256"] },
+        { $0.tls.tls13CipherSuites = ["TLS_AES_128_GCM_SHA256"] },
+        { $0.tls.groups = ["X25519"] },
+        { $0.tls.groups = ["P-256"] },
+        { $0.tls.pins = pins(1) },
+        { $0.tls.pins = pins(2) },
+        { $0.tls.verifier = verifiers[0] },
+        { $0.tls.verifier = verifiers[1] },
+        { $0.tls.allowsPartialChain = true },
+        { $0.tls.keyLog = keyLog },
         { $0.localAddress = nil },
         { $0.localAddress = "127.0.0.2" },
+        { $0.localInterface = "lo" },
+        { $0.host = "fe80::1%1" },
+        { $0.host = "fe80::1%2" },
         { $0.connectTo = nil },
         { $0.connectTo = .address("127.0.0.1", port: 2) },
         { $0.connectTo = .unixSocket(path: "/socket") },
@@ -137,3 +167,13 @@ import Testing
         #expect(try route(changed).hashValue == route(changed).hashValue)
     }
 }
+
+/// So many pins, of no key.
+private func pins(_ count: UInt8) -> Set<PublicKeyPin> {
+    Set((1...count).compactMap { PublicKeyPin(digest: [UInt8](repeating: $0, count: 32)) })
+}
+
+// Equal only to themselves, so each is made once.
+private let sources = [TLSSource { .empty }, TLSSource { .empty }]
+private let verifiers = [PeerVerifier { _, _ in {} }, PeerVerifier { _, _ in {} }]
+private let keyLog = TLSKeyLog { _ in }

@@ -1,0 +1,106 @@
+/// Who an engine is to a server that asks, and the objects that its TLS settings may hold.
+extension EngineTuning.TLS {
+    /// A client certificate, what leads from it to its root, and its private key.
+    public struct Identity: Sendable, Hashable {
+        /// Where the parts are, and in which form.
+        package enum Form: Sendable, Hashable {
+            case files(certificate: String, key: String)
+            case pem(certificate: Bytes, key: Bytes)
+            case pkcs12File(String)
+            case pkcs12(Bytes)
+            case source(TLSSource)
+        }
+
+        package let form: Form
+        /// What the private key is locked with; `nil` for one that is not.
+        package let password: String?
+
+        /// PEM files: the certificate with what leads to its root, and the key; both may be one
+        /// file.
+        public init(certificateFile: String, keyFile: String, password: String? = nil) {
+            form = .files(certificate: certificateFile, key: keyFile)
+            self.password = password
+        }
+
+        /// PEM text at hand; both may be the same text.
+        public init(certificate: Bytes, key: Bytes, password: String? = nil) {
+            form = .pem(certificate: certificate, key: key)
+            self.password = password
+        }
+
+        /// A PKCS#12 file (`.p12`, `.pfx`).
+        public init(pkcs12File: String, password: String? = nil) {
+            form = .pkcs12File(pkcs12File)
+            self.password = password
+        }
+
+        /// PKCS#12 bytes at hand.
+        public init(pkcs12: Bytes, password: String? = nil) {
+            form = .pkcs12(pkcs12)
+            self.password = password
+        }
+
+        /// What the source gives: certificate and key as one PEM text, or PKCS#12.
+        public init(_ source: TLSSource, password: String? = nil) {
+            form = .source(source)
+            self.password = password
+        }
+    }
+}
+
+extension EngineTuning.TLS.Identity: CustomStringConvertible, CustomDebugStringConvertible,
+    CustomReflectable
+{
+    /// Where the certificate is, if in a file; never a key or a password.
+    public var description: String {
+        switch form {
+        case .files(let certificate, _): "identity in \(certificate)"
+        case .pkcs12File(let path): "identity in \(path)"
+        case .pem, .pkcs12, .source: "identity"
+        }
+    }
+    public var debugDescription: String { description }
+    /// Nothing, so that `dump` of whatever holds an identity does not show its key.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// Gives certificates or a key when asked: when they are first needed, and at each `reloadTLS`.
+///
+/// Two sources are equal only when they are the same object.
+public final class TLSSource: Sendable {
+    package let load: @Sendable () throws -> Bytes
+
+    /// - Parameter load: Called on a thread of its own, which it may block; what it throws is told
+    ///   in the dial's error, so it must name no secret.
+    public init(_ load: @escaping @Sendable () throws -> Bytes) {
+        self.load = load
+    }
+}
+
+extension TLSSource: Hashable {
+    public static func == (left: TLSSource, right: TLSSource) -> Bool { left === right }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(ObjectIdentifier(self))
+    }
+}
+
+/// Hears the secrets of TLS connections, in the lines of NSS's key log, as Wireshark reads them.
+///
+/// Two logs are equal only when they are the same object.
+public final class TLSKeyLog: Sendable {
+    package let write: @Sendable (String) -> Void
+
+    /// - Parameter write: Gets each line without its end, on the engine's threads: return at once.
+    public init(_ write: @escaping @Sendable (String) -> Void) {
+        self.write = write
+    }
+}
+
+extension TLSKeyLog: Hashable {
+    public static func == (left: TLSKeyLog, right: TLSKeyLog) -> Bool { left === right }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(ObjectIdentifier(self))
+    }
+}

@@ -1,0 +1,7 @@
+/// Why a `NameResolver` gave no address.
+public enum NameError: Error, Sendable, Hashable {
+    /// The name does not exist, or has no address.
+    case notFound(String)
+    /// The resolver could not tell now; later it may.
+    case temporary(String)
+}

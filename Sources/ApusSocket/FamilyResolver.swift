@@ -1,0 +1,36 @@
+package import ApusCore
+
+/// The system's resolver with a lane for each family: threads, queue and cache of its own.
+///
+/// `getaddrinfo` for both at once answers when the slower one has; here a DNS server that never
+/// answers for IPv6 costs `dial.resolutionDelay`, and however many such lookups hang, they hang in
+/// a lane that nobody waits for.
+package final class FamilyResolver: Resolver {
+    private let ipv4: SystemResolver
+    private let ipv6: SystemResolver
+    /// For those who need the system's own order of both families.
+    private let both: SystemResolver
+    package let splitsFamilies: Bool
+
+    package init(_ tuning: EngineTuning.Dial) {
+        ipv4 = SystemResolver(tuning, family: .ipv4)
+        ipv6 = SystemResolver(tuning, family: .ipv6)
+        both = SystemResolver(tuning, family: nil)
+        splitsFamilies = tuning.resolutionDelay != nil
+    }
+
+    package func resolve(host: String, port: UInt16) async throws(ResolveError) -> [SocketAddress] {
+        try await both.resolve(host: host, port: port)
+    }
+
+    package func resolve(
+        host: String, port: UInt16, family: SocketAddress.Family
+    ) async throws(ResolveError) -> [SocketAddress] {
+        let lane = family == .ipv6 ? ipv6 : ipv4
+        return try await lane.resolve(host: host, port: port)
+    }
+
+    package func addressesFailed(host: String) {
+        for lane in [ipv4, ipv6, both] { lane.addressesFailed(host: host) }
+    }
+}

@@ -1,0 +1,119 @@
+import ApusCore
+import CApusOpenSSL
+
+// What is told of a peer's certificates.
+
+/// The certificates of a chain, the peer's own first; a chain's end is cut where it is absurdly
+/// long.
+func certificates(of chain: OpaquePointer?) -> [OpaquePointer] {
+    guard let chain else { return [] }
+    return (0..<min(maxChainLength, max(0, apus_x509_count(chain)))).compactMap {
+        apus_x509_at(chain, $0)
+    }
+}
+
+/// OpenSSL verifies chains of a hundred; nobody who is serious sends more than five.
+private let maxChainLength: Int32 = 16
+
+extension CertificateFacts {
+    init(of certificate: OpaquePointer) {
+        self.init(
+            subject: name(X509_get_subject_name(certificate)),
+            issuer: name(X509_get_issuer_name(certificate)),
+            serialNumber: serial(of: certificate),
+            notBefore: time(X509_get0_notBefore(certificate)),
+            notAfter: time(X509_get0_notAfter(certificate)),
+            publicKey: keyDigest(of: certificate))
+    }
+}
+
+/// A certificate in DER.
+func encoding(of certificate: OpaquePointer) -> Bytes {
+    var start: UnsafeMutablePointer<UInt8>?
+    let count = i2d_X509(certificate, &start)
+    guard let start, count > 0 else { return .empty }
+    defer { CRYPTO_free(start, nil, 0) }
+    return Bytes(Array(UnsafeBufferPointer(start: start, count: Int(count))))
+}
+
+/// The digest of a certificate's SubjectPublicKeyInfo.
+func keyDigest(of certificate: OpaquePointer) -> PublicKeyPin? {
+    var start: UnsafeMutablePointer<UInt8>?
+    let count = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &start)
+    guard let start, count > 0 else { return nil }
+    defer { CRYPTO_free(start, nil, 0) }
+    var digest = [UInt8](repeating: 0, count: 32)
+    guard EVP_Digest(start, Int(count), &digest, nil, EVP_sha256(), nil) == 1 else { return nil }
+    return PublicKeyPin(digest: digest)
+}
+
+/// A certificate's subject on one line.
+func subject(of certificate: OpaquePointer) -> String {
+    name(X509_get_subject_name(certificate))
+}
+
+/// A name on one line (RFC 2253), at most 512 bytes of it.
+///
+/// What is not printable ASCII comes out escaped, so that a peer cannot write into a log.
+private func name(_ name: OpaquePointer?) -> String {
+    guard let name else { return "" }
+    return line(limit: 512) { X509_NAME_print_ex($0, name, 0, APUS_XN_FLAG_RFC2253) >= 0 }
+}
+
+private func time(_ time: UnsafePointer<ASN1_TIME>?) -> String {
+    guard let time else { return "" }
+    return line(limit: 64) { ASN1_TIME_print_ex($0, time, UInt(ASN1_DTFLGS_ISO8601)) == 1 }
+}
+
+/// RFC 5280 allows 20 bytes; more are cut.
+private func serial(of certificate: OpaquePointer) -> String {
+    guard let number = X509_get0_serialNumber(certificate) else { return "" }
+    return line(limit: 64) { i2a_ASN1_INTEGER($0, number) > 0 }.lowercased()
+}
+
+/// What OpenSSL prints, on one line.
+private func line(limit: Int, _ write: (OpaquePointer) -> Bool) -> String {
+    guard let line = BIO_new(BIO_s_mem()) else { return "" }
+    defer { BIO_free(line) }
+    guard write(line) else { return "" }
+    var start: UnsafeMutablePointer<CChar>?
+    let count = apus_bio_pending_bytes(line, &start)
+    guard let start, count > 0 else { return "" }
+    let bytes = UnsafeRawBufferPointer(start: start, count: min(count, limit))
+    return String(decoding: bytes, as: UTF8.self)
+}
+
+extension CertificateRefusal.Check {
+    /// The check behind one of OpenSSL's verification codes.
+    init(code: Int) {
+        switch Int32(truncatingIfNeeded: code) {
+        case X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_ERROR_IN_CERT_NOT_BEFORE_FIELD:
+            self = .notYetValid
+        case X509_V_ERR_CERT_HAS_EXPIRED, X509_V_ERR_ERROR_IN_CERT_NOT_AFTER_FIELD:
+            self = .expired
+        case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH: self = .name
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+            X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+            X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_CERT_UNTRUSTED,
+            X509_V_ERR_CERT_REJECTED, X509_V_ERR_CERT_CHAIN_TOO_LONG:
+            self = .trust
+        case X509_V_ERR_UNABLE_TO_DECRYPT_CERT_SIGNATURE,
+            X509_V_ERR_UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY, X509_V_ERR_CERT_SIGNATURE_FAILURE:
+            self = .signature
+        case X509_V_ERR_INVALID_CA, X509_V_ERR_PATH_LENGTH_EXCEEDED, X509_V_ERR_INVALID_PURPOSE,
+            X509_V_ERR_KEYUSAGE_NO_CERTSIGN:
+            self = .purpose
+        case X509_V_ERR_PERMITTED_VIOLATION, X509_V_ERR_EXCLUDED_VIOLATION,
+            X509_V_ERR_SUBTREE_MINMAX, X509_V_ERR_UNSUPPORTED_CONSTRAINT_TYPE,
+            X509_V_ERR_UNSUPPORTED_CONSTRAINT_SYNTAX, X509_V_ERR_UNSUPPORTED_NAME_SYNTAX:
+            self = .nameConstraints
+        case X509_V_ERR_EE_KEY_TOO_SMALL, X509_V_ERR_CA_KEY_TOO_SMALL, X509_V_ERR_CA_MD_TOO_WEAK:
+            self = .strength
+        case X509_V_ERR_CERT_REVOKED: self = .revocation
+        // What X509_STRICT adds, from the empty path length to the missing key identifiers.
+        case X509_V_ERR_PATHLEN_INVALID_FOR_NON_CA...X509_V_ERR_EXTENSIONS_REQUIRE_VERSION_3:
+            self = .strictness
+        default: self = .other
+        }
+    }
+}

@@ -1,0 +1,142 @@
+package import ApusCore
+import CApusOpenSSL
+
+/// What the settings of TLS stand for: the bytes of roots and identity, read once.
+///
+/// Contexts are made of it, so that all of an engine's agree until it is read anew.
+package struct TLSMaterial: Sendable {
+    /// What vouches for a server.
+    enum Roots: Sendable {
+        /// Nobody: nothing is verified.
+        case none
+        /// The system's store, which OpenSSL reads certificate by certificate.
+        case system
+        /// Certificates, and where they came from, for error messages.
+        case certificates(Bytes, origin: String)
+    }
+
+    /// Who we are, and where that came from, for error messages.
+    enum Identity: Sendable {
+        case pem(certificate: Bytes, origin: String, key: Bytes, keyOrigin: String)
+        case pkcs12(Bytes, origin: String)
+    }
+
+    let roots: Roots
+    let identity: Identity?
+    /// Tells apart what was read: equal for equal bytes, whatever file or source they came from.
+    ///
+    /// It is a digest, so it shows nothing of a key.
+    package let digest: String
+
+    /// The largest file or source that is read.
+    package static let maxBytes = 16 * 1024 * 1024
+
+    /// Reads files and sources; may block.
+    ///
+    /// - Parameter revision: tells apart readings of the system's store, whose bytes nobody sees.
+    /// - Throws: `TLSError` of kind `configuration` when something cannot be read.
+    package init(_ settings: EngineTuning.TLS, revision: Int = 0) throws(TLSError) {
+        startOpenSSL()
+        let roots = try Self.roots(settings)
+        let identity = try Self.identity(settings)
+        let digest = SHA256Digest()
+        switch roots {
+        case .none: digest.add("nothing")
+        case .system: digest.add("system \(revision)")
+        case .certificates(let bytes, _): digest.add("roots", bytes)
+        }
+        switch identity {
+        case nil: break
+        case .pem(let certificate, _, let key, _):
+            digest.add("certificate", certificate)
+            digest.add("key", key)
+        case .pkcs12(let bytes, _): digest.add("pkcs12", bytes)
+        }
+        self.roots = roots
+        self.identity = identity
+        self.digest = digest.finalize()
+    }
+
+    private static func roots(_ settings: EngineTuning.TLS) throws(TLSError) -> Roots {
+        guard !settings.insecureSkipVerify else { return .none }
+        switch settings.roots {
+        case .system: return .system
+        case .file(let path):
+            let origin = "roots file \(path)"
+            return .certificates(try read(file: path, as: origin), origin: origin)
+        case .pem(let text): return .certificates(Bytes(text), origin: "roots")
+        case .bytes(let bytes): return .certificates(bytes, origin: "roots")
+        case .source(let source):
+            return .certificates(try read(source, as: "roots source"), origin: "roots source")
+        }
+    }
+
+    private static func identity(_ settings: EngineTuning.TLS) throws(TLSError) -> Identity? {
+        switch settings.identity?.form {
+        case nil: return nil
+        case .files(let certificate, let key):
+            let origin = "certificate file \(certificate)"
+            let keyOrigin = "key file \(key)"
+            let chain = try read(file: certificate, as: origin)
+            return .pem(
+                certificate: chain, origin: origin,
+                key: key == certificate ? chain : try read(file: key, as: keyOrigin),
+                keyOrigin: keyOrigin)
+        case .pem(let certificate, let key):
+            return .pem(
+                certificate: certificate, origin: "certificate", key: key, keyOrigin: "key")
+        case .pkcs12File(let path):
+            let origin = "PKCS#12 file \(path)"
+            return .pkcs12(try read(file: path, as: origin), origin: origin)
+        case .pkcs12(let bytes): return .pkcs12(bytes, origin: "PKCS#12")
+        case .source(let source):
+            let bytes = try read(source, as: "identity source")
+            // DER begins with a SEQUENCE, which no PEM text does.
+            return bytes.first == 0x30
+                ? .pkcs12(bytes, origin: "identity source")
+                : .pem(
+                    certificate: bytes, origin: "identity source", key: bytes,
+                    keyOrigin: "identity source")
+        }
+    }
+
+    private static func read(_ source: TLSSource, as origin: String) throws(TLSError) -> Bytes {
+        do {
+            return try source.load()
+        } catch {
+            throw TLSError(.configuration, "\(origin): \(error)")
+        }
+    }
+
+    /// Reads a whole file, through OpenSSL because this target has no system calls of its own.
+    private static func read(file path: String, as origin: String) throws(TLSError) -> Bytes {
+        // C would end the path there, and open another file than the one meant.
+        guard !path.utf8.contains(0) else {
+            throw TLSError(.configuration, "a path holds a zero byte")
+        }
+        ERR_clear_error()
+        guard let file = BIO_new_file(path, "rb") else { throw .refusedSetting(origin) }
+        defer { BIO_free(file) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 64 * 1024)
+        while true {
+            let count = BIO_read(file, &piece, Int32(piece.count))
+            guard count > 0 else { break }
+            bytes.append(contentsOf: piece[..<Int(count)])
+            guard bytes.count <= maxBytes else {
+                throw TLSError(.configuration, "\(origin): is larger than \(maxBytes) bytes")
+            }
+        }
+        guard ERR_peek_error() == 0 else { throw .refusedSetting(origin) }
+        return Bytes(bytes)
+    }
+}
+
+extension SHA256Digest {
+    /// Adds a part with its name and length, so that no two lists of parts look alike.
+    fileprivate func add(_ name: String, _ bytes: Bytes = .empty) {
+        let head = Array("\(name) \(bytes.count)\n".utf8)
+        update(head.span.bytes)
+        bytes.withSpan { update($0) }
+    }
+}
