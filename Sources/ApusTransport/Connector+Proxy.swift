@@ -1,5 +1,6 @@
 import ApusCore
 import ApusSocket
+import ApusTLS
 import ApusTunnel
 import HTTPTypes
 
@@ -10,11 +11,21 @@ extension Connector {
     func pass(_ index: Int, over wire: Wire) async throws(TransportError) {
         let proxy = route.proxies[index]
         let forwards = index == route.proxies.count - 1 && route.isForwarded
-        if proxy.kind == .https { try await secure(wire, to: proxy) }
+        var speaksHTTP2 = false
+        if proxy.kind == .https {
+            let mayChoose =
+                !forwards && proxy.options.allowsHTTP2 && !logins.demandsHTTP1(at: index)
+            speaksHTTP2 = try await secure(wire, to: proxy, mayChooseHTTP2: mayChoose)
+        }
         guard !forwards else { return }
         let target = route.target(behind: index)
         switch proxy.kind {
-        case .http, .https: try await connect(to: target, through: index, over: wire)
+        case .http, .https:
+            if speaksHTTP2 {
+                try await connectOverHTTP2(to: target, through: index, over: wire)
+            } else {
+                try await connect(to: target, through: index, over: wire)
+            }
         case .socks4a, .socks5, .socks5h:
             let socksTarget = try await socksTarget(target, proxy.kind)
             var handshake: TunnelHandshake
@@ -33,14 +44,27 @@ extension Connector {
     }
 
     /// TLS to an https proxy, by its own settings and held against its own name.
-    private func secure(_ wire: Wire, to proxy: ProxyEndpoint) async throws(TransportError) {
+    ///
+    /// - Returns: whether it chose HTTP/2.
+    private func secure(
+        _ wire: Wire, to proxy: ProxyEndpoint, mayChooseHTTP2: Bool
+    ) async throws(TransportError) -> Bool {
         let settings = proxy.tls(in: route.tls)
         let name = settings.serverName ?? proxy.host
-        let facts = try await secure(wire, to: name, settings, alpn: ["http/1.1"], hop: .proxy)
+        let facts = try await secure(
+            wire, to: name, settings, alpn: mayChooseHTTP2 ? ["h2", "http/1.1"] : ["http/1.1"],
+            hop: .proxy)
         tell {
             .proxySecured(
                 connection: $0, proxy: proxy.description, tls: ConnectionFacts.TLSFacts(facts))
         }
+        return facts.alpn == "h2"
+    }
+
+    /// What goes to the proxy with a CONNECT: its own fields, and credentials as far as it has
+    /// asked.
+    func fields(for proxy: ProxyEndpoint, at index: Int) -> HTTPFields {
+        logins.answer(at: index).map(proxy.fields(authorization:)) ?? proxy.fieldsAtOnce
     }
 
     /// CONNECT, and once more when the proxy asks who we are.
@@ -50,10 +74,9 @@ extension Connector {
         let proxy = route.proxies[index]
         let limit = deadline(dialer.tuning.dial.proxyTimeout)
         while true {
-            let fields =
-                logins.answer(at: index).map(proxy.fields(authorization:)) ?? proxy.fieldsAtOnce
             var handshake = TunnelHandshake.connect(
-                to: target.authority, fields: fields, limits: dialer.tuning.limits)
+                to: target.authority, fields: fields(for: proxy, at: index),
+                limits: dialer.tuning.limits)
             do throws(TransportError) {
                 return try await tunnel(&handshake, through: index, over: wire, until: limit)
             } catch {

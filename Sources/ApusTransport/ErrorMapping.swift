@@ -65,6 +65,7 @@ extension WireError {
         switch self {
         case .system(let error): (TransportError.Kind(error), error.description)
         case .tls(let error): (TransportError.Kind(error), error.message)
+        case .tunnel(let kind, let message): (kind, message)
         case .endInHandshake: (.tlsHandshake, "the peer closed the connection in the handshake")
         }
     }
@@ -98,6 +99,8 @@ extension TunnelError {
                 .proxyReply(code),
                 "the SOCKS proxy replied \(code): \(SOCKSCause(code: code).words)"
             )
+        case .streamReset(let code):
+            (.proxyFailed, "the proxy ended the tunnel's stream (HTTP/2 code \(code))")
         case .authenticationRefused: (.proxyFailed, "the proxy refused the credentials")
         case .malformed(let rule): (.proxyFailed, "the proxy's answer is malformed: \(rule)")
         case .closed: (.proxyFailed, "the proxy closed the connection")

@@ -42,7 +42,9 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     private var socket: StreamSocket?
     private var registration: UInt64 = 0
     /// Nearest to the socket first.
-    private var layers: [TLSEngine] = []
+    private var layers: [WireLayer] = []
+    /// Those of the layers whose windows may hold bytes back; mostly none.
+    private var tunnels: [HTTP2Tunnel] = []
     /// Bytes for the socket that it has not taken yet, from `unsentStart` on.
     private var unsent: [UInt8] = []
     private var unsentStart = 0
@@ -73,8 +75,13 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     /// Whether nothing waits for the socket, so that more may be handed over.
     var isWritable: Bool {
         unsentStart == unsent.count && !isSocketFull && sendError == nil && isOpen
+            && (tunnels.isEmpty || backlog == 0)
     }
-    var unsentCount: Int { unsent.count - unsentStart }
+    var unsentCount: Int { unsent.count - unsentStart + backlog }
+    /// Bytes that a tunnel's window has not let out yet.
+    private var backlog: Int {
+        tunnels.isEmpty ? 0 : tunnels.reduce(0) { $0 + $1.backlog }
+    }
 
     func readinessChanged(_ readiness: Readiness) {
         if readiness.contains(.hangUp) || !readiness.isDisjoint(with: .hangUp) { isHungUp = true }
@@ -122,9 +129,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
             return .wouldBlock
         case .end:
             mayHaveInput = false
-            for layer in layers {
-                do throws(TLSError) { try layer.streamEnded() } catch { throw .tls(error) }
-            }
+            for layer in layers { try layer.streamEnded() }
             return .end
         }
     }
@@ -140,9 +145,10 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         var reply: [UInt8] = []
         var failure: WireError?
         var isClosed = false
-        let result: TLSEngine.ReceiveResult
-        do throws(TLSError) {
-            result = try layers[index].receive(bytes, output: &reply) { plaintext in
+        let hasEnded: Bool
+        let backlog = backlog
+        do throws(WireError) {
+            hasEnded = try layers[index].receive(bytes, output: &reply) { plaintext in
                 guard failure == nil else { return }
                 guard index + 1 < layers.count else { return deliver(plaintext) }
                 do throws(WireError) {
@@ -153,17 +159,30 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
             }
         } catch {
             sendReply(reply, under: index)
-            throw .tls(error)
+            throw error
         }
         sendReply(reply, under: index)
         if let failure { throw failure }
-        return isClosed || result == .closed
+        if backlog > 0 { tellWhenWritable() }
+        guard hasEnded else { return isClosed }
+        // What a layer ends is cut short for those above that have not ended themselves.
+        // (Whoever was delivered to may have closed the wire: then none are left.)
+        for layer in layers.dropFirst(index + 1) { try layer.streamEnded() }
+        return true
     }
 
     /// What a layer itself has to say (an alert, a key update) goes down through those below it.
     private func sendReply(_ reply: [UInt8], under index: Int) {
         guard !reply.isEmpty else { return }
         lower(unsafe reply.span.bytes, through: index - 1)
+    }
+
+    /// A window has opened; its owner hears of it once it has read.
+    private func tellWhenWritable() {
+        guard isWritable else { return }
+        loop.execute { [weak self] in
+            if let self, self.isWritable { self.owner?.wireWritable() }
+        }
     }
 
     // MARK: Sending
@@ -246,17 +265,13 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         }
     }
 
-    private func encrypt(_ bytes: RawSpan, with layer: TLSEngine, into output: inout [UInt8])
+    private func encrypt(_ bytes: RawSpan, with layer: WireLayer, into output: inout [UInt8])
         -> Bool
     {
-        do throws(TLSError) {
-            try layer.send(bytes, output: &output)
-            return true
-        } catch {
-            // A layer that cannot encrypt is as good as a broken pipe; reading will tell why.
-            sendError = SystemError(errno: 32, call: "TLS write")
-            return false
-        }
+        if layer.send(bytes, output: &output) { return true }
+        // A layer that cannot send is as good as a broken pipe; reading will tell why.
+        sendError = SystemError(errno: 32, call: "TLS write")
+        return false
     }
 
     private func sendRaw(_ bytes: RawSpan) {
@@ -316,7 +331,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         if !output.isEmpty { send(unsafe output.span.bytes) }
         if let failure { throw .tls(failure) }
         if outcome == .end, !isComplete { throw .endInHandshake }
-        if isComplete { try add(layer: engine) }
+        if isComplete { try add(.tls(engine)) }
         return isComplete
     }
 
@@ -334,7 +349,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         }
         if !output.isEmpty { send(unsafe output.span.bytes) }
         guard progress == .complete else { return false }
-        try add(layer: engine)
+        try add(.tls(engine))
         return true
     }
 
@@ -349,14 +364,17 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         send(unsafe output.span.bytes)
     }
 
-    private func add(layer engine: TLSEngine) throws(WireError) {
+    /// Puts a layer on top; what it holds already is read before anything else.
+    func add(_ layer: WireLayer) throws(WireError) {
         var reply: [UInt8] = []
-        do throws(TLSError) {
-            _ = try engine.receive(RawSpan(), output: &reply) { self.leftOver.append(copying: $0) }
-        } catch {
-            throw .tls(error)
+        let hasEnded = try layer.receive(RawSpan(), output: &reply) {
+            self.leftOver.append(copying: $0)
         }
-        layers.append(engine)
+        layers.append(layer)
+        if case .tunnel(let tunnel) = layer {
+            if hasEnded { throw .tunnel(.truncated, "the proxy ended the tunnel at once") }
+            tunnels.append(tunnel)
+        }
         sendReply(reply, under: layers.count - 1)
         if !leftOver.isEmpty { mayHaveInput = true }
     }
@@ -369,7 +387,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
 
     /// Sessions that the origin's layer has received since the last call.
     func nextSession() -> TLSSession? {
-        layers.last?.nextSession()
+        if case .tls(let engine) = layers.last { engine.nextSession() } else { nil }
     }
 
     // MARK: Closing
@@ -386,6 +404,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         self.socket = nil
         owner = nil
         layers = []
+        tunnels = []
         unsent = []
         unsentStart = 0
         leftOver = []
@@ -402,6 +421,8 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
 enum WireError: Error {
     case system(SystemError)
     case tls(TLSError)
+    /// An HTTP/2 proxy's tunnel ended before its time.
+    case tunnel(TransportError.Kind, String)
     /// The peer ended the connection before the handshake was done.
     case endInHandshake
 }

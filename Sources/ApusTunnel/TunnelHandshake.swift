@@ -17,6 +17,8 @@ package enum TunnelError: Error, Sendable, Hashable {
     case reply(UInt8)
     /// SOCKS accepts none of our methods, or not the password.
     case authenticationRefused
+    /// The proxy ended the stream of an HTTP/2 CONNECT with this code.
+    case streamReset(code: UInt32)
     /// The answer breaks the protocol.
     case malformed(String)
     /// The proxy closed the connection before the tunnel stood.

@@ -8,7 +8,7 @@ import Testing
 /// never reach a proxy.
 @Suite struct DialMatrixTests {
     enum Path: String, CaseIterable, Sendable {
-        case direct, http, https, socks4a, socks5, socks5h
+        case direct, http, https, httpsOverHTTP2, socks4a, socks5, socks5h
         case chainOfHTTPAndSOCKS, chainOfSOCKSAndHTTPS, chainOfHTTPSAndHTTP, chainOfThree
 
         /// What is passed, the nearest first.
@@ -17,13 +17,14 @@ import Testing
             case .direct: []
             case .http: [.http]
             case .https: [.https]
+            case .httpsOverHTTP2: [.httpsOverHTTP2]
             case .socks4a: [.socks4a]
             case .socks5: [.socks5]
             case .socks5h: [.socks5h]
             case .chainOfHTTPAndSOCKS: [.http, .socks5h]
             case .chainOfSOCKSAndHTTPS: [.socks5, .https]
             case .chainOfHTTPSAndHTTP: [.https, .http]
-            case .chainOfThree: [.socks4a, .https, .https]
+            case .chainOfThree: [.socks4a, .httpsOverHTTP2, .https]
             }
         }
     }
@@ -33,6 +34,8 @@ import Testing
 
     @Test("section 2.4, R4: each cell of the matrix", arguments: Way.allCases, Path.allCases)
     func credentialsStayAtTheirOwnHop(_ way: Way, _ path: Path) async throws {
+        // What is forwarded goes in HTTP/1.1, which this proxy does not speak.
+        if way == .http1, path == .httpsOverHTTP2 { return }
         for login in Login.allCases where path != .direct || login == .none {
             try await withStand(way) { stand in
                 let proxies = try path.hops.enumerated().map { index, kind in

@@ -4,12 +4,12 @@ import Loopback
 /// A loopback proxy of any kind behind one face, with credentials of its own.
 struct MatrixProxy: Sendable {
     enum Kind: String, Sendable {
-        case http, https, socks4a, socks5, socks5h
+        case http, https, httpsOverHTTP2, socks4a, socks5, socks5h
 
         var endpointKind: ProxyEndpoint.Kind {
             ProxyEndpoint.Kind(rawValue: rawValue) ?? .https
         }
-        var speaksHTTP: Bool { self == .http || self == .https }
+        var speaksHTTP: Bool { self == .http || self == .https || self == .httpsOverHTTP2 }
     }
 
     let kind: Kind
@@ -17,6 +17,7 @@ struct MatrixProxy: Sendable {
     let number: Int
     private let http: LoopbackConnectProxy?
     private let socks: LoopbackSOCKSProxy?
+    private let http2: LoopbackHTTP2Proxy?
     private let credentials: LoopbackCredentials?
 
     init(_ kind: Kind, number: Int, asksForLogin: Bool) throws {
@@ -27,28 +28,35 @@ struct MatrixProxy: Sendable {
         credentials = asksForLogin ? login : nil
         var http: LoopbackConnectProxy?
         var socks: LoopbackSOCKSProxy?
+        var http2: LoopbackHTTP2Proxy?
         switch kind {
         case .http, .https:
             var options = LoopbackConnectProxy.Options()
             options.credentials = credentials
             if kind == .https { options.tls = FixturePaths.certificate("leaf") }
             http = try LoopbackConnectProxy(options)
+        case .httpsOverHTTP2:
+            var options = LoopbackHTTP2Proxy.Options()
+            options.credentials = credentials
+            http2 = try LoopbackHTTP2Proxy(options)
         case .socks4a, .socks5, .socks5h:
             var options = LoopbackSOCKSProxy.Options()
             options.credentials = credentials
             socks = try LoopbackSOCKSProxy(options)
         }
-        (self.http, self.socks) = (http, socks)
+        (self.http, self.socks, self.http2) = (http, socks, http2)
     }
 
-    var port: UInt16 { http?.port ?? socks?.port ?? 0 }
+    var port: UInt16 { http?.port ?? socks?.port ?? http2?.port ?? 0 }
     var connections: Int {
-        http?.counters.connections ?? socks?.counters.connections ?? 0
+        http?.counters.connections ?? socks?.counters.connections ?? http2?.counters.connections
+            ?? 0
     }
 
     /// What it was asked for, in its own form.
     var seen: [String] {
-        http?.requests ?? socks?.requests.map { "\($0.host):\($0.port)" } ?? []
+        http?.requests ?? http2?.requests
+            ?? socks?.requests.map { "\($0.host):\($0.port)" } ?? []
     }
 
     /// What only this proxy may see, in each form that it takes.
@@ -91,6 +99,7 @@ struct MatrixProxy: Sendable {
     func stop() {
         http?.stop()
         socks?.stop()
+        http2?.stop()
     }
 }
 

@@ -72,6 +72,7 @@ extension TunnelError {
         case .authenticationRefused: "authenticationRefused"
         case .malformed: "malformed"
         case .closed: "closed"
+        case .streamReset(let code): "streamReset \(code)"
         case .tooLarge: "tooLarge"
         case .invalid: "invalid"
         }
