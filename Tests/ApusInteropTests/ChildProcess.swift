@@ -1,4 +1,5 @@
 import Glibc
+import Loopback
 
 /// A program started by a test: known by its process id, ended or waited for by it.
 struct ChildProcess: Sendable {
@@ -66,7 +67,11 @@ struct ChildProcess: Sendable {
 /// Where programs are found.
 enum Programs {
     /// Debian keeps servers where a user's own search path does not look.
-    static let searchPath = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin"]
+    static let searchPath =
+        ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin"] + [ownPrograms]
+
+    /// Where `.ci/install` puts what no package has.
+    private static let ownPrograms = FixturePaths.root + "/../.build/programs/bin"
 
     /// The path of an installed program.
     static func path(_ name: String) -> String? {

@@ -69,7 +69,7 @@ enum RealServer: String, CaseIterable, Sendable {
             "UPSTREAM": String(Self.upstream.get().port), "USER": NSUserName(),
         ]
         for (name, port) in ports { values[name] = String(port) }
-        let text = try fill("\(Self.fixtures)/\(template)", with: values)
+        let text = try Self.fill("\(Self.fixtures)/\(template)", with: values)
         guard template.hasSuffix(".conf.in") else {
             return [path]
                 + text.split(separator: "\n").filter { !$0.hasPrefix("#") }.map(String.init)
@@ -90,7 +90,7 @@ enum RealServer: String, CaseIterable, Sendable {
     }
 
     /// Puts a value in each `@NAME@` of a template.
-    private func fill(_ template: String, with values: [String: String]) throws -> String {
+    static func fill(_ template: String, with values: [String: String]) throws -> String {
         var text = try String(contentsOfFile: template, encoding: .utf8)
         for (name, value) in values {
             text = text.replacingOccurrences(of: "@\(name)@", with: value)

@@ -1,7 +1,7 @@
 import Apus
 import ArgumentParser
 
-/// How the peer is reached: versions, TLS, proxy, addresses, time.
+/// How the peer is reached: versions, TLS, addresses, time.
 struct ConnectionArguments: ParsableArguments {
     @Flag(name: [.long, .customLong("http1.1")], help: "HTTP/1.1 alone, also in ALPN.")
     var http1 = false
@@ -32,13 +32,6 @@ struct ConnectionArguments: ParsableArguments {
     var insecure = false
 
     @Option(
-        name: [.customShort("x"), .long],
-        help: ArgumentHelp(
-            "http://, https://, socks5:// or socks5h://[user:password@]host:port; or 'direct'.",
-            valueName: "proxy"))
-    var proxy: String?
-
-    @Option(
         help: ArgumentHelp(
             "Connect to this address for that host and port; repeat for more.",
             valueName: "host:port:address"))
@@ -65,15 +58,6 @@ struct ConnectionArguments: ParsableArguments {
                 "--http1, --http2, --http2-prior-knowledge and --no-alpn exclude one another")
         }
         if key != nil, cert == nil { throw ValidationError("--key needs --cert") }
-        do throws(InvalidProxy) {
-            _ = try proxySetting()
-        } catch {
-            throw ValidationError("-x: \(error)")
-        }
-    }
-
-    func proxySetting() throws(InvalidProxy) -> ProxySetting {
-        try proxy.map { text throws(InvalidProxy) in try ProxySetting(parsing: text) } ?? .inherit
     }
 
     /// The executors' numbers with what the options change.

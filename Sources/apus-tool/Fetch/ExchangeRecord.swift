@@ -73,6 +73,8 @@ struct ExchangeFailure {
     let bytesReceived: UInt64
     /// The whole story on one line.
     let text: String
+    /// What a proxy said that refused.
+    let proxyAnswer: TransportError.ProxyAnswer?
 
     init(_ error: TransportError) {
         kind = error.kind.name
@@ -82,6 +84,7 @@ struct ExchangeFailure {
         bytesSent = error.bytesSent
         bytesReceived = error.bytesReceived
         text = error.description
+        proxyAnswer = error.proxyAnswer
     }
 
     /// A request that cannot be sent as it stands.
@@ -99,13 +102,28 @@ struct ExchangeFailure {
         bytesSent = 0
         bytesReceived = received
         text = error.description
+        proxyAnswer = nil
     }
 
     var json: JSON {
         .object([
             ("kind", .string(kind)), ("phase", .string(phase)), ("message", .string(message)),
             ("replay", .string(replay.rawValue)), ("bytes_sent", .integer(bytesSent)),
-            ("bytes_received", .integer(bytesReceived)),
+            ("bytes_received", .integer(bytesReceived)), ("proxy", proxyAnswer.map(proxy) ?? .null),
+        ])
+    }
+
+    private func proxy(_ answer: TransportError.ProxyAnswer) -> JSON {
+        .object([
+            ("status", .integer(answer.status)),
+            (
+                "fields",
+                .array(
+                    answer.fields.map {
+                        .array([.string($0.name.rawName), .string($0.value)])
+                    })
+            ),
+            ("body", .string(String(answer.body))),
         ])
     }
 }

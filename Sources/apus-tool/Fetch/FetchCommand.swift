@@ -11,6 +11,7 @@ struct FetchCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Request") var request: RequestArguments
     @OptionGroup(title: "Connection") var connection: ConnectionArguments
+    @OptionGroup(title: "Proxies") var proxies: ProxyArguments
     @OptionGroup(title: "Output") var output: OutputArguments
 
     @Option(
@@ -50,9 +51,10 @@ struct FetchCommand: AsyncParsableCommand {
         let urls = try self.urls + listedURLs()
         let console = Console()
         let engine: TransportEngine
+        let tuning = connection.tuning(concurrency: concurrency)
         do {
             engine = try TransportEngine(
-                connection.tuning(concurrency: concurrency),
+                tuning,
                 observer: output.verbose ? Story(console: console) : nil)
         } catch let error as InvalidTuning {
             throw ValidationError(error.description)
@@ -60,7 +62,7 @@ struct FetchCommand: AsyncParsableCommand {
         let sharesScreen =
             isatty(1) == 1 && output.writesBodiesToStandardOutput(urls: urls.count)
         let run = FetchRun(
-            engine: engine, proxy: try connection.proxySetting(), plan: plan,
+            engine: engine, proxy: try proxies.setting(roots: tuning.tls.roots), plan: plan,
             connection: connection, output: output, urls: urls,
             count: urls.count * rounds, console: console,
             progress: Progress(

@@ -132,6 +132,9 @@ final class FetchRun: Sendable {
         if let failure = record.failure {
             failures.add(1, ordering: .relaxed)
             console.line("apus: \(record.url): \(failure.text)")
+            if let answer = failure.proxyAnswer {
+                console.tell(answer, isVerbose: output.verbose)
+            }
         }
         guard output.json else { return }
         do throws(ToolError) {

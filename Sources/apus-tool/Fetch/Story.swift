@@ -27,7 +27,7 @@ struct Story: EngineObserver {
         case .dialFailed(let connection, let error):
             "connection \(connection): not made: \(error)"
         case .connectionOpened(let connection, let route, let facts):
-            "connection \(connection): \(text(of: facts))" + warning(for: route)
+            "connection \(connection): \(text(of: facts))" + manner(of: route) + warning(for: route)
         case .connectionDraining(let connection, let reason):
             "connection \(connection): takes no more: \(words(for: reason))"
         case .connectionClosed(let connection, _, let reason, let age):
@@ -68,8 +68,21 @@ struct Story: EngineObserver {
     }
 
     private func warning(for route: Route) -> String {
-        guard route.tls.insecureSkipVerify, route.origin.scheme == .https else { return "" }
-        return "; ITS CERTIFICATE IS NOT VERIFIED"
+        var text = ""
+        for proxy in route.proxies
+        where proxy.kind == .https && proxy.tls(in: route.tls).insecureSkipVerify {
+            text += "; THE CERTIFICATE OF \(proxy) IS NOT VERIFIED"
+        }
+        guard route.tls.insecureSkipVerify, route.origin.scheme == .https else { return text }
+        return text + "; ITS CERTIFICATE IS NOT VERIFIED"
+    }
+
+    /// Who reads the requests on the way, where somebody does.
+    private func manner(of route: Route) -> String {
+        guard route.origin.scheme == .http, let last = route.proxies.last,
+            last.kind == .http || last.kind == .https, route.versions != .http2Only
+        else { return "" }
+        return "; \(last) forwards the requests, as http needs no tunnel"
     }
 
     private func text(of tls: ConnectionFacts.TLSFacts) -> String {
@@ -117,7 +130,7 @@ extension Console {
     }
 
     /// A story may be pasted anywhere, so it never holds what proves who somebody is.
-    private func disclosed(_ field: HTTPField) -> String {
+    func disclosed(_ field: HTTPField) -> String {
         let secrets: Set<String> = [
             "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key",
         ]

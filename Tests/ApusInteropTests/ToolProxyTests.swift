@@ -1,0 +1,123 @@
+import Apus
+import Foundation
+import Loopback
+import Testing
+
+/// `apus fetch -v` through real proxies: a story that a stranger can follow.
+@Suite("the tool and proxies", .enabled(if: Programs.apus != nil, "the tool is not built"))
+struct ToolProxyTests {
+    /// What the tool wrote, and how it ended.
+    struct Run {
+        var story = ""
+        var body = ""
+        var code: Int32 = 0
+    }
+
+    @Test("each proxy's story has its steps in their order", arguments: ProxyPeer.installed)
+    func theStory(_ peer: ProxyPeer) throws {
+        try FixturePaths.ensureCertificates()
+        let server = try LoopbackServer(
+            LoopbackServer.Options(tls: FixturePaths.certificate("leaf")))
+        defer { server.stop() }
+        let url = "https://localhost:\(server.port)/"
+        let run = try fetch(["-v", "-x", try peer.url(), url], roots: try peer.roots)
+        #expect(run.code == 0, "\(run.story)")
+        #expect(run.body == "hello\n")
+        let proxy = try peer.endpoint().description
+        var steps = [
+            "GET to https://localhost:\(server.port) via \(proxy)", "dialling", "TCP stands",
+        ]
+        if peer.kind == .https { steps.append("with \(proxy): TLSv1.3") }
+        steps += ["\(proxy) opened the way", "TLSv1.", "open to", "status 200", "complete after"]
+        var rest = run.story[...]
+        for step in steps {
+            guard let place = rest.firstRange(of: step) else {
+                Issue.record("no \"\(step)\" in its place in:\n\(run.story)")
+                return
+            }
+            rest = rest[place.upperBound...]
+        }
+        #expect(!run.story.contains("word@") && !run.story.contains("dXNlcjp3b3Jk"))
+    }
+
+    @Test(
+        "row 78: a failed CONNECT prints the proxy's own words",
+        .enabled(if: RealProxy.squid.isInstalled, "squid is not installed"),
+        arguments: [true, false])
+    func theProxysOwnWords(isVerbose: Bool) throws {
+        let run = try fetch(
+            (isVerbose ? ["-v"] : []) + ["-x", try ProxyPeer.squid.url(), "https://localhost:80/"],
+            roots: FixturePaths.pem("ca"))
+        #expect(run.code == 1)
+        #expect(run.story.contains("the proxy answered 403"), "\(run.story)")
+        #expect(run.story.contains("< the proxy said: 403"), "\(run.story)")
+        #expect(run.story.contains("ERR_ACCESS_DENIED") || !isVerbose, "\(run.story)")
+        #expect(run.story.contains("X-Squid-Error: ERR_ACCESS_DENIED 0") == isVerbose)
+    }
+
+    @Test(
+        "chains, credentials apart from the URL, and 407 first",
+        .enabled(
+            if: RealProxy.squid.isInstalled && RealProxy.microsocks.isInstalled,
+            "squid or microsocks is not installed"))
+    func optionsOfTheWay() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let url = "http://localhost:\(server.port)/headers"
+        let socks = try ProxyPeer.microsocks.url()
+        let squid = try ProxyPeer.squid.url().replacing("user:word@", with: "")
+        let roots = FixturePaths.pem("ca")
+        let run = try fetch(
+            [
+                "-v", "--preproxy", socks, "-x", squid, "-U", "user:word", "--proxy-anyauth",
+                "--proxy-header", "X-For-The-Proxy: yes", url,
+            ], roots: roots)
+        #expect(run.code == 0, "\(run.story)")
+        #expect(run.story.contains(" via socks5h://localhost:"))
+        #expect(run.story.contains(" then http://localhost:"))
+        #expect(run.story.contains("forwards the requests"))
+        #expect(!run.body.lowercased().contains("proxy-authorization"))
+        let direct = try fetch(["-v", "-x", squid, "--noproxy", "localhost", url], roots: roots)
+        #expect(direct.code == 0, "\(direct.story)")
+        #expect(!direct.story.contains(" via "))
+    }
+
+    @Test("an https proxy's certificate is its own matter")
+    func theProxysCertificate() throws {
+        try FixturePaths.ensureCertificates()
+        let server = try LoopbackServer()
+        var options = LoopbackConnectProxy.Options()
+        options.tls = FixturePaths.certificate("untrusted")
+        let proxy = try LoopbackConnectProxy(options)
+        defer {
+            server.stop()
+            proxy.stop()
+        }
+        let way = ["-v", "-x", "https://localhost:\(proxy.port)"]
+        let url = "http://localhost:\(server.port)/"
+        let roots = FixturePaths.pem("ca")
+        for (extra, code) in [
+            ([], 1), (["-k"], 1), (["--proxy-insecure"], 0),
+            (["--proxy-cacert", FixturePaths.pem("untrusted-ca")], 0),
+        ] as [([String], Int32)] {
+            let run = try fetch(way + extra + [url], roots: roots)
+            #expect(run.code == code, "\(extra): \(run.story)")
+            let isLoud = run.story.contains("THE CERTIFICATE OF https://localhost")
+            #expect(isLoud == extra.contains("--proxy-insecure"))
+        }
+    }
+
+    private func fetch(_ arguments: [String], roots: String) throws -> Run {
+        let base = try ServedFiles.temporaryFolder.get() + "/tool-\(UUID().uuidString)"
+        defer { for path in [base, base + ".err"] { unlink(path) } }
+        let process = try ChildProcess(
+            try #require(Programs.apus),
+            ["fetch", "--connect-timeout", "30", "--cacert", roots] + arguments, output: base,
+            errors: base + ".err")
+        var run = Run()
+        run.code = process.waitForEnd()
+        run.body = try String(contentsOfFile: base, encoding: .utf8)
+        run.story = try String(contentsOfFile: base + ".err", encoding: .utf8)
+        return run
+    }
+}
