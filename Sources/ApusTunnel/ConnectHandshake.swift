@@ -53,8 +53,8 @@ package struct ConnectHandshake: Sendable {
                     copying: input.extracting(range.lowerBound..<range.lowerBound + kept))
                 if body.count == maxBody, let error = refused() { throw error }
             case .end:
-                // Whatever stands behind the answer would be read as the next one.
-                mayAskAgain = machine.isIdle && offset == input.byteCount
+                // Not idle, when something stands behind the answer: it would be read as the next.
+                mayAskAgain = machine.isIdle
                 if let error = refused() { throw error }
             }
         }

@@ -77,6 +77,28 @@ import Testing
         #expect(own.tls(in: engine) == options.tls)
     }
 
+    @Test func endpointsDifferByEachOption() throws {
+        let changes: [(inout ProxyEndpoint.Options) -> Void] = [
+            { $0.fields = [.userAgent: "a"] }, { $0.fields = [.userAgent: "b"] },
+            { $0.authentication = .whenAsked }, { $0.allowsHTTP2 = false },
+            { $0.tls = EngineTuning.TLS() },
+            {
+                $0.tls = .init(); $0.tls?.serverName = "a"
+            },
+        ]
+        let all = try changes.map { change in
+            var options = ProxyEndpoint.Options()
+            change(&options)
+            return try ProxyEndpoint(parsing: "https://u:p@proxy", options: options)
+        }
+        for (index, one) in all.enumerated() {
+            for (other, two) in all.enumerated() { #expect((one == two) == (index == other)) }
+            #expect(try one != ProxyEndpoint(parsing: "https://u:p@proxy"))
+            #expect(
+                try one == ProxyEndpoint(parsing: "https://u:p@proxy", options: one.options))
+        }
+    }
+
     @Test func fieldsAreNeverPrinted() throws {
         var options = ProxyEndpoint.Options()
         options.fields = [.proxyAuthorization: "Bearer swordfish"]
