@@ -17,6 +17,15 @@ extension EngineTuning {
         ///
         /// Default 4 for HTTP/2-capable routes to grow by; `nil` is unlimited.
         public var maxDialsPerHost: Int?
+        /// Pause between a failed dial of a route and the next one, doubled with each that fails in
+        /// a row and shortened by up to a half, at random; `nil` is off.
+        ///
+        /// Default 50 ms. A route that did not fail lately is dialled at once.
+        public var dialBackoff: Duration? = .milliseconds(50)
+        /// What that pause may grow to.
+        ///
+        /// Default 1 s.
+        public var maxDialBackoff: Duration = .seconds(1)
         /// Callers waiting per route; the next is refused.
         ///
         /// Default 1024.

@@ -29,6 +29,10 @@ extension EngineTuning.Pool {
         try require("pool.maxConnectionsPerHost", maxConnectionsPerHost, in: 1...1_000_000)
         try require("pool.maxDialsPerHost", maxDialsPerHost, in: 1...1_000_000)
         try require("pool.maxWaitersPerHost", maxWaitersPerHost, in: 0...1_000_000)
+        try requirePositive("pool.dialBackoff", dialBackoff)
+        guard maxDialBackoff >= dialBackoff ?? .nanoseconds(1) else {
+            throw InvalidTuning(field: "pool.maxDialBackoff", reason: "is below pool.dialBackoff")
+        }
         try requirePositive("pool.acquireTimeout", acquireTimeout)
         try requirePositive("pool.idleTimeout", idleTimeout)
         try requirePositive("pool.lifetime", lifetime)

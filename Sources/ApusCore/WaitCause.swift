@@ -6,6 +6,8 @@ public enum WaitCause: String, Sendable, Hashable, Codable {
     case connectionsPerHost = "connections per host"
     /// As many connections are being made as `pool.maxDialsPerHost` allows.
     case dialsPerHost = "dials per host"
+    /// A dial has failed, and the next one waits for `pool.dialBackoff`.
+    case backoff = "the pause after a failed dial"
     /// Every shared connection is full, and there may not be more of them.
     case sharedConnectionsPerHost = "shared connections per host"
 }

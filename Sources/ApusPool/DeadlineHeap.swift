@@ -16,6 +16,7 @@ struct DeadlineHeap: Sendable {
     /// Invariant: `entries[positions[slot]].slot == slot`, or the slot has none.
     private var positions: [Int] = []
 
+    var count: Int { entries.count }
     /// The earliest entry's time in nanoseconds.
     var first: Int64? { entries.first?.deadline }
 

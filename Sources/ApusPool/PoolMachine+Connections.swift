@@ -17,6 +17,7 @@ extension PoolMachine {
         }
         let route = slots[slot].route
         counters.established += 1
+        forgive(route)
         dialEnded(slot)
         slots[slot].capacity = capacity
         slots[slot].isMultiplexed = capacity != 1
@@ -49,6 +50,8 @@ extension PoolMachine {
         var actions = PoolActions()
         guard let slot = find(connection), slots[slot].phase == .dialling else { return actions }
         counters.dialFailures += 1
+        holdBack(
+            slots[slot].route, after: connection, began: slots[slot].since, now.nanoseconds)
         vacate(slot, now.nanoseconds, &actions)
         return actions
     }

@@ -19,7 +19,10 @@ extension PoolMachine {
     mutating func routeIndex(_ route: Route) -> Int {
         if let index = routeIndices[route] { return index }
         let index = vacantRoutes.popLast() ?? routes.count
-        if index == routes.count { routes.append(RouteState()) }
+        if index == routes.count {
+            routes.append(RouteState())
+            backoffs.grow()
+        }
         routes[index] = RouteState(route)
         routeIndices[route] = index
         return index
@@ -151,10 +154,14 @@ extension PoolMachine {
     /// that connections made together are not renewed together.
     func retirement(_ connection: ConnectionID, _ now: Int64) -> Int64 {
         guard limits.lifetime != ConnectionSlot.never else { return ConnectionSlot.never }
-        var bits = (connection.rawValue ^ seed) &* 0x9E37_79B9_7F4A_7C15
-        bits = (bits ^ bits >> 29) &* 0xBF58_476D_1CE4_E5B9
-        let early = limits.lifetime / 10 / 1024 * Int64(bits >> 54)
+        let early = limits.lifetime / 10 / 1024 * Int64(bits(of: connection) >> 54)
         let (sum, overflow) = now.addingReportingOverflow(limits.lifetime - early)
         return overflow ? ConnectionSlot.never : sum
+    }
+
+    /// Bits that look random, the same for the same connection of this machine.
+    func bits(of connection: ConnectionID) -> UInt64 {
+        let bits = (connection.rawValue ^ seed) &* 0x9E37_79B9_7F4A_7C15
+        return (bits ^ bits >> 29) &* 0xBF58_476D_1CE4_E5B9
     }
 }

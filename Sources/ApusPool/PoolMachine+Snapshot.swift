@@ -71,6 +71,7 @@ extension PoolMachine {
     private func waitCause(of state: RouteState) -> WaitCause? {
         guard state.waiters > 0 else { return nil }
         guard state.queued > 0 else { return .dial }
+        if state.heldUntil != nil, state.dials == 0 { return .backoff }
         if state.connections >= limits.connectionsPerHost { return .connectionsPerHost }
         if state.dials >= limits.dialsPerHost(state) { return .dialsPerHost }
         return state.pooledDials > 0 ? .dial : .sharedConnectionsPerHost

@@ -101,7 +101,7 @@ extension PoolMachine {
 
     /// Starts every dial that is wanted and allowed, for the oldest waiter first.
     mutating func startDials(_ index: Int, _ now: Int64, _ actions: inout PoolActions) {
-        guard !isShutDown else { return }
+        guard !isShutDown, !isHeld(index, now) else { return }
         while let waiter = nextToDial(index), let route = routes[index].route {
             let isOwn = waiters[waiter].reuse != .pooled
             if routes[index].connections >= limits.connectionsPerHost,

@@ -17,6 +17,7 @@ extension PoolMachine {
             close(slot, reason, &actions)
             tidy(route, instant, &actions)
         }
+        endPauses(instant, &actions)
         return actions
     }
 
@@ -86,7 +87,10 @@ extension PoolMachine {
                 settle(slot, now.nanoseconds, &actions)
             }
         }
-        for route in routes.indices { forgetIfEmpty(route) }
+        for route in routes.indices {
+            forgive(route)
+            forgetIfEmpty(route)
+        }
         return actions
     }
 }

@@ -14,6 +14,8 @@ package import ApusCore
 ///    outlives its waiter serves the next one or feeds the pool.
 /// 4. A caller who wants a connection of its own gets the connection dialled for it and no other.
 /// 5. What is idle beyond a limit is closed, least recently used first.
+/// 6. A failed dial fails the waiter that it was meant for and no other; the route's next dial
+///    waits a while.
 ///
 /// No step's work grows with the pool, except those that touch all of it by their nature.
 /// Names of connections that are gone are no error: the message crossed ours on the way.
@@ -34,6 +36,8 @@ package struct PoolMachine: Sendable {
     var idle = IndexList()
     var idleLinks = IndexLinks()
     var timers = DeadlineHeap()
+    /// Routes that pause after a failed dial.
+    var backoffs = DeadlineHeap()
     var isShutDown = false
     /// `counts` without what the lists know.
     var totals = PoolCounts()
@@ -107,7 +111,10 @@ package struct PoolMachine: Sendable {
     /// When `deadlineReached` is to be called; sometimes too early, never too late.
     ///
     /// Any step may bring it forward.
-    package var nextDeadline: Deadline? { timers.first.map(Deadline.init(nanoseconds:)) }
+    package var nextDeadline: Deadline? {
+        let first = [timers.first, backoffs.first].compactMap(\.self).min()
+        return first.map(Deadline.init(nanoseconds:))
+    }
 
     /// What the pool holds now.
     package var counts: PoolCounts {

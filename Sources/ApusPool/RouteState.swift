@@ -30,6 +30,12 @@ struct RouteState: Sendable {
     var pooledDials = 0
     /// Open connections for many exchanges, neither draining nor suspect.
     var multiplexed = 0
+    /// Dials that failed in a row; those that ran side by side count once.
+    var failures = 0
+    /// When the last of them failed.
+    var failedAt = Int64.min
+    /// When the next dial may start; `nil` is at once.
+    var heldUntil: Int64?
     /// Whether a dial may give a connection for many exchanges: by policy, then by experience.
     var multiplexes = false
     /// Exchanges that the next connection is expected to carry at once.
@@ -57,7 +63,8 @@ struct RouteState: Sendable {
         return undialled - (pooledDials - matched)
     }
 
-    var isEmpty: Bool { connections == 0 && waiters == 0 }
+    /// Whether nothing is left to know: no connection, no waiter, and no pause to keep.
+    var isEmpty: Bool { connections == 0 && waiters == 0 && heldUntil == nil }
 
     /// Remembers what a connection turned out to carry.
     mutating func learn(capacity: Int, isMultiplexed: Bool) {
@@ -86,6 +93,9 @@ struct PoolLimits: Sendable {
     /// In nanoseconds, as `ConnectionSlot` counts.
     let idleTimeout: Int64
     let lifetime: Int64
+    /// The first pause after a failed dial; `nil` is off.
+    let backoff: Int64?
+    let maxBackoff: Int64
     private let dialsPerHost: Int?
 
     init(_ tuning: EngineTuning.Pool, http2: EngineTuning.HTTP2) {
@@ -96,6 +106,8 @@ struct PoolLimits: Sendable {
         multiplexedPerHost = http2.maxConnectionsPerHost
         idleTimeout = tuning.idleTimeout?.nanoseconds ?? ConnectionSlot.never
         lifetime = tuning.lifetime?.nanoseconds ?? ConnectionSlot.never
+        backoff = tuning.dialBackoff?.nanoseconds
+        maxBackoff = tuning.maxDialBackoff.nanoseconds
         dialsPerHost = tuning.maxDialsPerHost
     }
 

@@ -50,6 +50,9 @@ final class ConnectionPool: @unchecked Sendable {
     private var waiters: [WaiterID: PoolWaiter] = [:]
     private var dials: [ConnectionID: Dial] = [:]
     private var openings: [ConnectionID: Opening] = [:]
+    /// Why each route's last dial failed, for those who wait in vain; few routes fail at a time.
+    private var failures: [Route: TransportError] = [:]
+    private static let maxFailures = 64
     /// The instant for which the timer is set.
     private var armed: Deadline?
     /// Who waits for the last connection to go.
@@ -89,7 +92,7 @@ final class ConnectionPool: @unchecked Sendable {
                 }
                 decision = .leased(Lease(connection: connection, isReused: isReused))
             case .wait(let id):
-                let waiter = PoolWaiter(id, in: self)
+                let waiter = PoolWaiter(id, for: request.route, in: self)
                 waiters[id] = waiter
                 decision = .wait(waiter, machine.waitCause(of: id) ?? .dial)
             case .refused(let why): decision = .refused(why)
@@ -140,6 +143,7 @@ final class ConnectionPool: @unchecked Sendable {
         // machine, which has forgotten it, has it closed.
         step { pool in
             pool.dials[connection.id] = nil
+            pool.failures[route] = nil
             pool.connections[connection.id] = connection
             // A peer that was heard before will allow what it did then, until it says otherwise.
             // One exchange alone would make it a connection that is not shared.
@@ -153,8 +157,22 @@ final class ConnectionPool: @unchecked Sendable {
         observer?.observe(.dialFailed(connection: id.rawValue, error: error))
         step(failure: error) { pool in
             pool.dials[id] = nil
+            if let route = error.route { pool.note(error, of: route) }
             return pool.machine.dialFailed(id, now: .now())
         }
+    }
+
+    /// With the lock held: keeps the error for those of the route who go on waiting.
+    private func note(_ error: TransportError, of route: Route) {
+        if failures[route] == nil, failures.count >= ConnectionPool.maxFailures {
+            failures.removeAll()
+        }
+        failures[route] = error
+    }
+
+    /// Why the route's last dial failed, if none has succeeded since.
+    func lastFailure(of route: Route) -> TransportError? {
+        lock.withLock { failures[route] }
     }
 
     /// Lets what stands over TLS finish what it carries, and no more.

@@ -9,7 +9,7 @@ extension HTTP1LiveConnection {
         // After a reset the kernel reports an end of stream once sending was told of the reset, so
         // that this end proves nothing: a body that lasts until then may be cut short.
         if let error = wire.sendError, !machine.isIdle {
-            return end(.transportError, .reset, error.description)
+            return end(.transportError, TransportError.Kind(error), error.description)
         }
         do throws(HTTP1Error) {
             let exchange = exchange

@@ -24,7 +24,7 @@ extension HTTP1LiveConnection {
                 case .progress: continue
                 case .wouldBlock:
                     guard let error = wire.sendError else { return }
-                    return end(.transportError, .reset, error.description)
+                    return end(.transportError, TransportError.Kind(error), error.description)
                 case .end: return peerEnded()
                 }
             } catch {

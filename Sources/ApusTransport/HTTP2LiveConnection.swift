@@ -209,7 +209,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
                 case .progress: handleEvents()
                 case .wouldBlock:
                     if let error = wire.sendError {
-                        end(.transportError, .reset, error.description)
+                        end(.transportError, TransportError.Kind(error), error.description)
                     }
                     return
                 case .end:

@@ -10,14 +10,16 @@ final class PoolWaiter: @unchecked Sendable {
     typealias Answer = Result<ConnectionPool.Lease, TransportError>
 
     let id: WaiterID
+    private let route: Route
     private let pool: ConnectionPool
     private let lock = Lock()
     // Guarded.
     private var answer: Answer?
     private var continuation: UnsafeContinuation<Answer, Never>?
 
-    init(_ id: WaiterID, in pool: ConnectionPool) {
+    init(_ id: WaiterID, for route: Route, in pool: ConnectionPool) {
         self.id = id
+        self.route = route
         self.pool = pool
     }
 
@@ -50,7 +52,11 @@ final class PoolWaiter: @unchecked Sendable {
     }
 
     fileprivate func deadlineReached(_ phase: TransportError.Phase) {
-        give(up: .timeout, phase, "no connection became free in time")
+        var message = "no connection became free in time"
+        if let last = pool.lastFailure(of: route) {
+            message += "; the last dial failed: \(last.kind.name): \(last.message)"
+        }
+        give(up: .timeout, phase, message)
     }
 
     /// Leaves the queue; when the pool was faster, its answer stands.

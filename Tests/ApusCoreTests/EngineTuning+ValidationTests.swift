@@ -143,6 +143,23 @@ private let poolRows: [FieldRow] = [
     .number("pool.maxConnectionsPerHost", \.pool.maxConnectionsPerHost, 1...million),
     .number("pool.maxDialsPerHost", \.pool.maxDialsPerHost, 1...million),
     .number("pool.maxWaitersPerHost", \.pool.maxWaitersPerHost, 0...million),
+    .time("pool.dialBackoff", \.pool.dialBackoff),
+    FieldRow(
+        "pool.maxDialBackoff",
+        accepted: [
+            { $0.pool.maxDialBackoff = .milliseconds(50) },
+            {
+                $0.pool.dialBackoff = nil
+                $0.pool.maxDialBackoff = .nanoseconds(1)
+            },
+        ],
+        refused: [
+            { $0.pool.maxDialBackoff = .milliseconds(49) },
+            {
+                $0.pool.dialBackoff = nil
+                $0.pool.maxDialBackoff = .zero
+            },
+        ]),
     .time("pool.acquireTimeout", \.pool.acquireTimeout),
     .time("pool.idleTimeout", \.pool.idleTimeout),
     .time("pool.lifetime", \.pool.lifetime),

@@ -16,6 +16,8 @@ final class PoolDriver {
     ) {
         var tuning = EngineTuning.Pool()
         tuning.maxIdlePerHost = 20
+        // What follows from a failure is easier to see when it follows at once.
+        tuning.dialBackoff = nil
         change(&tuning)
         pool = PoolMachine(tuning, http2: http2)
     }

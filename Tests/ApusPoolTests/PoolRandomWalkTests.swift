@@ -9,6 +9,7 @@ import Testing
 
         var pool: EngineTuning.Pool {
             var pool = EngineTuning.Pool()
+            pool.dialBackoff = nil
             pool.idleTimeout = .seconds(2)
             switch self {
             case .tight:

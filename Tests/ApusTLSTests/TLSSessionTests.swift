@@ -1,5 +1,7 @@
 import ApusCore
 import ApusTLS
+import CApusOpenSSL
+import Loopback
 import Testing
 
 /// Which sessions are given out, and which are resumed.
@@ -54,6 +56,61 @@ import Testing
         let session = try #require(try session(from: server, settings: careless))
         let pair = try makePair(server, session: session)
         expectFailure(.verify(code: 62, depth: 0)) { try pair.handshake() }
+    }
+
+    /// One change of the settings each; none of them may resume what the others began.
+    static let changes: [@Sendable (inout EngineTuning.TLS) -> Void] = [
+        { $0.roots = .pem(contents(of: FixturePaths.pem("ca")) + "\n") },
+        { $0.roots = .bytes(bytes(of: FixturePaths.pem("ca"))) },
+        {
+            let files = FixturePaths.certificate("client")
+            $0.identity = .init(certificateFile: files.chain, keyFile: files.key)
+        },
+        {
+            let files = FixturePaths.certificate("other-client")
+            $0.identity = .init(certificateFile: files.chain, keyFile: files.key)
+        },
+        { $0.serverName = "localhost" },
+        { $0.verifiedName = "127.0.0.1" },
+        { $0.sendsServerName = false },
+        { $0.insecureSkipVerify = true },
+        { $0.allowsPartialChain = true },
+        { $0.pins = Set((1...1).compactMap { _ in anyPin }) },
+        { $0.verifier = acceptsNobody },
+        { $0.minimumVersion = .tls13 },
+        { $0.tls13CipherSuites = ["TLS_AES_256_GCM_SHA384"] },
+        { $0.groups = ["X25519", "P-256"] },
+        { $0.keyLog = TLSKeyLog { _ in } },
+        { $0.maxSessionsPerRoute = 3 },
+    ]
+
+    @Test(arguments: changes.indices, [true, false])
+    func isNotUsedAcrossADifferenceInTheSettings(index: Int, isForwards: Bool) throws {
+        let server = try TLSServerContext()
+        var changed = trusting()
+        Self.changes[index](&changed)
+        // Whoever must not resume: the pin and the verifier would refuse a full handshake.
+        let settings = isForwards ? [trusting(), changed] : [changed, trusting()]
+        let refuses = !changed.pins.isEmpty || changed.verifier != nil
+        guard !refuses || isForwards else { return }
+        let session = try #require(try session(from: server, settings: settings[0]))
+        let pair = try makePair(server, settings: settings[1], session: session)
+        guard !refuses else {
+            #expect(throws: (any Error).self) { try pair.handshake() }
+            return
+        }
+        try pair.handshake()
+        #expect(pair.client.facts?.isResumed == false)
+    }
+
+    @Test func earlyDataIsNeverSent() throws {
+        let server = try TLSServerContext()
+        SSL_CTX_set_max_early_data(server.pointer, 16_384)
+        let session = try #require(try session(from: server))
+        let pair = try makePair(server, session: session)
+        try pair.handshake()
+        #expect(pair.client.facts?.isResumed == true)
+        #expect(SSL_get_early_data_status(pair.server) == SSL_EARLY_DATA_NOT_SENT)
     }
 
     @Test func isUsedForTheSameOfferOnly() throws {
@@ -142,3 +199,7 @@ import Testing
         #expect(count == 4)
     }
 }
+
+/// A pin of no key, and a verifier that never answers.
+private let anyPin = PublicKeyPin(digest: [UInt8](repeating: 1, count: 32))
+private let acceptsNobody = PeerVerifier { _, _ in {} }

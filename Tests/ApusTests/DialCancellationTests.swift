@@ -8,7 +8,9 @@ import Testing
 @Suite struct DialCancellationTests {
     /// Each shape of a dial.
     enum Shape: String, CaseIterable, Sendable {
-        case http, https, http2, throughHTTP, throughHTTPS, throughSOCKS
+        case http, https, http2, throughHTTP, throughHTTPS, throughSOCKS, namesApart, verified
+
+        var isInTheClear: Bool { self == .http || self == .namesApart }
     }
 
     /// The caller goes, its dial does not: what comes of it serves the next one.
@@ -59,9 +61,14 @@ import Testing
             let held = HeldDial(at: waits)
             var hooks = DialHooks()
             hooks.beforeWait = { phase in await held.waitBegins(phase) }
-            let resolver = StubResolver("127.0.0.1")
+            let resolver: any Resolver =
+                shape == .namesApart ? ApartResolver() : StubResolver("127.0.0.1")
+            var tuning = relaxedTuning
+            if shape == .verified { tuning.tls.verifier = PeerVerifier { _ async in .accept } }
             var wasHeld = false
-            try await withEngine(resolver: resolver, hooks: hooks, ports: [ground.port]) { engine in
+            try await withEngine(
+                tuning, resolver: resolver, hooks: hooks, ports: [ground.port]
+            ) { engine in
                 wasHeld = try await body(held, engine, ground)
             }
             ground.stop()
@@ -71,6 +78,15 @@ import Testing
         // Finding the name is one wait, connecting may be over at once on the loopback.
         #expect(waits >= 2, "\(waits) waits")
         #expect(waits < 40)
+    }
+}
+
+/// Each family is looked up by itself; IPv6 has nothing.
+private struct ApartResolver: Resolver {
+    let splitsFamilies = true
+
+    func resolve(host: String, port: UInt16) async throws(ResolveError) -> [SocketAddress] {
+        SocketAddress(literal: "127.0.0.1", port: port).map { [$0] } ?? []
     }
 }
 
@@ -116,7 +132,7 @@ private struct Ground {
         try FixturePaths.ensureCertificates()
         self.shape = shape
         let leaf = FixturePaths.certificate("leaf")
-        server = try LoopbackServer(.init(tls: shape == .http ? nil : leaf))
+        server = try LoopbackServer(.init(tls: shape.isInTheClear ? nil : leaf))
         var options = LoopbackConnectProxy.Options()
         if shape == .throughHTTPS { options.tls = leaf }
         let hasProxy = shape == .throughHTTP || shape == .throughHTTPS
@@ -126,7 +142,7 @@ private struct Ground {
 
     /// What the engine itself connects to.
     var port: UInt16 { proxy?.port ?? socks?.port ?? server.port }
-    var url: String { "\(shape == .http ? "http" : "https")://example.test:\(server.port)/" }
+    var url: String { "\(shape.isInTheClear ? "http" : "https")://example.test:\(server.port)/" }
 
     func client(_ engine: TransportEngine) throws -> ExecutorClient {
         var setting = ProxySetting.direct
@@ -134,7 +150,7 @@ private struct Ground {
         case .throughHTTP: setting = try ProxySetting(parsing: "http://example.test:\(port)")
         case .throughHTTPS: setting = try ProxySetting(parsing: "https://example.test:\(port)")
         case .throughSOCKS: setting = try ProxySetting(parsing: "socks5://example.test:\(port)")
-        case .http, .https, .http2: break
+        case .http, .https, .http2, .namesApart, .verified: break
         }
         let versions: HTTPVersionPolicy = shape == .http2 ? .http2Only : .http1Only(alpn: .http1)
         return ExecutorClient(engine, proxy: setting, versions: versions)

@@ -5,8 +5,8 @@ import Testing
 
 /// Certificates that must be refused, and those that must not: rows 44, 45 and 83.
 @Suite struct DialCertificateTests {
-    /// How the origin is reached.
-    enum Hops: String, CaseIterable, Sendable { case direct, http, https }
+    /// How the origin is reached: straight, through one proxy, or through two.
+    enum Hops: String, CaseIterable, Sendable { case direct, http, https, chain }
 
     /// A certificate, the name asked for, and OpenSSL's verification codes for the pair.
     struct Case: Sendable, CustomTestStringConvertible {
@@ -23,6 +23,12 @@ import Testing
         Case(certificate: "wrong-host", codes: [62]),
         Case(certificate: "no-san", host: "no-san.test", codes: [62]),
         Case(certificate: "partial-wildcard", host: "foo.example.test", codes: [62]),
+        Case(certificate: "wildcard", host: "example.test", codes: [62]),
+        Case(certificate: "wildcard", host: "a.b.example.test", codes: [62]),
+        Case(certificate: "ip-san", codes: [62]),
+        Case(certificate: "ip-san", host: "127.0.0.2", codes: [64]),
+        Case(certificate: "constrained-violation", codes: [47]),
+        Case(certificate: "client", host: "client.example.test", codes: [26]),
         Case(certificate: "weak-key", codes: [66]),
         Case(certificate: "not-strict", codes: [85]),
         Case(certificate: "self-signed", codes: [18]),
@@ -38,15 +44,26 @@ import Testing
         try FixturePaths.ensureCertificates()
         let bad = try LoopbackServer(.init(tls: FixturePaths.certificate(refused.certificate)))
         let good = try LoopbackServer(.init(tls: FixturePaths.certificate("leaf")))
-        let proxy = try hops.makeProxy()
+        let way = try CertificateWay(hops)
         defer {
             bad.stop()
             good.stop()
-            proxy?.stop()
+            way.stop()
         }
-        let ports = [bad.port, good.port] + (proxy.map { [$0.port] } ?? [])
-        try await withEngine(resolver: StubResolver("127.0.0.1"), ports: ports) { engine in
-            let client = ExecutorClient(engine, proxy: try hops.setting(proxy))
+        let ports = [bad.port, good.port] + way.ports
+        let resolver = StubResolver { (host, port) throws(ResolveError) in
+            SocketAddress(literal: host == "127.0.0.2" ? host : "127.0.0.1", port: port)
+                .map { [$0] } ?? []
+        }
+        var tuning = relaxedTuning
+        // The server is at 127.0.0.1, whatever address is asked for.
+        tuning.dial.overrides = [
+            .init(host: "127.0.0.2", to: [.address("127.0.0.1", port: bad.port)])
+        ]
+        try await withEngine(tuning, resolver: resolver, ports: ports) { engine in
+            // A proxy has no override: it is asked for an address where the server is.
+            if hops != .direct, refused.host == "127.0.0.2" { return }
+            let client = ExecutorClient(engine, proxy: way.setting)
             let error = await dialError(client, "https://\(refused.host):\(bad.port)/")
             guard case .tlsVerify(let code) = error?.kind else {
                 Issue.record("\(String(describing: error))")
@@ -56,7 +73,12 @@ import Testing
             #expect(error?.phase == .tls)
             #expect(error?.hop == .origin)
             #expect(error?.attempts.count == 1)
-            #expect(error?.message.isEmpty == false)
+            let refusal = error?.certificateRefusal
+            #expect(refusal?.code == code)
+            #expect(refusal?.name == refused.host)
+            #expect(refusal?.certificate?.subject.contains("O=Apus fixtures") == true)
+            #expect(error?.message.contains(refused.host) == true)
+            #expect(error?.message.contains("of the chain") == true)
             expectEmpty(engine)
             try await expectStatus(200, client, "https://localhost:\(good.port)/")
             #expect(bad.counters.requests == 0)
@@ -66,20 +88,24 @@ import Testing
     @Test(
         "row 44: a certificate that is good",
         arguments: [
-            "localhost", "127.0.0.1", "example.test", "a.example.test", "LOCALHOST", "localhost.",
+            ("leaf", "localhost"), ("leaf", "127.0.0.1"), ("leaf", "example.test"),
+            ("leaf", "a.example.test"), ("leaf", "LOCALHOST"), ("leaf", "localhost."),
+            ("wildcard", "a.example.test"), ("ip-san", "127.0.0.1"),
+            ("constrained", "a.allowed.test"),
         ], Hops.allCases)
-    func anAcceptedCertificate(_ host: String, _ hops: Hops) async throws {
+    func anAcceptedCertificate(_ pair: (String, String), _ hops: Hops) async throws {
+        let (certificate, host) = pair
         try FixturePaths.ensureCertificates()
-        let server = try LoopbackServer(.init(tls: FixturePaths.certificate("leaf")))
-        let proxy = try hops.makeProxy()
+        let server = try LoopbackServer(.init(tls: FixturePaths.certificate(certificate)))
+        let way = try CertificateWay(hops)
         defer {
             server.stop()
-            proxy?.stop()
+            way.stop()
         }
-        // The fixture's proxy knows no name with a trailing dot.
-        if hops != .direct, host.hasSuffix(".") { return }
+        // The fixture's proxies know localhost and addresses alone.
+        if hops != .direct, host.hasSuffix(".") || host.hasSuffix("allowed.test") { return }
         try await withEngine(resolver: StubResolver("127.0.0.1"), ports: [server.port]) { engine in
-            let client = ExecutorClient(engine, proxy: try hops.setting(proxy))
+            let client = ExecutorClient(engine, proxy: way.setting)
             try await expectStatus(200, client, "https://\(host):\(server.port)/")
         }
     }
@@ -123,29 +149,40 @@ import Testing
         }
     }
 
+    /// Certificates of `refused` that are bad for localhost, where the proxies are.
+    static let refusedProxies = refused.filter { $0.host == "localhost" }
+
     @Test(
         "rows 45 and 83: an https proxy with a bad certificate sees no credentials",
-        arguments: [
-            ("expired", 10), ("wrong-host", 62), ("self-signed", 18), ("not-yet-valid", 9),
-        ])
-    func aRefusedProxyCertificate(_ certificate: String, _ code: Int) async throws {
+        arguments: refusedProxies, [false, true])
+    func aRefusedProxyCertificate(_ refused: Case, isSecond: Bool) async throws {
         try FixturePaths.ensureCertificates()
         let server = try LoopbackServer(.init(tls: FixturePaths.certificate("leaf")))
         var options = LoopbackConnectProxy.Options()
-        options.tls = FixturePaths.certificate(certificate)
+        options.tls = FixturePaths.certificate(refused.certificate)
         let proxy = try LoopbackConnectProxy(options)
+        let first = try LoopbackConnectProxy()
         defer {
             server.stop()
             proxy.stop()
+            first.stop()
         }
-        try await withEngine(ports: [proxy.port]) { engine in
-            let setting = try ProxySetting(parsing: "https://user:secret@localhost:\(proxy.port)")
+        let nearest = isSecond ? first.port : proxy.port
+        try await withEngine(ports: [nearest]) { engine in
+            let bad = try ProxyEndpoint(parsing: "https://user:secret@localhost:\(proxy.port)")
+            let plain = try ProxyEndpoint(parsing: "http://localhost:\(first.port)")
+            let setting: ProxySetting = isSecond ? .chain([plain, bad]) : .proxy(bad)
             let client = ExecutorClient(engine, proxy: setting)
             for scheme in ["http", "https"] {
                 let error = await dialError(client, "\(scheme)://localhost:\(server.port)/")
-                #expect(error?.kind == .tlsVerify(code: code), "\(String(describing: error))")
+                guard case .tlsVerify(let code) = error?.kind else {
+                    Issue.record("\(String(describing: error))")
+                    return
+                }
+                #expect(refused.codes.contains(code), "\(String(describing: error))")
                 #expect(error?.phase == .tls)
                 #expect(error?.hop == .proxy)
+                #expect(error?.certificateRefusal?.name == "localhost")
                 #expect(error?.description.contains("secret") == false)
             }
             #expect(proxy.requests.isEmpty)
@@ -154,34 +191,75 @@ import Testing
         }
     }
 
+    @Test(
+        "row 44: a client's certificate: the right one, none, a stranger's",
+        arguments: [("client", true), ("other-client", true), (nil, false), ("untrusted", false)])
+    func clientCertificates(_ name: String?, isGood: Bool) async throws {
+        try FixturePaths.ensureCertificates()
+        var options = LoopbackServer.Options(tls: FixturePaths.certificate("leaf"))
+        options.clientCA = FixturePaths.pem("ca")
+        let server = try LoopbackServer(options)
+        defer { server.stop() }
+        var tuning = relaxedTuning
+        tuning.tls.identity = name.map { name in
+            let files = FixturePaths.certificate(name)
+            return .init(certificateFile: files.chain, keyFile: files.key)
+        }
+        try await withEngine(tuning, ports: [server.port]) { engine in
+            let url = "https://localhost:\(server.port)/"
+            guard !isGood else { return try await expectStatus(200, engine, url) }
+            let error = await transportError { try await fetch(engine, url) }
+            // In TLS 1.3 the server's alert comes when our handshake is over.
+            let kinds = ["tlsAlert", "tlsHandshake", "reset", "truncated"]
+            #expect(kinds.contains(error?.kind.name ?? ""), "\(String(describing: error))")
+            #expect(server.counters.requests == 0)
+        }
+    }
+
     @Test("row 83: the origin's server name is not asked of the proxy")
     func theServerNameIsTheOriginsAlone() async throws {
         try FixturePaths.ensureCertificates()
         let server = try LoopbackServer(.init(tls: FixturePaths.certificate("wrong-host")))
-        let proxy = try Hops.https.makeProxy()
+        let way = try CertificateWay(.https)
         defer {
             server.stop()
-            proxy?.stop()
+            way.stop()
         }
         var tuning = relaxedTuning
         tuning.tls.serverName = "wrong.example.test2"
         try await withEngine(tuning, ports: [server.port]) { engine in
-            let client = ExecutorClient(engine, proxy: try Hops.https.setting(proxy))
+            let client = ExecutorClient(engine, proxy: way.setting)
             try await expectStatus(200, client, "https://localhost:\(server.port)/")
         }
     }
 }
 
-extension DialCertificateTests.Hops {
-    fileprivate func makeProxy() throws -> LoopbackConnectProxy? {
-        guard self != .direct else { return nil }
-        var options = LoopbackConnectProxy.Options()
-        if self == .https { options.tls = FixturePaths.certificate("leaf") }
-        return try LoopbackConnectProxy(options)
+/// The proxies of a way, each with a certificate that is good.
+private struct CertificateWay {
+    private var proxies: [LoopbackConnectProxy] = []
+    let setting: ProxySetting
+
+    init(_ hops: DialCertificateTests.Hops) throws {
+        var secure = LoopbackConnectProxy.Options()
+        secure.tls = FixturePaths.certificate("leaf")
+        let options: [LoopbackConnectProxy.Options] =
+            switch hops {
+            case .direct: []
+            case .http: [.init()]
+            case .https: [secure]
+            case .chain: [secure, secure]
+            }
+        proxies = try options.map(LoopbackConnectProxy.init)
+        let endpoints = try zip(proxies, options).map { proxy, options in
+            let kind: ProxyEndpoint.Kind = options.tls == nil ? .http : .https
+            return try ProxyEndpoint(kind: kind, host: "localhost", port: Int(proxy.port))
+        }
+        setting = endpoints.isEmpty ? .direct : .chain(endpoints)
     }
 
-    fileprivate func setting(_ proxy: LoopbackConnectProxy?) throws -> ProxySetting {
-        guard let proxy else { return .direct }
-        return try ProxySetting(parsing: "\(rawValue)://localhost:\(proxy.port)")
+    var ports: [UInt16] { proxies.prefix(1).map(\.port) }
+
+    func stop() {
+        for proxy in proxies { proxy.stop() }
     }
 }

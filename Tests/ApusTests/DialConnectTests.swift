@@ -326,7 +326,7 @@ import Testing
             let response = try await engine.send(
                 .get("http://127.0.0.1:\(server.port)/head-then-hang"))
             var sockets = 0
-            for descriptor in Int32(3)..<4096 {
+            for descriptor in Int32(3)..<getdtablesize() {
                 let kind = descriptorKind(descriptor, connectedTo: server.port)
                 guard kind != .other else { continue }
                 if kind == .socket { sockets += 1 }

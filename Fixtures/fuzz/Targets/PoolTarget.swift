@@ -53,6 +53,7 @@ struct PoolWalk {
 
     init(_ first: UInt8, _ second: UInt8) {
         var tuning = EngineTuning.Pool()
+        tuning.dialBackoff = nil
         tuning.maxIdle = first & 1 != 0 ? Int(first >> 1 & 3) : nil
         tuning.maxIdlePerHost = first & 8 != 0 ? Int(first >> 4 & 1) : nil
         tuning.maxConnectionsPerHost = first & 32 != 0 ? 1 + Int(first >> 6) : nil

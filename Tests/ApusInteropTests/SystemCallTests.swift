@@ -1,0 +1,56 @@
+import Foundation
+import Loopback
+import Testing
+
+/// Row 87 and row 86: system calls that fail, injected by strace into the tool.
+@Suite(
+    "system calls",
+    .enabled(if: Programs.path("strace") != nil, "strace is not installed"),
+    .enabled(if: Programs.apus != nil, "the tool apus is not built"), .serialized)
+struct SystemCallTests {
+    /// A call that fails, and how the tool must tell of it.
+    struct Case: Sendable, CustomTestStringConvertible {
+        let inject: String
+        let kinds: Set<String>
+        /// With a body, head and body go out in one `sendmsg`.
+        var options: [String] = []
+
+        var testDescription: String { inject }
+    }
+
+    static let cases = [
+        Case(inject: "socket:error=EMFILE:when=1+", kinds: ["resource"]),
+        Case(inject: "socket:error=ENOBUFS:when=1+", kinds: ["resource"]),
+        Case(inject: "epoll_ctl:error=ENOMEM:when=2+", kinds: ["resource"]),
+        Case(inject: "epoll_ctl:error=ENOSPC:when=2+", kinds: ["connect", "resource"]),
+        Case(inject: "sendto:error=ENOBUFS:when=1+", kinds: ["resource"]),
+        Case(
+            inject: "sendmsg:error=ENOMEM:when=1+", kinds: ["resource"],
+            options: ["-X", "POST", "-d", "a body"]),
+        Case(inject: "recvfrom:error=ENOMEM:when=1+", kinds: ["resource"]),
+    ]
+
+    @Test("rows 86 and 87: what the system lacks is told by its number", arguments: cases)
+    func aCallThatFails(_ row: Case) async throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let apus = try #require(Programs.apus)
+        let output = try ServedFiles.temporaryFolder.get() + "/strace-\(UUID().uuidString)"
+        let strace = try ChildProcess(
+            try #require(Programs.path("strace")),
+            [
+                "-f", "-qq", "-o", "/dev/null", "-e", "inject=\(row.inject)", apus, "fetch",
+                "--json", "-m", "30",
+            ] + row.options + [
+                "http://127.0.0.1:\(server.port)/"
+            ], output: output, errors: output + ".errors")
+        let code = strace.waitForEnd()
+        let text = try String(contentsOfFile: output, encoding: .utf8)
+        let errors = try String(contentsOfFile: output + ".errors", encoding: .utf8)
+        // A container may forbid tracing altogether.
+        guard !errors.contains("PTRACE") else { return }
+        #expect(code != 0 && code < 128, "\(code): \(text) \(errors)")
+        let told = row.kinds.contains { text.contains("\"\($0)\"") || errors.contains($0) }
+        #expect(told, "\(text) \(errors)")
+    }
+}

@@ -1,0 +1,164 @@
+import ApusCore
+import ApusPool
+import Testing
+
+/// The pause between dials that fail: who waits for it, how it grows, and when it is forgotten.
+@Suite struct PoolMachineBackoffTests {
+    private func driver(_ change: (inout EngineTuning.Pool) -> Void = { _ in }) -> PoolDriver {
+        PoolDriver { tuning in
+            tuning.dialBackoff = .milliseconds(100)
+            tuning.maxDialBackoff = .seconds(1)
+            change(&tuning)
+        }
+    }
+
+    /// Fails the one dial in flight; how long the next one is held back.
+    private func failAndMeasure(_ driver: PoolDriver) throws -> Duration {
+        driver.fail(try #require(driver.dials.first))
+        #expect(driver.dials.isEmpty, "the next dial waits")
+        let deadline = try #require(driver.pool.nextDeadline)
+        return deadline.since(driver.now)
+    }
+
+    @Test func theFirstDialOfAFreshRouteIsNeverHeldBack() throws {
+        let driver = driver()
+        #expect(driver.wait(Routes.secure()) != nil)
+        #expect(driver.dials.count == 1)
+        driver.fail(driver.dials[0])
+        #expect(driver.wait(Routes.secure("other.test")) != nil)
+        #expect(driver.dials.count == 1)
+    }
+
+    @Test func aFailedDialFailsItsWaiterAndNoOther() throws {
+        let driver = driver()
+        let first = try #require(driver.wait(Routes.secure()))
+        let second = try #require(driver.wait(Routes.secure()))
+        driver.fail(driver.dials[0])
+        #expect(driver.failures.map(\.waiter) == [first])
+        #expect(driver.pool.counts.waiting == 1)
+        #expect(driver.pool.waitCause(of: second) == .backoff)
+        driver.pass(.milliseconds(100))
+        driver.tick()
+        driver.establish(try #require(driver.dials.first))
+        #expect(driver.grants.map(\.waiter) == [second])
+    }
+
+    @Test func thePauseDoublesUpToItsBoundAndIsShortenedByAHalfAtMost() throws {
+        let driver = driver()
+        var whole = Duration.milliseconds(100)
+        for _ in 0..<8 { #expect(driver.wait(Routes.secure()) != nil) }
+        for _ in 0..<7 {
+            let pause = try failAndMeasure(driver)
+            #expect(pause <= whole && pause >= whole / 2, "\(pause) of \(whole)")
+            driver.pass(pause - .nanoseconds(1))
+            driver.tick()
+            #expect(driver.dials.isEmpty)
+            driver.pass(.nanoseconds(1))
+            driver.tick()
+            #expect(driver.dials.count == 1)
+            whole = min(whole * 2, .seconds(1))
+        }
+    }
+
+    @Test func dialsSideBySideThatFailTogetherAreOneFailure() throws {
+        let driver = driver()
+        for _ in 0..<20 { #expect(driver.wait(Routes.plain()) != nil) }
+        #expect(driver.dials.count == 20)
+        for dial in driver.dials { driver.fail(dial) }
+        #expect(driver.failures.count == 20)
+        #expect(driver.wait(Routes.plain()) != nil)
+        #expect(driver.dials.isEmpty)
+        let pause = try #require(driver.pool.nextDeadline).since(driver.now)
+        #expect(pause <= .milliseconds(100))
+    }
+
+    @Test func aSuccessForgivesEverything() throws {
+        let driver = driver()
+        for _ in 0..<4 { #expect(driver.wait(Routes.secure()) != nil) }
+        for _ in 0..<3 {
+            driver.pass(try failAndMeasure(driver))
+            driver.tick()
+        }
+        let dial = try #require(driver.dials.first)
+        driver.establish(dial)
+        driver.release(dial)
+        driver.closed(dial)
+        #expect(driver.wait(Routes.secure()) != nil)
+        #expect(driver.dials.count == 1, "at once")
+        #expect(try failAndMeasure(driver) <= .milliseconds(100), "from the beginning")
+    }
+
+    @Test func aRouteThatNobodyWantsIsForgottenWhenItsPauseIsOver() throws {
+        let driver = driver()
+        #expect(driver.wait(Routes.secure()) != nil)
+        let pause = try failAndMeasure(driver)
+        #expect(driver.pool.description(of: Routes.secure()) != nil)
+        driver.pass(pause)
+        driver.tick()
+        #expect(driver.pool.description(of: Routes.secure()) == nil)
+        #expect(driver.pool.nextDeadline == nil)
+        #expect(driver.wait(Routes.secure()) != nil)
+        #expect(driver.dials.count == 1)
+        #expect(try failAndMeasure(driver) <= .milliseconds(100))
+    }
+
+    @Test func whoeverGivesUpLeavesNothingBehind() throws {
+        let driver = driver()
+        #expect(driver.wait(Routes.secure()) != nil)
+        let second = try #require(driver.wait(Routes.secure()))
+        let pause = try failAndMeasure(driver)
+        #expect(driver.cancel(second))
+        driver.pass(pause)
+        driver.tick()
+        #expect(driver.dials.isEmpty)
+        #expect(driver.pool.counts == PoolCounts())
+    }
+
+    @Test func aConnectionThatComesBackServesThoseWhoWaitForThePause() throws {
+        let driver = driver { $0.maxDialsPerHost = 1 }
+        let open = driver.open(Routes.plain(), 1)
+        #expect(driver.wait(Routes.plain()) != nil)
+        let second = try #require(driver.wait(Routes.plain()))
+        driver.fail(driver.dials[0])
+        #expect(driver.dials.isEmpty)
+        driver.release(open[0])
+        #expect(driver.grants.last?.waiter == second)
+    }
+
+    /// Failing routes without end must not be remembered without end.
+    @Test func routesRememberedForTheirPauseAreBounded() throws {
+        let driver = driver()
+        for index in 0..<3000 {
+            #expect(driver.wait(Routes.secure("host-\(index).test")) != nil)
+            driver.fail(driver.dials[0])
+        }
+        let remembered = (0..<3000).count {
+            driver.pool.description(of: Routes.secure("host-\($0).test")) != nil
+        }
+        #expect(remembered == 1024)
+        driver.pass(.seconds(1))
+        driver.tick()
+        #expect(driver.pool.nextDeadline == nil)
+        #expect(driver.pool.description.isEmpty)
+    }
+
+    @Test func theEndForgetsEveryPause() throws {
+        let driver = driver()
+        #expect(driver.wait(Routes.secure()) != nil)
+        #expect(driver.wait(Routes.secure()) != nil)
+        driver.fail(driver.dials[0])
+        driver.perform(driver.pool.shutDown(now: driver.now))
+        #expect(driver.failures.count == 2)
+        driver.pass(.seconds(9))
+        driver.tick()
+        #expect(driver.dials.isEmpty)
+        #expect(driver.pool.description.isEmpty)
+    }
+
+    @Test func whenItIsOffTheNextDialFollowsAtOnce() throws {
+        let driver = driver { $0.dialBackoff = nil }
+        for _ in 0..<3 { #expect(driver.wait(Routes.secure()) != nil) }
+        for _ in 0..<3 { driver.fail(try #require(driver.dials.first)) }
+        #expect(driver.failures.count == 3)
+    }
+}
