@@ -6,6 +6,11 @@ public struct Response: Sendable {
     public let head: HTTPResponse
     /// The body, to be read once; dropping it unread ends the exchange cheaply.
     public let body: ResponseBody
+    /// What the connection became: non-nil after a 101 that `RequestOptions.upgrade` asked for, and
+    /// after a 2xx to CONNECT; the body is then empty.
+    ///
+    /// Dropping the response and the duplex closes the connection.
+    public let duplex: Duplex?
     /// The version it came in.
     public let version: HTTPVersion
     /// Which connection carried the exchange, and how long each step took.
@@ -23,6 +28,7 @@ public struct Response: Sendable {
         head = inner.head
         version = inner.isHTTP2 ? .http2 : .http1
         body = ResponseBody(inner.exchange)
+        duplex = inner.duplex.map(Duplex.init)
     }
 }
 

@@ -24,6 +24,13 @@ public struct RequestOptions: Sendable {
     public var proxy = ProxySetting.inherit
     /// Where to connect instead of the origin's own address.
     public var connectTo: ConnectTarget?
+    /// The protocol to switch to, as in "websocket", by `Connection: Upgrade` and `Upgrade` (RFC
+    /// 9110, section 7.8); `nil`, the default, asks for none.
+    ///
+    /// Several may be named, separated by commas, best first. HTTP/1.1 is spoken, the request has
+    /// no body, and an http proxy tunnels it. When the peer agrees (101) the response has a
+    /// `duplex`; when it does not, it is a response like any other.
+    public var upgrade: String?
     /// Permits sending again after an unclear failure, as an `Idempotency-Key` does.
     public var isIdempotent = false
 

@@ -9,12 +9,12 @@ public struct Route: Sendable, Hashable {
         origin: Origin, proxies: [ProxyEndpoint] = [], versions: HTTPVersionPolicy = .automatic,
         tls: EngineTuning.TLS = .init(), localAddress: String? = nil,
         localInterface: String? = nil, connectTo: ConnectTarget? = nil,
-        isolation: IsolationScope? = nil
+        isolation: IsolationScope? = nil, isTunnelled: Bool = false
     ) {
         parts = Parts(
             origin: origin, proxies: proxies, versions: versions, tls: tls,
             localAddress: localAddress, localInterface: localInterface, connectTo: connectTo,
-            isolation: isolation)
+            isolation: isolation, isTunnelled: isTunnelled)
     }
 
     public var origin: Origin { parts.origin }
@@ -33,6 +33,8 @@ public struct Route: Sendable, Hashable {
     public var isolation: IsolationScope? { parts.isolation }
     /// Whether the origin's address has a zone, which no peer is to see (RFC 6874, section 4).
     package var hasZone: Bool { parts.hasZone }
+    /// Whether an http proxy is asked for a tunnel even to an http origin, as an upgrade wants.
+    public var isTunnelled: Bool { parts.isTunnelled }
 
     public static func == (left: Route, right: Route) -> Bool {
         left.parts === right.parts
@@ -52,6 +54,7 @@ public struct Route: Sendable, Hashable {
         let localInterface: String?
         let connectTo: ConnectTarget?
         let isolation: IsolationScope?
+        let isTunnelled: Bool
         let hash: Int
         let hasZone: Bool
 
@@ -59,7 +62,7 @@ public struct Route: Sendable, Hashable {
             origin: Origin, proxies: [ProxyEndpoint], versions: HTTPVersionPolicy,
             tls: EngineTuning.TLS,
             localAddress: String?, localInterface: String?, connectTo: ConnectTarget?,
-            isolation: IsolationScope?
+            isolation: IsolationScope?, isTunnelled: Bool
         ) {
             self.origin = origin
             self.proxies = proxies
@@ -70,6 +73,7 @@ public struct Route: Sendable, Hashable {
             hasZone = origin.isIPv6 && origin.host.utf8.contains(UInt8(ascii: "%"))
             self.connectTo = connectTo
             self.isolation = isolation
+            self.isTunnelled = isTunnelled
             // The TLS identity is left out of the hash: it is long and rarely tells routes apart.
             // Equality compares it.
             var hasher = Hasher()
@@ -80,6 +84,7 @@ public struct Route: Sendable, Hashable {
             hasher.combine(localInterface)
             hasher.combine(connectTo)
             hasher.combine(isolation)
+            hasher.combine(isTunnelled)
             hash = hasher.finalize()
         }
 
@@ -87,7 +92,7 @@ public struct Route: Sendable, Hashable {
             origin == other.origin && proxies == other.proxies && versions == other.versions
                 && localAddress == other.localAddress && localInterface == other.localInterface
                 && connectTo == other.connectTo
-                && isolation == other.isolation
+                && isolation == other.isolation && isTunnelled == other.isTunnelled
                 && tls == other.tls
         }
     }

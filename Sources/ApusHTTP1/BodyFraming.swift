@@ -52,7 +52,7 @@ enum BodyFraming: Equatable {
     private static func checkUpgrade(
         _ facts: MessageFacts, _ asked: RequestFacts
     ) throws(HTTP1Error) {
-        guard asked.isUpgrade else { throw .malformed("a 101 comes only when asked for") }
+        guard asked.upgrade != nil else { throw .malformed("a 101 comes only when asked for") }
         guard facts.hasUpgrade else { throw .malformed("a 101 names its protocol in Upgrade") }
         guard asked.isFinished else { throw .malformed("a 101 comes after the whole request") }
         if let fault = facts.lengthFault { throw fault }
@@ -63,7 +63,8 @@ enum BodyFraming: Equatable {
 struct RequestFacts {
     var isHead = false
     var isConnect = false
-    var isUpgrade = false
+    /// The protocols asked for instead of HTTP.
+    var upgrade: String?
     /// The request said `Connection: close`.
     var expectsClose = false
     /// The request has gone out whole.

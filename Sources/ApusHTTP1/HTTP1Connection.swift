@@ -55,15 +55,15 @@ package struct HTTP1Connection: Sendable {
 
     /// The first bytes of a request have gone out, or are about to.
     ///
-    /// `expectsClose`: the request said `Connection: close`. `isUpgrade`: it asked for another
-    /// protocol, so a 101 may follow.
+    /// `expectsClose`: the request said `Connection: close`. `upgrade`: the protocols it asked for
+    /// instead of HTTP, so that a 101 to one of them may follow.
     package mutating func requestStarted(
-        method: HTTPRequest.Method, expectsClose: Bool, isUpgrade: Bool
+        method: HTTPRequest.Method, expectsClose: Bool, upgrade: String?
     ) {
         precondition(isIdle, "a request was started in state \(state)")
         state = .head
         asked = RequestFacts(
-            isHead: method == .head, isConnect: method == .connect, isUpgrade: isUpgrade,
+            isHead: method == .head, isConnect: method == .connect, upgrade: upgrade,
             expectsClose: expectsClose, isFinished: false)
         head = .head
         informationalCount = 0
@@ -185,6 +185,7 @@ package struct HTTP1Connection: Sendable {
             status: .init(code: line.code, reasonPhrase: line.reason),
             headerFields: head.fields.fields)
         if case .tunnel = framing {
+            try checkProtocol(of: response)
             state = .upgraded
             closeReason = .upgraded
             return .upgraded(response)
@@ -206,6 +207,22 @@ package struct HTTP1Connection: Sendable {
         case .untilClose: state = .untilClose
         }
         return .head(response, bodyLength: nil)
+    }
+
+    /// A peer switches to what it was asked for and nothing else (RFC 9110, section 7.8).
+    private func checkProtocol(of response: HTTPResponse) throws(HTTP1Error) {
+        guard response.status.code == 101, let upgrade = asked.upgrade else { return }
+        let offered = protocols(in: upgrade)
+        let chosen = response.headerFields[values: .upgrade].flatMap(protocols(in:))
+        guard !chosen.isEmpty, chosen.allSatisfy(offered.contains) else {
+            throw .malformed("a 101 switches to a protocol that was asked for")
+        }
+    }
+
+    private func protocols(in list: String) -> [String] {
+        list.split(separator: ",").map { element in
+            String(element.filter { $0 != " " && $0 != "\t" }).lowercased()
+        }
     }
 
     private mutating func informationalCompleted(

@@ -27,7 +27,7 @@ package enum ConnectionOption: Sendable, Hashable {
     case keepAlive
     /// `Connection: close`
     case close
-    /// `Connection: Upgrade` and the protocol asked for.
+    /// `Connection: Upgrade` and the protocols asked for.
     case upgrade(String)
 }
 
@@ -101,11 +101,20 @@ package enum RequestEncoder {
 
     // MARK: Parts
 
-    private static func check(upgrade name: String) throws(InvalidRequest) {
-        // A protocol is a name with an optional version: token[/token] (RFC 9110, section 7.8).
-        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count <= 2, parts.allSatisfy({ RequestValidator.isToken(String($0)) }) else {
-            throw InvalidRequest(field: "upgrade", reason: "is no protocol name")
+    private static func check(upgrade names: String) throws(InvalidRequest) {
+        guard areProtocols(names) else {
+            throw InvalidRequest(field: "upgrade", reason: "is no list of protocol names")
+        }
+    }
+
+    /// Whether the text names protocols, separated by commas: each a name with an optional version,
+    /// token[/token] (RFC 9110, section 7.8).
+    package static func areProtocols(_ names: String) -> Bool {
+        names.split(separator: ",", omittingEmptySubsequences: false).allSatisfy { name in
+            let name = name.drop { $0 == " " }
+            let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+            return parts.count <= 2
+                && parts.allSatisfy { RequestValidator.isToken(String($0)) }
         }
     }
 

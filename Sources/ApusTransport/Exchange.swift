@@ -36,6 +36,7 @@ package final class Exchange: @unchecked Sendable {
     private var connection: (any LiveConnection)?
     private var progress = Progress()
     private var informational: [HTTPResponse] = []
+    private var upgradedTo: (any DuplexStream)?
 
     /// How an exchange ended.
     private enum Outcome {
@@ -242,6 +243,32 @@ extension Exchange {
         timings.headReceived()
         if let story { story.responded(response.status.code) }
     }
+
+    /// The response is a head alone, and the connection a raw duplex; `wake()` tells the task.
+    ///
+    /// - Returns: `false` when nobody waits any more, and the duplex is the connection's to close.
+    func upgraded(_ response: HTTPResponse, to duplex: any DuplexStream) -> Bool {
+        timings.headReceived()
+        timings.finished()
+        let isWanted = lock.withLock {
+            guard outcome == nil else { return false }
+            head = response
+            progress.hasResponse = true
+            progress.hasHead = true
+            upgradedTo = duplex
+            outcome = .ended(trailers: nil)
+            connection = nil
+            return true
+        }
+        if isWanted, let story {
+            story.responded(response.status.code)
+            tellEnd(to: story)
+        }
+        return isWanted
+    }
+
+    /// What the connection became; `nil` when the exchange was an ordinary one.
+    var duplex: (any DuplexStream)? { lock.withLock { upgradedTo } }
 
     /// Hands over a piece of the body; `wake()` tells the task.
     ///

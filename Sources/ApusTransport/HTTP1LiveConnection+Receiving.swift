@@ -48,6 +48,10 @@ extension HTTP1LiveConnection {
             }
             end(.protocolViolation, TransportError.Kind(error), error.rule)
         }
+        // What stands behind the head that ended HTTP here is the duplex's to read first.
+        if duplex != nil, offset < bytes.byteCount {
+            wire.putBack(bytes.extracting(droppingFirst: offset))
+        }
     }
 
     private func handle(_ event: HTTP1Event, in bytes: RawSpan) {
@@ -59,8 +63,24 @@ extension HTTP1LiveConnection {
             let goesOn = exchange?.bodyReceived(Bytes(copying: bytes.extracting(range))) ?? true
             isPaused = !goesOn
         case .end(let trailers): responseEnded(trailers)
-        case .upgraded: end(.protocolViolation, .malformed, "a 101 that nobody asked for")
+        case .upgraded(let response): upgraded(response)
         }
+    }
+
+    /// HTTP ends here: the wire goes over to a raw duplex, which lives on in this one's place.
+    private func upgraded(_ response: HTTPResponse) {
+        guard let exchange else { return end(.responseUnfinished, .cancelled, "dropped") }
+        self.exchange = nil
+        exchange.timers.stop(on: loop)
+        keeper.sessionsReceived(from: wire)
+        // Not another byte is read here.
+        isPaused = true
+        let duplex = WireDuplex(wire, route: exchange.request.route) { [self] reason in
+            keeper.closed(self, reason: reason)
+        }
+        self.duplex = duplex
+        duplex.assumeIsolated { $0.attach() }
+        if !exchange.upgraded(response, to: duplex) { duplex.close() }
     }
 
     private func informationalReceived(_ response: HTTPResponse) {

@@ -29,7 +29,7 @@ extension HTTP1LiveConnection {
             try RequestEncoder.appendHead(
                 of: request.http1Head(omitsExpectation: exchange.omitsExpectation),
                 target: request.http1Target, framing: framing,
-                connection: request.reuse == .oneShot ? .close : .keepAlive,
+                connection: request.connectionOption,
                 additional: request.proxyFields, to: &scratch.plaintext)
         } catch {
             self.exchange = nil
@@ -37,7 +37,8 @@ extension HTTP1LiveConnection {
             return keeper.released(self)
         }
         machine.requestStarted(
-            method: request.head.method, expectsClose: request.reuse == .oneShot, isUpgrade: false)
+            method: request.head.method, expectsClose: request.connectionOption == .close,
+            upgrade: request.upgrade)
         exchange.requestStarted()
         if request.hasTimeouts { startTimers(of: exchange) }
         if request.expectsContinue, !exchange.omitsExpectation {

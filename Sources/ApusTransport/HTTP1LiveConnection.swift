@@ -55,6 +55,8 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
     var isPaused = false
     /// The rest of a response that nobody wants, read only to save the connection.
     var drain: Drain?
+    /// What the connection has become; the wire is its own.
+    var duplex: WireDuplex?
 
     init(
         id: ConnectionID, wire: Wire, facts: ConnectionFacts, tuning: EngineTuning,
@@ -95,7 +97,10 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
     }
 
     nonisolated func close(_ reason: CloseReason) {
-        onLoop(loop) { $0.end(reason, .shutdown, "the connection was closed: \(reason)") }
+        onLoop(loop) { connection in
+            if let duplex = connection.duplex { return duplex.close(reason, .shutdown) }
+            connection.end(reason, .shutdown, "the connection was closed: \(reason)")
+        }
     }
 
     nonisolated func wireReadable() {

@@ -7,8 +7,15 @@ import HTTPTypes
 extension OutgoingRequest {
     /// Absolute-form for an http origin behind an http proxy (RFC 9112, section 3.2.2).
     var http1Target: TargetForm {
+        if head.method == .connect { return .authority }
         if isForwarded { return .absolute }
         return head.path == "*" ? .asterisk : .origin
+    }
+
+    /// What the request says about its connection; an upgrade's is not kept, said or not.
+    var connectionOption: ConnectionOption {
+        if let upgrade { return .upgrade(upgrade) }
+        return reuse == .oneShot ? .close : .keepAlive
     }
 
     /// Fields that belong to the hop to a forwarding proxy.

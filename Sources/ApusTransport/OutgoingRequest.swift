@@ -8,6 +8,8 @@ package final class OutgoingRequest: Sendable {
     let body: RequestBody
     let route: Route
     let reuse: RequestOptions.Reuse
+    /// The protocol asked for instead of HTTP; `nil` asks for none.
+    let upgrade: String?
     let totalTimeout: Duration?
     let headTimeout: Duration?
     let readIdleTimeout: Duration?
@@ -25,9 +27,8 @@ package final class OutgoingRequest: Sendable {
         guard let scheme = head.scheme.flatMap(Scheme.init(text:)) else {
             throw InvalidRequest(field: "scheme", reason: "is neither http nor https")
         }
-        guard head.method != .connect, head.extendedConnectProtocol == nil else {
-            throw InvalidRequest(field: "method", reason: "is CONNECT, which makes no exchange")
-        }
+        let wantsDuplex = options.upgrade != nil || head.method == .connect
+        if wantsDuplex { try OutgoingRequest.checkDuplex(head, body, options) }
         guard let authority = head.authority else {
             throw InvalidRequest(field: "host", reason: "is missing")
         }
@@ -37,21 +38,25 @@ package final class OutgoingRequest: Sendable {
         try OutgoingRequest.check(timeout: options.readIdleTimeout)
         let way = RouteMemory.Way(
             authority: authority, scheme: scheme, proxy: options.proxy,
-            versions: options.versions ?? .automatic, isolation: options.isolation,
-            connectTo: options.connectTo)
+            versions: wantsDuplex ? options.versionsForDuplex : options.versions ?? .automatic,
+            isolation: options.isolation, connectTo: options.connectTo,
+            isTunnelled: options.upgrade != nil)
         route = try routes.route(for: way) { () throws(InvalidRequest) in
             let origin = try Origin(scheme: scheme, authority: authority)
             let route = Route(
                 origin: origin, proxies: try options.proxy.proxies(for: origin),
                 versions: way.versions, tls: tuning.tls, localAddress: tuning.dial.localAddress,
                 localInterface: tuning.dial.localInterface,
-                connectTo: options.connectTo, isolation: options.isolation)
+                connectTo: options.connectTo, isolation: options.isolation,
+                isTunnelled: way.isTunnelled)
             try route.checkProxies()
             return route
         }
+        if wantsDuplex { try OutgoingRequest.checkConnect(head, on: route) }
         self.head = route.hasZone ? head.withoutZone(route.origin) : head
         self.body = body
         reuse = options.reuse
+        upgrade = options.upgrade
         totalTimeout = options.totalTimeout
         headTimeout = options.headTimeout
         readIdleTimeout = options.readIdleTimeout
@@ -71,10 +76,11 @@ package final class OutgoingRequest: Sendable {
             origin: route.origin, proxies: route.proxies, versions: versions, tls: route.tls,
             localAddress: route.localAddress, localInterface: route.localInterface,
             connectTo: route.connectTo,
-            isolation: route.isolation)
+            isolation: route.isolation, isTunnelled: route.isTunnelled)
         head = other.head
         body = other.body
         reuse = other.reuse
+        upgrade = other.upgrade
         totalTimeout = other.totalTimeout
         headTimeout = other.headTimeout
         readIdleTimeout = other.readIdleTimeout

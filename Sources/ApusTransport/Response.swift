@@ -14,6 +14,8 @@ package struct Response: Sendable {
     package let replays: Int
     /// The exchange's number in the observer's events; `nil` without an observer.
     package let exchangeID: UInt64?
+    /// What the connection became; `nil` when it still speaks HTTP.
+    package let duplex: (any DuplexStream)?
 
     init(
         _ head: HTTPResponse, _ exchange: Exchange, _ lease: ConnectionPool.Lease, replays: Int,
@@ -26,6 +28,7 @@ package struct Response: Sendable {
         waitedFor = lease.waitedFor
         self.replays = replays
         self.exchangeID = exchangeID
+        duplex = exchange.request.wantsDuplex ? exchange.duplex : nil
     }
 
     /// The connection's number in its engine.

@@ -5,9 +5,9 @@ extension Route {
     /// An http origin behind an http or https proxy is forwarded by the last of them; everything
     /// else is tunnelled.
     var isForwarded: Bool {
-        guard origin.scheme == .http, versions != .http2Only, let last = proxies.last else {
-            return false
-        }
+        guard origin.scheme == .http, versions != .http2Only, !isTunnelled,
+            let last = proxies.last
+        else { return false }
         return last.kind.speaksHTTP
     }
 

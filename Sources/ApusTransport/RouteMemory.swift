@@ -13,6 +13,7 @@ package final class RouteMemory: @unchecked Sendable {
         let versions: HTTPVersionPolicy
         let isolation: IsolationScope?
         let connectTo: ConnectTarget?
+        let isTunnelled: Bool
     }
 
     /// Few enough to be looked through faster than one route is made.

@@ -411,9 +411,17 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         mayHaveInput = false
     }
 
-    /// Ends our side of a raw duplex.
-    func shutdownWriting() {
-        socket?.shutdownWriting()
+    /// Ends our side of a raw duplex, by close_notify where there is TLS, else by FIN.
+    ///
+    /// Under TLS the socket stays open both ways: many a peer takes a FIN for the end of all.
+    func endSending() {
+        guard let top = layers.last else {
+            socket?.shutdownWriting()
+            return
+        }
+        var farewell: [UInt8] = []
+        top.close(output: &farewell)
+        sendReply(farewell, under: layers.count - 1)
     }
 }
 

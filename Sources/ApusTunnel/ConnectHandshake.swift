@@ -23,7 +23,7 @@ package struct ConnectHandshake: Sendable {
         maxBody = limits.proxyErrorBodyBytes
         machine = HTTP1Connection(limits: limits)
         // No upgrade is asked for: a 101 is not a tunnel, whatever follows it.
-        machine.requestStarted(method: .connect, expectsClose: false, isUpgrade: false)
+        machine.requestStarted(method: .connect, expectsClose: false, upgrade: nil)
         machine.requestFinished()
     }
 

@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test mutating func aRequestFinishedBeforeTheEndLeavesTheConnectionUsable() throws {
-        machine.requestStarted(method: .post, expectsClose: false, isUpgrade: false)
+        machine.requestStarted(method: .post, expectsClose: false, upgrade: nil)
         #expect(try feed("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n") == ["head 200 1"])
         machine.requestFinished()
         #expect(try feed("x") == ["body 0..<1", "end"])
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test mutating func aRequestFinishedAfterTheEndChangesNothing() throws {
-        machine.requestStarted(method: .post, expectsClose: false, isUpgrade: false)
+        machine.requestStarted(method: .post, expectsClose: false, upgrade: nil)
         #expect(
             try feed("HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n") == ["head 413 0", "end"])
         machine.requestFinished()
@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test mutating func anUpgradedConnectionLeavesTheRestAlone() throws {
-        machine.requestStarted(method: .connect, expectsClose: false, isUpgrade: false)
+        machine.requestStarted(method: .connect, expectsClose: false, upgrade: nil)
         machine.requestFinished()
         let head = "HTTP/1.1 200 OK\r\n\r\n"
         let bytes = Array((head + "rest").utf8)
@@ -118,7 +118,7 @@ import Testing
     // MARK: Steps
 
     private mutating func start() {
-        machine.requestStarted(method: .get, expectsClose: false, isUpgrade: false)
+        machine.requestStarted(method: .get, expectsClose: false, upgrade: nil)
         machine.requestFinished()
     }
 

@@ -129,7 +129,7 @@ import Testing
         expectRefusal(of: nameless, naming: "host", target: .absolute)
     }
 
-    @Test(arguments: ["", "a b", "a\r\nX: y", "a,b", "a/b/c", "/", "ä"])
+    @Test(arguments: ["", "a b", "a\r\nX: y", "a,,b", "a, ", "a/b/c", "/", "ä"])
     func aProtocolToUpgradeToIsAToken(protocolName: String) {
         expectRefusal(
             of: request(.get, "/", []), naming: "upgrade", connection: .upgrade(protocolName))

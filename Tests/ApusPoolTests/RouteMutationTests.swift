@@ -26,6 +26,7 @@ import Testing
         var localInterface: String?
         var connectTo: ConnectTarget? = .address("127.0.0.1", port: 1)
         var isolation: IsolationScope? = "scope"
+        var isTunnelled = false
 
         func route() throws -> Route {
             let proxy = try ProxyEndpoint(
@@ -40,7 +41,7 @@ import Testing
                 versions: versions, tls: tls, localAddress: localAddress,
                 localInterface: localInterface,
                 connectTo: connectTo,
-                isolation: isolation)
+                isolation: isolation, isTunnelled: isTunnelled)
         }
     }
 
@@ -116,6 +117,7 @@ import Testing
         { $0.connectTo = .unixSocket(path: "/socket") },
         { $0.isolation = nil },
         { $0.isolation = "other" },
+        { $0.isTunnelled = true },
     ]
 
     @Test(arguments: mutations.indices)

@@ -30,7 +30,7 @@ enum ChunkedTarget {
         limits.headBytes = 1 << 20
         limits.headFields = 1 << 20
         var machine = HTTP1Connection(limits: limits)
-        machine.requestStarted(method: .get, expectsClose: false, isUpgrade: false)
+        machine.requestStarted(method: .get, expectsClose: false, upgrade: nil)
         machine.requestFinished()
         var body: [UInt8] = []
         var consumed = 0

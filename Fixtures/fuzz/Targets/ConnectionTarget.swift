@@ -108,7 +108,7 @@ struct ConnectionPlayer {
         let methods: [HTTPRequest.Method] = [.get, .head, .connect, .post]
         machine.requestStarted(
             method: methods[Int(flags & 3)], expectsClose: flags & 4 != 0,
-            isUpgrade: flags & 8 != 0)
+            upgrade: flags & 8 != 0 ? "websocket, x/1" : nil)
         if flags & 16 == 0 { machine.requestFinished() }
         expectsHead = true
         log.append("request \(flags & 31)")

@@ -40,7 +40,7 @@ struct Conversation {
             guard machine.isIdle else { return log.append("not reusable") }
             machine.requestStarted(
                 method: method, expectsClose: turn.options.contains("close"),
-                isUpgrade: turn.options.contains("upgrade"))
+                upgrade: turn.upgrade)
             if !turn.options.contains("unfinished") { machine.requestFinished() }
         }
         for input in Conversation.inputs(of: turn.bytes, cut) where !hasFailed { receive(input) }

@@ -15,6 +15,14 @@ struct Transcript: Sendable, CustomTestStringConvertible {
         var options: Set<String> = []
         var bytes: [UInt8] = []
         var streamEnds = false
+
+        /// `upgrade` asks for a web socket, `upgrade=h2c,x/1` for these.
+        var upgrade: String? {
+            if options.contains("upgrade") { return "websocket" }
+            return options.lazy.compactMap { option in
+                option.hasPrefix("upgrade=") ? String(option.dropFirst(8)) : nil
+            }.first
+        }
     }
 
     var name: String
