@@ -1,3 +1,5 @@
+public import HTTPTypes
+
 /// What one request wants that others may not; every `nil` leaves the choice to the client.
 public struct RequestOptions: Sendable {
     /// How a request shares connections.
@@ -31,6 +33,12 @@ public struct RequestOptions: Sendable {
     /// no body, and an http proxy tunnels it. When the peer agrees (101) the response has a
     /// `duplex`; when it does not, it is a response like any other.
     public var upgrade: String?
+    /// Hears of each informational (1xx) response as it comes, before the final one; `nil`, the
+    /// default, hears of none.
+    ///
+    /// It is called on the connection's own thread, so it must return at once. At most
+    /// `limits.informationalResponses` come; all stay in `Response.informational`.
+    public var onInformational: (@Sendable (HTTPResponse) -> Void)?
     /// Permits sending again after an unclear failure, as an `Idempotency-Key` does.
     public var isIdempotent = false
 

@@ -33,12 +33,16 @@ struct ChunkedDecoder {
     private static let maxSizeDigits = 16
 
     private var state = State.size(0, digits: 0)
-    private var trailers = HeadParser.trailers
+    private var trailers: HeadParser
     /// Extension bytes that no data has paid for.
     ///
     /// Each chunk pays for 16 bytes and for two per byte of data, so honest extensions and streams
     /// of tiny chunks cost nothing, while a body that is mostly extensions is cut off.
     private var unpaidBytes = 0
+
+    init(_ lenience: EngineTuning.Lenience) {
+        trailers = .trailers(lenience)
+    }
 
     /// Reads on, up to the next thing to report.
     mutating func next(

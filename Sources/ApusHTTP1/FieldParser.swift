@@ -1,3 +1,4 @@
+import ApusCore
 import HTTPTypes
 
 /// Fields of one section in their order, and what they say about the message itself.
@@ -5,6 +6,8 @@ struct ParsedFields {
     /// Everything received, in order.
     private var received = HTTPFields()
     private(set) var facts = MessageFacts()
+    /// Whether the last field means nothing to the codec.
+    private(set) var isLastPlain = true
 
     /// How many fields were received.
     var count: Int { received.count }
@@ -56,11 +59,27 @@ struct ParsedFields {
         } else {
             (name, role) = try ParsedFields.makeName(offset..<colon, in: bytes)
         }
+        isLastPlain = role == .plain
         if role != .plain { facts.note(role, start..<valueEnd, in: bytes) }
         // Validated above, so the initialiser blanks nothing.
         if received.isEmpty { received.reserveCapacity(16) }
         received.append(ParsedFields.makeField(name, bytes.extracting(start..<valueEnd)))
         return next
+    }
+
+    /// Adds a line to the last field's value, behind one blank (RFC 9112, section 5.2).
+    ///
+    /// - Returns: `false` when there is no field to add it to.
+    mutating func fold(_ more: RawSpan) throws(HTTP1Error) -> Bool {
+        guard let last = received.popLast() else { return false }
+        guard isLastPlain else {
+            throw .malformed("a field that frames a message is not folded over lines")
+        }
+        var value = unsafe last.withUnsafeBytesOfValue { unsafe [UInt8]($0) }
+        if !value.isEmpty, !more.isEmpty { value.append(ASCII.space) }
+        value.append(copying: more)
+        received.append(unsafe ParsedFields.makeField(last.name, value.span.bytes))
+        return true
     }
 
     /// A field whose value is known to be valid.

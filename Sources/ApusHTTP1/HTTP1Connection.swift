@@ -27,9 +27,10 @@ package struct HTTP1Connection: Sendable {
     }
 
     private let limits: EngineTuning.Limits
+    private let lenience: EngineTuning.Lenience
     private var state = State.idle
-    private var head = HeadParser.head
-    private var chunks = ChunkedDecoder()
+    private var head: HeadParser
+    private var chunks: ChunkedDecoder
     private var asked = RequestFacts()
     private var informationalCount = 0
     /// What the final head and the end of its body say against keeping the connection.
@@ -42,8 +43,12 @@ package struct HTTP1Connection: Sendable {
     /// What the last response said about idle time.
     package private(set) var keepAliveHint = KeepAliveHint()
 
-    package init(limits: EngineTuning.Limits) {
+    /// `lenience` says which faults are let pass.
+    package init(limits: EngineTuning.Limits, lenience: EngineTuning.Lenience = .init()) {
         self.limits = limits
+        self.lenience = lenience
+        head = .head(lenience)
+        chunks = ChunkedDecoder(lenience)
     }
 
     /// Whether no exchange is in flight and another may begin.
@@ -65,7 +70,7 @@ package struct HTTP1Connection: Sendable {
         asked = RequestFacts(
             isHead: method == .head, isConnect: method == .connect, upgrade: upgrade,
             expectsClose: expectsClose, isFinished: false)
-        head = .head
+        head = .head(lenience)
         informationalCount = 0
         objection = nil
         responseStarted = false
@@ -126,7 +131,7 @@ package struct HTTP1Connection: Sendable {
             case .data(let range): return .body(range)
             case .end(let trailers):
                 // An idle connection keeps no trailers.
-                if trailers != nil { chunks = ChunkedDecoder() }
+                if trailers != nil { chunks = ChunkedDecoder(lenience) }
                 return finish(trailers: trailers, hasMoreInput: offset < input.byteCount)
             }
         case .untilClose:
@@ -176,7 +181,7 @@ package struct HTTP1Connection: Sendable {
 
     private mutating func headCompleted() throws(HTTP1Error) -> HTTP1Event {
         let head = head
-        self.head = .head
+        self.head = .head(lenience)
         guard let line = head.statusLine else { preconditionFailure("a head without status line") }
         let facts = head.fields.facts
         let framing = try BodyFraming.of(
@@ -202,7 +207,7 @@ package struct HTTP1Connection: Sendable {
             state = .fixed(remaining: length)
             return .head(response, bodyLength: length)
         case .chunked:
-            chunks = ChunkedDecoder()
+            chunks = ChunkedDecoder(lenience)
             state = .chunked
         case .untilClose: state = .untilClose
         }
@@ -239,6 +244,8 @@ package struct HTTP1Connection: Sendable {
     /// Persistence (RFC 9112, section 9.3): the default of the version, and what either side said.
     private func objection(minorVersion: UInt8, _ facts: MessageFacts) -> CloseReason? {
         if asked.expectsClose || facts.saysClose { return .connectionClose }
+        // A server that counts, and has counted to the end, closes without saying so.
+        if facts.keepAlive.max == 0 { return .exhausted }
         return minorVersion == 0 && !facts.saysKeepAlive ? .connectionClose : nil
     }
 

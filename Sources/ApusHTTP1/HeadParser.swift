@@ -24,18 +24,24 @@ struct HeadParser {
     private(set) var statusLine: StatusLine?
     private(set) var fields = ParsedFields()
     private let hasStatusLine: Bool
+    private let lenience: EngineTuning.Lenience
     /// Bytes of whole lines so far.
     private var lineBytes = 0
     /// The start of a line whose end has not come; at most `limits.headBytes` of it.
     private var partial: [UInt8] = []
 
     /// A parser for a response head.
-    static let head = HeadParser(hasStatusLine: true)
+    static func head(_ lenience: EngineTuning.Lenience) -> HeadParser {
+        HeadParser(hasStatusLine: true, lenience)
+    }
     /// A parser for a trailer section.
-    static let trailers = HeadParser(hasStatusLine: false)
+    static func trailers(_ lenience: EngineTuning.Lenience) -> HeadParser {
+        HeadParser(hasStatusLine: false, lenience)
+    }
 
-    private init(hasStatusLine: Bool) {
+    private init(hasStatusLine: Bool, _ lenience: EngineTuning.Lenience) {
         self.hasStatusLine = hasStatusLine
+        self.lenience = lenience
     }
 
     /// Whether the section has begun.
@@ -119,7 +125,11 @@ struct HeadParser {
             }
             guard let lineFeed = bytes.firstLineFeed(from: start) else { return .incomplete }
             try checkSize(lineBytes + lineFeed + 1 - start, limits)
-            throw error
+            guard !lenience.isStrict else { throw error }
+            let whole = bytes.extracting(start..<lineFeed + 1)
+            guard try parseLeniently(whole, names) else { throw error }
+            offset = lineFeed + 1
+            line = .complete
         }
         guard line != .incomplete else { return line }
         lineBytes += offset - start
@@ -147,6 +157,33 @@ struct HeadParser {
         guard let next else { return .incomplete }
         offset = next
         return .complete
+    }
+
+    /// Another look at a whole line that broke a rule; `false` when no switch lets that pass.
+    private mutating func parseLeniently(
+        _ line: RawSpan, _ names: FieldNames
+    ) throws(HTTP1Error) -> Bool {
+        guard let end = LenientLine.end(of: line) else { return false }
+        let text = line.extracting(0..<end)
+        if hasStatusLine, statusLine == nil {
+            guard lenience.missingReasonBlank else { return false }
+            statusLine = try LenientLine.statusLine(text)
+            return statusLine != nil
+        }
+        if ASCII.isBlank(line.byte(0)) {
+            guard lenience.foldedFields, let more = LenientLine.value(text, lenience) else {
+                return false
+            }
+            return unsafe try fields.fold(more.span.bytes)
+        }
+        guard lenience.controlsInValues, let field = LenientLine.field(text) else { return false }
+        guard unsafe try fields.parseLine(in: field.span.bytes, at: 0, names: names) != nil else {
+            return false
+        }
+        guard fields.isLastPlain else {
+            throw .malformed("a field that frames a message has no control byte")
+        }
+        return true
     }
 
     private mutating func parseStatusLine(

@@ -29,6 +29,20 @@ package enum ConnectionOption: Sendable, Hashable {
     case close
     /// `Connection: Upgrade` and the protocols asked for.
     case upgrade(String)
+
+    /// What `Connection` says.
+    var option: String? {
+        switch self {
+        case .keepAlive: nil
+        case .close: "close"
+        case .upgrade: "Upgrade"
+        }
+    }
+
+    /// What `Upgrade` says.
+    var protocols: String? {
+        if case .upgrade(let names) = self { names } else { nil }
+    }
 }
 
 /// Writes requests: the caller's fields in their order and case, and nothing but what the message
@@ -39,32 +53,43 @@ package enum RequestEncoder {
     /// Appends a whole head, from the request line to the empty line.
     ///
     /// `Host` comes first unless the caller placed it; `additional` are fields for this hop alone,
-    /// such as a proxy's credentials; framing fields come last unless the caller placed them.
+    /// such as a proxy's credentials; framing fields, `Connection` and `Upgrade` come last unless
+    /// the caller placed them. `plan` is of this very request; without one it is made here.
     ///
     /// - Throws: `InvalidRequest` naming the field that cannot be sent or that contradicts another.
     package static func appendHead(
-        of request: HTTPRequest, target: TargetForm, framing: RequestFraming,
-        connection: ConnectionOption, additional: HTTPFields, to output: inout [UInt8]
+        of request: HTTPRequest, plan: RequestFieldPlan? = nil, target: TargetForm,
+        framing: RequestFraming, connection: ConnectionOption, additional: HTTPFields,
+        to output: inout [UInt8]
     ) throws(InvalidRequest) {
-        try RequestValidator.validate(request)
         try RequestValidator.check(fields: additional)
         if case .upgrade(let name) = connection { try check(upgrade: name) }
         let fields = request.headerFields
-        let plan = try RequestFieldPlan(fields, request: request, target: target, framing: framing)
+        let plan =
+            if let plan { plan } else {
+                try RequestFieldPlan(for: request, target: target, framing: framing)
+            }
 
         output.reserveCapacity(output.count + 256 + fields.count * 64)
         try appendRequestLine(request, plan, target, to: &output)
-        if !plan.hasHost { append("Host: ", plan.authority, to: &output) }
-        for index in fields.indices where plan.sends(index) {
-            append(fields[index], to: &output)
+        if !plan.hasHost {
+            append("Host: ", to: &output)
+            append(plan.authority, to: &output)
+            append("\r\n", to: &output)
+        }
+        for index in fields.indices {
+            if plan.sends(index) {
+                append(fields[index], to: &output)
+            } else if let value = plan.replacement(at: index, connection) {
+                append(fields[index].name, value, to: &output)
+            }
         }
         for field in additional { append(field, to: &output) }
-        switch connection {
-        case .keepAlive: break
-        case .close: append("Connection: close\r\n", to: &output)
-        case .upgrade(let name):
-            append("Connection: Upgrade\r\n", to: &output)
-            append("Upgrade: ", name, to: &output)
+        if plan.connectionIndex == nil, let option = connection.option {
+            append(.connection, option, to: &output)
+        }
+        if plan.upgradeIndex == nil, let protocols = connection.protocols {
+            append(.upgrade, protocols, to: &output)
         }
         if !plan.hasFraming { appendFraming(framing, of: request.method, to: &output) }
         append("\r\n", to: &output)
@@ -178,9 +203,10 @@ package enum RequestEncoder {
     }
 
     private static func append(
-        _ start: StaticString, _ value: String, to output: inout [UInt8]
+        _ name: HTTPField.Name, _ value: String, to output: inout [UInt8]
     ) {
-        append(start, to: &output)
+        append(name.rawName, to: &output)
+        append(": ", to: &output)
         append(value, to: &output)
         append("\r\n", to: &output)
     }

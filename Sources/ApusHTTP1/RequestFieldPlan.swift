@@ -1,16 +1,30 @@
-import ApusCore
-import HTTPTypes
+package import ApusCore
+package import HTTPTypes
 
 /// Which of the caller's fields go out, decided and checked before anything is written.
-struct RequestFieldPlan {
+package struct RequestFieldPlan: Sendable {
     /// What the target and a `Host` made here say; empty when the caller's `Host` serves instead.
     let authority: String
     /// The caller placed `Host`.
     private(set) var hasHost = false
     /// The caller placed the field that frames the body.
     private(set) var hasFraming = false
+    /// Where the caller placed `Connection` and `Upgrade`, which say there what the engine says.
+    private(set) var connectionIndex: Int?
+    private(set) var upgradeIndex: Int?
     /// Where the fields stand that do not go out; mostly none.
     private var dropped: [Int] = []
+
+    /// Checks a request whole and decides on its fields.
+    ///
+    /// - Throws: `InvalidRequest` naming the field that cannot be sent or that contradicts another.
+    package init(
+        for request: HTTPRequest, target: TargetForm, framing: RequestFraming
+    ) throws(InvalidRequest) {
+        try RequestValidator.validate(request)
+        try self.init(
+            request.headerFields, request: request, target: target, framing: framing)
+    }
 
     init(
         _ fields: HTTPFields, request: HTTPRequest, target: TargetForm, framing: RequestFraming
@@ -22,6 +36,8 @@ struct RequestFieldPlan {
             let role = FieldRole(canonicalName: field.name.canonicalName)
             guard RequestFieldPlan.sends(field, role, listed) else {
                 dropped.append(index)
+                if role == .connection { connectionIndex = connectionIndex ?? index }
+                if role == .upgrade { upgradeIndex = upgradeIndex ?? index }
                 continue
             }
             switch role {
@@ -34,6 +50,12 @@ struct RequestFieldPlan {
         guard hasHost && target != .absolute && target != .authority || !authority.isEmpty else {
             throw InvalidRequest(field: "host", reason: "is missing")
         }
+    }
+
+    /// What stands in the place of a field of the caller's that does not go out as it is.
+    func replacement(at index: Int, _ connection: ConnectionOption) -> String? {
+        if index == connectionIndex { return connection.option }
+        return index == upgradeIndex ? connection.protocols : nil
     }
 
     /// Whether the caller's field at this place goes out.

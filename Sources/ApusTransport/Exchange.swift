@@ -226,10 +226,12 @@ extension Exchange {
     }
 
     func informationalReceived(_ response: HTTPResponse) {
-        lock.withLock {
+        let isHeard = lock.withLock {
             progress.hasResponse = true
             informational.append(response)
+            return outcome == nil
         }
+        if isHeard { request.onInformational?(response) }
     }
 
     /// Hands over the final head; `wake()` tells the task.

@@ -22,12 +22,13 @@ extension HTTP1LiveConnection {
         guard exchange.begin(on: self, isReused: isReused) else { return keeper.released(self) }
         self.exchange = exchange
         let request = exchange.request
-        let framing = RequestFraming(for: request)
+        let framing = RequestFraming(of: request.body)
         let scratch = loop.scratch
         scratch.plaintext.removeAll(keepingCapacity: true)
         do throws(InvalidRequest) {
+            let (head, plan) = request.http1Head(omitsExpectation: exchange.omitsExpectation)
             try RequestEncoder.appendHead(
-                of: request.http1Head(omitsExpectation: exchange.omitsExpectation),
+                of: head, plan: plan,
                 target: request.http1Target, framing: framing,
                 connection: request.connectionOption,
                 additional: request.proxyFields, to: &scratch.plaintext)

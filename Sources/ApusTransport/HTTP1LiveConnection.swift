@@ -68,7 +68,7 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
         self.keeper = keeper
         loop = wire.loop
         self.tuning = tuning.http1
-        machine = HTTP1Connection(limits: tuning.limits)
+        machine = HTTP1Connection(limits: tuning.limits, lenience: tuning.http1.lenience)
     }
 
     /// Takes over the wire; called once, on the loop, before the pool hears of the connection.

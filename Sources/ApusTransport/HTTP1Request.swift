@@ -4,13 +4,21 @@ import ApusTunnel
 import HTTPTypes
 
 /// How a request looks on an HTTP/1.1 connection.
-extension OutgoingRequest {
+extension TargetForm {
     /// Absolute-form for an http origin behind an http proxy (RFC 9112, section 3.2.2).
-    var http1Target: TargetForm {
-        if head.method == .connect { return .authority }
-        if isForwarded { return .absolute }
-        return head.path == "*" ? .asterisk : .origin
+    init(of head: HTTPRequest, on route: Route) {
+        if head.method == .connect {
+            self = .authority
+        } else if route.isForwarded {
+            self = .absolute
+        } else {
+            self = head.path == "*" ? .asterisk : .origin
+        }
     }
+}
+
+extension OutgoingRequest {
+    var http1Target: TargetForm { TargetForm(of: head, on: route) }
 
     /// What the request says about its connection; an upgrade's is not kept, said or not.
     var connectionOption: ConnectionOption {
@@ -27,16 +35,16 @@ extension OutgoingRequest {
     /// Whether the body waits for a 100, because the caller's `Expect` says so.
     var expectsContinue: Bool { !body.isEmpty && hasExpectation }
 
-    /// The head as it goes out, without an expectation that was refused, or that has no body to
-    /// wait for (RFC 9110, section 10.1.1).
-    func http1Head(omitsExpectation: Bool) -> HTTPRequest {
-        guard hasExpectation, omitsExpectation || body.isEmpty else { return head }
+    /// The head as it goes out, and its plan if there is one: without an expectation that was
+    /// refused, or that has no body to wait for (RFC 9110, section 10.1.1).
+    func http1Head(omitsExpectation: Bool) -> (HTTPRequest, RequestFieldPlan?) {
+        guard hasExpectation, omitsExpectation || body.isEmpty else { return (head, plan) }
         var head = head
         head.headerFields[.expect] = nil
-        return head
+        return (head, nil)
     }
 
-    private var hasExpectation: Bool {
+    static func hasExpectation(_ head: HTTPRequest) -> Bool {
         head.headerFields.contains {
             $0.name == .expect && $0.value.lowercased() == "100-continue"
         }
@@ -49,8 +57,8 @@ extension OutgoingRequest {
 extension RequestFraming {
     /// A known length is said, an unknown one is chunked, no body on a bodiless method says
     /// nothing.
-    init(for request: OutgoingRequest) {
-        guard let length = request.body.length else {
+    init(of body: RequestBody) {
+        guard let length = body.length else {
             self = .chunked
             return
         }

@@ -10,6 +10,11 @@ package final class OutgoingRequest: Sendable {
     let reuse: RequestOptions.Reuse
     /// The protocol asked for instead of HTTP; `nil` asks for none.
     let upgrade: String?
+    let onInformational: (@Sendable (HTTPResponse) -> Void)?
+    /// Which of the fields go out on HTTP/1.1, made before anything is dialled.
+    let plan: RequestFieldPlan
+    /// Whether the fields say `Expect: 100-continue`.
+    let hasExpectation: Bool
     let totalTimeout: Duration?
     let headTimeout: Duration?
     let readIdleTimeout: Duration?
@@ -32,7 +37,6 @@ package final class OutgoingRequest: Sendable {
         guard let authority = head.authority else {
             throw InvalidRequest(field: "host", reason: "is missing")
         }
-        try RequestValidator.validate(head)
         try OutgoingRequest.check(timeout: options.totalTimeout)
         try OutgoingRequest.check(timeout: options.headTimeout)
         try OutgoingRequest.check(timeout: options.readIdleTimeout)
@@ -53,10 +57,15 @@ package final class OutgoingRequest: Sendable {
             return route
         }
         if wantsDuplex { try OutgoingRequest.checkConnect(head, on: route) }
-        self.head = route.hasZone ? head.withoutZone(route.origin) : head
+        let sent = route.hasZone ? head.withoutZone(route.origin) : head
+        plan = try RequestFieldPlan(
+            for: sent, target: TargetForm(of: sent, on: route), framing: RequestFraming(of: body))
+        hasExpectation = OutgoingRequest.hasExpectation(sent)
+        self.head = sent
         self.body = body
         reuse = options.reuse
         upgrade = options.upgrade
+        onInformational = options.onInformational
         totalTimeout = options.totalTimeout
         headTimeout = options.headTimeout
         readIdleTimeout = options.readIdleTimeout
@@ -77,10 +86,13 @@ package final class OutgoingRequest: Sendable {
             localAddress: route.localAddress, localInterface: route.localInterface,
             connectTo: route.connectTo,
             isolation: route.isolation, isTunnelled: route.isTunnelled)
+        plan = other.plan
+        hasExpectation = other.hasExpectation
         head = other.head
         body = other.body
         reuse = other.reuse
         upgrade = other.upgrade
+        onInformational = other.onInformational
         totalTimeout = other.totalTimeout
         headTimeout = other.headTimeout
         readIdleTimeout = other.readIdleTimeout

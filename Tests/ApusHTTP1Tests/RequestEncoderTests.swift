@@ -22,6 +22,24 @@ import Testing
             testDescription: "nothing is added but Host",
             expected: ["GET / HTTP/1.1", "Host: example.com:8080"]),
         Case(
+            testDescription: "Connection stands where the caller placed it, with what is true",
+            fields: [("A", "1"), ("connection", "keep-alive"), ("B", "2")], connection: .close,
+            expected: [
+                "GET / HTTP/1.1", "Host: example.com:8080", "A: 1", "connection: close", "B: 2",
+            ]),
+        Case(
+            testDescription: "Upgrade too, and the first place counts",
+            fields: [("upgrade", "h2c"), ("A", "1"), ("Connection", "x"), ("CONNECTION", "y")],
+            connection: .upgrade("websocket"),
+            expected: [
+                "GET / HTTP/1.1", "Host: example.com:8080", "upgrade: websocket", "A: 1",
+                "Connection: Upgrade",
+            ]),
+        Case(
+            testDescription: "a place for Connection is no reason to say anything",
+            fields: [("Connection", "close"), ("Upgrade", "h2c"), ("A", "1")],
+            expected: ["GET / HTTP/1.1", "Host: example.com:8080", "A: 1"]),
+        Case(
             testDescription: "order and case of the caller's fields are kept",
             fields: [("x-B", "2"), ("X-a", "1"), ("x-b", "3"), ("USER-AGENT", "t"), ("Empty", "")],
             expected: [
@@ -111,8 +129,8 @@ import Testing
             testDescription: "upgrade",
             fields: [("Upgrade", "ignored")], connection: .upgrade("HTTP/2.0"),
             expected: [
-                "GET / HTTP/1.1", "Host: example.com:8080", "Connection: Upgrade",
-                "Upgrade: HTTP/2.0",
+                "GET / HTTP/1.1", "Host: example.com:8080", "Upgrade: HTTP/2.0",
+                "Connection: Upgrade",
             ]),
         Case(
             testDescription: "the hop's own fields stand behind the caller's",

@@ -180,27 +180,3 @@ import Testing
         }
     }
 }
-
-/// A producer of equal pieces that counts the bytes it was asked for.
-private struct Counted: AsyncSequence, Sendable {
-    typealias Element = Bytes
-    typealias Failure = any Error
-    let pieces: Int
-    let piece: Bytes
-    let count: Counter
-
-    struct Iterator: AsyncIteratorProtocol {
-        var left: Int
-        let piece: Bytes
-        let count: Counter
-
-        mutating func next() async throws -> Bytes? {
-            guard left > 0 else { return nil }
-            left -= 1
-            count.add(piece.count)
-            return piece
-        }
-    }
-
-    func makeAsyncIterator() -> Iterator { Iterator(left: pieces, piece: piece, count: count) }
-}

@@ -22,7 +22,7 @@ struct Conversation {
     private var hasFailed = false
 
     private init(_ transcript: Transcript) {
-        machine = HTTP1Connection(limits: transcript.limits)
+        machine = HTTP1Connection(limits: transcript.limits, lenience: transcript.lenience)
     }
 
     /// Plays it all; a turn after a connection's end is written down as not possible.

@@ -27,6 +27,7 @@ struct Transcript: Sendable, CustomTestStringConvertible {
 
     var name: String
     var limits = EngineTuning.Limits()
+    var lenience = EngineTuning.Lenience()
     var turns: [Turn] = []
     var expected: [String] = []
 
@@ -62,6 +63,7 @@ struct Transcript: Sendable, CustomTestStringConvertible {
         switch mark {
         case "#": break
         case "limit": setLimit(text)
+        case "allow": allow(text)
         case ">":
             let words = text.split(separator: " ").map(String.init)
             let method = words.first.flatMap { HTTPRequest.Method($0) }
@@ -91,6 +93,17 @@ struct Transcript: Sendable, CustomTestStringConvertible {
         case "informationalResponses": limits.informationalResponses = value
         case "chunkExtensionBytes": limits.chunkExtensionBytes = value
         default: expected.append("unknown limit \(text)")
+        }
+    }
+
+    private mutating func allow(_ text: Substring) {
+        for name in text.split(separator: " ") {
+            switch name {
+            case "missingReasonBlank": lenience.missingReasonBlank = true
+            case "foldedFields": lenience.foldedFields = true
+            case "controlsInValues": lenience.controlsInValues = true
+            default: expected.append("unknown switch \(name)")
+            }
         }
     }
 

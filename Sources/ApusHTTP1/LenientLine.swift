@@ -1,0 +1,57 @@
+import ApusCore
+
+/// Lines as a switch of `EngineTuning.Lenience` lets them pass: made into what they should be.
+///
+/// None of this is ever on the way of a line that keeps the rules.
+enum LenientLine {
+    /// Where a line's CR LF stands; `nil` when it ends otherwise, which no switch lets pass.
+    static func end(of line: RawSpan) -> Int? {
+        let end = line.byteCount - 2
+        return end > 0 && line.byte(end) == ASCII.carriageReturn ? end : nil
+    }
+
+    /// `HTTP/1.x SP 3DIGIT`, to which the blank behind it is added.
+    static func statusLine(_ text: RawSpan) throws(HTTP1Error) -> HeadParser.StatusLine? {
+        guard text.byteCount == 12 else { return nil }
+        var line = [UInt8](copying: text)
+        line += [ASCII.space, ASCII.carriageReturn, ASCII.lineFeed]
+        return unsafe try HeadParser.StatusLine.parse(line.span.bytes, at: 0)?.0
+    }
+
+    /// A line that goes on with a value, with the blanks around it taken off; `nil` when it holds
+    /// what is not let pass.
+    static func value(_ text: RawSpan, _ lenience: EngineTuning.Lenience) -> [UInt8]? {
+        var value = [UInt8](copying: text)
+        for index in value.indices where isControl(value[index]) {
+            guard lenience.controlsInValues, !endsLines(value[index]) else { return nil }
+            value[index] = ASCII.space
+        }
+        let range = unsafe value.span.bytes.trimmed(0..<value.count)
+        return Array(value[range])
+    }
+
+    /// A field line whose value's control bytes have become blanks, with its CR LF; `nil` when
+    /// there is none, or one that is never let pass.
+    static func field(_ text: RawSpan) -> [UInt8]? {
+        guard let colon = (0..<text.byteCount).first(where: { text.byte($0) == ASCII.colon }) else {
+            return nil
+        }
+        var line = [UInt8](copying: text)
+        var isChanged = false
+        for index in colon + 1..<line.count where isControl(line[index]) {
+            guard !endsLines(line[index]) else { return nil }
+            line[index] = ASCII.space
+            isChanged = true
+        }
+        return isChanged ? line + [ASCII.carriageReturn, ASCII.lineFeed] : nil
+    }
+
+    private static func isControl(_ byte: UInt8) -> Bool {
+        (byte < 0x20 && byte != ASCII.tab) || byte == 0x7F
+    }
+
+    /// NUL, CR and LF are where other readers see an end.
+    private static func endsLines(_ byte: UInt8) -> Bool {
+        byte == 0 || byte == ASCII.carriageReturn || byte == ASCII.lineFeed
+    }
+}

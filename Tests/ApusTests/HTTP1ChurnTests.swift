@@ -1,0 +1,106 @@
+import Apus
+import Loopback
+import Testing
+
+/// Ten thousand exchanges, most of them ended by somebody's whim, leave no exchange, connection or
+/// descriptor behind; what they leave of memory is measured on the tool (`ChurnMemoryTests`).
+@Suite(.serialized) struct HTTP1ChurnTests {
+    private enum Whim: CaseIterable {
+        /// Reads to the end.
+        case read
+        /// Drops the response unread.
+        case drop
+        /// Drops it after a piece.
+        case dropLater
+        /// Cancels the task at some time.
+        case cancel
+        /// Cancels while a body goes out.
+        case cancelUpload
+        /// Refused by the server while the body goes out.
+        case refused
+    }
+
+    @Test("R31, R32: 10,000 exchanges with random drops and cancels leave nothing behind")
+    func tenThousandExchanges() async throws {
+        let rounds = isSanitized ? 10 : 100
+        var tuning = EngineTuning.executor
+        tuning.pool.maxConnectionsPerHost = 16
+        try await withStand(.http1, tuning: tuning) { stand in
+            try await churn(stand, rounds: rounds)
+            try await settled(stand)
+            let snapshot = stand.engine.snapshot()
+            #expect(snapshot.exchanges == 0)
+            #expect(snapshot.waiting == 0)
+            #expect(snapshot.dialling == 0)
+            #expect(snapshot.connections == snapshot.idle)
+            let response = try await stand.get("/bytes/1000")
+            #expect(try await checkPattern(response.body) == 1000)
+        }
+    }
+
+    /// So many rounds of a hundred exchanges at once.
+    private func churn(_ stand: Stand, rounds: Int) async throws {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<rounds {
+            let whims = (0..<100).map { _ in
+                (Whim.allCases.randomElement(using: &random) ?? .read, Int.random(in: 0..<4000))
+            }
+            await withTaskGroup(of: Void.self) { group in
+                for (whim, number) in whims {
+                    group.addTask { await follow(whim, number, stand) }
+                }
+            }
+        }
+    }
+
+    private func follow(_ whim: Whim, _ number: Int, _ stand: Stand) async {
+        switch whim {
+        case .read:
+            guard let response = try? await stand.get("/chunked/\(number * 10)?chunk=1000") else {
+                Issue.record("a plain exchange failed")
+                return
+            }
+            let read = try? await checkPattern(response.body)
+            #expect(read == number * 10)
+        case .drop: _ = try? await stand.get("/bytes/\(number * 100)")
+        case .dropLater:
+            guard let response = try? await stand.get("/endless") else { return }
+            let reader = response.body.makeAsyncIterator()
+            _ = try? await reader.next()
+        case .cancel:
+            let path = number % 2 == 0 ? "/hang" : "/bytes/\(number * 1000)"
+            await cancelled(after: number) {
+                let response = try await stand.get(path)
+                while try await response.body.collect(upTo: 8 << 20).isEmpty {}
+            }
+        case .cancelUpload:
+            let body = Bytes([UInt8](repeating: 7, count: number * 500))
+            await cancelled(after: number) {
+                _ = try await stand.client.send(
+                    .post(stand.url("/echo")), body: .bytes(body))
+            }
+        case .refused:
+            let body = Bytes([UInt8](repeating: 7, count: number * 100))
+            let ending = ["close", "keep", "reset"][number % 3]
+            _ = try? await stand.client.send(
+                .post(stand.url("/early/413?then=\(ending)")), body: .bytes(body))
+        }
+    }
+
+    /// Runs an operation and cancels it some microseconds later.
+    private func cancelled(
+        after microseconds: Int, _ operation: @escaping @Sendable () async throws -> Void
+    ) async {
+        let task = Task { try await operation() }
+        try? await Task.sleep(for: .microseconds(microseconds))
+        task.cancel()
+        _ = await task.result
+    }
+
+    private func settled(_ stand: Stand) async throws {
+        try await eventually("everything is over") {
+            let snapshot = stand.engine.snapshot()
+            return snapshot.exchanges == 0 && snapshot.leased == 0 && snapshot.dialling == 0
+        }
+    }
+}
