@@ -130,7 +130,8 @@ let package = Package(
             ],
             swiftSettings: house),
         .testTarget(
-            name: "ApusInteropTests", dependencies: ["Apus", "ApusTLS", "Loopback", httpTypes],
+            name: "ApusInteropTests",
+            dependencies: ["Apus", "ApusHTTP1", "ApusTLS", "Loopback", httpTypes],
             swiftSettings: house),
         .testTarget(name: "LoopbackTests", dependencies: ["Loopback"], swiftSettings: house),
         .testTarget(name: "ApusTidyTests", dependencies: [], swiftSettings: house),

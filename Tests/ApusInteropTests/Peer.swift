@@ -32,6 +32,15 @@ struct Peer: Sendable, CustomTestStringConvertible {
         Peer(.h2o, "PLAIN", isTLS: false, .http2),
     ]
 
+    static let apache2 = [
+        Peer(.apache2, "PLAIN", isTLS: false, .http1),
+        Peer(.apache2, "TLS", isTLS: true, .http1),
+    ]
+    static let caddy = [
+        Peer(.caddy, "PLAIN", isTLS: false, .http1),
+        Peer(.caddy, "TLS", isTLS: true, .http1),
+    ]
+
     /// Where the peer serves a path; the server is started if it does not run.
     func url(_ path: String) throws -> String {
         let port = try #require(server.running().ports[portName])

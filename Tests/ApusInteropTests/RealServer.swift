@@ -8,6 +8,10 @@ enum RealServer: String, CaseIterable, Sendable {
     case nghttpd
     case nghttpdInTheClear
     case h2o
+    case apache2
+    case caddy
+    /// Python's own.
+    case httpserver
 
     /// The folder of the templates.
     static let fixtures = FixturePaths.root + "/servers"
@@ -18,6 +22,9 @@ enum RealServer: String, CaseIterable, Sendable {
         case .nginx: "nginx"
         case .nghttpd, .nghttpdInTheClear: "nghttpd"
         case .h2o: "h2o"
+        case .apache2: "apache2"
+        case .caddy: "caddy"
+        case .httpserver: "python3"
         }
     }
 
@@ -31,6 +38,9 @@ enum RealServer: String, CaseIterable, Sendable {
         case .nghttpd: try Self.runningNghttpd.get()
         case .nghttpdInTheClear: try Self.runningNghttpdInTheClear.get()
         case .h2o: try Self.runningH2O.get()
+        case .apache2: try Self.runningApache.get()
+        case .caddy: try Self.runningCaddy.get()
+        case .httpserver: try Self.runningHTTPServer.get()
         }
     }
 
@@ -39,6 +49,9 @@ enum RealServer: String, CaseIterable, Sendable {
     private static let runningNghttpd = start(.nghttpd, ports: ["PORT"])
     private static let runningNghttpdInTheClear = start(.nghttpdInTheClear, ports: ["PORT"])
     private static let runningH2O = start(.h2o, ports: ["PLAIN", "TLS"])
+    private static let runningApache = start(.apache2, ports: ["PLAIN", "TLS"])
+    private static let runningCaddy = start(.caddy, ports: ["PLAIN", "TLS"])
+    private static let runningHTTPServer = start(.httpserver, ports: ["PLAIN", "OLD"])
 
     /// The loopback origin behind the servers: it counts uploads and sends them back.
     static let upstream = Result {
@@ -66,6 +79,7 @@ enum RealServer: String, CaseIterable, Sendable {
         var values = try [
             "FOLDER": folder, "SITE": ServedFiles.files.get().folder,
             "CERTIFICATE": certificate.chain, "KEY": certificate.key,
+            "HTTPSERVER": "\(Self.fixtures)/httpserver.py",
             "UPSTREAM": String(Self.upstream.get().port), "USER": NSUserName(),
         ]
         for (name, port) in ports { values[name] = String(port) }
@@ -76,8 +90,18 @@ enum RealServer: String, CaseIterable, Sendable {
         }
         let configuration = "\(folder)/\(program).conf"
         try text.write(toFile: configuration, atomically: true, encoding: .utf8)
-        return self == .nginx
-            ? [path, "-p", folder, "-c", configuration] : [path, "-c", configuration]
+        switch self {
+        case .nginx: return [path, "-p", folder, "-c", configuration]
+        case .apache2: return [path, "-d", folder, "-f", configuration, "-D", "FOREGROUND"]
+        case .caddy:
+            // Without a home it would keep its own files in the current folder.
+            return [
+                Programs.path("env") ?? "env", "XDG_DATA_HOME=\(folder)",
+                "XDG_CONFIG_HOME=\(folder)", path, "run", "--config", configuration, "--adapter",
+                "caddyfile",
+            ]
+        default: return [path, "-c", configuration]
+        }
     }
 
     private var template: String {
@@ -86,6 +110,9 @@ enum RealServer: String, CaseIterable, Sendable {
         case .nghttpd: "nghttpd-tls.arguments.in"
         case .nghttpdInTheClear: "nghttpd-h2c.arguments.in"
         case .h2o: "h2o.conf.in"
+        case .apache2: "apache2.conf.in"
+        case .caddy: "caddy.conf.in"
+        case .httpserver: "httpserver.arguments.in"
         }
     }
 

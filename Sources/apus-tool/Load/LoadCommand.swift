@@ -10,7 +10,7 @@ struct LoadCommand: AsyncParsableCommand {
 
     /// What each request is, and what is counted.
     enum Mode: String, ExpressibleByArgument, CaseIterable {
-        case get, post, download, sse, idle, hold
+        case get, post, download, sse, idle, hold, churn
     }
 
     /// The version that every answer must have.
@@ -90,6 +90,7 @@ struct LoadCommand: AsyncParsableCommand {
             switch mode {
             case .idle: await run.measureIdle()
             case .hold: await run.measureHold()
+            case .churn: await run.measureChurn(requests)
             case .get, .post, .download, .sse:
                 await run.measureRequests(requests, warmup: warmup)
             }

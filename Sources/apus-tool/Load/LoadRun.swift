@@ -2,12 +2,12 @@ import Apus
 
 /// One run of `apus load`: warm up, measure, tell.
 final class LoadRun: Sendable {
-    private let engine: TransportEngine
-    private let plan: LoadPlan
-    private let counters = LoadCounters(speaker: "apus load")
+    let engine: TransportEngine
+    let plan: LoadPlan
+    let counters = LoadCounters(speaker: "apus load")
 
     /// How long memory is left to settle before it is read.
-    private static let pause = Duration.seconds(2)
+    static let pause = Duration.seconds(2)
     private static let holdLimit: UInt64 = 60_000_000_000
 
     init(engine: TransportEngine, plan: LoadPlan) {
