@@ -4,7 +4,7 @@ import Glibc
 ///
 /// All targets are in one program, which plays the one that its environment names.
 enum FuzzTarget: String, CaseIterable {
-    case connection, chunked, encoder, session, frames, tunnel, texts, pool
+    case head, connection, chunked, encoder, session, frames, tunnel, texts, pool
 
     /// The one that this process was started for.
     static let chosen: FuzzTarget = {
@@ -18,6 +18,7 @@ enum FuzzTarget: String, CaseIterable {
     /// Plays one input; a rule that does not hold stops the process.
     func play(_ input: [UInt8]) {
         switch self {
+        case .head: HeadTarget.play(input)
         case .connection: ConnectionTarget.play(input)
         case .chunked: ChunkedTarget.play(input)
         case .encoder: EncoderTarget.play(input)
