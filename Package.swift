@@ -149,3 +149,13 @@ if Context.environment["APUS_FUZZ"] != nil {
             ],
             path: "Fixtures/fuzz/Targets", swiftSettings: house))
 }
+
+// The micro-benchmark of HTTP/1.1; Benchmarks/micro sets the switch. It counts what a head costs,
+// below the API.
+if Context.environment["APUS_BENCH"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "apus-heads",
+            dependencies: ["Apus", "ApusHTTP1", "ApusCore", "Loopback", httpTypes],
+            path: "Benchmarks/Heads", swiftSettings: house))
+}

@@ -1,0 +1,72 @@
+// Makes system calls behave as badly as they may (row 22 of the fault matrix): interrupted by
+// signals, and taking a part of what was offered. Preloaded into the tool by a test.
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+static __thread unsigned long turn = 88172645463325252UL;
+
+// The next number of a fixed sequence, for each thread its own.
+static unsigned long next(void) {
+    turn ^= turn << 13;
+    turn ^= turn >> 7;
+    turn ^= turn << 17;
+    return turn;
+}
+
+static int interrupted(unsigned long often) {
+    if (next() % often != 0) return 0;
+    errno = EINTR;
+    return 1;
+}
+
+static size_t part(size_t length) {
+    size_t some = 1 + next() % 5000;
+    return length < some ? length : some;
+}
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+ssize_t recv(int socket, void *bytes, size_t length, int flags) {
+    if (interrupted(3)) return -1;
+    // All that there is: a shorter read would mean that there is no more.
+    return REAL(recv)(socket, bytes, length, flags);
+}
+
+ssize_t send(int socket, const void *bytes, size_t length, int flags) {
+    if (interrupted(3)) return -1;
+    return REAL(send)(socket, bytes, part(length), flags);
+}
+
+ssize_t sendmsg(int socket, const struct msghdr *message, int flags) {
+    if (interrupted(3)) return -1;
+    struct msghdr shortened = *message;
+    struct iovec piece = {0};
+    for (size_t index = 0; index < message->msg_iovlen; index++) {
+        if (message->msg_iov[index].iov_len == 0) continue;
+        // Now and then all of the first piece and a little of the second.
+        if (index + 1 < message->msg_iovlen && next() % 2 == 0) {
+            struct iovec both[2] = {message->msg_iov[index], message->msg_iov[index + 1]};
+            both[1].iov_len = part(both[1].iov_len);
+            shortened.msg_iov = both;
+            shortened.msg_iovlen = 2;
+            return REAL(sendmsg)(socket, &shortened, flags);
+        }
+        piece = message->msg_iov[index];
+        piece.iov_len = part(piece.iov_len);
+        break;
+    }
+    shortened.msg_iov = &piece;
+    shortened.msg_iovlen = 1;
+    return REAL(sendmsg)(socket, &shortened, flags);
+}
+
+int epoll_wait(int epoll, struct epoll_event *events, int count, int timeout) {
+    if (interrupted(4)) return -1;
+    return REAL(epoll_wait)(epoll, events, count, timeout);
+}

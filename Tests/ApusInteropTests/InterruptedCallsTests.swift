@@ -1,0 +1,66 @@
+import Foundation
+import Loopback
+import Testing
+
+/// The tool with a library preloaded that interrupts its system calls and shortens its writes.
+@Suite(
+    "interrupted calls",
+    .enabled(
+        if: Programs.apus != nil && CCompiler.path != nil, "the tool, or a C compiler, is missing"),
+    .serialized)
+struct InterruptedCallsTests {
+    @Test(
+        "row 22: EINTR and short writes everywhere are invisible",
+        arguments: ["--http1.1", "--http2-prior-knowledge", "tls", "tls h2"])
+    func row22(_ way: String) throws {
+        try FixturePaths.ensureCertificates()
+        let isTLS = way.hasPrefix("tls")
+        var options = LoopbackServer.Options(
+            tls: isTLS ? FixturePaths.certificate("leaf") : nil)
+        options.http2PriorKnowledge = way == "--http2-prior-knowledge"
+        let origin = try LoopbackServer(options)
+        defer { origin.stop() }
+        let size = 3 << 20
+        let folder = try ServedFiles.temporaryFolder.get()
+        let path = "\(folder)/interrupted-\(UUID().uuidString)"
+        try Data(BodyPattern.bytes(size)).write(to: URL(fileURLWithPath: path))
+        defer { for name in [path, path + ".out", path + ".err"] { unlink(name) } }
+        let version = isTLS ? (way == "tls" ? "--http1.1" : "--http2") : way
+        let url = "\(isTLS ? "https" : "http")://localhost:\(origin.port)/echo"
+        let process = try ChildProcess(
+            try #require(Programs.path("env")),
+            [
+                "LD_PRELOAD=\(try library(in: folder))", try #require(Programs.apus), "fetch",
+                "--json", "--cacert", FixturePaths.pem("ca"), version, "--data", "@\(path)",
+                "--repeat", "3", url,
+            ],
+            output: path + ".out", errors: path + ".err")
+        #expect(process.waitForEnd() == 0, "\(tail(of: path + ".err"))")
+        let lines = try String(contentsOfFile: path + ".out", encoding: .utf8)
+            .split(separator: "\n")
+        #expect(lines.count == 3)
+        let digest = ServedFiles.digest(of: [BodyPattern.bytes(size)])
+        for line in lines {
+            let json = try JSONSerialization.jsonObject(with: Data(line.utf8))
+            let record = try #require(json as? [String: Any])
+            #expect(record["body_bytes"] as? Int == size)
+            #expect(record["body_sha256"] as? String == digest)
+        }
+    }
+
+    /// The library, compiled anew.
+    private func library(in folder: String) throws -> String {
+        let library = "\(folder)/shortio.so"
+        let source = FixturePaths.root + "/faults/shortio.c"
+        let compiler = try ChildProcess(
+            try #require(CCompiler.path), ["-shared", "-fPIC", "-O1", "-o", library, source],
+            output: library + ".log")
+        try #require(compiler.waitForEnd() == 0, "\(tail(of: library + ".log"))")
+        return library
+    }
+}
+
+/// A C compiler, where there is one.
+private enum CCompiler {
+    static let path = Programs.path("cc") ?? Programs.path("gcc") ?? Programs.path("clang")
+}
