@@ -8,6 +8,8 @@ package struct LoopbackCounters: Sendable, Hashable {
     package var requests = 0
     package var currentRequests = 0
     package var peakRequests = 0
+    /// The most streams that one HTTP/2 connection had open.
+    package var peakStreams = 0
     package var tlsHandshakes = 0
     package var tlsResumed = 0
     /// Bytes on the socket, that is behind TLS.
@@ -39,6 +41,7 @@ final class Totals: Sendable {
     private let open = Gauge()
     private let requests = Atomic(0)
     private let current = Gauge()
+    private let streams = Atomic(0)
     private let handshakes = Atomic(0)
     private let resumed = Atomic(0)
     private let sentBytes = Atomic(0)
@@ -53,6 +56,7 @@ final class Totals: Sendable {
             connectionsOpen: open.value, peakConnections: open.peak,
             requests: requests.load(ordering: .sequentiallyConsistent),
             currentRequests: current.value, peakRequests: current.peak,
+            peakStreams: streams.load(ordering: .sequentiallyConsistent),
             tlsHandshakes: handshakes.load(ordering: .sequentiallyConsistent),
             tlsResumed: resumed.load(ordering: .sequentiallyConsistent),
             bytesSent: sentBytes.load(ordering: .relaxed),
@@ -75,7 +79,11 @@ final class Totals: Sendable {
         goAways.store(0, ordering: .relaxed)
         open.resetPeak()
         current.resetPeak()
+        streams.store(0, ordering: .relaxed)
     }
+
+    /// A connection has so many streams open.
+    func streamsOpened(_ count: Int) { streams.max(count, ordering: .sequentiallyConsistent) }
 
     func connectionOpened() {
         accepted.add(1, ordering: .sequentiallyConsistent)

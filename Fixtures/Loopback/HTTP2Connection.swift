@@ -175,6 +175,7 @@ final class HTTP2Connection {
 
     func streamBegan(_ id: Int32) {
         streams[id] = HTTP2Stream(id: id)
+        record.totals.streamsOpened(streams.count)
     }
 
     func streamEnded(_ id: Int32) {

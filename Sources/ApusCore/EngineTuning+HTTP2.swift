@@ -34,6 +34,23 @@ extension EngineTuning {
         ///
         /// Default 10 s.
         public var deadAfter: Duration = .seconds(10)
+        /// Silence on a connection without streams before a PING; `nil`, the default, asks nothing,
+        /// and the connection is asked beside its next request.
+        public var idlePingAfter: Duration?
+        /// How long the peer may take to acknowledge our SETTINGS (RFC 9113, section 6.5.3); `nil`
+        /// is off.
+        ///
+        /// Default 30 s.
+        public var settingsTimeout: Duration? = .seconds(30)
+        /// How long what is sent may wait without the peer taking a byte of it; `nil` is off.
+        ///
+        /// After `suspectAfter` of it the connection gets no new streams. Default 30 s.
+        public var writeTimeout: Duration? = .seconds(30)
+        /// Bytes that streams' windows may have grown by beyond `streamWindow`, all streams of an
+        /// engine together; what is left over is for the next to grow.
+        ///
+        /// Default 256 MiB.
+        public var windowBudget = 256 * 1024 * 1024
         /// The number of a connection's first stream; another than 1 shows what happens when the
         /// numbers run out.
         package var firstStream: Int32 = 1

@@ -144,6 +144,10 @@ extension EngineTuning.HTTP2 {
         try require("http2.connectionWindow", connectionWindow, in: 65_535...Int(Int32.max))
         try requirePositive("http2.pingAfter", pingAfter)
         try requirePositive("http2.suspectAfter", suspectAfter)
+        try requirePositive("http2.idlePingAfter", idlePingAfter)
+        try requirePositive("http2.settingsTimeout", settingsTimeout)
+        try requirePositive("http2.writeTimeout", writeTimeout)
+        try require("http2.windowBudget", windowBudget, in: 0...1 << 40)
         guard deadAfter >= suspectAfter else {
             throw InvalidTuning(field: "http2.deadAfter", reason: "is below http2.suspectAfter")
         }

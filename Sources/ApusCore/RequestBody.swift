@@ -63,10 +63,10 @@ public struct RequestBody: Sendable {
         RequestBody(content: .stream(make), length: length, isReplayable: false)
     }
 
-    /// The same body with trailers behind it: it is sent chunked, whatever its length.
+    /// The same body with trailers behind it: on HTTP/1.1 it is sent chunked, whatever its length.
     ///
-    /// HTTP/1.1 alone: on an HTTP/2 connection the request is refused. Fields about the message
-    /// itself (`Content-Length`, `Transfer-Encoding`, `Host` ...) are refused as trailers.
+    /// Fields about the message itself (`Content-Length`, `Transfer-Encoding`, `Host` ...) are
+    /// refused as trailers, on either version of HTTP.
     /// - Parameter make: makes the fields, such as a checksum of what went out; called on the
     ///   engine's thread once the body has gone out, once per try.
     public func withTrailers(_ make: @escaping @Sendable () -> HTTPFields) -> RequestBody {

@@ -39,6 +39,10 @@ public struct RequestOptions: Sendable {
     /// It is called on the connection's own thread, so it must return at once. At most
     /// `limits.informationalResponses` come; all stay in `Response.informational`.
     public var onInformational: (@Sendable (HTTPResponse) -> Void)?
+    /// Sent as the `Priority` field (RFC 9218), unless the request has one of its own.
+    ///
+    /// `nil`, the default, says nothing.
+    public var priority: RequestPriority?
     /// Permits sending again after an unclear failure, as an `Idempotency-Key` does.
     public var isIdempotent = false
 

@@ -35,8 +35,9 @@ public struct TransportError: Error, Sendable {
         case tooLarge
         /// The peer ended the stream with this HTTP/2 error code (RFC 9113, section 7).
         case h2Stream(code: UInt32)
-        /// The peer ended the connection with GOAWAY.
-        case h2GoAway(code: UInt32, lastStreamID: Int32)
+        /// The peer ended the connection with GOAWAY; `debug` is at most 256 bytes of what it said
+        /// for people, in visible ASCII.
+        case h2GoAway(code: UInt32, lastStreamID: Int32, debug: String = "")
         /// The peer flooded an HTTP/2 connection.
         case h2Abuse
         /// The system is out of something; the number is `errno`.

@@ -113,12 +113,7 @@ package enum RequestEncoder {
     package static func appendLastChunk(
         trailers: HTTPFields, to output: inout [UInt8]
     ) throws(InvalidRequest) {
-        try RequestValidator.check(fields: trailers)
-        for field in trailers
-        where FieldRole(canonicalName: field.name.canonicalName) != .plain {
-            throw InvalidRequest(
-                field: field.name.canonicalName, reason: "cannot be sent as a trailer")
-        }
+        try RequestValidator.check(trailers: trailers)
         append("0\r\n", to: &output)
         for field in trailers { append(field, to: &output) }
         append("\r\n", to: &output)

@@ -19,6 +19,18 @@ package enum RequestValidator {
         try check(fields: request.headerFields)
     }
 
+    /// Checks fields that are to follow a body: none that frames it or belongs to a connection.
+    ///
+    /// - Throws: `InvalidRequest` naming a trailer that cannot be sent as one.
+    package static func check(trailers: HTTPFields) throws(InvalidRequest) {
+        try check(fields: trailers)
+        for field in trailers
+        where FieldRole(canonicalName: field.name.canonicalName) != .plain {
+            throw InvalidRequest(
+                field: field.name.canonicalName, reason: "cannot be sent as a trailer")
+        }
+    }
+
     static func check(method: HTTPRequest.Method) throws(InvalidRequest) {
         guard isToken(method.rawValue) else {
             throw InvalidRequest(field: "method", reason: "is not a token")

@@ -35,13 +35,15 @@ package struct HTTP2Error: Error, Sendable, Hashable {
     }
 }
 
-/// The error codes that this layer sends or understands (RFC 9113, section 7).
-enum ErrorCode {
+/// The error codes that the engine sends or understands (RFC 9113, section 7).
+package enum HTTP2ErrorCode {
     static let noError: UInt32 = 0x0
     static let protocolError: UInt32 = 0x1
     static let internalError: UInt32 = 0x2
     static let flowControlError: UInt32 = 0x3
+    package static let settingsTimeout: UInt32 = 0x4
     static let refusedStream: UInt32 = 0x7
-    static let enhanceYourCalm: UInt32 = 0xB
-    static let http11Required: UInt32 = 0xD
+    package static let cancel: UInt32 = 0x8
+    package static let enhanceYourCalm: UInt32 = 0xB
+    package static let http11Required: UInt32 = 0xD
 }

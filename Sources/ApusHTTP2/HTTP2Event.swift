@@ -62,7 +62,7 @@ package enum StreamFailure: Sendable, Hashable {
         case .notSent: .notSent
         case .refused, .aboveLastStreamID: .refusedByPeer
         // What wants HTTP/1.1 was not acted on over HTTP/2 (RFC 9113, section 7).
-        case .reset(code: ErrorCode.http11Required): .refusedByPeer
+        case .reset(code: HTTP2ErrorCode.http11Required): .refusedByPeer
         case .reset, .malformed, .tooLarge, .connectionLost: .unknown
         }
     }

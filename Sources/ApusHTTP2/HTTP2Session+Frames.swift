@@ -22,15 +22,16 @@ extension HTTP2Session {
         switch section.add(name, value) {
         case .keep: return true
         case .tooLarge(let reason):
-            refuseSection(.tooLarge(reason), code: ErrorCode.enhanceYourCalm)
+            refuseSection(.tooLarge(reason), code: HTTP2ErrorCode.enhanceYourCalm)
             return true
         case .malformed:
-            refuseSection(.malformed("a name that no field has"), code: ErrorCode.protocolError)
+            refuseSection(
+                .malformed("a name that no field has"), code: HTTP2ErrorCode.protocolError)
             return true
         case .bomb:
             fail(
                 HTTP2Error(.abuse("field section"), "a field section far beyond its bound"),
-                code: ErrorCode.enhanceYourCalm)
+                code: HTTP2ErrorCode.enhanceYourCalm)
             return false
         }
     }
@@ -46,7 +47,7 @@ extension HTTP2Session {
         }
         guard section.status >= 100 else {
             refuse(
-                stream, .malformed("status \(section.status)"), code: ErrorCode.protocolError)
+                stream, .malformed("status \(section.status)"), code: HTTP2ErrorCode.protocolError)
             return
         }
         let response = section.response()
@@ -159,7 +160,7 @@ extension HTTP2Session {
             refuse(
                 stream,
                 .tooLarge("more than \(limits.informationalResponses) informational responses"),
-                code: ErrorCode.enhanceYourCalm)
+                code: HTTP2ErrorCode.enhanceYourCalm)
             return
         }
         events.append(.informational(stream.id, response))
@@ -174,12 +175,12 @@ extension HTTP2Session {
     private func verdict(on stream: HTTP2Stream, code: UInt32) -> StreamFailure {
         if !stream.isSent { return .notSent }
         if let code = stream.peerResetCode {
-            return code == ErrorCode.refusedStream ? .refused : .reset(code: code)
+            return code == HTTP2ErrorCode.refusedStream ? .refused : .reset(code: code)
         }
         if let complaint = stream.complaint { return .malformed(complaint) }
         return switch code {
-        case ErrorCode.flowControlError: .malformed("more data than the window allows")
-        case ErrorCode.protocolError: .malformed("the body is not as long as announced")
+        case HTTP2ErrorCode.flowControlError: .malformed("more data than the window allows")
+        case HTTP2ErrorCode.protocolError: .malformed("the body is not as long as announced")
         default: .malformed("error \(code)")
         }
     }

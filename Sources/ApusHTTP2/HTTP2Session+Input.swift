@@ -75,11 +75,11 @@ extension HTTP2Session {
         default:
             fail(
                 HTTP2Error(.internalFailure(code), Nghttp2.text(code)),
-                code: ErrorCode.internalError)
+                code: HTTP2ErrorCode.internalError)
         }
     }
 
     private func fail(abuse: String, _ message: String) {
-        fail(HTTP2Error(.abuse(abuse), message), code: ErrorCode.enhanceYourCalm)
+        fail(HTTP2Error(.abuse(abuse), message), code: HTTP2ErrorCode.enhanceYourCalm)
     }
 }

@@ -28,6 +28,16 @@ extension HTTP2Session {
         stream(id)?.outgoing.count ?? 0
     }
 
+    /// Body bytes of one stream that went out in a row.
+    package struct SentBody: Sendable, Hashable {
+        package let stream: HTTP2StreamID
+        package var count: Int
+    }
+
+    /// Body bytes that left since they were last asked for, a stream at a time; `nil` when all was
+    /// told.
+    package func nextSentBody() -> SentBody? { sentBodies.popLast() }
+
     /// Whether there are bytes for the peer now.
     package var wantsOutput: Bool {
         !ready.isEmpty || (failure == nil && !isEnded && nghttp2_session_want_write(session) != 0)
@@ -66,7 +76,7 @@ extension HTTP2Session {
                     let code = Int32(truncatingIfNeeded: count)
                     fail(
                         HTTP2Error(.internalFailure(code), Nghttp2.text(code)),
-                        code: ErrorCode.internalError)
+                        code: HTTP2ErrorCode.internalError)
                 }
                 break
             }
@@ -100,11 +110,21 @@ extension HTTP2Session {
         guard let stream = stream(id), stream.outgoing.count >= length else { return false }
         ready.append(contentsOf: UnsafeBufferPointer(start: header, count: 9))
         stream.outgoing.move(length, to: &ready)
+        countSent(length, on: id)
         census.usefulBytesMoved()
         if length > 0, stream.outgoing.count == 0, !stream.outgoing.isFinished {
             events.append(.bodyDrained(id))
         }
         return true
+    }
+
+    private func countSent(_ length: Int, on id: HTTP2StreamID) {
+        guard length > 0 else { return }
+        if let last = sentBodies.indices.last, sentBodies[last].stream == id {
+            sentBodies[last].count += length
+        } else {
+            sentBodies.append(SentBody(stream: id, count: length))
+        }
     }
 
     /// The end of a stream's body, as nghttp2 asks for it.

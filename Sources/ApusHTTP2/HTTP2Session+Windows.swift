@@ -57,13 +57,33 @@ extension HTTP2Session {
         let keepsUp = stream.unconsumedCount * 2 <= stream.window
         guard isFull, keepsUp, stream.progress == .body, stream.window < tuning.maxStreamWindow
         else { return false }
-        let window = min(tuning.maxStreamWindow, max(stream.window, stream.roundTripCount) * 2)
+        let wanted = min(tuning.maxStreamWindow, max(stream.window, stream.roundTripCount) * 2)
+        let growth = budget?.take(upTo: wanted - stream.window) ?? wanted - stream.window
+        guard growth > 0 else { return false }
         let code = nghttp2_session_set_local_window_size(
-            session, 0, stream.id, Int32(clamping: window))
-        guard code == 0 else { return false }
-        stream.window = window
+            session, 0, stream.id, Int32(clamping: stream.window + growth))
+        guard code == 0 else {
+            budget?.giveBack(growth)
+            return false
+        }
+        stream.window += growth
         return true
     }
+
+    /// Gives back what the stream's window had grown by; called once, when the stream is gone.
+    func returnGrowth(of stream: HTTP2Stream) {
+        guard stream.window > tuning.streamWindow else { return }
+        budget?.giveBack(stream.window - tuning.streamWindow)
+    }
+}
+
+/// What the windows of an engine's connections may grow by together, beyond what each stream has
+/// from its beginning.
+package protocol WindowBudget: AnyObject, Sendable {
+    /// Takes so many bytes, or as many as are left.
+    func take(upTo wanted: Int) -> Int
+    /// Returns bytes that were taken.
+    func giveBack(_ count: Int)
 }
 
 /// Whether a round trip is being measured, and when the next may be.

@@ -22,9 +22,14 @@ package final class HTTP2Session {
     static let maxReadyAnswers = 64 * 1024
     /// The most fields, as MAX_HEADER_LIST_SIZE counts, that a request may have.
     static let maxRequestSection = 256 * 1024
+    /// Frames of ours that wait within nghttp2, DATA apart; more means that the peer reads nothing
+    /// while streams are opened and cancelled.
+    static let maxQueuedFrames = 4096
 
     let limits: EngineTuning.Limits
     let tuning: EngineTuning.HTTP2
+    /// What windows may grow by, beside those of other sessions; `nil` is no bound.
+    let budget: (any WindowBudget)?
     /// Owned: made by `init`, freed by `deinit`, and never given away.
     let session: OpaquePointer
 
@@ -37,6 +42,9 @@ package final class HTTP2Session {
     var ready: [UInt8] = []
     /// Where gathering into `ready` stops, looked at by the DATA callback.
     var readyLimit = 0
+    /// Body bytes that were framed since `nextSentBody()` was last empty; one entry for each run
+    /// of frames of one stream.
+    var sentBodies: [SentBody] = []
     var census = FrameCensus()
     var measurement = WindowMeasurement()
     /// The instant last told.
@@ -63,7 +71,8 @@ package final class HTTP2Session {
 
     /// Opens a session and queues its preface, SETTINGS and the connection's window.
     package init(
-        _ tuning: EngineTuning.HTTP2, limits: EngineTuning.Limits
+        _ tuning: EngineTuning.HTTP2, limits: EngineTuning.Limits,
+        budget: (any WindowBudget)? = nil
     ) throws(HTTP2Error) {
         guard let session = Nghttp2.newSession() else {
             throw HTTP2Error(.internalFailure(NGHTTP2_ERR_NOMEM.rawValue), "no memory")
@@ -71,6 +80,7 @@ package final class HTTP2Session {
         self.session = session
         self.tuning = tuning
         self.limits = limits
+        self.budget = budget
         section = FieldSection(limits: limits)
         maxStreams = min(tuning.maxStreamsPerConnection, Nghttp2.assumedMaxStreams)
         // The pointer is unowned: nghttp2 lives within this object and calls back only while one of
@@ -80,11 +90,15 @@ package final class HTTP2Session {
     }
 
     deinit {
+        for stream in streams.values { returnGrowth(of: stream) }
         nghttp2_session_del(session)
     }
 
     /// Streams submitted and not closed yet.
     package var openStreams: Int { streams.count }
+
+    /// Whether the stream was submitted and is not closed on both sides.
+    package func isOpen(_ id: HTTP2StreamID) -> Bool { stream(id) != nil }
 
     /// Whether no new stream can be opened, for good.
     package var isDraining: Bool {
@@ -128,12 +142,14 @@ extension HTTP2Session {
     ///
     /// Beyond `maxStreams` the request waits within the session until a slot is free. The caller
     /// keeps to the bound; this is for when the peer lowers it in between.
+    ///
+    /// - Parameter length: how long the body will be, where that is known.
     package func submit(
-        _ request: HTTPRequest, hasBody: Bool
+        _ request: HTTPRequest, hasBody: Bool, length: UInt64? = nil
     ) throws(HTTP2Error) -> HTTP2StreamID {
         if isDraining { throw refusal() }
         do throws(InvalidRequest) {
-            try self.request.fill(request)
+            try self.request.fill(request, length: length)
         } catch {
             throw HTTP2Error(error)
         }
@@ -168,6 +184,19 @@ extension HTTP2Session {
             forget(id)
             events.append(.closed(id))
         }
+        boundQueue()
+    }
+
+    /// Gives a peer up that does not read while requests come and go.
+    ///
+    /// What is cancelled before it leaves stays in nghttp2's queue until the queue moves.
+    private func boundQueue() {
+        guard nghttp2_session_get_outbound_queue_size(session) > Self.maxQueuedFrames else {
+            return
+        }
+        fail(
+            HTTP2Error(.abuse("unread frames"), "the peer does not read what we send"),
+            code: HTTP2ErrorCode.enhanceYourCalm)
     }
 
     /// Sends a PING, unless one is on its way already.
@@ -185,7 +214,7 @@ extension HTTP2Session {
     package func shutDown() {
         guard !isShutDown, failure == nil, !isEnded else { return }
         isShutDown = true
-        _ = nghttp2_submit_goaway(session, 0, 0, ErrorCode.noError, nil, 0)
+        _ = nghttp2_submit_goaway(session, 0, 0, HTTP2ErrorCode.noError, nil, 0)
     }
 
     /// Ends the connection with a GOAWAY of this code; every open stream fails.
@@ -236,7 +265,7 @@ extension HTTP2Session {
     }
 
     func forget(_ id: HTTP2StreamID) {
-        streams[id] = nil
+        if let stream = streams.removeValue(forKey: id) { returnGrowth(of: stream) }
         if lastStream?.id == id { lastStream = nil }
     }
 

@@ -170,7 +170,7 @@ private func sendFrame(
     case FrameType.goAway:
         // Our own through nghttp2 carry NO_ERROR; any other code is nghttp2 giving the peer up.
         let goAway = frame.pointee.goaway
-        guard goAway.error_code != ErrorCode.noError else { break }
+        guard goAway.error_code != HTTP2ErrorCode.noError else { break }
         session.violationReported(
             code: goAway.error_code, reason: text(goAway.opaque_data, goAway.opaque_data_len))
     default: break
@@ -208,7 +208,11 @@ private func sendData(
     return session.ready.count < session.readyLimit ? 0 : NGHTTP2_ERR_PAUSE.rawValue
 }
 
-/// At most 256 bytes of what a GOAWAY says for people.
+/// At most 256 bytes of what a GOAWAY says for people, fit for a log: what is not visible ASCII
+/// becomes a question mark.
 private func text(_ bytes: UnsafeMutablePointer<UInt8>?, _ count: Int) -> String {
-    String(decoding: UnsafeBufferPointer(start: bytes, count: min(count, 256)), as: UTF8.self)
+    let visible = UnsafeBufferPointer(start: bytes, count: min(count, 256)).map { byte in
+        (0x20...0x7E).contains(byte) ? byte : UInt8(ascii: "?")
+    }
+    return String(decoding: visible, as: UTF8.self)
 }

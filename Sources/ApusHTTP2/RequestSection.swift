@@ -22,10 +22,15 @@ struct RequestSection {
 
     /// Fills the section with a request's head.
     ///
+    /// A `Host` of the caller's own becomes `:authority`, so that the two never differ and the
+    /// request means what it would on HTTP/1.1 (RFC 9113, section 8.3.1).
+    ///
+    /// - Parameter length: the body's length where it is known; it is said, unless there is no
+    ///   body that a method expects (RFC 9110, section 8.6).
     /// - Throws: `InvalidRequest` naming the part that cannot be sent.
-    mutating func fill(_ request: HTTPRequest) throws(InvalidRequest) {
+    mutating func fill(_ request: HTTPRequest, length: UInt64? = nil) throws(InvalidRequest) {
         clear()
-        guard let authority = request.authority ?? Self.host(of: request.headerFields) else {
+        guard let authority = try Self.host(of: request.headerFields) ?? request.authority else {
             throw InvalidRequest(field: "authority", reason: "is missing")
         }
         try Self.check(authority: authority)
@@ -48,6 +53,7 @@ struct RequestSection {
             add(":path", path)
         }
         addFields(request.headerFields)
+        if let length { try add(length: length, of: request) }
     }
 
     /// Fills the section with trailers.
@@ -95,6 +101,10 @@ struct RequestSection {
         guard !list.isEmpty else { return }
         let named = Self.namesInConnection(list)
         for field in list where Self.isKept(field, named: named) {
+            guard field.name != .cookie else {
+                addCrumbs(field)
+                continue
+            }
             let nameStart = bytes.count
             bytes.append(contentsOf: field.name.canonicalName.utf8)
             let valueStart = bytes.count
@@ -104,6 +114,37 @@ struct RequestSection {
                     nameStart: nameStart, valueStart: valueStart, end: bytes.count,
                     flags: Self.flags(of: field)))
         }
+    }
+
+    /// Splits cookies, so that those which stay the same are found in the table of the last request
+    /// (RFC 9113, section 8.2.3); the peer joins them again.
+    private mutating func addCrumbs(_ field: HTTPField) {
+        for crumb in field.value.split(separator: "; ") {
+            let nameStart = bytes.count
+            bytes.append(contentsOf: "cookie".utf8)
+            let valueStart = bytes.count
+            bytes.append(contentsOf: crumb.utf8)
+            fields.append(
+                Field(
+                    nameStart: nameStart, valueStart: valueStart, end: bytes.count,
+                    flags: Self.flags(of: field)))
+        }
+    }
+
+    /// Says the body's length, unless the caller has, who must then be right.
+    private mutating func add(length: UInt64, of request: HTTPRequest) throws(InvalidRequest) {
+        if let said = request.headerFields[.contentLength] {
+            guard said == String(length) else {
+                throw InvalidRequest(
+                    field: "content-length", reason: "differs from the body's length")
+            }
+            return
+        }
+        switch request.method {
+        case .post, .put, .patch: break
+        default: guard length > 0 else { return }
+        }
+        add("content-length", String(length))
     }
 
     /// Whether the field means anything beyond one HTTP/1 connection.
@@ -119,8 +160,15 @@ struct RequestSection {
         }
     }
 
-    private static func host(of list: HTTPFields) -> String? {
-        list.first { $0.name.canonicalName == "host" }?.value
+    private static func host(of list: HTTPFields) throws(InvalidRequest) -> String? {
+        var host: String?
+        for field in list where field.name.canonicalName == "host" {
+            guard host == nil else {
+                throw InvalidRequest(field: "host", reason: "appears more than once")
+            }
+            host = field.value
+        }
+        return host
     }
 
     /// The names listed in `Connection`, which go with it.

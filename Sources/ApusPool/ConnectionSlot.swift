@@ -38,6 +38,8 @@ struct ConnectionSlot: Sendable {
     /// The peer may be dead: no new exchanges until it shows life.
     var isSuspect = false
     var hasCarried = false
+    /// Its place in the order in which connections were established, from 1.
+    var order: UInt64 = 0
     var capacity = 0
     /// Exchanges in flight.
     ///

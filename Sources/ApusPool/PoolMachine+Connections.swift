@@ -20,6 +20,7 @@ extension PoolMachine {
         forgive(route)
         dialEnded(slot)
         slots[slot].capacity = capacity
+        slots[slot].order = UInt64(counters.established)
         slots[slot].isMultiplexed = capacity != 1
         slots[slot].since = now.nanoseconds
         slots[slot].idleSince = now.nanoseconds

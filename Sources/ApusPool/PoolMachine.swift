@@ -7,7 +7,8 @@ package import ApusCore
 /// lock, lets go, and then does what the step returned. The rules, in order:
 ///
 /// 1. A pooled lease takes the idle connection used last, else the one with room that carries
-///    least.
+///    least; of several connections for many exchanges, the one that carries least of the oldest
+///    ones that are enough (`PoolMachine+Spreading.swift`).
 /// 2. Else it waits in line, and dials start within the limits: one for everybody while the route
 ///    might multiplex, as many as needed once a connection has shown what it carries.
 /// 3. A connection with room serves the oldest waiter, whoever it was dialled for; a dial that
@@ -135,6 +136,7 @@ extension PoolMachine {
     private mutating func takeAvailable(
         _ route: Int, _ now: Int64, _ actions: inout PoolActions
     ) -> Int? {
+        if routes[route].multiplexed > 1 { return takeSpread(route, now, &actions) }
         while let slot = routes[route].idle.head, slots[slot].hasRoom {
             guard let reason = slots[slot].expiry(now) else { return slot }
             close(slot, reason, &actions)

@@ -107,7 +107,8 @@ actor Connector {
         facts.protocolName = "h2"
         do throws(HTTP2Error) {
             let connection = try HTTP2LiveConnection(
-                id: id, wire: wire, facts: facts, tuning: dialer.tuning, keeper: keeper)
+                id: id, wire: wire, facts: facts, tuning: dialer.tuning,
+                budget: dialer.windowBudget, keeper: keeper)
             connection.assumeIsolated { $0.attach() }
             return connection
         } catch {

@@ -12,6 +12,8 @@ final class Dialer: Sendable {
     let hooks: DialHooks
     let contexts = TLSContextCache()
     let sessions: TLSSessionCache
+    /// What the windows of all h2 connections may grow by.
+    let windowBudget: EngineWindowBudget
     private let loops: [EventLoop]
     private let turn = Atomic<Int>(0)
 
@@ -24,6 +26,7 @@ final class Dialer: Sendable {
         self.resolver = resolver
         self.loops = loops
         self.observer = observer
+        windowBudget = EngineWindowBudget(tuning.http2.windowBudget)
         sessions = TLSSessionCache(perRoute: tuning.tls.maxSessionsPerRoute)
     }
 

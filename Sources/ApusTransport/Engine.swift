@@ -105,7 +105,6 @@ extension Engine {
         var omitsExpectation = false
         while true {
             let lease = try await lease(request, reuse, started, story)
-            try refuseTrailers(of: request, on: lease, story)
             let exchange = Exchange(request, started: started, story: story)
             exchange.omitsExpectation = omitsExpectation
             story?.started(on: lease)
@@ -138,20 +137,6 @@ extension Engine {
                 if reuse == .pooled, !error.mayUsePool { reuse = .fresh }
             }
         }
-    }
-
-    /// HTTP/2 does not send a request's trailers yet, and dropping them in silence would be worse.
-    private func refuseTrailers(
-        of request: OutgoingRequest, on lease: ConnectionPool.Lease, _ story: ExchangeStory?
-    ) throws(TransportError) {
-        guard lease.connection.isHTTP2, request.body.trailers != nil else { return }
-        pool.giveBack(lease)
-        let invalid = InvalidRequest(field: "trailers", reason: "are sent on HTTP/1.1 alone")
-        var error = TransportError(
-            .invalidRequest(invalid), phase: .request, message: invalid.description)
-        error.route = request.route
-        story?.failed(error)
-        throw error
     }
 
     /// Waits for a connection no longer than the tuning and the request's own deadline allow.

@@ -1,8 +1,9 @@
 import ApusCore
+import ApusHTTP1
 import ApusHTTP2
 
 // Request bodies on their way into the session: by reference when they are in memory, else a
-// bounded number of bytes ahead of what has left.
+// bounded number of bytes ahead of what has left. What counts as sent is what was framed.
 
 extension HTTP2LiveConnection {
     func sendBody(of exchange: Exchange, on stream: HTTP2StreamID) {
@@ -10,9 +11,12 @@ extension HTTP2LiveConnection {
         guard !body.isEmpty else { return exchange.timings.sent() }
         switch body.content {
         case .segments(let segments):
+            let hasTrailers = body.trailers != nil
             for (index, segment) in segments.enumerated() {
-                session.send(segment, endOfBody: index == segments.count - 1, on: stream)
+                let isLast = index == segments.count - 1
+                session.send(segment, endOfBody: isLast && !hasTrailers, on: stream)
             }
+            if segments.isEmpty { sendTrailers(on: stream) }
         case .stream, .file:
             let pump = UploadPump(maxBuffered: exchange.request.limits.uploadBufferBytes)
             streams[stream]?.pump = pump
@@ -26,29 +30,32 @@ extension HTTP2LiveConnection {
     /// Moves what a producer made into the session, a bounded number of bytes ahead.
     func pumpBody(of id: HTTP2StreamID) {
         guard let stream = streams[id], let pump = stream.pump, wire.isOpen else { return }
-        let limits = stream.exchange.request.limits
-        while session.queuedBytes(on: id) < limits.uploadBufferBytes {
+        let request = stream.exchange.request
+        var pumped = stream.pumped
+        while session.queuedBytes(on: id) < request.limits.uploadBufferBytes {
             switch pump.next() {
             case .later: return scheduleFlush()
             case .bytes(let bytes):
-                stream.exchange.bodySent(bytes.count)
-                let owed = stream.exchange.bytesOwed
-                if let owed, owed < 0 {
+                pumped += UInt64(bytes.count)
+                streams[id]?.pumped = pumped
+                if let length = request.body.length, pumped > length {
                     return failUpload(of: id, "has more bytes than its declared length")
                 }
                 // The last declared byte ends the stream: the answer may come before the producer
                 // says that it is done.
-                session.send(bytes, endOfBody: owed == 0, on: id)
-                if owed == 0 { stream.exchange.timings.sent() }
+                session.send(bytes, endOfBody: pumped == request.body.length, on: id)
             case .end:
                 streams[id]?.pump = nil
-                switch stream.exchange.bytesOwed {
-                case nil:
+                if let length = request.body.length {
+                    guard pumped == length else {
+                        let owed = length - pumped
+                        return failUpload(of: id, "ended \(owed) bytes before its declared length")
+                    }
+                } else if request.body.trailers == nil {
                     session.send(.empty, endOfBody: true, on: id)
-                    stream.exchange.timings.sent()
-                case 0: break
-                case let owed?:
-                    return failUpload(of: id, "ended \(owed) bytes before its declared length")
+                    if session.queuedBytes(on: id) == 0 { stream.exchange.timings.sent() }
+                } else if session.queuedBytes(on: id) == 0 {
+                    sendTrailers(on: id)
                 }
                 return scheduleFlush()
             case .failed(let message):
@@ -58,18 +65,43 @@ extension HTTP2LiveConnection {
         scheduleFlush()
     }
 
+    /// Everything handed over for a body that is not finished has left.
+    func bodyDrained(on id: HTTP2StreamID) {
+        guard let stream = streams[id] else { return }
+        if stream.pump != nil {
+            pumpBody(of: id)
+        } else {
+            sendTrailers(on: id)
+        }
+    }
+
+    /// Counts what was framed of a body.
+    func bodySent(_ sent: HTTP2Session.SentBody) {
+        guard let stream = streams[sent.stream] else { return }
+        stream.exchange.bodySent(sent.count)
+        let isWhole = stream.exchange.bytesOwed.map { $0 == 0 } ?? (stream.pump == nil)
+        if isWhole, session.queuedBytes(on: sent.stream) == 0 { stream.exchange.timings.sent() }
+    }
+
+    /// Ends a body whose last byte has left with its trailers.
+    private func sendTrailers(on id: HTTP2StreamID) {
+        guard let exchange = streams[id]?.exchange, let make = exchange.request.body.trailers
+        else { return }
+        do throws(InvalidRequest) {
+            let trailers = make()
+            try RequestValidator.check(trailers: trailers)
+            session.finish(trailers: trailers, on: id)
+        } catch {
+            exchange.failed(.invalidRequest(error), error.description)
+            return reset(id)
+        }
+        exchange.timings.sent()
+        scheduleFlush()
+    }
+
     private func failUpload(of id: HTTP2StreamID, _ message: String) {
         let invalid = InvalidRequest(field: "body", reason: message)
         streams[id]?.exchange.failed(.invalidRequest(invalid), invalid.description)
         reset(id)
-    }
-
-    func bodyDrained(on id: HTTP2StreamID) {
-        guard let stream = streams[id] else { return }
-        guard stream.pump == nil else { return pumpBody(of: id) }
-        if case .segments = stream.exchange.request.body.content {
-            stream.exchange.bodySent(Int(stream.exchange.request.body.length ?? 0))
-            stream.exchange.timings.sent()
-        }
     }
 }

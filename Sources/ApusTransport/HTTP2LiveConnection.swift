@@ -14,20 +14,36 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         /// Whether the peer had said how many streams it takes: a refusal then means it.
         let isWithinLimit: Bool
         var pump: UploadPump?
+        /// Bytes of the body taken from the pump.
+        var pumped: UInt64 = 0
     }
 
     /// What the peer's GOAWAY said.
-    private struct GoAway {
+    struct GoAway {
         let last: HTTP2StreamID
         let code: UInt32
+        let debug: String
+
+        /// What a stream that it ended is told; the code may be a better-known one than its own.
+        func kind(code: UInt32? = nil) -> TransportError.Kind {
+            .h2GoAway(code: code ?? self.code, lastStreamID: last, debug: debug)
+        }
+    }
+
+    /// Why the peer may be dead: both must pass before it is trusted again.
+    enum Doubt {
+        /// A PING is unanswered.
+        case silence
+        /// It takes nothing of what is sent.
+        case stall
     }
 
     /// What is gathered for one write.
-    private static let writeSize = 64 * 1024
+    static let writeSize = 64 * 1024
     /// Reads in a row before others on the loop have their turn.
-    private static let maxReadsInRow = 1
+    static let maxReadsInRow = 1
     /// Streams refused in a row, none answered between, before the connection takes no more.
-    private static let maxRefusalsInRow = 2
+    static let maxRefusalsInRow = 2
 
     nonisolated let id: ConnectionID
     nonisolated let facts: ConnectionFacts
@@ -38,26 +54,31 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     let wire: Wire
-    private let keeper: any ConnectionKeeper
+    let keeper: any ConnectionKeeper
     let session: HTTP2Session
-    private let liveness: HTTP2Liveness
+    let liveness: HTTP2Liveness
+    let outputWatch: HTTP2OutputWatch
+    private let settingsTimeout: Duration?
+    /// Runs until our SETTINGS are acknowledged, or longer by a little.
+    var settingsTimer: LoopTimer?
+    private var doubts: Set<Doubt> = []
     /// Every stream that is not closed on both sides; those whose exchange has ended keep their
     /// slot.
     var streams: [HTTP2StreamID: Stream] = [:]
-    private var isFlushScheduled = false
+    var isFlushScheduled = false
     /// Why no more streams are taken; `nil` while they are.
-    private var drainReason: CloseReason?
-    private var goAway: GoAway?
+    var drainReason: CloseReason?
+    var goAway: GoAway?
     /// What ended the connection, for the streams that end with it.
-    private var ending: (kind: TransportError.Kind, message: String)?
+    var ending: (kind: TransportError.Kind, message: String)?
     /// What was wrong with the peer's bytes; acted on once the wire is not reading any more.
-    private var inputError: HTTP2Error?
-    private var refusalsInRow = 0
-    private var hasSessions = false
+    var inputError: HTTP2Error?
+    var refusalsInRow = 0
+    var hasSessions = false
 
     init(
         id: ConnectionID, wire: Wire, facts: ConnectionFacts, tuning: EngineTuning,
-        keeper: any ConnectionKeeper
+        budget: any WindowBudget, keeper: any ConnectionKeeper
     ) throws(HTTP2Error) {
         self.id = id
         self.wire = wire
@@ -66,9 +87,11 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         loop = wire.loop
         // A hundred until the peer says otherwise: most allow that many (RFC 9113, section 6.5.2).
         capacity = min(tuning.http2.maxStreamsPerConnection, 100)
-        session = try HTTP2Session(tuning.http2, limits: tuning.limits)
+        session = try HTTP2Session(tuning.http2, limits: tuning.limits, budget: budget)
         if tuning.http2.firstStream > 1 { session.skipStreamIDs(to: tuning.http2.firstStream) }
         liveness = HTTP2Liveness(tuning.http2, on: wire.loop)
+        outputWatch = HTTP2OutputWatch(tuning.http2, on: wire.loop)
+        settingsTimeout = tuning.http2.settingsTimeout
     }
 
     /// Takes over the wire; called once, on the loop, before the pool hears of the connection.
@@ -81,15 +104,59 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             }
         }
         liveness.suspected = { [weak self] in
-            self?.assumeIsolated { $0.keeper.suspected($0) }
+            self?.assumeIsolated { $0.doubt(.silence) }
         }
         liveness.trusted = { [weak self] in
-            self?.assumeIsolated { $0.keeper.trusted($0) }
+            self?.assumeIsolated { $0.trust(.silence) }
         }
         liveness.died = { [weak self] in
             self?.assumeIsolated { $0.end(.timeout, .timeout, "no answer to a PING") }
         }
+        outputWatch.pending = { [weak self] in
+            self?.assumeIsolated { $0.wire.unsentCount } ?? 0
+        }
+        outputWatch.stalled = { [weak self] in
+            self?.assumeIsolated { $0.doubt(.stall) }
+        }
+        outputWatch.moved = { [weak self] in
+            self?.assumeIsolated { $0.trust(.stall) }
+        }
+        outputWatch.died = { [weak self] in
+            self?.assumeIsolated {
+                $0.end(.timeout, .timeout, "the peer takes nothing of what is sent")
+            }
+        }
+        liveness.connectionOpened()
+        awaitAcknowledgement()
         scheduleFlush()
+    }
+
+    private func awaitAcknowledgement() {
+        guard let settingsTimeout else { return }
+        let deadline = Deadline.now().advanced(by: settingsTimeout)
+        settingsTimer = loop.schedule(at: deadline) { [weak self] in
+            self?.assumeIsolated { $0.acknowledgementIsDue() }
+        }
+    }
+
+    /// RFC 9113, section 6.5.3.
+    private func acknowledgementIsDue() {
+        settingsTimer = nil
+        guard !session.areSettingsAcknowledged, wire.isOpen else { return }
+        ending = (.timeout, "the peer has not acknowledged our SETTINGS")
+        session.goAway(code: HTTP2ErrorCode.settingsTimeout)
+        sendFarewell()
+        end(.timeout, .timeout, "the peer has not acknowledged our SETTINGS")
+    }
+
+    private func doubt(_ doubt: Doubt) {
+        doubts.insert(doubt)
+        if doubts.count == 1 { keeper.suspected(self) }
+    }
+
+    private func trust(_ doubt: Doubt) {
+        guard doubts.remove(doubt) != nil, doubts.isEmpty else { return }
+        keeper.trusted(self)
     }
 
     // MARK: From any thread
@@ -150,7 +217,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         let request = exchange.request
         let stream: HTTP2StreamID
         do throws(HTTP2Error) {
-            stream = try session.submit(request.head, hasBody: !request.body.isEmpty)
+            stream = try session.submit(
+                request.head, hasBody: !request.body.isEmpty, length: request.body.length)
         } catch {
             if session.isDraining { drain(.exhausted) }
             exchange.failed(
@@ -174,8 +242,9 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         loop.scheduleFlush(self)
     }
 
-    private func flushNow() {
+    func flushNow() {
         let scratch = loop.scratch
+        let wasWritable = wire.isWritable
         do throws(HTTP2Error) {
             var hasMore = true
             while hasMore, wire.isWritable {
@@ -188,211 +257,10 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         } catch {
             sessionFailed(error)
         }
+        if wire.isOpen {
+            outputWatch.flushed(
+                unsent: wire.isWritable ? 0 : wire.unsentCount, hasMoved: wasWritable)
+        }
         if wire.sendError != nil { readInput(evenIfQuiet: true) }
-    }
-
-    // MARK: Receiving
-
-    private func readInput(evenIfQuiet: Bool = false) {
-        var reads = 0
-        var isForced = evenIfQuiet
-        while wire.mayHaveInput || isForced, wire.isOpen {
-            isForced = false
-            guard reads < HTTP2LiveConnection.maxReadsInRow else {
-                return loop.execute { self.assumeIsolated { $0.readInput() } }
-            }
-            reads += 1
-            do throws(WireError) {
-                let outcome = try wire.read { bytesReceived($0) }
-                if let inputError { return sessionFailed(inputError) }
-                switch outcome {
-                case .progress: handleEvents()
-                case .wouldBlock:
-                    if let error = wire.sendError {
-                        end(.transportError, TransportError.Kind(error), error.description)
-                    }
-                    return
-                case .end:
-                    return end(.peerClosed, .truncated, "the peer ended the connection")
-                }
-            } catch {
-                let (kind, message) = error.explained
-                return end(kind == .truncated ? .peerClosed : .transportError, kind, message)
-            }
-        }
-    }
-
-    private func bytesReceived(_ bytes: RawSpan) {
-        let now = Deadline.now()
-        liveness.bytesReceived(now: now)
-        session.timePassed(now: now)
-        do throws(HTTP2Error) {
-            try session.bytesReceived(bytes)
-        } catch {
-            inputError = error
-        }
-    }
-
-    private func handleEvents() {
-        while let event = session.nextEvent() { handle(event) }
-        if session.wantsOutput { scheduleFlush() }
-        if let drainReason, streams.isEmpty, wire.isOpen {
-            end(drainReason, .shutdown, "the connection was drained")
-        }
-    }
-
-    private func handle(_ event: HTTP2Event) {
-        switch event {
-        case .informational(let id, let response):
-            streams[id]?.exchange.informationalReceived(response)
-        case .head(let id, let response, _):
-            guard let exchange = streams[id]?.exchange else { return }
-            refusalsInRow = 0
-            exchange.headReceived(response)
-            exchange.wake()
-        case .body(let id, let bytes):
-            guard let exchange = streams[id]?.exchange else { return }
-            _ = exchange.bodyReceived(bytes)
-            exchange.wake()
-        case .end(let id, let trailers):
-            responseEnded(on: id, trailers)
-        case .failed(let id, let failure):
-            guard let stream = streams[id] else { return }
-            judge(failure, of: stream)
-            fail(stream.exchange, failure)
-        case .closed(let id): streamClosed(id)
-        case .bodyDrained(let id): bodyDrained(on: id)
-        case .goAway(let last, let code, _): goAwayReceived(GoAway(last: last, code: code))
-        case .settingsChanged(let maxStreams): keeper.capacityChanged(self, to: maxStreams)
-        // Any byte is a sign of life, and it was counted as one when it came.
-        case .pingAcknowledged: break
-        }
-    }
-
-    private func responseEnded(on id: HTTP2StreamID, _ trailers: HTTPFields?) {
-        guard let stream = streams[id] else { return }
-        stream.exchange.timers.stop(on: loop)
-        if !hasSessions {
-            // The tickets came behind the handshake, thus before the first response.
-            hasSessions = true
-            keeper.sessionsReceived(from: wire)
-        }
-        stream.exchange.responseEnded(trailers: trailers)
-        stream.exchange.wake()
-        // An answer that came before the upload was done ends the upload.
-        stream.pump?.stop()
-        streams[id]?.pump = nil
-        let isSent = stream.pump == nil || stream.exchange.bytesOwed == 0
-        if !isSent || session.queuedBytes(on: id) > 0 { reset(id) }
-    }
-
-    /// Out of the pool before the streams that it ends hear of it, so that none comes back here.
-    private func goAwayReceived(_ goAway: GoAway) {
-        self.goAway = goAway
-        drain(.goAway)
-    }
-
-    /// A refusal, or a wish for HTTP/1.1, may mean the connection and not this stream alone.
-    private func judge(_ failure: StreamFailure, of stream: Stream) {
-        switch failure {
-        case .refused where stream.isWithinLimit:
-            refusalsInRow += 1
-            if refusalsInRow >= HTTP2LiveConnection.maxRefusalsInRow { drain(.goAway) }
-        // HTTP_1_1_REQUIRED.
-        case .reset(code: 0xD): drain(.goAway)
-        default: break
-        }
-    }
-
-    /// Takes no new streams; the connection goes with the last of those it has.
-    private func drain(_ reason: CloseReason) {
-        guard drainReason == nil else { return }
-        drainReason = reason
-        keeper.draining(self, reason: reason)
-    }
-
-    private func streamClosed(_ id: HTTP2StreamID) {
-        guard let stream = streams.removeValue(forKey: id) else { return }
-        stream.pump?.stop()
-        stream.exchange.timers.stop(on: loop)
-        if streams.isEmpty { liveness.streamsClosed() }
-        keeper.released(self)
-    }
-
-    // MARK: Ending
-
-    private func give(up exchange: Exchange) {
-        guard let stream = exchange.stream, streams[stream] != nil, wire.isOpen else { return }
-        reset(stream)
-    }
-
-    private func startTimers(of exchange: Exchange) {
-        exchange.timers.start(for: exchange, on: loop) { [weak self, weak exchange] phase in
-            guard let self, let exchange else { return }
-            self.assumeIsolated { $0.expire(exchange, phase) }
-        }
-    }
-
-    private func expire(_ exchange: Exchange, _ phase: TransportError.Phase) {
-        guard let stream = exchange.stream, streams[stream] != nil else { return }
-        exchange.failed(.timeout, phase: phase, "no end within the \(phase.rawValue) timeout")
-        reset(stream)
-        liveness.doubted()
-    }
-
-    /// RST_STREAM(CANCEL); the slot is free once the session says `.closed`.
-    func reset(_ id: HTTP2StreamID) {
-        streams[id]?.pump?.stop()
-        session.reset(id, code: 8)
-        scheduleFlush()
-    }
-
-    /// Fails an exchange, and tells it of the GOAWAY or the error that its connection ended with.
-    private func fail(_ exchange: Exchange, _ failure: StreamFailure) {
-        var kind = TransportError.Kind(failure)
-        var message = failure.explained
-        switch failure {
-        case .connectionLost:
-            if let ending { (kind, message) = ending }
-            if let goAway, goAway.code != 0 {
-                kind = .h2GoAway(code: goAway.code, lastStreamID: goAway.last)
-            }
-        case .notSent:
-            guard let goAway else { break }
-            kind = .h2GoAway(code: goAway.code, lastStreamID: goAway.last)
-        case .aboveLastStreamID(let code):
-            kind = .h2GoAway(code: code, lastStreamID: goAway?.last ?? 0)
-        default: break
-        }
-        exchange.failed(kind, message, replay: failure.replay(responseStarted: false))
-    }
-
-    private func sessionFailed(_ error: HTTP2Error) {
-        ending = (TransportError.Kind(error), error.message)
-        drain(.protocolViolation)
-        guard wire.isOpen else { return }
-        let scratch = loop.scratch
-        scratch.plaintext.removeAll(keepingCapacity: true)
-        // The GOAWAY that says why is worth sending, whatever became of the rest.
-        _ = try? session.nextOutput(into: &scratch.plaintext, limit: HTTP2LiveConnection.writeSize)
-        if wire.isWritable, !scratch.plaintext.isEmpty {
-            wire.send(unsafe scratch.plaintext.span.bytes)
-        }
-        end(.protocolViolation, TransportError.Kind(error), error.message)
-    }
-
-    /// Closes, and gives every exchange in flight its verdict; idempotent.
-    ///
-    /// The pool hears of it first, so that no exchange that is sent again comes back here.
-    private func end(_ reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
-        guard wire.isOpen else { return }
-        if ending == nil { ending = (kind, message) }
-        keeper.sessionsReceived(from: wire)
-        wire.close()
-        liveness.stop()
-        keeper.closed(self, reason: reason)
-        session.streamEnded()
-        while let event = session.nextEvent() { handle(event) }
-        assert(streams.isEmpty, "the session forgot a stream")
     }
 }

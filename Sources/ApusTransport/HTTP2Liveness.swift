@@ -1,7 +1,8 @@
 import ApusCore
 import ApusSocket
 
-/// Finds out whether a silent HTTP/2 connection with open streams is alive: one PING at a time.
+/// Finds out whether a silent HTTP/2 connection is alive, by one PING at a time: always while it
+/// has open streams, and while it is idle where the tuning asks for that.
 ///
 /// Confined to its connection's loop. A dead connection behind a NAT looks like a quiet one; only
 /// an unanswered PING tells them apart. Any byte from the peer is an answer.
@@ -46,9 +47,14 @@ final class HTTP2Liveness: @unchecked Sendable {
             state = .trusted
             // The timer stands at the hour of death, which is too late for the next silence.
             stopTimer()
-            if let silence = tuning.pingAfter { look(at: now.advanced(by: silence)) }
+            if let silence { look(at: now.advanced(by: silence)) }
             trusted()
         }
+    }
+
+    /// The connection is there, and idle.
+    func connectionOpened() {
+        watchIdle()
     }
 
     /// The first stream was opened: from now on silence counts.
@@ -57,17 +63,27 @@ final class HTTP2Liveness: @unchecked Sendable {
     /// asked at once, beside the request.
     func streamsOpened() {
         hasStreams = true
-        guard let silence = tuning.pingAfter, timer == nil else { return }
+        guard case .trusted = state else { return }
+        stopTimer()
+        guard let silence = tuning.pingAfter else { return }
         let now = Deadline.now()
         guard now < lastHeard.advanced(by: silence) else { return ask(now) }
         lastHeard = now
         look(at: now.advanced(by: silence))
     }
 
-    /// No stream is open: silence is all right, unless an answer is owed.
+    /// No stream is open: silence is all right, unless an answer is owed or the tuning asks idle
+    /// connections too.
     func streamsClosed() {
         hasStreams = false
-        if case .trusted = state { stopTimer() }
+        guard case .trusted = state else { return }
+        stopTimer()
+        watchIdle()
+    }
+
+    private func watchIdle() {
+        guard let silence = tuning.idlePingAfter else { return }
+        look(at: lastHeard.advanced(by: silence))
     }
 
     /// A request ran out of time, which may be the peer's death: it is asked at once.
@@ -81,6 +97,9 @@ final class HTTP2Liveness: @unchecked Sendable {
     func stop() {
         stopTimer()
     }
+
+    /// The silence after which the peer is asked as things stand.
+    private var silence: Duration? { hasStreams ? tuning.pingAfter : tuning.idlePingAfter }
 
     private func ask(_ now: Deadline) {
         state = .pinged(now)
@@ -102,7 +121,7 @@ final class HTTP2Liveness: @unchecked Sendable {
         let now = Deadline.now()
         switch state {
         case .trusted:
-            guard hasStreams, let silence = tuning.pingAfter else { return }
+            guard let silence else { return }
             let due = lastHeard.advanced(by: silence)
             if due <= now { ask(now) } else { look(at: due) }
         case .pinged(let asked):

@@ -57,7 +57,8 @@ package final class OutgoingRequest: Sendable {
             return route
         }
         if wantsDuplex { try OutgoingRequest.checkConnect(head, on: route) }
-        let sent = route.hasZone ? head.withoutZone(route.origin) : head
+        let named = route.hasZone ? head.withoutZone(route.origin) : head
+        let sent = try OutgoingRequest.head(named, options.priority)
         plan = try RequestFieldPlan(
             for: sent, target: TargetForm(of: sent, on: route), framing: RequestFraming(of: body))
         hasExpectation = OutgoingRequest.hasExpectation(sent)
@@ -71,6 +72,17 @@ package final class OutgoingRequest: Sendable {
         readIdleTimeout = options.readIdleTimeout
         limits = tuning.limits
         isIdempotent = options.isIdempotent || OutgoingRequest.isIdempotent(head)
+    }
+
+    private static func head(
+        _ head: HTTPRequest, _ priority: RequestPriority?
+    ) throws(InvalidRequest) -> HTTPRequest {
+        guard let priority else { return head }
+        let value = try priority.fieldValue()
+        guard !head.headerFields.contains(priorityField) else { return head }
+        var head = head
+        head.headerFields.append(HTTPField(name: priorityField, value: value))
+        return head
     }
 
     private static func check(timeout: Duration?) throws(InvalidRequest) {
@@ -109,6 +121,7 @@ package final class OutgoingRequest: Sendable {
     }
 }
 
+private let priorityField = HTTPField.Name("Priority") ?? .ifMatch
 private let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifMatch
 
 extension HTTPRequest {

@@ -68,13 +68,13 @@ extension TransportError {
     fileprivate var demandsCalm: Bool { http2Code == 0xB }
 
     fileprivate var isOrderlyMove: Bool {
-        guard case .h2GoAway(code: 0, _) = kind else { return false }
+        guard case .h2GoAway(code: 0, _, _) = kind else { return false }
         return replay == .notSent || replay == .refusedByPeer
     }
 
     private var http2Code: UInt32? {
         switch kind {
-        case .h2Stream(let code), .h2GoAway(let code, _): code
+        case .h2Stream(let code), .h2GoAway(let code, _, _): code
         default: nil
         }
     }

@@ -6,5 +6,8 @@ struct ApusTool: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apus",
         abstract: "An HTTP/1.1 and HTTP/2 client transport, from the command line.",
-        subcommands: [FetchCommand.self, LoadCommand.self, ServeCommand.self, DemoCommand.self])
+        subcommands: [
+            FetchCommand.self, LoadCommand.self, ServeCommand.self, DemoCommand.self,
+            MeasureCommand.self,
+        ])
 }

@@ -262,6 +262,10 @@ private let protocolRows: [FieldRow] = [
         ]),
     .number("http2.connectionWindow", \.http2.connectionWindow, 65_535...int32Max),
     .time("http2.pingAfter", \.http2.pingAfter),
+    .time("http2.idlePingAfter", \.http2.idlePingAfter),
+    .time("http2.settingsTimeout", \.http2.settingsTimeout),
+    .time("http2.writeTimeout", \.http2.writeTimeout),
+    .number("http2.windowBudget", \.http2.windowBudget, 0...1 << 40),
     FieldRow(
         "http2.suspectAfter",
         accepted: [

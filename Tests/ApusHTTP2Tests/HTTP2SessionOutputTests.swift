@@ -22,6 +22,22 @@ private func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: c
         #expect(harness.takeLog().isEmpty)
     }
 
+    @Test func whatLeftOfABodyIsTold() throws {
+        let harness = try Harness()
+        let stream = try harness.request(hasBody: true)
+        harness.session.send(zeros(100_000), endOfBody: true, on: stream)
+        harness.pump()
+        var told = 0
+        while let sent = harness.session.nextSentBody() {
+            #expect(sent.stream == stream)
+            told += sent.count
+        }
+        #expect(told == 65_535)
+        harness.receive(Wire.windowUpdate(0, 1 << 20) + Wire.windowUpdate(stream, 1 << 20))
+        #expect(harness.session.nextSentBody()?.count == 100_000 - 65_535)
+        #expect(harness.session.nextSentBody() == nil)
+    }
+
     @Test func anEndWithoutBytesIsAnEmptyFrame() throws {
         let harness = try Harness()
         let stream = try harness.request(hasBody: true)

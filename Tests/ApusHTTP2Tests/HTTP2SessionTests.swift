@@ -98,6 +98,24 @@ import Testing
         #expect(harness.takeSent() == ["HEADERS 5 end"])
     }
 
+    @Test func requestsThatComeAndGoWhileThePeerReadsNothingAreBound() throws {
+        let harness = try Harness()
+        var opened = 0
+        while harness.session.failure == nil, opened < 10_000 {
+            let stream = try harness.session.submit(
+                HTTPRequest(method: .get, scheme: "https", authority: "a", path: "/"),
+                hasBody: false)
+            opened += 1
+            harness.session.reset(stream, code: 8)
+            harness.takeEvents()
+        }
+        #expect(harness.session.failure?.kind == .abuse("unread frames"))
+        #expect((4096...4100).contains(opened))
+        #expect(harness.session.openStreams == 0)
+        harness.pump()
+        #expect(harness.takeSent().last == "GOAWAY 11")
+    }
+
     @Test func windowsOfResetStreamsComeBack() throws {
         let harness = try Harness()
         try harness.request()

@@ -99,11 +99,13 @@ private func block(_ stream: Int32, _ count: Int) -> [UInt8] {
 
 /// A stream's window grows to what a round trip was seen to hold.
 @Suite struct HTTP2SessionWindowGrowthTests {
-    private func harness(most: Int = 400_000) throws -> Harness {
+    private func harness(
+        most: Int = 400_000, budget: Budget? = nil
+    ) throws -> Harness {
         var tuning = EngineTuning.HTTP2()
         tuning.streamWindow = window
         tuning.maxStreamWindow = most
-        let harness = try Harness(tuning: tuning)
+        let harness = try Harness(tuning: tuning, budget: budget)
         try harness.request()
         try harness.request()
         harness.receive(Wire.head(1) + Wire.head(3))
@@ -177,10 +179,74 @@ private func block(_ stream: Int32, _ count: Int) -> [UInt8] {
         #expect(harness.session.receiveWindow(of: 1) == window)
     }
 
+    @Test func windowsGrowWithinTheEnginesBudgetAndGiveItBack() throws {
+        let budget = Budget(150_000)
+        let harness = try harness(budget: budget)
+        deliver(50_000, to: harness)
+        deliver(90_000, to: harness)
+        harness.receive(Wire.ping(1, ack: true))
+        #expect(harness.session.receiveWindow(of: 1) == 200_000)
+        #expect(budget.left == 50_000)
+        // What is left is all that the next gets, and nothing is more than nothing.
+        deliver(100_000, to: harness, on: 3)
+        deliver(90_000, to: harness, on: 3)
+        harness.receive(Wire.ping(2, ack: true))
+        #expect(harness.session.receiveWindow(of: 3) == 150_000)
+        deliver(150_000, to: harness, on: 3)
+        deliver(150_000, to: harness, on: 3)
+        harness.receive(Wire.ping(3, ack: true))
+        #expect(harness.session.receiveWindow(of: 3) == 150_000)
+        #expect(budget.left == 0)
+        harness.session.reset(1, code: 8)
+        harness.pump()
+        #expect(budget.left == 100_000)
+        harness.receive(Wire.data(3, "", end: true))
+        #expect(budget.left == 150_000)
+        #expect(harness.error == nil)
+    }
+
+    @Test(arguments: ["the end", "a GOAWAY", "an offence", "nothing"])
+    func aConnectionThatEndsGivesItsGrowthBack(_ end: String) throws {
+        let budget = Budget(150_000)
+        var harness: Harness? = try harness(budget: budget)
+        if let harness {
+            deliver(50_000, to: harness)
+            deliver(90_000, to: harness)
+            harness.receive(Wire.ping(1, ack: true))
+        }
+        #expect(budget.left == 50_000)
+        switch end {
+        case "the end": harness?.session.streamEnded()
+        case "a GOAWAY": harness?.receive(Wire.goAway(0))
+        case "an offence": harness?.receive(Wire.windowUpdate(0, 0))
+        default: harness = nil
+        }
+        #expect(budget.left == 150_000)
+    }
+
     @Test func bodiesThatFitTheirWindowAskForNothing() throws {
         let harness = try harness()
         deliver(40_000, to: harness)
         deliver(40_000, to: harness, on: 3)
         #expect(pings(harness) == 0)
     }
+}
+
+/// A budget for one thread.
+///
+/// Unchecked, because a test uses it on one thread alone.
+private final class Budget: WindowBudget, @unchecked Sendable {
+    private(set) var left: Int
+
+    init(_ bytes: Int) {
+        left = bytes
+    }
+
+    func take(upTo wanted: Int) -> Int {
+        let taken = min(wanted, left)
+        left -= taken
+        return taken
+    }
+
+    func giveBack(_ count: Int) { left += count }
 }

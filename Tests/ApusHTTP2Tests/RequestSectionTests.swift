@@ -47,7 +47,16 @@ private let mappings = [
         "te: trailers is kept, as HTTP/1 has to name it in Connection",
         [.connection: "te", .te: "Trailers"], ["te: Trailers"]),
     Mapping("any other te is dropped", [.te: "gzip"], []),
-    Mapping("Host gives way to :authority", [.init("Host") ?? .accept: "other"], []),
+    Mapping(
+        "a Host of the caller's own becomes :authority",
+        HTTPRequest(
+            method: .get, scheme: "https", authority: "example.com", path: "/",
+            headerFields: [name("Host"): "other.example"]),
+        [":method: GET", ":scheme: https", ":authority: other.example", ":path: /"]),
+    Mapping(
+        "cookies are split, and so are several of them",
+        [.cookie: "a=1; b=2;c=3", name("Cookie"): "d=4"],
+        ["cookie: a=1", "cookie: b=2;c=3", "cookie: d=4"]),
     Mapping("an empty value is a value", [name("x-empty"): ""], ["x-empty: "]),
     Mapping(
         "Host serves when there is no authority",

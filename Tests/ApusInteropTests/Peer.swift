@@ -12,7 +12,8 @@ struct Peer: Sendable, CustomTestStringConvertible {
     let version: HTTPVersion
 
     var testDescription: String {
-        "\(server.program) \(version.rawValue)\(isTLS ? " over TLS" : "")"
+        let name = server == .hyperh2 ? "hyper-h2" : server.program
+        return "\(name) \(version.rawValue)\(isTLS ? " over TLS" : "")"
     }
     var isHTTP2: Bool { version == .http2 }
 
@@ -39,6 +40,11 @@ struct Peer: Sendable, CustomTestStringConvertible {
     static let caddy = [
         Peer(.caddy, "PLAIN", isTLS: false, .http1),
         Peer(.caddy, "TLS", isTLS: true, .http1),
+        Peer(.caddy, "TLS", isTLS: true, .http2),
+    ]
+    static let hyperh2 = [
+        Peer(.hyperh2, "TLS", isTLS: true, .http2),
+        Peer(.hyperh2, "PLAIN", isTLS: false, .http2),
     ]
 
     /// Where the peer serves a path; the server is started if it does not run.

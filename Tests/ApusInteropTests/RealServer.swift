@@ -12,6 +12,7 @@ enum RealServer: String, CaseIterable, Sendable {
     case caddy
     /// Python's own.
     case httpserver
+    case hyperh2
 
     /// The folder of the templates.
     static let fixtures = FixturePaths.root + "/servers"
@@ -24,12 +25,25 @@ enum RealServer: String, CaseIterable, Sendable {
         case .h2o: "h2o"
         case .apache2: "apache2"
         case .caddy: "caddy"
-        case .httpserver: "python3"
+        case .httpserver, .hyperh2: "python3"
         }
     }
 
+    /// What has to be installed, for people.
+    var needs: String { self == .hyperh2 ? "hyper-h2 for python3" : program }
+
     /// Whether this machine has it.
-    var isInstalled: Bool { Programs.path(program) != nil }
+    var isInstalled: Bool {
+        self == .hyperh2 ? Self.hasHyperH2 : Programs.path(program) != nil
+    }
+
+    /// Whether the interpreter that runs the server finds the module.
+    private static let hasHyperH2: Bool = {
+        guard let python = Programs.path("python3"),
+            let process = try? ChildProcess(python, ["-c", "import h2"], output: "/dev/null")
+        else { return false }
+        return process.waitForEnd() == 0
+    }()
 
     /// The server, started by whoever asks first.
     func running() throws -> RunningServer {
@@ -41,6 +55,7 @@ enum RealServer: String, CaseIterable, Sendable {
         case .apache2: try Self.runningApache.get()
         case .caddy: try Self.runningCaddy.get()
         case .httpserver: try Self.runningHTTPServer.get()
+        case .hyperh2: try Self.runningHyperH2.get()
         }
     }
 
@@ -52,6 +67,7 @@ enum RealServer: String, CaseIterable, Sendable {
     private static let runningApache = start(.apache2, ports: ["PLAIN", "TLS"])
     private static let runningCaddy = start(.caddy, ports: ["PLAIN", "TLS"])
     private static let runningHTTPServer = start(.httpserver, ports: ["PLAIN", "OLD"])
+    private static let runningHyperH2 = start(.hyperh2, ports: ["TLS", "PLAIN"])
 
     /// The loopback origin behind the servers: it counts uploads and sends them back.
     static let upstream = Result {
@@ -80,6 +96,7 @@ enum RealServer: String, CaseIterable, Sendable {
             "FOLDER": folder, "SITE": ServedFiles.files.get().folder,
             "CERTIFICATE": certificate.chain, "KEY": certificate.key,
             "HTTPSERVER": "\(Self.fixtures)/httpserver.py",
+            "SCRIPT": "\(Self.fixtures)/hyperh2.py",
             "UPSTREAM": String(Self.upstream.get().port), "USER": NSUserName(),
         ]
         for (name, port) in ports { values[name] = String(port) }
@@ -113,6 +130,7 @@ enum RealServer: String, CaseIterable, Sendable {
         case .apache2: "apache2.conf.in"
         case .caddy: "caddy.conf.in"
         case .httpserver: "httpserver.arguments.in"
+        case .hyperh2: "hyperh2.arguments.in"
         }
     }
 
@@ -132,6 +150,6 @@ enum RealServer: String, CaseIterable, Sendable {
 extension Trait where Self == ConditionTrait {
     /// Skips, with the server's name, where it is not installed.
     static func installed(_ server: RealServer) -> Self {
-        .enabled(if: server.isInstalled, "\(server.program) is not installed")
+        .enabled(if: server.isInstalled, "\(server.needs) is not installed")
     }
 }

@@ -16,6 +16,8 @@ final class RunningServer: Sendable {
     struct Plan {
         let name: String
         let portNames: [String]
+        /// Ports to take again, of a server that has ended; others are chosen.
+        var ports: [String: UInt16] = [:]
         let command: (_ ports: [String: UInt16], _ folder: String) throws -> [String]
     }
 
@@ -39,6 +41,7 @@ final class RunningServer: Sendable {
         let folder = try ServedFiles.temporaryFolder.get() + "/\(plan.name)"
         mkdir(folder, 0o755)
         ports = try Dictionary(uniqueKeysWithValues: zip(plan.portNames, Self.freePorts(plan)))
+            .merging(plan.ports) { $1 }
         let command = try plan.command(ports, folder)
         let log = "\(folder)/output.log"
         var ends: [Int32] = [-1, -1]
@@ -64,6 +67,21 @@ final class RunningServer: Sendable {
                 description: "\(plan.name) did not come up; its output ends:\n\(tail(of: log))")
         }
         servers.withLock { $0.append(self) }
+    }
+
+    /// Sends a signal to the server's own processes, by their group, and not to the guard.
+    ///
+    /// - Returns: `false` when there is none.
+    func signal(_ number: Int32) -> Bool {
+        let path = "/proc/\(guardian.id)/task/\(guardian.id)/children"
+        guard let file = fopen(path, "r") else { return false }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 4096)
+        guard fgets(&line, Int32(line.count), file) != nil else { return false }
+        let text = String(
+            decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let children = text.split(separator: " ").compactMap { pid_t($0) }
+        return !children.isEmpty && children.allSatisfy { kill($0, number) == 0 }
     }
 
     /// Ends the server: SIGTERM, and after two seconds SIGKILL to it and its children.

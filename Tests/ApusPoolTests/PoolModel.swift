@@ -24,6 +24,8 @@ struct PoolModel {
         /// The order in which connections became idle, over all routes and within one.
         var idleOrder = 0
         var routeOrder = 0
+        /// The order in which connections were established, over all routes.
+        var establishedOrder = 0
 
         var hasRoom: Bool { !isDialling && !isClosing && !isSuspect && exchanges < capacity }
         var isIdle: Bool { !isDialling && !isClosing && exchanges == 0 }
@@ -98,7 +100,15 @@ extension PoolModel {
         require(chosen.route == route, "leased another route's connection")
         require(chosen.hasRoom, "leased a connection without room")
         require(isReused == chosen.hasCarried, "told wrongly whether the connection is reused")
-        for other in connections where other.route == route && other.hasRoom {
+        if multiplexed(route) > 1 { requireSpread(chosen) } else { requireLastUsed(chosen) }
+        require(
+            !waiters.contains { $0.route == route && $0.reuse == .pooled }, "overtook a waiter")
+        occupy(index)
+    }
+
+    /// The idle one used last, else the one with room that carries least.
+    private mutating func requireLastUsed(_ chosen: Connection) {
+        for other in connections where other.route == chosen.route && other.hasRoom {
             guard !mayBeRetired(other) else { continue }
             if chosen.exchanges > 0 {
                 require(other.exchanges >= chosen.exchanges, "leased not the least loaded")
@@ -106,9 +116,23 @@ extension PoolModel {
                 require(other.routeOrder <= chosen.routeOrder, "leased not the last used")
             }
         }
-        require(
-            !waiters.contains { $0.route == route && $0.reuse == .pooled }, "overtook a waiter")
-        occupy(index)
+    }
+
+    /// Of the oldest connections that could carry twice the load, the one that carries least.
+    private mutating func requireSpread(_ chosen: Connection) {
+        let candidates = connections.filter { $0.route == chosen.route && $0.hasRoom }
+            .sorted { $0.establishedOrder < $1.establishedOrder }
+        guard !connections.contains(where: { $0.route == chosen.route && mayBeRetired($0) }) else {
+            return
+        }
+        let carried = candidates.reduce(0) { $0 + $1.exchanges }
+        var enough: [Connection] = []
+        for candidate in candidates where enough.reduce(0, { $0 + $1.capacity }) < 2 * carried + 2 {
+            enough.append(candidate)
+        }
+        require(enough.contains { $0.id == chosen.id }, "leased one that is to become idle")
+        let least = enough.map(\.exchanges).min()
+        require(chosen.exchanges == least, "leased not the least loaded of those that are enough")
     }
 
     mutating func apply(_ actions: PoolActions, established: ConnectionID? = nil) {

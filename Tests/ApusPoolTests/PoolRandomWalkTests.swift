@@ -189,6 +189,7 @@ struct PoolWalk {
         model.connections[index].capacity = capacity
         model.connections[index].isMultiplexed = capacity != 1
         model.connections[index].established = now
+        model.connections[index].establishedOrder = model.order
         model.connections[index].idleLimit = model.tuning.idleTimeout
         model.multiplexes[connection.route] = capacity != 1
         model.becomesIdle(index)

@@ -2,7 +2,7 @@ import Apus
 import Loopback
 import Testing
 
-/// Trailers behind a request's body: sent on HTTP/1.1, refused where they would be lost.
+/// Trailers behind a request's body on HTTP/1.1; `HTTP2RequestTests` has those on HTTP/2.
 @Suite struct HTTP1TrailerTests {
     private static let checksum = HTTPField.Name("X-Checksum") ?? .eTag
 
@@ -44,21 +44,6 @@ import Testing
             #expect(error?.kind.name == "invalidRequest")
             #expect(!stand.peer.transcript(0).text.contains("0\r\n\r\n"))
             try await stand.expectGoodExchange(onConnection: 1)
-        }
-    }
-
-    @Test(arguments: [Way.http2OverTLS, .http2PriorKnowledge])
-    func trailersAreRefusedOnHTTP2(_ way: Way) async throws {
-        try await withStand(way) { stand in
-            let body = RequestBody.bytes(Bytes("hello")).withTrailers { [Self.checksum: "42"] }
-            let error = await transportError {
-                _ = try await stand.client.send(.post(stand.url("/sink")), body: body)
-            }
-            #expect(error?.kind.name == "invalidRequest")
-            #expect(error?.replay == .notSent)
-            #expect(stand.server.counters.requests == 0)
-            let next = try await stand.get("/bytes/10")
-            #expect(next.status == .ok)
         }
     }
 }

@@ -37,8 +37,58 @@ private typealias Frames = HTTP2Frames
             #expect(answered == 100)
             let counters = stand.server.counters
             #expect(counters.peakConnections <= 8)
-            #expect(counters.peakRequests <= counters.peakConnections * 10)
+            #expect(counters.peakStreams <= 10)
             #expect(counters.requests == 100)
+        }
+    }
+
+    @Test func aLimitOfNoStreamsInABurstIsWaitedFor() async throws {
+        var tuning = EngineTuning.default
+        tuning.http2.maxConnectionsPerHost = 1
+        let streams = (2..<20).map { Int32($0 * 2 + 1) }
+        var script: [ScriptedPeer.Step] = [.send(Frames.maxStreams(5))] + .answering(1, 3)
+        // None for a moment, amid those under way.
+        script += [
+            .send(Frames.maxStreams(0)), .signal("none"), .waitForSignal("raise"),
+            .send(Frames.maxStreams(100)),
+        ]
+        script += streams.flatMap { [.request($0), .send(Frames.answer($0))] } + [.readUntilEnd]
+        try await withHTTP2(scripts: [script], tuning: tuning) { stand in
+            async let answered = burst(20) { _ = try await stand.get() }
+            #expect(await stand.signal("none"))
+            stand.peer.release("raise")
+            #expect(await answered == 20)
+            #expect(stand.peer.connectionCount == 1)
+        }
+    }
+
+    /// What many requests of one tick cost: one write of the connection, so one segment.
+    @Test(arguments: [Way.http2PriorKnowledge, .http2OverTLS])
+    func allThatATickProducesLeavesAtOnce(_ way: Way) async throws {
+        try await withStand(way) { stand in
+            let first = try await stand.get("/")
+            _ = try await first.body.collect(upTo: 100)
+            let client = stand.client
+            let url = stand.url("/")
+            let before = dataSegmentsSent(to: stand.server.port)
+            // On the loop, all of these begin in one tick.
+            let answered = await Task(executorPreference: stand.engine.executor) {
+                await withTaskGroup(of: Bool.self) { group in
+                    for _ in 0..<64 {
+                        group.addTask {
+                            guard let response = try? await client.send(.get(url)) else {
+                                return false
+                            }
+                            return (try? await response.body.collect(upTo: 100)) != nil
+                        }
+                    }
+                    return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+                }
+            }.value
+            #expect(answered == 64)
+            #expect(stand.server.counters.connectionsAccepted == 1)
+            let sent = dataSegmentsSent(to: stand.server.port) - before
+            #expect(sent == 1)
         }
     }
 

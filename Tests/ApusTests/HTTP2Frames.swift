@@ -40,12 +40,23 @@ enum HTTP2Frames {
     static func head(
         _ stream: Int32, _ status: Int = 200, _ fields: [(String, String)] = [], end: Bool = false
     ) -> [UInt8] {
+        self.fields(stream, [(":status", "\(status)")] + fields, end: end)
+    }
+
+    /// HEADERS of these fields, whatever they are.
+    static func fields(
+        _ stream: Int32, _ fields: [(String, String)], end: Bool = false
+    ) -> [UInt8] {
         var block: [UInt8] = []
-        for (name, value) in [(":status", "\(status)")] + fields {
+        for (name, value) in fields {
             block += [0, UInt8(name.utf8.count)] + Array(name.utf8)
             block += [UInt8(value.utf8.count)] + Array(value.utf8)
         }
         return frame(headersType, flags: 4 | (end ? 1 : 0), stream: stream, block)
+    }
+
+    static func trailers(_ stream: Int32, _ fields: [(String, String)]) -> [UInt8] {
+        self.fields(stream, fields, end: true)
     }
 
     /// A whole answer: 200 and "ok".
@@ -120,6 +131,35 @@ extension ScriptedPeer.Step {
                 start = end
             }
             return nil
+        }
+    }
+
+    /// Reads until so many bytes of DATA have come on a stream since the last expectation was met.
+    static func expectData(_ stream: Int32, _ count: Int) -> Self {
+        .expect { bytes in
+            var start = 0
+            var found = 0
+            while start + 9 <= bytes.count {
+                let length = bytes[start..<start + 3].reduce(0) { $0 << 8 | Int($1) }
+                let end = start + 9 + length
+                guard end <= bytes.count else { return nil }
+                let id = bytes[start + 5..<start + 9].reduce(0) { $0 << 8 | Int32($1) }
+                if bytes[start + 3] == HTTP2Frames.dataType, id == stream { found += length }
+                if found >= count { return end }
+                start = end
+            }
+            return nil
+        }
+    }
+
+    /// Reads until the PING of this number has come; a slow start may bring the first before the
+    /// request.
+    static func expectPing(_ number: UInt8) -> Self {
+        .expect { bytes in
+            let pings = HTTP2Frames.frames(Array(bytes)).filter {
+                $0.type == HTTP2Frames.pingType && $0.flags == 0
+            }
+            return pings.contains { $0.payload.last == number } ? bytes.count : nil
         }
     }
 

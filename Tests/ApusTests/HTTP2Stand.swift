@@ -14,6 +14,12 @@ final class HTTP2Stand: Sendable {
         var tuning = tuning
         let usual = EngineTuning.default
         if tuning.http2.pingAfter == usual.http2.pingAfter { tuning.http2.pingAfter = nil }
+        if tuning.http2.settingsTimeout == usual.http2.settingsTimeout {
+            tuning.http2.settingsTimeout = nil
+        }
+        if tuning.http2.writeTimeout == usual.http2.writeTimeout {
+            tuning.http2.writeTimeout = nil
+        }
         if tuning.pool.acquireTimeout == usual.pool.acquireTimeout {
             tuning.pool.acquireTimeout = nil
         }

@@ -243,23 +243,3 @@ private typealias Frames = HTTP2Frames
         }
     }
 }
-
-extension ScriptedPeer.Step {
-    /// Reads until so many bytes of DATA have come on a stream since the last expectation was met.
-    fileprivate static func expectData(_ stream: Int32, _ count: Int) -> Self {
-        .expect { bytes in
-            var start = 0
-            var found = 0
-            while start + 9 <= bytes.count {
-                let length = bytes[start..<start + 3].reduce(0) { $0 << 8 | Int($1) }
-                let end = start + 9 + length
-                guard end <= bytes.count else { return nil }
-                let id = bytes[start + 5..<start + 9].reduce(0) { $0 << 8 | Int32($1) }
-                if bytes[start + 3] == HTTP2Frames.dataType, id == stream { found += length }
-                if found >= count { return end }
-                start = end
-            }
-            return nil
-        }
-    }
-}

@@ -23,6 +23,7 @@ enum SessionTarget {
 /// Plays steps to one session and holds it to its promises.
 struct SessionPlayer {
     private let session: HTTP2Session
+    private let budget = CountedBudget()
     private var streams: [HTTP2StreamID: StreamStory] = [:]
     private var closed = 0
     private var now = Deadline(nanoseconds: 0)
@@ -37,7 +38,8 @@ struct SessionPlayer {
         if bits & 4 != 0 { limits.headBytes = 256 }
         if bits & 8 != 0 { limits.headFields = 2 }
         if bits & 16 != 0 { limits.informationalResponses = 1 }
-        guard let session = try? HTTP2Session(tuning, limits: limits) else { return nil }
+        guard let session = try? HTTP2Session(tuning, limits: limits, budget: budget)
+        else { return nil }
         self.session = session
     }
 
@@ -82,6 +84,7 @@ struct SessionPlayer {
         precondition(streams.values.allSatisfy(\.isClosed), "a stream that was never closed")
         precondition(!session.wantsOutput, "output for a peer that is gone")
         precondition(session.isDraining)
+        precondition(budget.taken == 0, "window growth that was not given back")
     }
 
     // MARK: Steps
@@ -185,6 +188,16 @@ struct SessionPlayer {
             precondition(stream.written + count <= stream.sent, "DATA that nobody sent")
             streams[id]?.written += count
         }
+        while let sent = session.nextSentBody() {
+            guard let stream = streams[sent.stream] else {
+                preconditionFailure("sent on no stream")
+            }
+            precondition(stream.told + sent.count <= stream.sent, "told more than was handed over")
+            streams[sent.stream]?.told += sent.count
+        }
+        for stream in streams.values {
+            precondition(stream.told >= stream.written, "told less than was sent")
+        }
     }
 
     private mutating func takeEvents() {
@@ -235,6 +248,8 @@ struct StreamStory {
 
     let hasBody: Bool
     var progress = Progress.awaitingHead
+    /// Bytes of the body that the session said have left.
+    var told = 0
     var isReset = false
     var isClosed = false
     var isFinished = false
@@ -306,5 +321,25 @@ struct OutputReader {
         case 1, 9: openSection = flags & 4 == 0 ? id : nil
         default: break
         }
+    }
+}
+
+/// A small budget that must be whole again in the end.
+///
+/// Unchecked, because a target runs on one thread.
+private final class CountedBudget: WindowBudget, @unchecked Sendable {
+    private static let most = 100_000
+    private(set) var taken = 0
+
+    func take(upTo wanted: Int) -> Int {
+        precondition(wanted > 0, "asked for nothing")
+        let given = min(wanted, Self.most - taken)
+        taken += given
+        return given
+    }
+
+    func giveBack(_ count: Int) {
+        taken -= count
+        precondition(count > 0 && taken >= 0, "gave back more than was taken")
     }
 }

@@ -14,9 +14,9 @@ final class Harness {
 
     init(
         settings: [(UInt16, UInt32)]? = [], tuning: EngineTuning.HTTP2 = .init(),
-        limits: EngineTuning.Limits = .init()
+        limits: EngineTuning.Limits = .init(), budget: (any WindowBudget)? = nil
     ) throws {
-        session = try HTTP2Session(tuning, limits: limits)
+        session = try HTTP2Session(tuning, limits: limits, budget: budget)
         pump()
         guard let settings else { return }
         receive(Wire.settings(settings) + Wire.settingsAck)

@@ -1,0 +1,158 @@
+import Glibc
+
+/// A way to a port of this machine on which every byte takes a fixed time, in each direction: a
+/// path with a round trip and with any bandwidth, which loopback alone is not.
+package final class DelayingRelay: Sendable {
+    package let port: UInt16
+    private let listener: Listener
+
+    /// - Parameter delay: how long a byte takes one way; a round trip takes twice as long.
+    package init(to target: UInt16, delay: Duration) throws {
+        listener = try Listener(name: "delaying")
+        port = listener.port
+        let nanoseconds = Monotonic.nanoseconds(delay)
+        try listener.start { descriptor, _ in
+            guard let origin = SocketAddress.loopback(port: target, ipv6: false).connect() else {
+                return
+            }
+            var relay = DelayedPair(descriptor, origin, delay: nanoseconds)
+            relay.run()
+            close(origin)
+        }
+    }
+
+    deinit {
+        stop()
+    }
+
+    /// Closes everything and joins every thread; a second call does nothing.
+    package func stop() {
+        listener.stop()
+    }
+}
+
+/// Both directions of one connection, on one thread.
+private struct DelayedPair {
+    private var up: DelayedDirection
+    private var down: DelayedDirection
+
+    init(_ client: Int32, _ origin: Int32, delay: Int64) {
+        up = DelayedDirection(from: client, to: origin, delay: delay)
+        down = DelayedDirection(from: origin, to: client, delay: delay)
+    }
+
+    mutating func run() {
+        while !up.isOver || !down.isOver {
+            let now = Monotonic.now()
+            guard up.deliver(now), down.deliver(now) else { return }
+            var entries = [
+                pollfd(fd: up.source, events: events(reading: up, writing: down), revents: 0),
+                pollfd(fd: down.source, events: events(reading: down, writing: up), revents: 0),
+            ]
+            // A hang-up is reported even to those who ask for nothing, and would spin.
+            for index in entries.indices where entries[index].events == 0 {
+                entries[index].fd = -1
+            }
+            // Once the client has ended its direction, nothing tells of its going altogether.
+            let look = up.isOver ? now &+ 50_000_000 : nil
+            if look != nil, Socket.wait(up.source, for: 0, until: now) != 0 { return }
+            let next = [up.nextDelivery, down.nextDelivery, look].compactMap { $0 }.min()
+            guard Socket.wait(&entries, 2, until: next) >= 0 else { return }
+            if entries[0].revents != 0, up.wantsInput { up.receive() }
+            if entries[1].revents != 0, down.wantsInput { down.receive() }
+        }
+    }
+
+    private func events(reading: DelayedDirection, writing: DelayedDirection) -> Int16 {
+        var events: Int32 = reading.wantsInput ? Int32(POLLIN) : 0
+        if writing.isBlocked { events |= Int32(POLLOUT) }
+        return Int16(events)
+    }
+}
+
+/// Bytes on their way from one socket to another.
+private struct DelayedDirection {
+    /// What is on its way before the source is no longer read: enough for any window.
+    private static let limit = 64 * 1024 * 1024
+
+    let source: Int32
+    private let sink: Int32
+    private let delay: Int64
+    /// Pieces and when they are due; those before `first` were delivered.
+    private var pieces: [(due: Int64, bytes: [UInt8])] = []
+    private var first = 0
+    /// How much of the first piece has left.
+    private var sent = 0
+    private var count = 0
+    /// When the source's end is due, once it has come.
+    private var end: Int64?
+    private(set) var isBlocked = false
+    private(set) var isOver = false
+
+    init(from source: Int32, to sink: Int32, delay: Int64) {
+        self.source = source
+        self.sink = sink
+        self.delay = delay
+    }
+
+    var wantsInput: Bool { end == nil && count < Self.limit }
+
+    /// When something is due; `nil` while nothing is, or while the sink takes nothing.
+    var nextDelivery: Int64? {
+        if isBlocked || isOver { return nil }
+        return first < pieces.count ? pieces[first].due : end
+    }
+
+    /// Reads once.
+    mutating func receive() {
+        let due = Monotonic.now() &+ delay
+        let bytes = [UInt8](unsafeUninitializedCapacity: 256 * 1024) { room, count in
+            count = max(0, recv(source, room.baseAddress, room.count, Int32(MSG_DONTWAIT)))
+        }
+        if bytes.isEmpty {
+            if errno != EAGAIN || isAtEnd { end = due }
+            return
+        }
+        pieces.append((due, bytes))
+        count += bytes.count
+    }
+
+    private var isAtEnd: Bool {
+        var byte: UInt8 = 0
+        return recv(source, &byte, 1, Int32(MSG_DONTWAIT | MSG_PEEK)) == 0
+    }
+
+    /// Sends what is due; `false` when the sink is gone.
+    mutating func deliver(_ now: Int64) -> Bool {
+        isBlocked = false
+        while first < pieces.count, pieces[first].due <= now {
+            let piece = pieces[first].bytes
+            let taken = piece.withUnsafeBytes { bytes in
+                Glibc.send(
+                    sink, bytes.baseAddress?.advanced(by: sent), bytes.count - sent,
+                    Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+            }
+            guard taken >= 0 else {
+                isBlocked = errno == EAGAIN
+                return isBlocked
+            }
+            sent += taken
+            count -= taken
+            if sent == piece.count { dropFirst() }
+        }
+        if let end, end <= now, first == pieces.count, !isOver {
+            isOver = true
+            shutdown(sink, Int32(SHUT_WR))
+        }
+        return true
+    }
+
+    private mutating func dropFirst() {
+        pieces[first].bytes = []
+        first += 1
+        sent = 0
+        guard first == pieces.count || first == 256 else { return }
+        pieces.removeFirst(first)
+        first = 0
+    }
+}

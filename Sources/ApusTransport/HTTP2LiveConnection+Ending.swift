@@ -1,0 +1,94 @@
+import ApusCore
+import ApusHTTP2
+import ApusSocket
+
+// How streams and the connection end before their time, and what each exchange is told.
+
+extension HTTP2LiveConnection {
+    /// Takes no new streams; the connection goes with the last of those it has.
+    func drain(_ reason: CloseReason) {
+        guard drainReason == nil else { return }
+        drainReason = reason
+        keeper.draining(self, reason: reason)
+    }
+
+    func give(up exchange: Exchange) {
+        guard let stream = exchange.stream, streams[stream] != nil, wire.isOpen else { return }
+        reset(stream)
+    }
+
+    func startTimers(of exchange: Exchange) {
+        exchange.timers.start(for: exchange, on: loop) { [weak self, weak exchange] phase in
+            guard let self, let exchange else { return }
+            self.assumeIsolated { $0.expire(exchange, phase) }
+        }
+    }
+
+    private func expire(_ exchange: Exchange, _ phase: TransportError.Phase) {
+        guard let stream = exchange.stream, streams[stream] != nil else { return }
+        exchange.failed(.timeout, phase: phase, "no end within the \(phase.rawValue) timeout")
+        reset(stream)
+        liveness.doubted()
+    }
+
+    /// RST_STREAM(CANCEL); the slot is free once the session says `.closed`.
+    func reset(_ id: HTTP2StreamID) {
+        streams[id]?.pump?.stop()
+        session.reset(id, code: HTTP2ErrorCode.cancel)
+        if let failure = session.failure { return sessionFailed(failure) }
+        scheduleFlush()
+    }
+
+    /// Fails an exchange, and tells it of the GOAWAY or the error that its connection ended with.
+    func fail(_ exchange: Exchange, _ failure: StreamFailure) {
+        var kind = TransportError.Kind(failure)
+        var message = failure.explained
+        switch failure {
+        case .connectionLost:
+            if let ending { (kind, message) = ending }
+            if let goAway, goAway.code != 0 { kind = goAway.kind() }
+        case .notSent:
+            if let goAway { kind = goAway.kind() }
+        case .aboveLastStreamID(let code):
+            if let goAway { kind = goAway.kind(code: code) }
+        default: break
+        }
+        exchange.failed(kind, message, replay: failure.replay(responseStarted: false))
+    }
+
+    func sessionFailed(_ error: HTTP2Error) {
+        ending = (TransportError.Kind(error), error.message)
+        drain(.protocolViolation)
+        guard wire.isOpen else { return }
+        sendFarewell()
+        end(.protocolViolation, TransportError.Kind(error), error.message)
+    }
+
+    /// The GOAWAY that says why is worth sending, whatever became of the rest.
+    func sendFarewell() {
+        let scratch = loop.scratch
+        scratch.plaintext.removeAll(keepingCapacity: true)
+        _ = try? session.nextOutput(into: &scratch.plaintext, limit: HTTP2LiveConnection.writeSize)
+        if wire.isWritable, !scratch.plaintext.isEmpty {
+            wire.send(unsafe scratch.plaintext.span.bytes)
+        }
+    }
+
+    /// Closes, and gives every exchange in flight its verdict; idempotent.
+    ///
+    /// The pool hears of it first, so that no exchange that is sent again comes back here.
+    func end(_ reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
+        guard wire.isOpen else { return }
+        if ending == nil { ending = (kind, message) }
+        keeper.sessionsReceived(from: wire)
+        wire.close()
+        liveness.stop()
+        outputWatch.stop()
+        if let settingsTimer { loop.cancel(settingsTimer) }
+        keeper.closed(self, reason: reason)
+        session.streamEnded()
+        while let sent = session.nextSentBody() { bodySent(sent) }
+        while let event = session.nextEvent() { handle(event) }
+        assert(streams.isEmpty, "the session forgot a stream")
+    }
+}

@@ -1,0 +1,105 @@
+import ApusCore
+import ApusSocket
+
+/// Notices a peer that takes nothing of what is sent to it: a socket that stays full.
+///
+/// PING cannot find it out, since the PING waits as well, and a peer that goes on sending looks
+/// alive. What counts is time without a byte taken: however slowly a peer reads, it is no offence.
+///
+/// Confined to its connection's loop, hence unchecked.
+final class HTTP2OutputWatch: @unchecked Sendable {
+    private enum State {
+        /// The socket has taken all. Exits: `.blocked` when a flush leaves something behind.
+        case flowing
+        /// The socket is full since this instant, or has taken its last byte then. Exits:
+        /// `.flowing` when it takes the rest, `.stalled` by `http2.suspectAfter` without a byte.
+        case blocked(Deadline)
+        /// The same, for too long: no new streams. Exits: `.flowing` or `.blocked` by any byte
+        /// taken, or the connection's end by `http2.writeTimeout`.
+        case stalled(Deadline)
+    }
+
+    private let suspectAfter: Duration
+    private let writeTimeout: Duration?
+    private let loop: EventLoop
+    private var state = State.flowing
+    /// What waited for the socket when it was last looked at.
+    private var unsent = 0
+    private var timer: LoopTimer?
+    /// The peer takes nothing: it should get no new streams.
+    var stalled: () -> Void = {}
+    /// The peer takes bytes again.
+    var moved: () -> Void = {}
+    /// The peer has taken nothing for `http2.writeTimeout`.
+    var died: () -> Void = {}
+    /// What waits for the socket now.
+    var pending: () -> Int = { 0 }
+
+    init(_ tuning: EngineTuning.HTTP2, on loop: EventLoop) {
+        writeTimeout = tuning.writeTimeout
+        suspectAfter = min(tuning.suspectAfter, tuning.writeTimeout ?? tuning.suspectAfter)
+        self.loop = loop
+    }
+
+    /// A flush is over: so many bytes wait for the socket, which had taken everything before it if
+    /// `hasMoved`.
+    func flushed(unsent: Int, hasMoved: Bool) {
+        if case .flowing = state, unsent == 0 { return }
+        guard writeTimeout != nil else { return }
+        guard unsent > 0 else { return flow() }
+        switch state {
+        case .flowing: block(unsent)
+        case .blocked, .stalled:
+            if hasMoved || unsent < self.unsent { block(unsent) }
+        }
+    }
+
+    /// The connection has ended.
+    func stop() {
+        stopTimer()
+        state = .flowing
+    }
+
+    private func flow() {
+        stopTimer()
+        change(to: .flowing)
+    }
+
+    private func block(_ unsent: Int) {
+        self.unsent = unsent
+        let now = Deadline.now()
+        change(to: .blocked(now))
+        look(at: now.advanced(by: suspectAfter))
+    }
+
+    private func change(to next: State) {
+        let wasStalled = if case .stalled = state { true } else { false }
+        state = next
+        if wasStalled { moved() }
+    }
+
+    private func check() {
+        timer = nil
+        let unsent = pending()
+        guard unsent > 0 else { return flow() }
+        guard unsent >= self.unsent else { return block(unsent) }
+        switch state {
+        case .flowing: return
+        case .blocked(let since):
+            state = .stalled(since)
+            look(at: since.advanced(by: writeTimeout ?? suspectAfter))
+            stalled()
+        case .stalled: died()
+        }
+    }
+
+    private func look(at deadline: Deadline) {
+        stopTimer()
+        timer = loop.schedule(at: deadline) { [weak self] in self?.check() }
+    }
+
+    private func stopTimer() {
+        if let timer { loop.cancel(timer) }
+        timer = nil
+    }
+}
