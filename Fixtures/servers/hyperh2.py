@@ -27,7 +27,7 @@ from h2.events import (
     StreamReset,
 )
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 
 class Answer:
@@ -64,7 +64,14 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport):
         self.transport = transport
-        self.conn.local_settings[SettingCodes.ENABLE_CONNECT_PROTOCOL] = 1
+        # Said in the first SETTINGS, so that no client has to wait for a second.
+        self.conn.local_settings = Settings(
+            client=False,
+            initial_values={
+                SettingCodes.MAX_CONCURRENT_STREAMS: 100,
+                SettingCodes.MAX_HEADER_LIST_SIZE: 65536,
+                SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
+            })
         self.conn.initiate_connection()
         self.flush()
 

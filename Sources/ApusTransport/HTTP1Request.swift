@@ -7,7 +7,7 @@ import HTTPTypes
 extension TargetForm {
     /// Absolute-form for an http origin behind an http proxy (RFC 9112, section 3.2.2).
     init(of head: HTTPRequest, on route: Route) {
-        if head.method == .connect {
+        if head.method == .connect, head.extendedConnectProtocol == nil {
             self = .authority
         } else if route.isForwarded {
             self = .absolute

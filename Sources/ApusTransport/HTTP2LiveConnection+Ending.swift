@@ -41,6 +41,12 @@ extension HTTP2LiveConnection {
 
     /// Fails an exchange, and tells it of the GOAWAY or the error that its connection ended with.
     func fail(_ exchange: Exchange, _ failure: StreamFailure) {
+        let (kind, message) = explain(failure)
+        exchange.failed(kind, message, replay: failure.replay(responseStarted: false))
+    }
+
+    /// What a failure is called, given how the connection ends.
+    func explain(_ failure: StreamFailure) -> (TransportError.Kind, String) {
         var kind = TransportError.Kind(failure)
         var message = failure.explained
         switch failure {
@@ -53,7 +59,7 @@ extension HTTP2LiveConnection {
             if let goAway { kind = goAway.kind(code: code) }
         default: break
         }
-        exchange.failed(kind, message, replay: failure.replay(responseStarted: false))
+        return (kind, message)
     }
 
     func sessionFailed(_ error: HTTP2Error) {
@@ -89,6 +95,7 @@ extension HTTP2LiveConnection {
         session.streamEnded()
         while let sent = session.nextSentBody() { bodySent(sent) }
         while let event = session.nextEvent() { handle(event) }
+        failWaiting()
         assert(streams.isEmpty, "the session forgot a stream")
     }
 }

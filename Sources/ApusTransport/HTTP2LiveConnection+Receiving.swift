@@ -62,12 +62,14 @@ extension HTTP2LiveConnection {
         case .head(let id, let response, _):
             guard let exchange = streams[id]?.exchange else { return }
             refusalsInRow = 0
+            if exchange.request.isExtendedConnect, duplexOpened(response, on: id) { return }
             exchange.headReceived(response)
             exchange.wake()
         case .body(let id, let bytes):
-            guard let exchange = streams[id]?.exchange else { return }
-            _ = exchange.bodyReceived(bytes)
-            exchange.wake()
+            guard let stream = streams[id] else { return }
+            if let duplex = stream.duplex { return duplex.received(bytes) }
+            _ = stream.exchange.bodyReceived(bytes)
+            stream.exchange.wake()
         case .end(let id, let trailers):
             responseEnded(on: id, trailers)
         case .failed(let id, let failure):
@@ -75,12 +77,19 @@ extension HTTP2LiveConnection {
             judge(failure, of: stream)
             // The slot is free before the exchange hears of its end and wants another.
             if !session.isOpen(id) { streamClosed(id) }
-            fail(stream.exchange, failure)
+            if let duplex = stream.duplex {
+                let (kind, message) = explain(failure)
+                duplex.failed(kind, message)
+            } else {
+                fail(stream.exchange, failure)
+            }
         case .closed(let id): streamClosed(id)
         case .bodyDrained(let id): bodyDrained(on: id)
         case .goAway(let last, let code, let debug):
             goAwayReceived(GoAway(last: last, code: code, debug: debug))
-        case .settingsChanged(let maxStreams): keeper.capacityChanged(self, to: maxStreams)
+        case .settingsChanged(let maxStreams):
+            keeper.capacityChanged(self, to: maxStreams)
+            sendWaiting()
         // Any byte is a sign of life, and it was counted as one when it came.
         case .pingAcknowledged: break
         }
@@ -88,6 +97,7 @@ extension HTTP2LiveConnection {
 
     private func responseEnded(on id: HTTP2StreamID, _ trailers: HTTPFields?) {
         guard let stream = streams[id] else { return }
+        if stream.duplex != nil { return duplexEnded(on: id) }
         stream.exchange.timers.stop(on: loop)
         if !hasSessions {
             // The tickets came behind the handshake, thus before the first response.

@@ -47,7 +47,7 @@ extension HTTP2LiveConnection {
             case .end:
                 streams[id]?.pump = nil
                 if let length = request.body.length {
-                    guard pumped == length else {
+                    guard pumped >= length else {
                         let owed = length - pumped
                         return failUpload(of: id, "ended \(owed) bytes before its declared length")
                     }
@@ -78,6 +78,7 @@ extension HTTP2LiveConnection {
     /// Counts what was framed of a body.
     func bodySent(_ sent: HTTP2Session.SentBody) {
         guard let stream = streams[sent.stream] else { return }
+        if let duplex = stream.duplex { return duplex.sent(sent.count) }
         stream.exchange.bodySent(sent.count)
         let isWhole = stream.exchange.bytesOwed.map { $0 == 0 } ?? (stream.pump == nil)
         if isWhole, session.queuedBytes(on: sent.stream) == 0 { stream.exchange.timings.sent() }
@@ -102,6 +103,9 @@ extension HTTP2LiveConnection {
     private func failUpload(of id: HTTP2StreamID, _ message: String) {
         let invalid = InvalidRequest(field: "body", reason: message)
         streams[id]?.exchange.failed(.invalidRequest(invalid), invalid.description)
+        // The producer may have more to say, which is of no use now.
+        streams[id]?.pump?.stop()
+        streams[id]?.pump = nil
         reset(id)
     }
 }

@@ -16,6 +16,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         var pump: UploadPump?
         /// Bytes of the body taken from the pump.
         var pumped: UInt64 = 0
+        /// What the stream has become, when it has left HTTP.
+        var duplex: HTTP2Duplex?
     }
 
     /// What the peer's GOAWAY said.
@@ -61,6 +63,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     private let settingsTimeout: Duration?
     /// Runs until our SETTINGS are acknowledged, or longer by a little.
     var settingsTimer: LoopTimer?
+    /// Extended CONNECTs that wait for the peer's SETTINGS; no more than there are leases.
+    var waiting: [(Exchange, isReused: Bool)] = []
     private var doubts: Set<Doubt> = []
     /// Every stream that is not closed on both sides; those whose exchange has ended keep their
     /// slot.
@@ -208,17 +212,20 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     // MARK: Sending
 
-    private func begin(_ exchange: Exchange, isReused: Bool) {
+    func begin(_ exchange: Exchange, isReused: Bool) {
         guard wire.isOpen, drainReason == nil else {
             fail(exchange, .notSent)
             return keeper.released(self)
         }
+        if mustWait(exchange) { return waiting.append((exchange, isReused)) }
         guard exchange.begin(on: self, isReused: isReused) else { return keeper.released(self) }
         let request = exchange.request
         let stream: HTTP2StreamID
         do throws(HTTP2Error) {
+            let isDuplex = request.isExtendedConnect
             stream = try session.submit(
-                request.head, hasBody: !request.body.isEmpty, length: request.body.length)
+                request.head, hasBody: isDuplex || !request.body.isEmpty,
+                length: isDuplex ? nil : request.body.length)
         } catch {
             if session.isDraining { drain(.exhausted) }
             exchange.failed(

@@ -11,8 +11,8 @@ extension OutgoingRequest {
     static func checkDuplex(
         _ head: HTTPRequest, _ body: RequestBody, _ options: RequestOptions
     ) throws(InvalidRequest) {
-        guard head.extendedConnectProtocol == nil else {
-            throw InvalidRequest(field: "method", reason: "is an extended CONNECT")
+        if let name = head.extendedConnectProtocol {
+            return try checkExtendedConnect(name, head, body, options)
         }
         let what = head.method == .connect ? "CONNECT" : "an upgrade"
         if options.versions == .http2Only {
@@ -51,9 +51,36 @@ extension OutgoingRequest {
         }
     }
 
+    /// A protocol, a path, HTTP/2 allowed, and nothing else (RFC 8441, section 4).
+    private static func checkExtendedConnect(
+        _ name: String, _ head: HTTPRequest, _ body: RequestBody, _ options: RequestOptions
+    ) throws(InvalidRequest) {
+        guard head.method == .connect else {
+            throw InvalidRequest(field: "method", reason: "is not CONNECT, which a protocol needs")
+        }
+        guard RequestEncoder.areProtocols(name), !name.contains(",") else {
+            throw InvalidRequest(field: "protocol", reason: "is no protocol name")
+        }
+        if case .http1Only = options.versions {
+            throw InvalidRequest(
+                field: "versions", reason: "exclude HTTP/2, which an extended CONNECT needs")
+        }
+        guard head.path != nil else {
+            throw InvalidRequest(field: "path", reason: "is missing")
+        }
+        guard body.isEmpty, body.trailers == nil else {
+            throw InvalidRequest(field: "body", reason: "does not go with CONNECT")
+        }
+        guard options.upgrade == nil, !head.headerFields.contains(.contentLength) else {
+            throw InvalidRequest(field: "upgrade", reason: "does not go with CONNECT")
+        }
+    }
+
     /// Whose CONNECT it would be, the caller's or the engine's, could not be told.
     static func checkConnect(_ head: HTTPRequest, on route: Route) throws(InvalidRequest) {
-        guard head.method == .connect, !route.proxies.isEmpty else { return }
+        guard head.method == .connect, head.extendedConnectProtocol == nil,
+            !route.proxies.isEmpty
+        else { return }
         throw InvalidRequest(
             field: "proxy", reason: "does not go with CONNECT; connectTo says who is asked")
     }

@@ -10,6 +10,8 @@ package final class OutgoingRequest: Sendable {
     let reuse: RequestOptions.Reuse
     /// The protocol asked for instead of HTTP; `nil` asks for none.
     let upgrade: String?
+    /// Whether it asks for a duplex on an HTTP/2 stream (RFC 8441).
+    let isExtendedConnect: Bool
     let onInformational: (@Sendable (HTTPResponse) -> Void)?
     /// Which of the fields go out on HTTP/1.1, made before anything is dialled.
     let plan: RequestFieldPlan
@@ -32,6 +34,7 @@ package final class OutgoingRequest: Sendable {
         guard let scheme = head.scheme.flatMap(Scheme.init(text:)) else {
             throw InvalidRequest(field: "scheme", reason: "is neither http nor https")
         }
+        isExtendedConnect = head.extendedConnectProtocol != nil
         let wantsDuplex = options.upgrade != nil || head.method == .connect
         if wantsDuplex { try OutgoingRequest.checkDuplex(head, body, options) }
         guard let authority = head.authority else {
@@ -42,7 +45,9 @@ package final class OutgoingRequest: Sendable {
         try OutgoingRequest.check(timeout: options.readIdleTimeout)
         let way = RouteMemory.Way(
             authority: authority, scheme: scheme, proxy: options.proxy,
-            versions: wantsDuplex ? options.versionsForDuplex : options.versions ?? .automatic,
+            versions: isExtendedConnect
+                ? .http2Only
+                : wantsDuplex ? options.versionsForDuplex : options.versions ?? .automatic,
             isolation: options.isolation, connectTo: options.connectTo,
             isTunnelled: options.upgrade != nil)
         route = try routes.route(for: way) { () throws(InvalidRequest) in
@@ -104,6 +109,7 @@ package final class OutgoingRequest: Sendable {
         body = other.body
         reuse = other.reuse
         upgrade = other.upgrade
+        isExtendedConnect = other.isExtendedConnect
         onInformational = other.onInformational
         totalTimeout = other.totalTimeout
         headTimeout = other.headTimeout

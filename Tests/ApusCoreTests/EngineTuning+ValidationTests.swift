@@ -113,7 +113,8 @@ extension FieldRow {
         let free: Set = [
             "dial.localAddress", "dial.beforeConnect", "tls.roots", "tls.identity",
             "tls.maximumVersion",
-            "tls.insecureSkipVerify", "tls.resumption", "tls.sendsServerName", "tls.pins",
+            "tls.insecureSkipVerify", "http1.lenience", "tls.resumption", "tls.sendsServerName",
+            "tls.pins",
             "tls.verifier", "tls.allowsPartialChain", "tls.keyLog",
             // Package access: tests alone begin near the last stream number.
             "http2.firstStream",

@@ -37,6 +37,32 @@ import Testing
         }
     }
 
+    /// Extended CONNECT (RFC 8441): a stream that gives back what it gets, beside ordinary ones.
+    @Test(arguments: Peer.hyperh2)
+    func anExtendedConnectIsADuplex(_ peer: Peer) async throws {
+        try await Conversation.with(peer) { talk in
+            var request = try HTTPRequest(.connect, url: peer.url("/chat"))
+            request.extendedConnectProtocol = "echo"
+            let response = try await talk.client.send(request)
+            #expect(response.status == .ok)
+            let duplex = try #require(response.duplex)
+            for size in [1, 1000, 300_000] {
+                let bytes = Bytes([UInt8](repeating: UInt8(size & 255), count: size))
+                async let written: Void = duplex.write(bytes)
+                var received: [UInt8] = []
+                while received.count < size, let piece = try await duplex.read() {
+                    received += piece.array
+                }
+                try await written
+                #expect(Bytes(received) == bytes)
+                try await talk.expect(talk.files.small)
+            }
+            try await duplex.finish()
+            #expect(try await duplex.read() == nil)
+            #expect(talk.engine.snapshot().connectionsOpened == 1)
+        }
+    }
+
     /// The server ends each connection in good order; nobody is to notice.
     @Test(arguments: Peer.hyperh2)
     func connectionsThatEndInGoodOrderLoseNoRequest(_ peer: Peer) async throws {

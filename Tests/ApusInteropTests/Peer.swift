@@ -47,6 +47,12 @@ struct Peer: Sendable, CustomTestStringConvertible {
         Peer(.hyperh2, "PLAIN", isTLS: false, .http2),
     ]
 
+    static let haproxyFront = [
+        Peer(.haproxyFront, "TLS", isTLS: true, .http2),
+        Peer(.haproxyFront, "PLAIN", isTLS: false, .http2),
+    ]
+    static let goServer = [Peer(.goServer, "TLS", isTLS: true, .http2)]
+
     /// Where the peer serves a path; the server is started if it does not run.
     func url(_ path: String) throws -> String {
         let port = try #require(server.running().ports[portName])

@@ -13,6 +13,10 @@ enum RealServer: String, CaseIterable, Sendable {
     /// Python's own.
     case httpserver
     case hyperh2
+    /// HTTP/2 of its own in front of nginx.
+    case haproxyFront
+    /// Go's net/http.
+    case goServer
 
     /// The folder of the templates.
     static let fixtures = FixturePaths.root + "/servers"
@@ -26,6 +30,8 @@ enum RealServer: String, CaseIterable, Sendable {
         case .apache2: "apache2"
         case .caddy: "caddy"
         case .httpserver, .hyperh2: "python3"
+        case .haproxyFront: "haproxy"
+        case .goServer: "go"
         }
     }
 
@@ -56,6 +62,8 @@ enum RealServer: String, CaseIterable, Sendable {
         case .caddy: try Self.runningCaddy.get()
         case .httpserver: try Self.runningHTTPServer.get()
         case .hyperh2: try Self.runningHyperH2.get()
+        case .haproxyFront: try Self.runningHAProxyFront.get()
+        case .goServer: try Self.runningGoServer.get()
         }
     }
 
@@ -68,6 +76,8 @@ enum RealServer: String, CaseIterable, Sendable {
     private static let runningCaddy = start(.caddy, ports: ["PLAIN", "TLS"])
     private static let runningHTTPServer = start(.httpserver, ports: ["PLAIN", "OLD"])
     private static let runningHyperH2 = start(.hyperh2, ports: ["TLS", "PLAIN"])
+    private static let runningHAProxyFront = start(.haproxyFront, ports: ["TLS", "PLAIN"])
+    private static let runningGoServer = start(.goServer, ports: ["TLS"])
 
     /// The loopback origin behind the servers: it counts uploads and sends them back.
     static let upstream = Result {
@@ -88,9 +98,10 @@ enum RealServer: String, CaseIterable, Sendable {
 
     /// Fills the template; the command that runs the server with it.
     private func command(ports: [String: UInt16], folder: String) throws -> [String] {
-        guard let path = Programs.path(program) else {
+        guard var path = Programs.path(program) else {
             throw ChildProcess.Failure(description: "\(program) is not installed")
         }
+        if self == .goServer { path = try Self.builtGoServer(with: path, in: folder) }
         let certificate = FixturePaths.certificate("leaf")
         var values = try [
             "FOLDER": folder, "SITE": ServedFiles.files.get().folder,
@@ -100,6 +111,13 @@ enum RealServer: String, CaseIterable, Sendable {
             "UPSTREAM": String(Self.upstream.get().port), "USER": NSUserName(),
         ]
         for (name, port) in ports { values[name] = String(port) }
+        if self == .haproxyFront {
+            values["NGINX"] = String(try Self.runningNginx.get().ports["PLAIN"] ?? 0)
+            let both =
+                try String(contentsOfFile: certificate.chain, encoding: .utf8)
+                + String(contentsOfFile: certificate.key, encoding: .utf8)
+            try both.write(toFile: "\(folder)/both.pem", atomically: true, encoding: .utf8)
+        }
         let text = try Self.fill("\(Self.fixtures)/\(template)", with: values)
         guard template.hasSuffix(".conf.in") else {
             return [path]
@@ -109,6 +127,7 @@ enum RealServer: String, CaseIterable, Sendable {
         try text.write(toFile: configuration, atomically: true, encoding: .utf8)
         switch self {
         case .nginx: return [path, "-p", folder, "-c", configuration]
+        case .haproxyFront: return [path, "-db", "-f", configuration]
         case .apache2: return [path, "-d", folder, "-f", configuration, "-D", "FOREGROUND"]
         case .caddy:
             // Without a home it would keep its own files in the current folder.
@@ -131,6 +150,8 @@ enum RealServer: String, CaseIterable, Sendable {
         case .caddy: "caddy.conf.in"
         case .httpserver: "httpserver.arguments.in"
         case .hyperh2: "hyperh2.arguments.in"
+        case .haproxyFront: "haproxy-front.conf.in"
+        case .goServer: "goserver.arguments.in"
         }
     }
 
@@ -144,6 +165,25 @@ enum RealServer: String, CaseIterable, Sendable {
             throw ChildProcess.Failure(description: "\(template): no value for \(rest.output)")
         }
         return text
+    }
+}
+
+extension RealServer {
+    /// Compiles the program; the compiler's cache makes the second time quick.
+    fileprivate static func builtGoServer(with go: String, in folder: String) throws -> String {
+        let program = "\(folder)/goserver"
+        let log = "\(folder)/build.log"
+        let settings = [
+            "HOME=\(folder)", "GOCACHE=\(NSTemporaryDirectory())/apus-go-cache", "GO111MODULE=off",
+        ]
+        let build = try ChildProcess(
+            "/usr/bin/env",
+            settings + [go, "build", "-o", program, "\(fixtures)/goserver.go"], output: log)
+        guard build.waitForEnd() == 0 else {
+            let text = try String(contentsOfFile: log, encoding: .utf8)
+            throw ChildProcess.Failure(description: "goserver.go does not build: \(text)")
+        }
+        return program
     }
 }
 

@@ -1,0 +1,79 @@
+import ApusCore
+import ApusHTTP2
+import HTTPTypes
+
+// Extended CONNECT (RFC 8441): a stream that becomes a raw duplex, beside ordinary ones.
+
+extension HTTP2LiveConnection {
+    /// Whether the exchange has to wait: only the peer's SETTINGS tell whether it knows the method.
+    func mustWait(_ exchange: Exchange) -> Bool {
+        exchange.request.isExtendedConnect && !session.hasPeerSettings
+    }
+
+    /// The peer's SETTINGS have come: what waited for them goes out, or is refused.
+    func sendWaiting() {
+        let exchanges = waiting
+        waiting = []
+        for (exchange, isReused) in exchanges { begin(exchange, isReused: isReused) }
+    }
+
+    /// The connection has ended first.
+    func failWaiting() {
+        let exchanges = waiting
+        waiting = []
+        for (exchange, _) in exchanges { fail(exchange, .notSent) }
+    }
+
+    /// A 2xx makes a duplex of the stream; any other answer is a response like any other, and our
+    /// side of the stream is over.
+    ///
+    /// - Returns: whether it is a duplex now.
+    func duplexOpened(_ response: HTTPResponse, on id: HTTP2StreamID) -> Bool {
+        guard let exchange = streams[id]?.exchange else { return false }
+        guard response.status.kind == .successful else {
+            session.send(.empty, endOfBody: true, on: id)
+            return false
+        }
+        exchange.timers.stop(on: loop)
+        let duplex = HTTP2Duplex(id, of: self, exchange.request)
+        streams[id]?.duplex = duplex
+        if exchange.upgraded(response, to: duplex) {
+            exchange.wake()
+        } else {
+            reset(id)
+        }
+        return true
+    }
+
+    /// The peer's side of a duplex has ended; our own goes on.
+    func duplexEnded(on id: HTTP2StreamID) {
+        let duplex = streams[id]?.duplex
+        if !session.isOpen(id) { streamClosed(id) }
+        duplex?.ended()
+    }
+
+    // MARK: From any thread
+
+    nonisolated func sendDuplex(_ bytes: Bytes, isEnd: Bool, on id: HTTP2StreamID) {
+        onLoop(loop) { connection in
+            guard connection.wire.isOpen else { return }
+            connection.session.send(bytes, endOfBody: isEnd, on: id)
+            connection.scheduleFlush()
+        }
+    }
+
+    nonisolated func duplexTook(_ count: Int, from id: HTTP2StreamID) {
+        onLoop(loop) { connection in
+            guard connection.wire.isOpen else { return }
+            connection.session.consumed(count, on: id)
+            if connection.session.wantsOutput { connection.scheduleFlush() }
+        }
+    }
+
+    nonisolated func closeDuplex(_ id: HTTP2StreamID) {
+        onLoop(loop) { connection in
+            guard connection.streams[id] != nil, connection.wire.isOpen else { return }
+            connection.reset(id)
+        }
+    }
+}

@@ -1,0 +1,205 @@
+import Apus
+import Loopback
+import Testing
+
+private typealias Frames = HTTP2Frames
+
+/// Extended CONNECT (RFC 8441): one stream of a connection leaves HTTP, and the others do not.
+@Suite struct HTTP2DuplexTests {
+    /// SETTINGS_ENABLE_CONNECT_PROTOCOL.
+    private static let offering = Frames.settings([(8, 1)])
+
+    private static func connect(
+        _ stand: HTTP2Stand, _ name: String = "websocket"
+    ) async throws -> Response {
+        var request = try HTTPRequest(.connect, url: stand.url + "chat")
+        request.extendedConnectProtocol = name
+        return try await stand.client.send(request)
+    }
+
+    @Test func aStreamBecomesADuplexBesideOrdinaryOnes() async throws {
+        try await withHTTP2(
+            [.send(Self.offering), .request(1), .send(Frames.head(1) + Frames.data(1, [1, 2]))]
+                + .answering(3)
+                + [
+                    .expectFrame(Frames.dataType, stream: 1), .send(Frames.data(1, [3], end: true)),
+                ] + .answering(5) + [.readUntilEnd]
+        ) { stand in
+            let response = try await Self.connect(stand)
+            #expect(response.status == .ok)
+            let duplex = try #require(response.duplex)
+            #expect(try await duplex.read() == Bytes([1, 2]))
+            try await stand.works()
+            try await duplex.write(Bytes("hello"))
+            #expect(try await duplex.read() == Bytes([3]))
+            #expect(try await duplex.read() == nil)
+            // The peer's end is not ours.
+            try await duplex.write(Bytes("more"))
+            try await duplex.finish()
+            try await duplex.finish()
+            let late = await transportError { try await duplex.write(Bytes("late")) }
+            #expect(late?.kind.name == "invalidRequest")
+            try await stand.works()
+            try await stand.settles(connections: 1)
+            let sent = stand.frames().filter { $0.type == Frames.dataType && $0.stream == 1 }
+            #expect(sent.flatMap(\.payload) == Array("hellomore".utf8))
+            #expect(sent.last?.flags == 1)
+            #expect(stand.peer.connectionCount == 1)
+        }
+    }
+
+    @Test func nothingLeavesBeforeThePeerHasSaidThatItKnowsTheMethod() async throws {
+        try await withHTTP2(
+            [
+                .expectFrame(Frames.settingsType), .signal("connected"),
+                .waitForSignal("settings"), .send(Self.offering), .request(1),
+                .send(Frames.head(1)), .readUntilEnd,
+            ]
+        ) { stand in
+            async let response = Self.connect(stand)
+            #expect(await stand.signal("connected"))
+            #expect(!stand.frames().contains { $0.type == Frames.headersType })
+            stand.peer.release("settings")
+            let opened = try await response
+            #expect(opened.duplex != nil)
+        }
+    }
+
+    @Test func aPeerThatDoesNotOfferItIsNotAsked() async throws {
+        try await withHTTP2(.wellBehaved(2)) { stand in
+            try await stand.works()
+            let error = await transportError { _ = try await Self.connect(stand) }
+            #expect(error?.kind.name == "invalidRequest")
+            #expect(error?.replay == .notSent)
+            try await stand.works()
+            #expect(stand.peer.connectionCount == 1)
+        }
+    }
+
+    @Test func aRefusalIsAResponseLikeAnyOther() async throws {
+        try await withHTTP2(
+            [
+                .send(Self.offering), .request(1),
+                .send(Frames.head(1, 403) + Frames.data(1, Array("no".utf8), end: true)),
+            ] + .answering(3) + [.readUntilEnd]
+        ) { stand in
+            let response = try await Self.connect(stand)
+            #expect(response.status.code == 403)
+            #expect(response.duplex == nil)
+            #expect(try await text(of: response) == "no")
+            try await stand.works()
+            #expect(stand.peer.connectionCount == 1)
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func closingResetsTheStreamAlone(_ isExplicit: Bool) async throws {
+        try await withHTTP2(
+            [.send(Self.offering), .request(1), .send(Frames.head(1))] + .answering(3)
+                + [.readUntilEnd]
+        ) { stand in
+            var response: Response? = try await Self.connect(stand)
+            if isExplicit {
+                let duplex = try #require(response?.duplex)
+                duplex.close()
+                duplex.close()
+                let error = await transportError { _ = try await duplex.read() }
+                #expect(error?.kind == .cancelled)
+            }
+            // Letting go closes too.
+            response = nil
+            _ = response
+            try await stand.works()
+            try await eventually("the reset") {
+                stand.frames().contains { $0.type == Frames.resetType && $0.stream == 1 }
+            }
+            try await stand.settles(connections: 1)
+            #expect(stand.peer.connectionCount == 1)
+        }
+    }
+
+    @Test func aResetComesBehindWhatWasReceived() async throws {
+        try await withHTTP2(
+            [
+                .send(Self.offering), .request(1),
+                .send(Frames.head(1) + Frames.data(1, [1]) + Frames.reset(1, 2)),
+            ] + .answering(3) + [.readUntilEnd]
+        ) { stand in
+            let duplex = try #require(try await Self.connect(stand).duplex)
+            #expect(try await duplex.read() == Bytes([1]))
+            let error = await transportError { _ = try await duplex.read() }
+            #expect(error?.kind == .h2Stream(code: 2))
+            #expect(error?.replay == .responseStarted)
+            let sent = await transportError { try await duplex.write(Bytes("x")) }
+            #expect(sent?.kind == .h2Stream(code: 2))
+            try await stand.works()
+        }
+    }
+
+    @Test func aCancelledReadTakesNothing() async throws {
+        try await withHTTP2(
+            [
+                .send(Self.offering), .request(1), .send(Frames.head(1)),
+                .waitForSignal("send"), .send(Frames.data(1, [7], end: true)), .readUntilEnd,
+            ]
+        ) { stand in
+            let duplex = try #require(try await Self.connect(stand).duplex)
+            let reading = Task { try await duplex.read() }
+            reading.cancel()
+            let error = await transportError { _ = try await reading.value }
+            #expect(error?.kind == .cancelled)
+            stand.peer.release("send")
+            #expect(try await duplex.read() == Bytes([7]))
+            #expect(try await duplex.read() == nil)
+        }
+    }
+
+    @Test func aWriterWaitsWhileThePeerTakesNothing() async throws {
+        var tuning = EngineTuning.default
+        tuning.limits.uploadBufferBytes = 1024
+        try await withHTTP2(
+            [
+                .send(Self.offering), .request(1), .send(Frames.head(1)),
+                .expectData(1, 65_535), .signal("full"), .waitForSignal("more"),
+                .send(Frames.windowUpdate(0, 1 << 20) + Frames.windowUpdate(1, 1 << 20)),
+                .readUntilEnd,
+            ], tuning: tuning
+        ) { stand in
+            let duplex = try #require(try await Self.connect(stand).duplex)
+            let isDone = Guarded(false)
+            async let writing: Void = {
+                try await duplex.write(Bytes([UInt8](repeating: 1, count: 100_000)))
+                isDone.withLock { $0 = true }
+            }()
+            #expect(await stand.signal("full"))
+            #expect(!isDone.withLock { $0 })
+            stand.peer.release("more")
+            try await writing
+            #expect(isDone.withLock { $0 })
+        }
+    }
+
+    @Test func theEndOfTheConnectionIsTold() async throws {
+        try await withHTTP2(
+            [
+                .send(Self.offering), .request(1), .send(Frames.head(1) + Frames.data(1, [1])),
+                .halfClose, .readUntilEnd,
+            ], .wellBehaved()
+        ) { stand in
+            let duplex = try #require(try await Self.connect(stand).duplex)
+            #expect(try await duplex.read() == Bytes([1]))
+            let error = await transportError { _ = try await duplex.read() }
+            #expect(error?.kind == .truncated)
+            try await stand.works()
+        }
+    }
+
+    @Test(arguments: ["", "a b", "a,b", "a\r\nb"])
+    func aNameThatIsNoneIsRefused(_ name: String) async throws {
+        try await withHTTP2(.wellBehaved(1)) { stand in
+            let error = await transportError { _ = try await Self.connect(stand, name) }
+            #expect(error?.kind.name == "invalidRequest")
+            #expect(stand.peer.connectionCount == 0)
+        }
+    }
+}
