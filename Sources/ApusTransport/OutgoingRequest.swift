@@ -37,6 +37,10 @@ package final class OutgoingRequest: Sendable {
         isExtendedConnect = head.extendedConnectProtocol != nil
         let wantsDuplex = options.upgrade != nil || head.method == .connect
         if wantsDuplex { try OutgoingRequest.checkDuplex(head, body, options) }
+        guard head.method != .trace || body.isEmpty else {
+            // RFC 9110, section 9.3.8.
+            throw InvalidRequest(field: "body", reason: "does not go with TRACE")
+        }
         guard let authority = head.authority else {
             throw InvalidRequest(field: "host", reason: "is missing")
         }
