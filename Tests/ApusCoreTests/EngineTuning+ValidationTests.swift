@@ -116,6 +116,8 @@ extension FieldRow {
             "tls.insecureSkipVerify", "http1.lenience", "tls.resumption", "tls.sendsServerName",
             "tls.pins",
             "tls.verifier", "tls.allowsPartialChain", "tls.keyLog",
+            // Switches.
+            "http1.lenience",
             // Package access: tests alone begin near the last stream number.
             "http2.firstStream",
         ]
