@@ -37,8 +37,9 @@ public struct ProxyEndpoint: Sendable, Hashable {
         public var fields: HTTPFields = [:]
         /// What TLS to an `https` proxy trusts, presents and speaks.
         ///
-        /// `nil`, the default: the engine's roots and versions, and nothing else of its settings,
-        /// which are about origins: no identity, no server name, no `insecureSkipVerify`.
+        /// `nil`, the default: the engine's roots and what it is willing to speak, and nothing else
+        /// of its settings, which are about origins: no identity, no server name, no pin, no
+        /// verifier, no `insecureSkipVerify`.
         public var tls: EngineTuning.TLS?
         /// How a 407 is answered.
         ///
@@ -126,6 +127,11 @@ public struct ProxyEndpoint: Sendable, Hashable {
         settings.roots = engine.roots
         settings.minimumVersion = engine.minimumVersion
         settings.maximumVersion = engine.maximumVersion
+        settings.tls12CipherSuites = engine.tls12CipherSuites
+        settings.tls13CipherSuites = engine.tls13CipherSuites
+        settings.groups = engine.groups
+        settings.allowsPartialChain = engine.allowsPartialChain
+        settings.keyLog = engine.keyLog
         return settings
     }
 }

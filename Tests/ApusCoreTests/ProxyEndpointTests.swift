@@ -66,9 +66,13 @@ import Testing
         engine.serverName = "origin.test"
         engine.insecureSkipVerify = true
         engine.minimumVersion = .tls13
+        engine.allowsPartialChain = true
+        engine.groups = ["X25519"]
         var lent = EngineTuning.TLS()
         lent.roots = .file("roots.pem")
         lent.minimumVersion = .tls13
+        lent.allowsPartialChain = true
+        lent.groups = ["X25519"]
         #expect(try ProxyEndpoint(parsing: "https://p").tls(in: engine) == lent)
         var options = ProxyEndpoint.Options()
         options.tls = EngineTuning.TLS()

@@ -8,7 +8,8 @@ import Testing
 @Suite struct DialCancellationTests {
     /// Each shape of a dial.
     enum Shape: String, CaseIterable, Sendable {
-        case http, https, http2, throughHTTP, throughHTTPS, throughSOCKS, namesApart, verified
+        case http, https, http2, throughHTTP, throughHTTPS, throughHTTP2, throughSOCKS
+        case throughSOCKS4a, throughChain, namesApart, verified
 
         var isInTheClear: Bool { self == .http || self == .namesApart }
     }
@@ -126,6 +127,7 @@ private struct Ground {
     let server: LoopbackServer
     private let proxy: LoopbackConnectProxy?
     private let socks: LoopbackSOCKSProxy?
+    private let http2: LoopbackHTTP2Proxy?
     private let shape: DialCancellationTests.Shape
 
     init(_ shape: DialCancellationTests.Shape) throws {
@@ -135,19 +137,30 @@ private struct Ground {
         server = try LoopbackServer(.init(tls: shape.isInTheClear ? nil : leaf))
         var options = LoopbackConnectProxy.Options()
         if shape == .throughHTTPS { options.tls = leaf }
-        let hasProxy = shape == .throughHTTP || shape == .throughHTTPS
-        proxy = hasProxy ? try LoopbackConnectProxy(options) : nil
-        socks = shape == .throughSOCKS ? try LoopbackSOCKSProxy() : nil
+        let proxies: [DialCancellationTests.Shape] = [.throughHTTP, .throughHTTPS, .throughChain]
+        proxy = proxies.contains(shape) ? try LoopbackConnectProxy(options) : nil
+        let socksProxies: [DialCancellationTests.Shape] = [
+            .throughSOCKS, .throughSOCKS4a, .throughChain,
+        ]
+        socks = socksProxies.contains(shape) ? try LoopbackSOCKSProxy() : nil
+        http2 = shape == .throughHTTP2 ? try LoopbackHTTP2Proxy() : nil
     }
 
     /// What the engine itself connects to.
-    var port: UInt16 { proxy?.port ?? socks?.port ?? server.port }
+    var port: UInt16 { proxy?.port ?? http2?.port ?? socks?.port ?? server.port }
     var url: String { "\(shape.isInTheClear ? "http" : "https")://example.test:\(server.port)/" }
 
     func client(_ engine: TransportEngine) throws -> ExecutorClient {
         var setting = ProxySetting.direct
         switch shape {
         case .throughHTTP: setting = try ProxySetting(parsing: "http://example.test:\(port)")
+        case .throughChain:
+            setting = .chain([
+                try ProxyEndpoint(parsing: "http://example.test:\(port)"),
+                try ProxyEndpoint(parsing: "socks5h://example.test:\(socks?.port ?? 0)"),
+            ])
+        case .throughSOCKS4a: setting = try ProxySetting(parsing: "socks4a://example.test:\(port)")
+        case .throughHTTP2: setting = try ProxySetting(parsing: "https://example.test:\(port)")
         case .throughHTTPS: setting = try ProxySetting(parsing: "https://example.test:\(port)")
         case .throughSOCKS: setting = try ProxySetting(parsing: "socks5://example.test:\(port)")
         case .http, .https, .http2, .namesApart, .verified: break
@@ -159,6 +172,7 @@ private struct Ground {
     func stop() {
         proxy?.stop()
         socks?.stop()
+        http2?.stop()
         server.stop()
     }
 }
