@@ -5,9 +5,10 @@ public import HTTPTypes
 public enum ProxyAuthentication: Sendable, Hashable {
     /// Credentials go out with the first request; a 407 is then the end (RFC 7617, section 2.2).
     case atOnce
-    /// Credentials go out only after a 407 that asks for the Basic scheme.
+    /// Credentials go out with a CONNECT only after a 407 that asks for the Basic scheme; with a
+    /// request that the proxy forwards they go at once, since it would have to be sent twice.
     case whenAsked
-    /// This callback answers a 407.
+    /// This callback answers the 407 to a CONNECT; the 407 to a forwarded request is its response.
     case answering(ProxyAuthenticator)
 }
 

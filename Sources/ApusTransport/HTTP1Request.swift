@@ -29,7 +29,7 @@ extension OutgoingRequest {
     /// Fields that belong to the hop to a forwarding proxy.
     var proxyFields: HTTPFields {
         guard isForwarded, let proxy = route.proxies.last else { return [:] }
-        return proxy.fieldsAtOnce
+        return proxy.fieldsForForwarding
     }
 
     /// Whether the body waits for a 100, because the caller's `Expect` says so.

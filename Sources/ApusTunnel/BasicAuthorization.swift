@@ -10,8 +10,16 @@ extension ProxyCredentials {
 }
 
 extension ProxyEndpoint {
-    /// What goes to an HTTP proxy with the first CONNECT or with a forwarded request, and to nobody
-    /// else.
+    /// What goes to an HTTP proxy with each request that it forwards, and to nobody else.
+    ///
+    /// Credentials go at once even where a CONNECT waits to be asked: the 407 is then the answer to
+    /// the caller's own request, which would have to be sent twice, its body included.
+    package var fieldsForForwarding: HTTPFields {
+        guard hasOptions, let credentials else { return fieldsAtOnce }
+        return options.fields(authorization: credentials.basicAuthorization)
+    }
+
+    /// What goes to an HTTP proxy with the first CONNECT, and to nobody else.
     package var fieldsAtOnce: HTTPFields {
         guard hasOptions else {
             return credentials.map { [.proxyAuthorization: $0.basicAuthorization] } ?? [:]
