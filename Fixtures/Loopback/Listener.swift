@@ -30,6 +30,10 @@ final class Listener: Sendable {
         /// Open connections by index, counted from 0.
         var open: [Int: Int32] = [:]
         var accepted = 0
+        /// Whether each accept counts the connections whose peer has not ended them, and the most
+        /// there were.
+        var watchesEstablished = false
+        var peakEstablished = 0
         /// Threads that ended after the listener began to stop, and are to be joined.
         var finished: [pthread_t] = []
         var running = 0
@@ -78,6 +82,15 @@ final class Listener: Sendable {
         guard let thread else { throw LoopbackError.system("pthread_create") }
         state.withLock { $0.acceptor = thread }
     }
+
+    /// Counts, from now on, how many connections are there at once by the kernel's own account: one
+    /// that its peer has closed is out, whether or not its thread has noticed.
+    func watchEstablished() {
+        state.withLock { $0.watchesEstablished = true }
+    }
+
+    /// The most there were at any accept since.
+    var peakEstablished: Int { state.withLock { $0.peakEstablished } }
 
     /// Shuts one connection's socket down, if it is still open.
     func shutDown(connection index: Int, how: Int32) {
@@ -142,6 +155,10 @@ final class Listener: Sendable {
             guard state.phase == .listening else { return nil }
             defer { state.accepted += 1 }
             state.open[state.accepted] = descriptor
+            if state.watchesEstablished {
+                let established = state.open.values.count { Socket.isEstablished($0) }
+                state.peakEstablished = max(state.peakEstablished, established)
+            }
             state.running += 1
             return state.accepted
         }

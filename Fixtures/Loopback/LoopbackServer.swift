@@ -29,6 +29,8 @@ package final class LoopbackServer: Sendable {
         package var keepAliveHeader: String?
         /// End a connection after so many requests (`Connection: close`, GOAWAY).
         package var maxRequestsPerConnection: Int?
+        /// Count at each accept how many connections there are at once; see `peakEstablished`.
+        package var watchesEstablished = false
         /// 0 lets the system choose.
         package var port: UInt16 = 0
         /// Listen on ::1 instead of 127.0.0.1.
@@ -50,6 +52,7 @@ package final class LoopbackServer: Sendable {
         origin = try LoopbackOrigin(options)
         listener = try Listener(name: "origin", port: options.port, ipv6: options.ipv6)
         port = listener.port
+        if options.watchesEstablished { listener.watchEstablished() }
         try listener.start { [origin] descriptor, index in
             origin.serve(descriptor, index)
         }
@@ -65,6 +68,12 @@ package final class LoopbackServer: Sendable {
     package var connections: [LoopbackConnection] {
         origin.records.withLock { $0.values.map(\.snapshot) }.sorted { $0.id < $1.id }
     }
+
+    /// The most connections at once that their peer had not ended, by the kernel's own account; 0
+    /// unless `watchesEstablished`.
+    ///
+    /// `counters.peakConnections` also counts those whose end a thread has yet to notice.
+    package var peakEstablished: Int { listener.peakEstablished }
 
     package func resetCounters() {
         origin.totals.reset()

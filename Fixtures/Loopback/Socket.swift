@@ -73,4 +73,13 @@ enum Socket {
         setsockopt(
             descriptor, SOL_SOCKET, SO_RCVTIMEO, &value, socklen_t(MemoryLayout<timeval>.size))
     }
+
+    /// Whether neither side has ended the TCP connection.
+    static func isEstablished(_ descriptor: Int32) -> Bool {
+        // The first byte of `tcp_info` is the state; 1 is TCP_ESTABLISHED.
+        var info = [UInt8](repeating: 0, count: 256)
+        var length = socklen_t(info.count)
+        let result = getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, &info, &length)
+        return result == 0 && info[0] == 1
+    }
 }

@@ -30,11 +30,6 @@ public struct ExecutorClient: HTTPTransport {
     public func send(
         _ request: HTTPRequest, body: RequestBody, options: RequestOptions
     ) async throws(TransportError) -> Response {
-        var options = options
-        if options.proxy == .inherit { options.proxy = proxy }
-        options.isolation = options.isolation ?? isolation
-        options.versions = options.versions ?? versions
-        options.totalTimeout = options.totalTimeout ?? timeout
-        return try await transport.send(request, body: body, options: options)
+        try await transport.send(request, body: body, options: self.options(over: options))
     }
 }

@@ -13,22 +13,71 @@ public struct Response: Sendable {
     public let duplex: Duplex?
     /// The version it came in.
     public let version: HTTPVersion
-    /// Which connection carried the exchange, and how long each step took.
-    public var info: ExchangeInfo { ExchangeInfo(inner) }
+    /// Where it came from.
+    private let source: Source
 
-    /// The status of the final response.
-    public var status: HTTPResponse.Status { head.status }
-    /// The informational (1xx) responses that came before, in order.
-    public var informational: [HTTPResponse] { inner.exchange.informationalResponses }
+    /// Who made the response.
+    private enum Source: Sendable {
+        case engine(ApusTransport.Response)
+        /// A stub, a cache, a test: whoever answers without an engine.
+        case program(Made)
+    }
 
-    private let inner: ApusTransport.Response
+    /// What a program that makes a response says beside it.
+    private final class Made: Sendable {
+        let info: ExchangeInfo
+        let informational: [HTTPResponse]
+
+        init(_ info: ExchangeInfo, _ informational: [HTTPResponse]) {
+            self.info = info
+            self.informational = informational
+        }
+    }
+
+    /// Makes a response without an engine: what a stub `HTTPTransport` answers with.
+    ///
+    /// - Parameters:
+    ///   - head: status and fields; nothing is added to them.
+    ///   - body: empty unless told otherwise.
+    ///   - version: HTTP/1.1 unless told otherwise.
+    ///   - informational: the 1xx responses that came before.
+    ///   - info: what is told of connection and times; nothing unless told otherwise.
+    public init(
+        _ head: HTTPResponse, body: ResponseBody = ResponseBody(), version: HTTPVersion = .http1,
+        informational: [HTTPResponse] = [], info: ExchangeInfo = ExchangeInfo()
+    ) {
+        self.head = head
+        self.body = body
+        self.version = version
+        duplex = nil
+        source = .program(Made(info, informational))
+    }
 
     init(_ inner: ApusTransport.Response) {
-        self.inner = inner
         head = inner.head
         version = inner.isHTTP2 ? .http2 : .http1
         body = ResponseBody(inner.exchange)
         duplex = inner.duplex.map(Duplex.init)
+        source = .engine(inner)
+    }
+
+    /// Which connection carried the exchange, and how long each step took.
+    public var info: ExchangeInfo {
+        switch source {
+        case .engine(let inner): ExchangeInfo(inner)
+        case .program(let made): made.info
+        }
+    }
+
+    /// The status of the final response.
+    public var status: HTTPResponse.Status { head.status }
+
+    /// The informational (1xx) responses that came before, in order.
+    public var informational: [HTTPResponse] {
+        switch source {
+        case .engine(let inner): inner.exchange.informationalResponses
+        case .program(let made): made.informational
+        }
     }
 }
 
@@ -40,29 +89,32 @@ public enum HTTPVersion: String, Sendable, Hashable, Codable {
 
 /// Which connection carried an exchange, and how long each step took from the call on.
 public struct ExchangeInfo: Sendable {
-    /// The connection's number in its engine.
-    public let connectionID: UInt64
+    /// The connection's number in its engine, counted from 1; 0 when there was no connection.
+    public var connectionID: UInt64 = 0
     /// Whether the connection had carried an exchange before.
-    public let isReused: Bool
+    public var isReused = false
     /// What is known of the connection.
-    public let connection: ConnectionFacts
+    public var connection = ConnectionFacts(protocolName: "", remoteAddress: "", tls: nil)
     /// What the request waited for before it got its connection; `nil` when one was free.
-    public let queuedFor: WaitCause?
+    public var queuedFor: WaitCause?
     /// How often the request was sent again before this response came.
-    public let replays: Int
+    public var replays = 0
     /// The exchange's number in the observer's events; `nil` when the engine has no observer.
-    public let exchangeID: UInt64?
+    public var exchangeID: UInt64?
     /// Bytes of the request's body given to the connection: fewer than it has after an early
     /// answer.
-    public let bytesSent: UInt64
+    public var bytesSent: UInt64 = 0
     /// A connection was there.
-    public let queued: Duration?
+    public var queued: Duration?
     /// The request's last byte was handed to the connection.
-    public let sent: Duration?
+    public var sent: Duration?
     /// The final head had come.
-    public let head: Duration?
+    public var head: Duration?
     /// The response was complete.
-    public let done: Duration?
+    public var done: Duration?
+
+    /// Nothing is known yet: for those who make responses themselves.
+    public init() {}
 
     init(_ inner: ApusTransport.Response) {
         connectionID = inner.connectionID

@@ -44,8 +44,9 @@ public final class TransportEngine: HTTPTransport {
 
     /// Where tasks may run to share the connections' threads: `Task(executorPreference:)`.
     ///
-    /// An option, never a requirement: such a task's requests never change threads. It must not
-    /// block.
+    /// An option, never a requirement: such a task's requests never change threads, as long as the
+    /// connection that they get lives on the same one. With several event loops each call gives the
+    /// next one, so ask once per task. It must not block.
     public var executor: any TaskExecutor { engine.executor }
 
     /// Sends a request and returns as soon as its final head has come; the body follows as it is

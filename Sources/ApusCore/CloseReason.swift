@@ -13,6 +13,9 @@ public enum CloseReason: String, Sendable, Hashable, Codable, CaseIterable {
     case cancelled
     /// The peer ended the connection while it was idle.
     case peerClosed
+    /// The peer ended the connection as a request set out on it, before any byte of an answer: it
+    /// had been idle for longer than the peer keeps it.
+    case staleReuse
     /// The peer sent bytes that nobody asked for.
     case unsolicitedBytes
     /// A deadline passed.
@@ -31,6 +34,10 @@ public enum CloseReason: String, Sendable, Hashable, Codable, CaseIterable {
     case evicted
     /// Every exchange that the connection may carry was carried.
     case exhausted
+    /// The program asked for its route's connections to be given up.
+    case retired
+    /// Its peer's name has other addresses by now.
+    case addressChanged
     /// The caller wanted a connection of its own.
     case notPooled
     /// The connection was given away as a raw duplex.

@@ -67,6 +67,9 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
         public package(set) var waiting: Int
         /// What those who wait wait for; `nil` when nobody does.
         public package(set) var waitingFor: WaitCause?
+        /// How long its connections may be idle by what their peer taught, in seconds; `nil` when
+        /// it taught nothing, or `pool.learnsIdleTime` is off.
+        public package(set) var learnedIdleSeconds: Double?
         /// Whether its peers' certificates are not verified.
         public package(set) var insecureSkipVerify: Bool
 

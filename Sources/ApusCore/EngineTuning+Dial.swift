@@ -69,6 +69,12 @@ extension EngineTuning {
         ///
         /// Default 1024.
         public var maxCachedNames = 1024
+        /// How often the names of connected hosts are looked up again, to retire connections to
+        /// addresses that they no longer have; `nil`, the default, is off.
+        ///
+        /// For names that answer with all of their addresses: one that answers with another few
+        /// each time would cost good connections.
+        public var addressCheck: Duration?
 
         public init() {}
     }

@@ -41,6 +41,14 @@ extension EngineTuning {
         /// How old a connection may grow before it takes no more exchanges; `nil`, the default, is
         /// no limit.
         public var lifetime: Duration?
+        /// Exchanges that one connection may carry before it is closed; `nil`, the default, is no
+        /// limit.
+        public var maxRequestsPerConnection: Int?
+        /// Whether an origin that ends idle connections sooner than `idleTimeout` is learned from.
+        ///
+        /// After two idle periods that it ended, connections to it are closed a little before that
+        /// time. Default true.
+        public var learnsIdleTime = true
 
         public init() {}
     }

@@ -36,6 +36,8 @@ extension EngineTuning.Pool {
         try requirePositive("pool.acquireTimeout", acquireTimeout)
         try requirePositive("pool.idleTimeout", idleTimeout)
         try requirePositive("pool.lifetime", lifetime)
+        try require(
+            "pool.maxRequestsPerConnection", maxRequestsPerConnection, in: 1...1_000_000_000)
     }
 }
 
@@ -54,6 +56,7 @@ extension EngineTuning.Dial {
         try requirePositive("dial.cacheTime", cacheTime)
         try requirePositive("dial.negativeCacheTime", negativeCacheTime)
         try require("dial.maxCachedNames", maxCachedNames, in: 1...1_000_000)
+        try requirePositive("dial.addressCheck", addressCheck)
         try requirePositive("dial.resolutionDelay", resolutionDelay)
         if let localInterface {
             // IFNAMSIZ, with the zero byte that ends it.

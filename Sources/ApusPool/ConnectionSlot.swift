@@ -26,8 +26,8 @@ struct ConnectionSlot: Sendable {
 
     var phase = Phase.vacant
     var listing = Listing.none
-    /// Counts the uses of the slot; a name with another number is out of date.
-    var generation: UInt64 = 1
+    /// The connection's number; 0 when the slot is nobody's.
+    var number: UInt64 = 0
     var route = IndexLinks.none
     /// Who the connection is being made for; `none` when any waiter will do.
     var waiter = IndexLinks.none
@@ -37,9 +37,10 @@ struct ConnectionSlot: Sendable {
     var isMultiplexed = false
     /// The peer may be dead: no new exchanges until it shows life.
     var isSuspect = false
-    var hasCarried = false
     /// Its place in the order in which connections were established, from 1.
     var order: UInt64 = 0
+    /// Exchanges that it was given so far.
+    var carried = 0
     var capacity = 0
     /// Exchanges in flight.
     ///
@@ -52,6 +53,8 @@ struct ConnectionSlot: Sendable {
     var since: Int64 = 0
     /// When the last exchange ended.
     var idleSince: Int64 = 0
+    /// When it was last taken out of its idleness; before `idleSince` when a waiter got it at once.
+    var idleUntil: Int64 = 0
     /// How long it may be idle; `never` for ever.
     var idleLimit = ConnectionSlot.never
     /// When it is too old for another exchange.

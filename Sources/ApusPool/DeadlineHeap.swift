@@ -10,6 +10,7 @@ struct DeadlineHeap: Sendable {
     }
 
     private static let absent = -1
+    private(set) var meter = WorkMeter()
     private var entries: [Entry] = []
     /// Where each slot's entry is.
     ///
@@ -25,6 +26,7 @@ struct DeadlineHeap: Sendable {
 
     /// Sees to it that the slot comes up at `deadline` or before.
     mutating func schedule(_ slot: Int, by deadline: Int64) {
+        meter.add()
         let position = positions[slot]
         if position == DeadlineHeap.absent {
             entries.append(Entry(deadline: deadline, slot: slot))
@@ -45,6 +47,7 @@ struct DeadlineHeap: Sendable {
 
     /// Forgets a slot.
     mutating func remove(_ slot: Int) {
+        meter.add()
         let position = positions[slot]
         guard position != DeadlineHeap.absent else { return }
         positions[slot] = DeadlineHeap.absent
@@ -81,6 +84,7 @@ struct DeadlineHeap: Sendable {
     }
 
     private mutating func exchange(_ left: Int, _ right: Int) {
+        meter.add()
         entries.swapAt(left, right)
         positions[entries[left].slot] = left
         positions[entries[right].slot] = right

@@ -26,6 +26,7 @@ struct IndexLinks: Sendable {
     }
 
     private var links: [Link] = []
+    private(set) var meter = WorkMeter()
 
     /// Makes room for one more slot.
     mutating func grow() { links.append(Link()) }
@@ -41,6 +42,7 @@ struct IndexLinks: Sendable {
     }
 
     mutating func pushFront(_ index: Int, on list: inout IndexList) {
+        meter.add()
         links[index] = Link(next: list.first)
         if list.isEmpty { list.last = index } else { links[list.first].previous = index }
         list.first = index
@@ -48,6 +50,7 @@ struct IndexLinks: Sendable {
     }
 
     mutating func pushBack(_ index: Int, on list: inout IndexList) {
+        meter.add()
         links[index] = Link(previous: list.last)
         if list.isEmpty { list.first = index } else { links[list.last].next = index }
         list.last = index
@@ -55,6 +58,7 @@ struct IndexLinks: Sendable {
     }
 
     mutating func remove(_ index: Int, from list: inout IndexList) {
+        meter.add()
         let link = links[index]
         if link.previous == IndexLinks.none {
             list.first = link.next

@@ -1,19 +1,27 @@
 /// Names one connection, from the start of its dial to its end; never given twice.
 ///
-/// It packs the slot that holds the connection and how often that slot was used, so that finding a
-/// connection is an array access and a late message about a dead one is recognised.
+/// Beside its number it says where the pool keeps it, so that finding a connection is an array
+/// access; the number there tells whether a message about it comes too late.
 package struct ConnectionID: Sendable, Hashable, CustomStringConvertible {
+    /// Its number in its engine: dials are counted from 1.
     package let rawValue: UInt64
+    let slot: Int
 
-    init(slot: Int, generation: UInt64) {
-        rawValue = generation << SlotName.bits | UInt64(slot)
+    init(slot: Int, number: UInt64) {
+        self.slot = slot
+        rawValue = number
     }
 
-    var slot: Int { Int(rawValue & SlotName.mask) }
-    var generation: UInt64 { rawValue >> SlotName.bits }
+    package static func == (left: ConnectionID, right: ConnectionID) -> Bool {
+        left.rawValue == right.rawValue
+    }
 
-    /// Slot and generation, as in "7.1".
-    package var description: String { "\(slot).\(generation)" }
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(rawValue)
+    }
+
+    /// The number, as in "7".
+    package var description: String { "\(rawValue)" }
 }
 
 /// Names one caller who waits for a connection; never given twice.

@@ -27,6 +27,7 @@ extension PoolMachine {
         slots[slot].idleLimit = limits.idleTimeout
         slots[slot].retiresAt = retirement(connection, now.nanoseconds)
         routes[route].learn(capacity: capacity, isMultiplexed: slots[slot].isMultiplexed)
+        recallIdleTime(route)
         changePhase(slot) { $0.phase = .open }
         // More than the route may grow to, as when a burst of dials meets a peer that multiplexes:
         // it serves whom it was made for, and goes.
@@ -64,6 +65,7 @@ extension PoolMachine {
         var actions = PoolActions()
         guard let slot = find(connection) else { return actions }
         guard slots[slot].phase != .dialling else { return dialFailed(connection, now: now) }
+        learnIdleTime(slot, reason, now.nanoseconds)
         counters.closes[reason, default: 0] += 1
         vacate(slot, now.nanoseconds, &actions)
         return actions
@@ -77,6 +79,7 @@ extension PoolMachine {
     ) -> PoolActions {
         var actions = PoolActions()
         guard let slot = find(connection), slots[slot].phase == .open else { return actions }
+        learnIdleTime(slot, reason, now.nanoseconds)
         retire(slot, reason)
         settle(slot, now.nanoseconds, &actions)
         return actions
@@ -147,6 +150,7 @@ extension PoolMachine {
         while slots[slot].hasRoom, let waiter = routes[route].pooledWaiters.head,
             !isClaimed(slot, before: waiter)
         {
+            meter.add()
             grant(waiter, slot, &actions)
         }
         if slots[slot].exchanges == 0 {
@@ -183,10 +187,11 @@ extension PoolMachine {
 
     /// Lists a connection as idle, unless it is past its time, and keeps the limits.
     private mutating func becomeIdle(_ slot: Int, _ now: Int64, _ actions: inout PoolActions) {
+        let route = slots[slot].route
+        slots[slot].idleLimit = min(slots[slot].idleLimit, routes[route].learnedIdleLimit)
         if let reason = slots[slot].expiry(now) { return close(slot, reason, &actions) }
         relist(slot)
         schedule(slot)
-        let route = slots[slot].route
         if routes[route].idle.count > limits.idlePerHost, let oldest = routes[route].idle.tail {
             close(oldest, .evicted, &actions)
         }

@@ -3,15 +3,13 @@ import ApusCore
 /// The book-keeping under the decisions: slots, lists and timers. Nothing is decided here.
 extension PoolMachine {
     func id(_ slot: Int) -> ConnectionID {
-        ConnectionID(slot: slot, generation: slots[slot].generation)
+        ConnectionID(slot: slot, number: slots[slot].number)
     }
 
     /// The slot of a connection that is still known.
     func find(_ connection: ConnectionID) -> Int? {
         let slot = connection.slot
-        guard slot < slots.count, slots[slot].generation == connection.generation else {
-            return nil
-        }
+        guard slot < slots.count, slots[slot].number == connection.rawValue else { return nil }
         return slot
     }
 
@@ -24,6 +22,7 @@ extension PoolMachine {
             backoffs.grow()
         }
         routes[index] = RouteState(route)
+        recallIdleTime(index)
         routeIndices[route] = index
         return index
     }
@@ -46,7 +45,8 @@ extension PoolMachine {
             timers.grow()
         }
         var connection = ConnectionSlot()
-        connection.generation = slots[slot].generation
+        counters.dials += 1
+        connection.number = UInt64(counters.dials)
         connection.phase = .dialling
         connection.route = route
         connection.isOwn = isOwn
@@ -57,7 +57,6 @@ extension PoolMachine {
         if !isOwn { routes[route].pooledDials += 1 }
         totals.connections += 1
         totals.dialling += 1
-        counters.dials += 1
         return slot
     }
 
@@ -82,7 +81,7 @@ extension PoolMachine {
         totals.connections -= 1
         routes[route].connections -= 1
         changePhase(slot) { $0.phase = .vacant }
-        slots[slot].generation += 1
+        slots[slot].number = 0
         vacantSlots.append(slot)
     }
 

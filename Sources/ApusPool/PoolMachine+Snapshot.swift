@@ -11,6 +11,8 @@ package struct PoolSnapshot: Sendable {
         package let waiting: Int
         /// What those who wait wait for; `nil` when nobody does.
         package let waitingFor: WaitCause?
+        /// How long a connection may be idle by what its peer taught; `nil` when it taught nothing.
+        package let learnedIdle: Duration?
 
         /// As in "https://a.example: 3 leased, 2 idle, 1 dialling, 4 waiting for: dials per host".
         package var description: String {
@@ -40,6 +42,26 @@ package struct PoolSnapshot: Sendable {
 }
 
 extension PoolMachine {
+    /// When `deadlineReached` is to be called; sometimes too early, never too late.
+    ///
+    /// Any step may bring it forward.
+    package var nextDeadline: Deadline? {
+        let first = [timers.first, backoffs.first].compactMap(\.self).min()
+        return first.map(Deadline.init(nanoseconds:))
+    }
+
+    /// What the pool holds now.
+    package var counts: PoolCounts {
+        var counts = totals
+        counts.idle = idle.count
+        counts.leased = counts.connections - counts.dialling - idle.count
+        counts.waiting = waiters.count
+        return counts
+    }
+
+    /// The routes that the pool holds something of.
+    package var knownRoutes: [Route] { routes.compactMap(\.route) }
+
     /// Everything at once, sorted by nothing in particular.
     package func snapshot(now: Deadline) -> PoolSnapshot {
         PoolSnapshot(
@@ -58,7 +80,9 @@ extension PoolMachine {
         return PoolSnapshot.RouteEntry(
             route: route, leased: state.connections - state.dials - state.idle.count,
             idle: state.idle.count, dialling: state.dials, waiting: state.waiters,
-            waitingFor: waitCause(of: state))
+            waitingFor: waitCause(of: state),
+            learnedIdle: state.learnedIdleLimit == ConnectionSlot.never
+                ? nil : .nanoseconds(state.learnedIdleLimit))
     }
 
     /// What keeps a caller waiting; `nil` when nothing does.

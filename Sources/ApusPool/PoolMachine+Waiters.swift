@@ -103,6 +103,7 @@ extension PoolMachine {
     mutating func startDials(_ index: Int, _ now: Int64, _ actions: inout PoolActions) {
         guard !isShutDown, !isHeld(index, now) else { return }
         while let waiter = nextToDial(index), let route = routes[index].route {
+            meter.add()
             let isOwn = waiters[waiter].reuse != .pooled
             if routes[index].connections >= limits.connectionsPerHost,
                 let oldest = routes[index].idle.tail

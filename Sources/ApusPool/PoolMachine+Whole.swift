@@ -7,6 +7,7 @@ extension PoolMachine {
         var actions = PoolActions()
         let instant = now.nanoseconds
         while let slot = timers.popDue(instant) {
+            meter.add()
             // A connection in use is entered again when it becomes idle.
             guard slots[slot].listing == .idle else { continue }
             guard let reason = slots[slot].expiry(instant) else {
@@ -31,17 +32,30 @@ extension PoolMachine {
         guard !isShutDown else { return actions }
         let index = routeIndex(route)
         let state = routes[index]
-        var most = min(connections, limits.connectionsPerHost)
+        // More than may be idle would be evicted as soon as they stand.
+        var most = min(
+            connections, limits.connectionsPerHost, min(limits.idlePerHost, limits.idle))
         if state.multiplexes {
             most = min(most, state.multiplexed == 0 ? 1 : limits.multiplexedPerHost)
         }
-        while routes[index].connections < most,
+        while routes[index].connections < most, !isHeld(index, now.nanoseconds),
             routes[index].dials < limits.dialsPerHost(routes[index])
         {
             let slot = addDial(index, isOwn: false, now.nanoseconds)
             actions.dial.append(PoolActions.Dial(connection: id(slot), route: route))
         }
         forgetIfEmpty(index)
+        return actions
+    }
+
+    /// Closes every idle connection; those in use are not touched, and the pool goes on.
+    package mutating func evictAllIdle(now: Deadline) -> PoolActions {
+        var actions = PoolActions()
+        while let oldest = idle.tail {
+            let route = slots[oldest].route
+            close(oldest, .evicted, &actions)
+            tidy(route, now.nanoseconds, &actions)
+        }
         return actions
     }
 
@@ -55,16 +69,18 @@ extension PoolMachine {
         return actions
     }
 
-    /// Drains every open connection of the routes that match, as when credentials change.
+    /// Drains every open connection of these routes, as when credentials change.
     ///
     /// A dial in flight is not touched: it began after whatever changed, or is told apart by its
     /// route.
     package mutating func drainAll(
-        reason: CloseReason, now: Deadline, where matches: (Route) -> Bool
+        of drained: Set<Route>, reason: CloseReason, now: Deadline
     ) -> PoolActions {
         var actions = PoolActions()
         for slot in slots.indices where slots[slot].phase == .open {
-            guard let route = routes[slots[slot].route].route, matches(route) else { continue }
+            guard let route = routes[slots[slot].route].route, drained.contains(route) else {
+                continue
+            }
             retire(slot, reason)
             settle(slot, now.nanoseconds, &actions)
         }

@@ -39,15 +39,13 @@ package struct PoolMachine: Sendable {
     var timers = DeadlineHeap()
     /// Routes that pause after a failed dial.
     var backoffs = DeadlineHeap()
+    var idleMemory = IdleMemory()
     var isShutDown = false
+    var meter = WorkMeter()
     /// `counts` without what the lists know.
     var totals = PoolCounts()
     /// What was done so far, by cause.
     package internal(set) var counters = PoolCounters()
-
-    package init(_ tuning: EngineTuning.Pool, http2: EngineTuning.HTTP2) {
-        self.init(tuning, http2: http2, seed: 0)
-    }
 
     /// - Parameter seed: Random, so that two processes do not renew their connections in step.
     package init(_ tuning: EngineTuning.Pool, http2: EngineTuning.HTTP2, seed: UInt64) {
@@ -108,23 +106,6 @@ package struct PoolMachine: Sendable {
         forgetIfEmpty(route)
         return true
     }
-
-    /// When `deadlineReached` is to be called; sometimes too early, never too late.
-    ///
-    /// Any step may bring it forward.
-    package var nextDeadline: Deadline? {
-        let first = [timers.first, backoffs.first].compactMap(\.self).min()
-        return first.map(Deadline.init(nanoseconds:))
-    }
-
-    /// What the pool holds now.
-    package var counts: PoolCounts {
-        var counts = totals
-        counts.idle = idle.count
-        counts.leased = counts.connections - counts.dialling - idle.count
-        counts.waiting = waiters.count
-        return counts
-    }
 }
 
 // MARK: - Choosing a connection
@@ -138,7 +119,11 @@ extension PoolMachine {
     ) -> Int? {
         if routes[route].multiplexed > 1 { return takeSpread(route, now, &actions) }
         while let slot = routes[route].idle.head, slots[slot].hasRoom {
-            guard let reason = slots[slot].expiry(now) else { return slot }
+            meter.add()
+            guard let reason = slots[slot].expiry(now) else {
+                slots[slot].idleUntil = now
+                return slot
+            }
             close(slot, reason, &actions)
         }
         while let slot = leastLoaded(route) {
@@ -149,10 +134,11 @@ extension PoolMachine {
     }
 
     /// Of the connections that carry something and have room, the one that carries least.
-    private func leastLoaded(_ route: Int) -> Int? {
+    private mutating func leastLoaded(_ route: Int) -> Int? {
         var best = routes[route].shared.head
         var next = best
         while let slot = next {
+            meter.add()
             if let found = best, slots[slot].exchanges < slots[found].exchanges { best = slot }
             next = routeLinks.next(slot)
         }
@@ -163,12 +149,13 @@ extension PoolMachine {
     ///
     /// - Returns: Whether the connection has carried one before.
     mutating func occupy(_ slot: Int) -> Bool {
-        let isReused = slots[slot].hasCarried
-        slots[slot].hasCarried = true
+        let isReused = slots[slot].carried > 0
+        slots[slot].carried += 1
         slots[slot].exchanges += 1
         totals.exchanges += 1
         counters.leases += 1
         if isReused { counters.reuses += 1 }
+        if slots[slot].carried >= limits.requestsPerConnection { retire(slot, .exhausted) }
         relist(slot)
         return isReused
     }

@@ -40,6 +40,8 @@ struct RouteState: Sendable {
     var multiplexes = false
     /// Exchanges that the next connection is expected to carry at once.
     var expectedCapacity = 1
+    /// How long its peer was seen to keep idle connections, less a margin; see `IdleMemory`.
+    var learnedIdleLimit = ConnectionSlot.never
 
     init() {}
 
@@ -80,39 +82,5 @@ struct RouteState: Sendable {
         if pooledDials == 0 { return true }
         return expectedCapacity < pooledWaiters.count
             && pooledDials * expectedCapacity < pooledWaiters.count
-    }
-}
-
-/// The tuning's numbers as the machine compares with them; "off" is the largest number.
-struct PoolLimits: Sendable {
-    let idle: Int
-    let idlePerHost: Int
-    let connectionsPerHost: Int
-    let waitersPerHost: Int
-    let multiplexedPerHost: Int
-    /// In nanoseconds, as `ConnectionSlot` counts.
-    let idleTimeout: Int64
-    let lifetime: Int64
-    /// The first pause after a failed dial; `nil` is off.
-    let backoff: Int64?
-    let maxBackoff: Int64
-    private let dialsPerHost: Int?
-
-    init(_ tuning: EngineTuning.Pool, http2: EngineTuning.HTTP2) {
-        idle = tuning.maxIdle ?? .max
-        idlePerHost = tuning.maxIdlePerHost ?? .max
-        connectionsPerHost = tuning.maxConnectionsPerHost ?? .max
-        waitersPerHost = tuning.maxWaitersPerHost
-        multiplexedPerHost = http2.maxConnectionsPerHost
-        idleTimeout = tuning.idleTimeout?.nanoseconds ?? ConnectionSlot.never
-        lifetime = tuning.lifetime?.nanoseconds ?? ConnectionSlot.never
-        backoff = tuning.dialBackoff?.nanoseconds
-        maxBackoff = tuning.maxDialBackoff.nanoseconds
-        dialsPerHost = tuning.maxDialsPerHost
-    }
-
-    /// Dials at once; without a number of the user's own, 4 where connections are shared.
-    func dialsPerHost(_ route: RouteState) -> Int {
-        dialsPerHost ?? (route.multiplexes ? 4 : .max)
     }
 }

@@ -177,7 +177,36 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// Lets what stands over TLS finish what it carries, and no more.
     func tlsReloaded() {
-        step { $0.machine.drainAll(reason: .tlsReloaded, now: .now(), where: \.hasTLS) }
+        step { pool in
+            let routes = Set(pool.machine.knownRoutes.filter(\.hasTLS))
+            return pool.machine.drainAll(of: routes, reason: .tlsReloaded, now: .now())
+        }
+    }
+
+    /// Dials until the route has so many connections, within its limits.
+    ///
+    /// - Returns: how many dials that took.
+    func prewarm(_ route: Route, connections: Int) -> Int {
+        var dials = 0
+        step { pool in
+            let actions = pool.machine.prewarm(route, connections: connections, now: .now())
+            dials = actions.dial.count
+            return actions
+        }
+        return dials
+    }
+
+    /// The routes that the pool holds something of.
+    var knownRoutes: [Route] { lock.withLock { machine.knownRoutes } }
+
+    /// Has the connections of these routes take no more; those that are idle close.
+    func drainAll(of routes: Set<Route>, _ reason: CloseReason) {
+        step { $0.machine.drainAll(of: routes, reason: reason, now: .now()) }
+    }
+
+    /// Has one connection take no more, if it is still there.
+    func drain(_ id: ConnectionID, _ reason: CloseReason) {
+        step { $0.machine.drain(id, reason: reason, now: .now()) }
     }
 
     /// Closes what is idle; the pool goes on.
@@ -301,10 +330,21 @@ final class ConnectionPool: @unchecked Sendable {
     private func perform(_ deeds: Deeds) {
         for (connection, reason) in deeds.close { connection.close(reason) }
         for dial in deeds.abandon { dial.cancel() }
-        for dial in deeds.dial { start(dial) }
+        if !deeds.dial.isEmpty { start(deeds.dial, behind: deeds.close.map(\.0.loop)) }
         for (waiter, result) in deeds.grants { waiter.finish(result) }
         if let deadline = deeds.arm { arm(deadline) }
         unsafe deeds.drained?.resume()
+    }
+
+    /// Starts dials once what had to close to make room for them has closed, on whichever loop that
+    /// is: the peer then never sees more connections than the limit.
+    private func start(_ dials: [PoolActions.Dial], behind closing: [EventLoop]) {
+        guard let loop = closing.first(where: { !$0.isCurrent }) else {
+            for dial in dials { start(dial) }
+            return
+        }
+        // A loop does what it is given in order, and was given the close before this.
+        loop.execute { self.start(dials, behind: closing.filter { $0 !== loop }) }
     }
 
     private func start(_ dial: PoolActions.Dial) {

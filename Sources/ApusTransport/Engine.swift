@@ -9,11 +9,12 @@ import Synchronization
 /// Nothing of it is global.
 package final class Engine: Sendable {
     package let tuning: EngineTuning
-    private let loops: [EventLoop]
+    let loops: [EventLoop]
     /// Whose the loops are; `nil` when they are this engine's own.
     private let group: LoopGroup?
-    private let pool: ConnectionPool
-    private let dialer: Dialer
+    let pool: ConnectionPool
+    let dialer: Dialer
+    private let addressWatch: AddressWatch?
     private let observer: (any EngineObserver)?
     private let ending = EngineEnding()
     /// What `OutgoingRequest` looks its route up in.
@@ -22,6 +23,8 @@ package final class Engine: Sendable {
     private let lastExchange = Atomic<UInt64>(0)
     private let replays = Atomic<Int>(0)
     private let http1Routes = HTTP1Routes()
+    /// Whose turn it is to run a caller's tasks.
+    private let turn = Atomic<Int>(0)
 
     /// Checks the tuning, makes the loops, and starts their threads, unless a group lends its own.
     ///
@@ -36,10 +39,16 @@ package final class Engine: Sendable {
         self.group = group
         let loops = try group?.loops ?? LoopGroup.makeLoops(tuning.eventLoops)
         self.loops = loops
-        dialer = Dialer(
+        let dialer = Dialer(
             tuning, resolver: resolver ?? FamilyResolver(tuning.dial), loops: loops,
             observer: observer, hooks: hooks)
-        pool = ConnectionPool(tuning, dialer: dialer, loop: loops[0], observer: observer)
+        self.dialer = dialer
+        let pool = ConnectionPool(tuning, dialer: dialer, loop: loops[0], observer: observer)
+        self.pool = pool
+        addressWatch = tuning.dial.addressCheck.map {
+            AddressWatch(every: $0, over: pool, dialer, on: loops[0])
+        }
+        addressWatch?.start()
     }
 
     /// An engine that is dropped closes its idle connections; its threads end when nothing is left.
@@ -61,8 +70,12 @@ package final class Engine: Sendable {
         }
     }
 
-    /// Where callers may run their tasks, so that requests never change threads.
-    package var executor: any TaskExecutor { loops[0] }
+    /// Where callers may run their tasks, so that requests never change threads: each loop in turn.
+    package var executor: any TaskExecutor {
+        guard loops.count > 1 else { return loops[0] }
+        let index = turn.add(1, ordering: .relaxed).oldValue
+        return loops[Int(UInt(bitPattern: index) % UInt(loops.count))]
+    }
 
     /// Closes the connections that carry nothing now.
     package func closeIdle() {
@@ -176,6 +189,7 @@ extension Engine {
         if isFirst {
             observer?.observe(.shutdownStarted(drain: drain))
             pool.shutDown()
+            routes.forget { _ in true }
         }
         let deadline = Deadline.now().advanced(by: drain)
         if ending.bringForward(to: deadline) {

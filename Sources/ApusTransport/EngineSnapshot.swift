@@ -45,6 +45,7 @@ extension EngineSnapshot.RouteEntry {
             route: entry.route.description, leased: entry.leased, idle: entry.idle,
             dialling: entry.dialling, waiting: entry.waiting, waitingFor: entry.waitingFor,
             insecureSkipVerify: entry.route.skipsVerification)
+        learnedIdleSeconds = entry.learnedIdle?.inSeconds
     }
 }
 

@@ -199,6 +199,7 @@ extension Exchange {
     }
 
     var hasEnded: Bool { lock.withLock { outcome != nil } }
+    var isOnReusedConnection: Bool { lock.withLock { progress.isReused } }
 
     func requestStarted() {
         lock.withLock { progress.hasStarted = true }

@@ -66,9 +66,15 @@ extension HTTP1LiveConnection {
         let exchange = exchange
         self.exchange = nil
         exchange?.timers.stop(on: loop)
-        keeper.closed(self, reason: reason)
+        keeper.closed(self, reason: isStale(exchange, reason) ? .staleReuse : reason)
         if let exchange { noteResponse(of: exchange) }
         exchange?.failed(kind, message)
+    }
+
+    /// Whether the peer had given the connection up before this request reached it.
+    private func isStale(_ exchange: Exchange?, _ reason: CloseReason) -> Bool {
+        guard let exchange, reason == .peerClosed || reason == .transportError else { return false }
+        return exchange.isOnReusedConnection && !machine.responseStarted
     }
 
     /// Even one byte of a response rules out that sending again is safe.

@@ -8,6 +8,8 @@ import ApusSocket
 protocol LiveConnection: AnyObject, Sendable {
     var id: ConnectionID { get }
     var facts: ConnectionFacts { get }
+    /// Where it lives.
+    var loop: EventLoop { get }
     var isHTTP2: Bool { get }
     /// Whether `consumed` is to be called for each part taken, not only after a pause.
     var creditsConsumption: Bool { get }

@@ -6,7 +6,7 @@ package import HTTPTypes
 package final class OutgoingRequest: Sendable {
     let head: HTTPRequest
     let body: RequestBody
-    let route: Route
+    package let route: Route
     let reuse: RequestOptions.Reuse
     /// The protocol asked for instead of HTTP; `nil` asks for none.
     let upgrade: String?

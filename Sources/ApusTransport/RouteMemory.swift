@@ -25,6 +25,17 @@ package final class RouteMemory: @unchecked Sendable {
 
     package init() {}
 
+    /// Forgets the routes that match, and with them their proxies' credentials.
+    ///
+    /// The predicate is called with no lock held.
+    func forget(where matches: (Route) -> Bool) {
+        let forgotten = Set(lock.withLock { recent.map(\.route) }.filter(matches))
+        lock.withLock {
+            recent.removeAll { forgotten.contains($0.route) }
+            oldest = 0
+        }
+    }
+
     /// The route of this way, made by `make` unless it was used lately.
     func route(
         for way: Way, _ make: () throws(InvalidRequest) -> Route

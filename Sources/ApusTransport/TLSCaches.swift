@@ -28,6 +28,14 @@ final class TLSSessionCache: @unchecked Sendable {
         }
     }
 
+    /// Forgets what was kept for the routes that match.
+    ///
+    /// The predicate is called with no lock held.
+    func forget(where matches: (Route) -> Bool) {
+        let forgotten = lock.withLock { Array(sessions.keys) }.filter(matches)
+        lock.withLock { for route in forgotten { sessions[route] = nil } }
+    }
+
     /// The newest session; one that may be used only once is taken out (RFC 8446, section C.4).
     ///
     /// Those of a context before `context` are of no use any more, and are let go.

@@ -113,11 +113,10 @@ extension FieldRow {
         let free: Set = [
             "dial.localAddress", "dial.beforeConnect", "tls.roots", "tls.identity",
             "tls.maximumVersion",
-            "tls.insecureSkipVerify", "http1.lenience", "tls.resumption", "tls.sendsServerName",
-            "tls.pins",
+            "tls.insecureSkipVerify", "tls.resumption", "tls.sendsServerName", "tls.pins",
             "tls.verifier", "tls.allowsPartialChain", "tls.keyLog",
             // Switches.
-            "http1.lenience",
+            "http1.lenience", "pool.learnsIdleTime",
             // Package access: tests alone begin near the last stream number.
             "http2.firstStream",
         ]
@@ -166,6 +165,8 @@ private let poolRows: [FieldRow] = [
     .time("pool.acquireTimeout", \.pool.acquireTimeout),
     .time("pool.idleTimeout", \.pool.idleTimeout),
     .time("pool.lifetime", \.pool.lifetime),
+    .number(
+        "pool.maxRequestsPerConnection", \.pool.maxRequestsPerConnection, 1...1_000_000_000),
     .number("eventLoops", \.eventLoops, 1...256),
 ]
 
@@ -183,6 +184,7 @@ private let dialRows: [FieldRow] = [
     .time("dial.cacheTime", \.dial.cacheTime),
     .time("dial.negativeCacheTime", \.dial.negativeCacheTime),
     .number("dial.maxCachedNames", \.dial.maxCachedNames, 1...million),
+    .time("dial.addressCheck", \.dial.addressCheck),
     .time("dial.resolutionDelay", \.dial.resolutionDelay),
     FieldRow(
         "dial.localInterface",

@@ -19,7 +19,7 @@ final class PoolDriver {
         // What follows from a failure is easier to see when it follows at once.
         tuning.dialBackoff = nil
         change(&tuning)
-        pool = PoolMachine(tuning, http2: http2)
+        pool = PoolMachine(tuning, http2: http2, seed: 0)
     }
 
     func perform(_ actions: PoolActions) {

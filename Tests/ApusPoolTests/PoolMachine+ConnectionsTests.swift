@@ -20,6 +20,49 @@ import Testing
         #expect(driver.closes == [.init(connection: first, reason: .goAway)])
     }
 
+    @Test func aConnectionCarriesAsManyRequestsAsItMay() throws {
+        let driver = PoolDriver { $0.maxRequestsPerConnection = 3 }
+        let first = driver.open(Routes.plain(), 1)[0]
+        for _ in 0..<2 {
+            driver.release(first)
+            #expect(driver.take(Routes.plain()) == first)
+        }
+        #expect(driver.closes.isEmpty)
+        driver.release(first)
+        #expect(driver.closes == [.init(connection: first, reason: .exhausted)])
+        #expect(driver.take(Routes.plain()) == nil)
+        #expect(driver.pool.counters.closes == [.exhausted: 1])
+    }
+
+    @Test func aSharedConnectionCountsItsStreamsAndFinishesThem() throws {
+        let driver = PoolDriver { $0.maxRequestsPerConnection = 3 }
+        let waiters = try (0..<4).map { _ in try #require(driver.wait(Routes.secure())) }
+        let first = try #require(driver.dials.first)
+        driver.establish(first, capacity: 10)
+        #expect(driver.grants.map(\.waiter) == Array(waiters.prefix(3)))
+        let second = try #require(driver.dials.first, "the fourth gets another")
+        driver.establish(second, capacity: 10)
+        #expect(driver.grants.map(\.connection) == [first, first, first, second])
+        for left in (0..<3).reversed() {
+            driver.release(first)
+            #expect(driver.closes.isEmpty == (left > 0))
+        }
+        #expect(driver.closes == [.init(connection: first, reason: .exhausted)])
+    }
+
+    @Test func numbersCountTheDialsOfAnEngine() {
+        let driver = PoolDriver()
+        let opened = driver.open(Routes.plain("a.test"), 2) + driver.open(Routes.plain("b.test"), 1)
+        #expect(opened.map(\.rawValue) == [1, 2, 3])
+        driver.closed(opened[1])
+        let next = driver.open(Routes.plain("c.test"), 1)[0]
+        #expect("\(next)" == "4", "no number is given twice")
+        // What comes late for one that is gone does not meet the next in its place.
+        driver.closed(opened[1])
+        driver.release(opened[1])
+        #expect(driver.pool.counts.connections == 3)
+    }
+
     @Test func drainingAnIdleConnectionClosesIt() {
         let driver = PoolDriver()
         let connection = driver.open(Routes.plain(), 1)[0]

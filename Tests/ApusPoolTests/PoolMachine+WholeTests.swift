@@ -141,6 +141,21 @@ import Testing
         #expect(driver.grants.count == 1)
     }
 
+    @Test(arguments: [(3, nil, 3), (nil, 2, 2), (0, nil, 0)] as [(Int?, Int?, Int)])
+    func prewarmingDialsNoMoreThanMayBeIdle(perHost: Int?, inAll: Int?, dials: Int) {
+        let driver = PoolDriver {
+            $0.maxIdlePerHost = perHost
+            $0.maxIdle = inAll
+        }
+        driver.perform(driver.pool.prewarm(Routes.plain(), connections: 5, now: driver.now))
+        #expect(driver.dials.count == dials)
+        for dial in driver.dials { driver.establish(dial) }
+        #expect(driver.pool.counts.idle == dials)
+        #expect(driver.closes.isEmpty)
+        driver.perform(driver.pool.prewarm(Routes.plain(), connections: 5, now: driver.now))
+        #expect(driver.dials.isEmpty, "what stands counts")
+    }
+
     @Test func evictingClosesWhatWasIdleLongest() {
         let driver = PoolDriver()
         let opened = driver.open(Routes.plain("a.test"), 1) + driver.open(Routes.plain("b.test"), 1)
@@ -158,13 +173,13 @@ import Testing
         let first = driver.open(Routes.plain("a.test"), 2)
         let second = driver.open(Routes.plain("b.test"), 1)
         for connection in [first[0], second[0]] { driver.release(connection) }
-        let actions = driver.pool.drainAll(reason: .exhausted, now: driver.now) {
-            $0.origin.host == "a.test"
-        }
-        driver.perform(actions)
-        #expect(driver.takeCloses() == [.init(connection: first[0], reason: .exhausted)])
+        #expect(Set(driver.pool.knownRoutes) == [Routes.plain("a.test"), Routes.plain("b.test")])
+        driver.perform(
+            driver.pool.drainAll(
+                of: [Routes.plain("a.test")], reason: .retired, now: driver.now))
+        #expect(driver.takeCloses() == [.init(connection: first[0], reason: .retired)])
         driver.release(first[1])
-        #expect(driver.takeCloses() == [.init(connection: first[1], reason: .exhausted)])
+        #expect(driver.takeCloses() == [.init(connection: first[1], reason: .retired)])
         #expect(driver.take(Routes.plain("b.test")) == second[0])
     }
 

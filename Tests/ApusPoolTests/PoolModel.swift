@@ -17,7 +17,8 @@ struct PoolModel {
         var isMultiplexed = false
         var capacity = 0
         var exchanges = 0
-        var hasCarried = false
+        var carried = 0
+        var hasCarried: Bool { carried > 0 }
         var established = Deadline(nanoseconds: 0)
         var idleSince = Deadline(nanoseconds: 0)
         var idleLimit: Duration?
@@ -154,7 +155,12 @@ extension PoolModel {
 
     private mutating func occupy(_ index: Int) {
         connections[index].exchanges += 1
-        connections[index].hasCarried = true
+        connections[index].carried += 1
+        if let most = tuning.maxRequestsPerConnection {
+            require(connections[index].carried <= most, "gave a connection too many requests")
+            // It has taken its last; the machine closes it behind what it carries.
+            if connections[index].carried == most { connections[index].isClosing = true }
+        }
     }
 
     private mutating func apply(_ grant: PoolActions.Grant) {
@@ -173,10 +179,12 @@ extension PoolModel {
             }
             require(!overtaken, "served waiters out of order")
         } else {
-            require(!connection.hasCarried, "served a caller who wants its own with a used one")
+            require(connection.carried == 0, "served a caller who wants its own with a used one")
             let isSurplus = multiplexed(waiter.route) > http2.maxConnectionsPerHost
             let isSure = !connections.contains { mayBeRetired($0) && $0.route == waiter.route }
-            connections[index].isClosing = waiter.reuse == .oneShot || isSurplus && isSure
+            let wasClosing = connections[index].isClosing
+            connections[index].isClosing =
+                wasClosing || waiter.reuse == .oneShot || isSurplus && isSure
             connections[index].isUnsure = isSurplus && !isSure
         }
     }

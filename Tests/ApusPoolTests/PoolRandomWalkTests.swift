@@ -1,11 +1,12 @@
 import ApusCore
 import ApusPool
+import Glibc
 import Testing
 
 @Suite struct PoolRandomWalkTests {
     /// Tunings that meet different limits.
     enum Tuning: String, CaseIterable {
-        case tight, unlimited, keepsNothing, fewDials, ageing
+        case tight, unlimited, keepsNothing, fewDials, ageing, wearing
 
         var pool: EngineTuning.Pool {
             var pool = EngineTuning.Pool()
@@ -31,6 +32,9 @@ import Testing
             case .ageing:
                 pool.lifetime = .seconds(1)
                 pool.maxConnectionsPerHost = 5
+            case .wearing:
+                pool.maxRequestsPerConnection = 3
+                pool.maxConnectionsPerHost = 6
             }
             return pool
         }
@@ -43,10 +47,12 @@ import Testing
     }
 
     #if DEBUG
-        static let steps = 20_000
+        private static let usualSteps = 20_000
     #else
-        static let steps = 200_000
+        private static let usualSteps = 200_000
     #endif
+    /// `APUS_SOAK=1` walks 50 times as far.
+    static let steps = getenv("APUS_SOAK") == nil ? usualSteps : 50 * usualSteps
 
     @Test(arguments: Tuning.allCases)
     func aRandomWalkBreaksNoRule(tuning: Tuning) throws {
@@ -92,7 +98,7 @@ struct PoolWalk {
     ]
 
     init(_ tuning: EngineTuning.Pool, _ http2: EngineTuning.HTTP2, seed: UInt64) {
-        pool = PoolMachine(tuning, http2: http2)
+        pool = PoolMachine(tuning, http2: http2, seed: 0)
         model = PoolModel(tuning, http2, multiplexes: routes.map { $0.origin.scheme == .https })
         random = WalkRandom(state: seed)
     }

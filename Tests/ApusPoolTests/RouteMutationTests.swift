@@ -120,6 +120,42 @@ import Testing
         { $0.isTunnelled = true },
     ]
 
+    /// A field that is added to a route, or to anything in it, needs a mutation above.
+    @Test("FAULTS 2.5: every field of a route is mutated above")
+    func noFieldIsForgotten() throws {
+        var never = Self.leaves(of: try Parts().route())
+        let before = never
+        // Worked out from the others.
+        never["parts.hash"] = nil
+        // They show nothing, as they should; each is mutated above all the same.
+        never = never.filter { !$0.key.hasSuffix(".credentials") }
+        for mutation in Self.mutations {
+            var parts = Parts()
+            mutation(&parts)
+            let after = Self.leaves(of: try parts.route())
+            never = never.filter { after[$0.key] == $0.value }
+        }
+        #expect(before.count > 20)
+        #expect(never.keys.sorted() == [])
+    }
+
+    /// Every stored value in a value, by its path.
+    private static func leaves(of value: Any, at path: String = "") -> [String: String] {
+        let mirror = Mirror(reflecting: value)
+        let children = Array(mirror.children)
+        guard !children.isEmpty, mirror.displayStyle != .enum else {
+            return [path: String(describing: value)]
+        }
+        var found: [String: String] = [:]
+        for (index, child) in children.enumerated() {
+            // An optional's content stands at the optional's own path.
+            let name = child.label == "some" ? nil : child.label ?? "\(index)"
+            let inner = [path, name ?? ""].filter { !$0.isEmpty }.joined(separator: ".")
+            found.merge(leaves(of: child.value, at: inner)) { first, _ in first }
+        }
+        return found
+    }
+
     @Test(arguments: mutations.indices)
     func eachChangedPartOpensAConnectionAndEqualPartsReuseOne(_ index: Int) throws {
         let driver = PoolDriver()

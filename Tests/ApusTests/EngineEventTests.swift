@@ -56,10 +56,10 @@ import Testing
             ])
         #expect(
             chronicle.words(ofConnection: 0) == [
-                "dialling", "resolved", "connected", "opened", "closed: peerClosed",
+                "dialling", "resolved", "connected", "opened", "closed: staleReuse",
             ])
         #expect(engine.snapshot().counters.replays == 1)
-        #expect(engine.snapshot().counters.closes(.peerClosed) == 1)
+        #expect(engine.snapshot().counters.closes(.staleReuse) == 1)
         let summary = chronicle.events.compactMap { event in
             if case .exchangeCompleted(let summary) = event { summary } else { nil }
         }.last

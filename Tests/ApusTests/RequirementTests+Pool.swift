@@ -174,13 +174,16 @@ extension RequirementTests {
         }
     }
 
-    @Test("R31: descriptors return to where they were after churning through proxies")
+    @Test("R31: descriptors and memory return to where they were after churning through proxies")
     func descriptorsReturnToTheBaseline() async throws {
         var tuning = EngineTuning.executor
         tuning.pool.maxIdle = 8
         try await withStand(.http1, tuning: tuning) { stand in
             let (http, socks) = (try LoopbackConnectProxy(), try LoopbackSOCKSProxy())
-            for index in 0..<(isSanitized ? 100 : 1000) {
+            var memory: [Int] = []
+            let rounds = Soak.rounds(10_000, short: 800)
+            for index in 0..<rounds {
+                if index % max(1, rounds / 10) == 0 { memory.append(Soak.residentKiB()) }
                 let place = index.isMultiple(of: 2) ? "http" : "socks5h"
                 let port = index.isMultiple(of: 2) ? http.port : socks.port
                 let client = ExecutorClient(
@@ -196,6 +199,8 @@ extension RequirementTests {
             try await eventually("no descriptor is left") {
                 descriptors(connectedTo: http.port) + descriptors(connectedTo: socks.port) == 0
             }
+            #expect(Soak.residentKiB() - memory[2] < 24 * 1024 || isSanitized, "\(memory)")
+            Soak.report("R31: \(rounds) requests, KiB at each tenth: \(memory)")
             http.stop()
             socks.stop()
         }

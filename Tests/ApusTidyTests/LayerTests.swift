@@ -18,7 +18,7 @@ import Testing
             "ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusTLS", "ApusPool", "ApusSocket", "ApusCore",
             "HTTPTypes", "Glibc", "Musl", "Synchronization",
         ],
-        "Sources/Apus": ["ApusTransport", "ApusCore", "HTTPTypes"],
+        "Sources/Apus": ["ApusTransport", "ApusCore", "HTTPTypes", "Synchronization"],
         "Sources/ApusObservability": [
             "Apus", "Logging", "CoreMetrics", "Tracing", "ServiceLifecycle", "Synchronization",
         ],

@@ -203,7 +203,7 @@ struct PoolWalk {
             for id in order where connections[id]?.route == route {
                 if connections[id]?.isDialling == false { connections[id]?.isDraining = true }
             }
-            apply(pool.drainAll(reason: .evicted, now: now) { $0 == route })
+            apply(pool.drainAll(of: [route], reason: .evicted, now: now))
         case 4:
             if let id = pick(whom, among: { !$0.isDialling }) {
                 pool.idleTimeHinted(id, .milliseconds(Int(whom) * 10))

@@ -29,9 +29,9 @@ struct Story: EngineObserver {
         case .connectionOpened(let connection, let route, let facts):
             "connection \(connection): \(text(of: facts))" + manner(of: route) + warning(for: route)
         case .connectionDraining(let connection, let reason):
-            "connection \(connection): takes no more: \(words(for: reason))"
+            "connection \(connection): takes no more: \(reason.words)"
         case .connectionClosed(let connection, _, let reason, let age):
-            "connection \(connection): closed after \(milliseconds(age)): \(words(for: reason))"
+            "connection \(connection): closed after \(milliseconds(age)): \(reason.words)"
         case .shutdownStarted: nil
         case .shutdownFinished(let cut):
             cut.isEmpty ? nil : "cut while busy: \(cut.joined(separator: "; "))"
@@ -100,13 +100,6 @@ struct Story: EngineObserver {
         let parts = times.filter { $0.1 > .zero }
             .map { "\($0.0) \(($0.1.inSeconds * 1000).fixed(1)) ms" }
         return parts.isEmpty ? text : text + " (" + parts.joined(separator: ", ") + ")"
-    }
-
-    /// The case's name as words: "idleTimeout" is "idle timeout".
-    private func words(for reason: CloseReason) -> String {
-        reason.rawValue.reduce(into: "") { words, character in
-            words += character.isUppercase ? " " + character.lowercased() : String(character)
-        }
     }
 }
 

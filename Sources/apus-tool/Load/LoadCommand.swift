@@ -60,6 +60,9 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "1 resumes TLS sessions.")
     var resume = 0
 
+    @Flag(help: "Say on the standard error what the pool holds, every second, and did.")
+    var explain = false
+
     @Option(help: "A name for the output.")
     var scenario = ""
 
@@ -78,13 +81,16 @@ struct LoadCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let plan = try plan()
+        var plan = try plan()
         let engine: TransportEngine
         do {
             engine = try TransportEngine(tuning)
         } catch let error as InvalidTuning {
             throw ValidationError(error.description)
         }
+        let explanation = explain ? LoadExplanation(engine) : nil
+        plan.explanation = explanation
+        let watch = explanation.map { explanation in Task { await explanation.watch() } }
         let run = LoadRun(engine: engine, plan: plan)
         let line =
             switch mode {
@@ -94,6 +100,8 @@ struct LoadCommand: AsyncParsableCommand {
             case .get, .post, .download, .sse:
                 await run.measureRequests(requests, warmup: warmup)
             }
+        watch?.cancel()
+        explanation?.conclude()
         try FileOutput.standardOutput.write(line.text + "\n")
         await engine.shutdown(drain: .zero)
         if run.errors > 0 { throw ExitCode(1) }

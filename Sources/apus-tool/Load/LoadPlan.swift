@@ -17,6 +17,8 @@ struct LoadPlan: Sendable {
     /// Whether tasks run on the engine's threads.
     let runsOnLoop: Bool
     let scenario: String
+    /// Hears of each response's wait; `nil` unless an explanation was asked for.
+    var explanation: LoadExplanation?
 
     /// What the peer calls itself in the output.
     var peer: String { environment("BENCH_PEER") ?? (runsOnLoop ? "apus" : "apus-global") }

@@ -49,6 +49,7 @@ struct LoadWorker {
     private func exchange(_ number: Int, tally: inout Tally) async throws {
         let request = plan.requests[plan.requests.count == 1 ? 0 : number % plan.requests.count]
         let response = try await client.send(request, body: plan.body, options: options)
+        if let explanation = plan.explanation { explanation.note(response.info) }
         guard response.head.status.code == 200 else {
             throw Fault.status(response.head.status.code)
         }

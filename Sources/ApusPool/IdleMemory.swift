@@ -1,0 +1,112 @@
+import ApusCore
+
+/// How long peers were seen to keep idle connections, so that we close ours first.
+///
+/// A peer that ends two idle periods, the second begun after the first had ended, is believed: from
+/// then on its connections are idle for no longer than the longer of the two, less a margin. One
+/// period alone proves nothing, nor do many that end together, as when a server is started anew:
+/// whatever else ends a connection does so earlier than the peer's own limit, never later. Periods
+/// below a second are no limits that a server would set, and are not looked at.
+struct IdleMemory: Sendable {
+    /// Who keeps the connection: the origin, and the way by which it is reached.
+    ///
+    /// Scopes and credentials do not matter to a peer's clock.
+    struct Peer: Hashable, Sendable {
+        private let origin: Origin
+        private let proxies: [String]
+        private let connectTo: ConnectTarget?
+
+        init(_ route: Route) {
+            origin = route.origin
+            proxies = route.proxies.map(\.description)
+            connectTo = route.connectTo
+        }
+    }
+
+    /// What is known of one peer.
+    private struct Lesson {
+        /// The last idle period that the peer ended, and when that was.
+        var period: Int64
+        var endedAt: Int64
+        /// What two periods taught.
+        var limit = ConnectionSlot.never
+    }
+
+    /// Peers remembered at most; the one that was met first is forgotten for the next.
+    static let maxPeers = 1024
+    /// Below this a period teaches nothing.
+    static let shortestPeriod: Int64 = 1_000_000_000
+    /// How much earlier than the peer we close: a quarter of its time, at most a second.
+    static let margin: Int64 = 1_000_000_000
+
+    private var lessons: [Peer: Lesson] = [:]
+    /// The peers in the order in which they were met, as a ring.
+    private var order: [Peer] = []
+    private var oldest = 0
+
+    /// Whether nothing was learned yet, so that nobody need ask.
+    var isEmpty: Bool { lessons.isEmpty }
+    var count: Int { lessons.count }
+
+    /// How long a connection to the peer may be idle.
+    func limit(of peer: Peer) -> Int64 { lessons[peer]?.limit ?? ConnectionSlot.never }
+
+    /// The peer ended an idle period that lasted from `start` to `end`.
+    ///
+    /// - Returns: how long a connection to it may be idle from now on.
+    mutating func periodEnded(by peer: Peer, from start: Int64, to end: Int64) -> Int64 {
+        let period = end - start
+        guard period >= IdleMemory.shortestPeriod else { return limit(of: peer) }
+        guard var lesson = lessons[peer] else {
+            enter(peer, Lesson(period: period, endedAt: end))
+            return ConnectionSlot.never
+        }
+        if start >= lesson.endedAt {
+            let longer = max(period, lesson.period)
+            lesson.limit = min(lesson.limit, longer - min(IdleMemory.margin, longer / 4))
+            lesson.period = period
+            lesson.endedAt = end
+            lessons[peer] = lesson
+        }
+        return lesson.limit
+    }
+
+    private mutating func enter(_ peer: Peer, _ lesson: Lesson) {
+        if order.count < IdleMemory.maxPeers {
+            order.append(peer)
+        } else {
+            lessons[order[oldest]] = nil
+            order[oldest] = peer
+            oldest = (oldest + 1) % IdleMemory.maxPeers
+        }
+        lessons[peer] = lesson
+    }
+}
+
+// MARK: - Where the pool learns and recalls
+
+extension PoolMachine {
+    /// A connection is lost: when its peer ended it in an idle period, or so soon behind one that
+    /// the request came too late, that says how long the peer keeps it.
+    mutating func learnIdleTime(_ slot: Int, _ reason: CloseReason, _ now: Int64) {
+        guard limits.learnsIdleTime, slots[slot].carried > 0 else { return }
+        let connection = slots[slot]
+        let end: Int64
+        switch reason {
+        case .staleReuse: end = connection.idleUntil
+        case .peerClosed, .transportError, .goAway:
+            guard connection.exchanges == 0 else { return }
+            end = now
+        default: return
+        }
+        guard let route = routes[connection.route].route else { return }
+        routes[connection.route].learnedIdleLimit = idleMemory.periodEnded(
+            by: IdleMemory.Peer(route), from: connection.idleSince, to: end)
+    }
+
+    /// Takes over what other routes to the same peer have taught.
+    mutating func recallIdleTime(_ index: Int) {
+        guard !idleMemory.isEmpty, let route = routes[index].route else { return }
+        routes[index].learnedIdleLimit = idleMemory.limit(of: IdleMemory.Peer(route))
+    }
+}

@@ -1,0 +1,81 @@
+import ApusCore
+import ApusPool
+import ApusSocket
+
+/// Looks the names of connected hosts up again, and retires connections to addresses that they no
+/// longer have.
+///
+/// A name that cannot be looked up changes nothing. It ends with the engine, whose pool it does not
+/// keep alive.
+final class AddressWatch: Sendable {
+    private let interval: Duration
+    private let overrides: [EngineTuning.Dial.Override]
+    private let resolver: any Resolver
+    private let loop: EventLoop
+    private weak let pool: ConnectionPool?
+
+    /// A name to look up.
+    private struct Name: Hashable {
+        let host: String
+        let port: UInt16
+    }
+
+    init(
+        every interval: Duration, over pool: ConnectionPool, _ dialer: Dialer, on loop: EventLoop
+    ) {
+        self.interval = interval
+        overrides = dialer.tuning.dial.overrides
+        self.pool = pool
+        resolver = dialer.resolver
+        self.loop = loop
+    }
+
+    /// Has the first check made one interval from now, and one after the other from then on.
+    func start() {
+        loop.execute { [weak self] in
+            guard let self else { return }
+            let next = Deadline.now().advanced(by: interval)
+            _ = loop.schedule(at: next) { [weak self] in self?.check() }
+        }
+    }
+
+    private func check() {
+        guard let pool else { return }
+        let connections = standing(in: pool)
+        let (resolver, loop) = (resolver, loop)
+        // One after the other: nobody waits for the answers.
+        Task(executorPreference: loop) { [weak self, weak pool] in
+            for (name, entries) in connections {
+                let addresses = try? await resolver.resolve(host: name.host, port: name.port)
+                guard let addresses, !addresses.isEmpty else { continue }
+                let texts = Set(addresses.map(\.description))
+                for (id, address) in entries where !texts.contains(address) {
+                    pool?.drain(id, .addressChanged)
+                }
+            }
+            self?.start()
+        }
+    }
+
+    /// The connections that were made by looking up a name, under that name.
+    private func standing(
+        in pool: ConnectionPool
+    ) -> [Name: [(id: ConnectionID, address: String)]] {
+        let (snapshot, facts) = pool.snapshotWithFacts()
+        var found: [Name: [(id: ConnectionID, address: String)]] = [:]
+        for entry in snapshot.connections {
+            let nearest = entry.route.proxies.first
+            guard nearest != nil || entry.route.connectTo == nil,
+                let address = facts[entry.id]?.remoteAddress
+            else { continue }
+            let host = nearest?.host ?? entry.route.origin.host
+            let port = nearest?.port ?? entry.route.origin.port
+            // What needs no lookup cannot change.
+            guard SpecialNames.addresses(of: host, port: port) == nil,
+                !overrides.contains(where: { $0.host == host && ($0.port ?? port) == port })
+            else { continue }
+            found[Name(host: host, port: port), default: []].append((entry.id, address))
+        }
+        return found
+    }
+}

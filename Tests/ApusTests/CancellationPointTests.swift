@@ -1,0 +1,115 @@
+import Apus
+import Loopback
+import Testing
+
+/// Row 90, behind the dial: cancelled wherever an exchange waits, and its place goes to the next.
+///
+/// `DialCancellationTests` has the waits before: name, connect, proxy, TLS.
+@Suite struct CancellationPointTests {
+    /// Where the exchange waits when its task is cancelled.
+    enum Point: String, CaseIterable, Sendable {
+        case sendingTheBody, awaitingTheHead, readingTheBody
+    }
+
+    @Test(
+        "row 90: cancelled in the exchange, the slot goes to who waits",
+        arguments: Way.allCases, Point.allCases)
+    func inTheExchange(_ way: Way, _ point: Point) async throws {
+        try await withNarrowStand(way) { stand in
+            let (endless, tap) = AsyncThrowingStream<Bytes, any Error>.makeStream()
+            let task = Task { try await Self.wait(at: point, stand, endless) }
+            tap.yield(Bytes("x"))
+            try await eventually("it is there") { stand.server.counters.currentRequests == 1 }
+            let next = Task { try await stand.get("/bytes/100") }
+            try await eventually("the next one waits") { stand.engine.snapshot().waiting == 1 }
+            // The origin never answers, so that only the cancel can end it.
+            task.cancel()
+            let error = await transportError { try await task.value }
+            #expect(error?.kind == .cancelled)
+            let response = try await next.value
+            #expect(try await checkPattern(response.body) == 100)
+            let counters = stand.engine.snapshot().counters
+            if way.isHTTP2 {
+                #expect(response.info.isReused, "a stream's end spares its connection")
+                #expect(counters.closes.isEmpty)
+                #expect(stand.server.counters.cancelledStreams == 1)
+            } else {
+                #expect(counters.closes == ["cancelled": 1])
+                #expect(stand.server.counters.connectionsAccepted == 2)
+            }
+            tap.finish()
+        }
+    }
+
+    @Test("row 90: cancelled while it waits for a connection", arguments: Way.allCases)
+    func inTheQueue(_ way: Way) async throws {
+        try await withNarrowStand(way) { stand in
+            let holder = try await stand.get("/bytes/3000000")
+            let waiters = (0..<3).map { _ in Task { try await stand.get("/bytes/100") } }
+            try await eventually("three wait") { stand.engine.snapshot().waiting == 3 }
+            waiters[1].cancel()
+            let error = await transportError { _ = try await waiters[1].value }
+            #expect(error?.kind == .cancelled)
+            #expect(error?.phase == .pool)
+            #expect(error?.replay == .notSent)
+            #expect(stand.engine.snapshot().waiting == 2)
+            #expect(try await checkPattern(holder.body) == 3_000_000)
+            for waiter in [waiters[0], waiters[2]] {
+                #expect(try await checkPattern(waiter.value.body) == 100)
+            }
+            #expect(stand.server.counters.connectionsAccepted == 1)
+            #expect(stand.engine.snapshot().counters.abandonedWaits == 1)
+        }
+    }
+
+    @Test("row 90: cancelled while the trailers are awaited")
+    func inTheTrailers() async throws {
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n"
+        let peer = try ScriptedPeer([
+            [.expectHead, .sendText(head + "3\r\nabc\r\n0\r\nx-su"), .readUntilEnd],
+            [.expectHead, .sendText("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"), .silence],
+        ])
+        var tuning = relaxedTuning
+        tuning.pool.maxConnectionsPerHost = 1
+        try await withEngine(tuning, ports: [peer.port]) { engine in
+            let url = "http://127.0.0.1:\(peer.port)/"
+            let reached = Shared(false)
+            let task = Task {
+                let body = try await engine.send(.get(url)).body
+                for try await piece in body where piece == Bytes("abc") { reached.value = true }
+            }
+            try await eventually("the body has come") { reached.value }
+            let next = Task { try await fetch(engine, url) }
+            try await eventually("the next one waits") { engine.snapshot().waiting == 1 }
+            task.cancel()
+            #expect(await transportError { try await task.value }?.kind == .cancelled)
+            #expect(try await next.value == 200)
+            #expect(peer.transcript(0).hasEnded)
+        }
+        peer.stop()
+    }
+
+    /// A place for one exchange at a time.
+    private func withNarrowStand(
+        _ way: Way, _ body: (Stand) async throws -> Void
+    ) async throws {
+        var tuning = EngineTuning.executor
+        tuning.pool.maxConnectionsPerHost = 1
+        tuning.http2.maxConnectionsPerHost = 1
+        tuning.http2.maxStreamsPerConnection = 1
+        try await withStand(way, tuning: tuning, body)
+    }
+
+    private static func wait(
+        at point: Point, _ stand: Stand, _ upload: AsyncThrowingStream<Bytes, any Error>
+    ) async throws {
+        switch point {
+        case .sendingTheBody:
+            _ = try await stand.client.send(
+                .post(stand.url("/sink")), body: .oneShot { upload })
+        case .awaitingTheHead: _ = try await stand.get("/hang")
+        case .readingTheBody:
+            for try await _ in try await stand.get("/head-then-hang").body {}
+        }
+    }
+}

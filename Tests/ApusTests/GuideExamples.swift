@@ -1,0 +1,58 @@
+import Apus
+
+/// The code of the guides in `Sources/Apus/Apus.docc`, word for word, so that it compiles.
+///
+/// `GuideTests` in ApusTidyTests compares. Nothing here is called: the hosts are examples.
+private enum GuideExamples {
+    static func tuning(_ configured: EngineTuning, _ client: ExecutorClient) throws {
+        var tuning = EngineTuning.executor
+        tuning.pool.maxIdlePerHost = 32
+        tuning.pool.maxConnectionsPerHost = 64
+        tuning.pool.lifetime = .seconds(1800)
+        tuning.dial.connectTimeout = .seconds(4)
+        let engine = try TransportEngine(tuning)
+
+        let wider = configured.widened(atLeast: .executor)
+
+        let options = client.options()
+        try engine.prewarm("https://api.example.com", connections: 4, options: options)
+        // Later, when a credential was revoked:
+        engine.drain { $0.isolation == "credential-42" }
+        _ = wider
+    }
+
+    static func readingASnapshot(_ engine: TransportEngine, _ response: Response) {
+        let snapshot = engine.snapshot()
+        print(snapshot)  // one line per route
+        for entry in snapshot.connectionEntries { print(entry) }
+        for (reason, count) in snapshot.counters.closes { print(reason, count) }
+
+        let info = response.info
+        if let cause = info.queuedFor {
+            print("waited \(info.queued ?? .zero) for \(cause.rawValue)")
+        }
+        print("connection \(info.connectionID)", info.isReused ? "reused" : "new")
+    }
+
+    static func fromNetHTTP(_ json: Bytes, _ consume: (Bytes) -> Void) async throws {
+        var tuning = EngineTuning.executor  // MaxIdleConns 200, MaxIdleConnsPerHost 20
+        tuning.pool.maxConnectionsPerHost = 50  // MaxConnsPerHost
+        let engine = try TransportEngine(tuning)
+
+        let client = ExecutorClient(  // &http.Client{Transport: ..., Timeout: ...}
+            engine, proxy: try ProxySetting(parsing: "http://user:word@proxy.example:3128"),
+            isolation: "credential-42", timeout: .seconds(300))
+        let response = try await client.send(
+            .post("https://api.example.com/v1/messages"), body: .bytes(json))
+        for try await chunk in response.body { consume(chunk) }
+        await engine.shutdown(drain: .seconds(30))
+    }
+
+    struct Stub: HTTPTransport {
+        func send(
+            _ request: HTTPRequest, body: RequestBody, options: RequestOptions
+        ) async throws(TransportError) -> Response {
+            Response(HTTPResponse(status: .ok), body: ResponseBody([Bytes("hello\n")]))
+        }
+    }
+}

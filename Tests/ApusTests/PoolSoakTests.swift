@@ -1,0 +1,346 @@
+import Apus
+import Loopback
+import Testing
+
+/// The pool under many at once: its limits are exact, it keeps order, and nothing is left over.
+@Suite(.serialized) struct PoolSoakTests {
+    @Test(
+        "64 tasks on four connections, with random cancels: never a fifth, in order of arrival",
+        arguments: [Way.http1, .http1OverTLS, .http2OverTLS])
+    func fourConnections(_ way: Way) async throws {
+        let exchanges = Soak.rounds(100_000, short: 3000)
+        var tuning = EngineTuning.executor
+        tuning.relaxBudgets()
+        tuning.pool.maxConnectionsPerHost = 4
+        tuning.pool.maxWaitersPerHost = 64
+        tuning.http2.maxStreamsPerConnection = 8
+        try await withStand(way) {
+            $0.watchesEstablished = true
+        } _: { stand in
+            tuning.tls.roots = .file(FixturePaths.pem("ca"))
+            let order = ArrivalOrder()
+            let engine = try TransportEngine(tuning, observer: order)
+            let numbers = Shared(0)
+            let cancelled = Shared(0)
+            // On the loop, so that what is told of the order is told in order.
+            let executor = engine.executor
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for worker in 0..<64 {
+                    group.addTask(executorPreference: executor) {
+                        var random = SplitMix(seed: UInt64(worker))
+                        let client = ExecutorClient(engine, versions: way.versions)
+                        while numbers.take() < exchanges {
+                            // Some are cancelled in line, some in their body, where a connection of
+                            // HTTP/1.1 goes with its exchange.
+                            let chance = random.next() % 16
+                            let task = Task(executorPreference: executor) {
+                                let size = chance == 0 ? 600_000 : 512
+                                let response = try await client.send(
+                                    .get(stand.url("/bytes/\(size)")))
+                                if chance == 0 { withUnsafeCurrentTask { $0?.cancel() } }
+                                return try await response.body.collect(upTo: size).count
+                            }
+                            if chance == 1 {
+                                for _ in 0..<random.next() % 64 { await Task.yield() }
+                                task.cancel()
+                            }
+                            switch await task.result {
+                            case .success(let count): #expect(count == 512 || chance == 0)
+                            case .failure(let error as TransportError) where error.isCancelled:
+                                cancelled.change { $0 += 1 }
+                            case .failure(let error): Issue.record(error)
+                            }
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            try await eventually("nothing is in flight") { engine.snapshot().exchanges == 0 }
+            #expect(stand.server.peakEstablished <= 4)
+            #expect(order.tally.violations == 0)
+            #expect(order.tally.servedFromQueue > exchanges / 8)
+            #expect(order.tally.begun == exchanges)
+            #expect(order.tally.ended == exchanges)
+            let snapshot = engine.snapshot()
+            #expect(snapshot.waiting == 0)
+            #expect(snapshot.connections <= 4)
+            Soak.report(
+                "\(way): \(exchanges) exchanges, \(cancelled.value) cancelled, "
+                    + "\(order.tally.servedFromQueue) waited and were served in order, "
+                    + "\(snapshot.connectionsOpened) connections opened, "
+                    + "\(stand.server.peakEstablished) at once at the origin")
+            await engine.shutdown()
+        }
+    }
+
+    @Test("on several loops too, a fresh connection waits for the one that makes room for it")
+    func roomOnSeveralLoops() async throws {
+        let exchanges = Soak.rounds(20_000, short: 1500)
+        var tuning = EngineTuning.executor
+        tuning.eventLoops = 3
+        tuning.pool.maxConnectionsPerHost = 4
+        try await withStand(.http1, tuning: tuning) {
+            $0.watchesEstablished = true
+        } _: { stand in
+            let numbers = Shared(0)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for worker in 0..<24 {
+                    group.addTask {
+                        while numbers.take() < exchanges {
+                            var options = RequestOptions()
+                            options.reuse = [.pooled, .fresh, .oneShot, .fresh][worker % 4]
+                            let response = try await stand.client.send(
+                                .get(stand.url("/bytes/64")), options: options)
+                            #expect(try await response.body.collect(upTo: 64).count == 64)
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(stand.server.peakEstablished <= 4)
+            #expect(stand.server.counters.connectionsAccepted > exchanges / 2)
+            let peak = stand.server.peakEstablished
+            Soak.report(
+                "three loops: \(exchanges) exchanges on "
+                    + "\(stand.server.counters.connectionsAccepted) connections, \(peak) at once")
+        }
+    }
+
+    @Test("R14, R31: scopes through two proxies never keep more idle connections than the total")
+    func scopesThroughTwoProxies() async throws {
+        let scopes = Soak.rounds(2000, short: 96)
+        let (maxIdle, atOnce, batch) = (40, 16, 48)
+        var tuning = EngineTuning.executor
+        tuning.pool.maxIdle = maxIdle
+        // Sessions are kept for 4096 routes, some KiB each: a bound of its own, filled by design.
+        tuning.tls.resumption = false
+        try await withStand(.http1OverTLS, tuning: tuning) { stand in
+            let (http, socks) = (try LoopbackConnectProxy(), try LoopbackSOCKSProxy())
+            let proxies = try [
+                ProxySetting(parsing: "http://user:word@127.0.0.1:\(http.port)"),
+                ProxySetting(parsing: "socks5h://127.0.0.1:\(socks.port)"),
+            ]
+            let before = Soak.descriptors()
+            var memory: [Int] = []
+            for first in stride(from: 0, to: scopes, by: batch) {
+                try await send(
+                    scopes: first..<min(first + batch, scopes), atOnce, proxies, stand)
+                let idle = stand.engine.snapshot().idle
+                #expect(idle <= maxIdle)
+                // At rest the origin sees the very same: what was evicted is gone.
+                try await eventually("the origin sees no more than the total") {
+                    stand.server.counters.connectionsOpen <= maxIdle
+                }
+                #expect(stand.server.connections.count == idle)
+                memory.append(Soak.residentKiB())
+            }
+            #expect(stand.server.counters.requests == scopes * 10)
+            #expect(stand.engine.snapshot().idle == min(maxIdle, scopes))
+            let peak = stand.server.counters.peakConnections
+            stand.engine.closeIdleConnections()
+            try await eventually("no descriptor is left") {
+                descriptors(connectedTo: http.port) + descriptors(connectedTo: socks.port) == 0
+                    && stand.server.counters.connectionsOpen == 0
+            }
+            #expect(stand.engine.snapshot().routes.isEmpty)
+            // From the first batches on, memory stays where it is.
+            let (early, late) = (memory[min(2, memory.count - 1)], Soak.residentKiB())
+            #expect(late - early < 24 * 1024 || isSanitized, "\(memory)")
+            try await eventually("descriptors are back where they were", within: .seconds(60)) {
+                Soak.descriptors() <= before + 2 || !Soak.isWhole
+            }
+            Soak.report(
+                "\(scopes) scopes through two proxies: \(peak) connections at once at the origin, "
+                    + "\(before) descriptors before, \(Soak.descriptors()) after, "
+                    + "\(early) KiB after three batches, \(late) KiB at the end")
+            http.stop()
+            socks.stop()
+        }
+    }
+
+    /// Ten requests for each of these scopes, `atOnce` scopes at a time; the origin's idle
+    /// connections are looked at all the while.
+    private func send(
+        scopes: Range<Int>, _ atOnce: Int, _ proxies: [ProxySetting], _ stand: Stand
+    ) async throws {
+        let maxIdle = stand.engine.tuning.pool.maxIdle ?? .max
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, scope) in scopes.enumerated() {
+                if index >= atOnce { try await group.next() }
+                #expect(stand.engine.snapshot().idle <= maxIdle)
+                group.addTask {
+                    let client = ExecutorClient(
+                        stand.engine, proxy: proxies[scope % 2],
+                        isolation: IsolationScope("scope \(scope)"))
+                    for _ in 0..<10 {
+                        let response = try await client.send(.get(stand.url("/bytes/100")))
+                        #expect(try await response.body.collect(upTo: 100).count == 100)
+                        #expect(stand.engine.snapshot().idle <= maxIdle)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    @Test(
+        "row 91: a cancel against a completion has one outcome, each time",
+        arguments: [Way.http1, .http2OverTLS])
+    func cancelAgainstCompletion(_ way: Way) async throws {
+        let rounds = Soak.rounds(100_000, short: 2000)
+        try await withStand(way) { stand in
+            let order = ArrivalOrder()
+            var tuning = relaxedTuning
+            tuning.tls.roots = .file(FixturePaths.pem("ca"))
+            let engine = try TransportEngine(tuning, observer: order)
+            let client = ExecutorClient(engine, versions: way.versions)
+            var random = SplitMix(seed: 91)
+            var (whole, cut) = (0, 0)
+            var yields: UInt64 = 4
+            for _ in 0..<rounds {
+                let task = Task {
+                    let response = try await client.send(.get(stand.url("/bytes/64")))
+                    return try await response.body.collect(upTo: 64).count
+                }
+                // Aims at the moment of completion: sooner when that was missed, later when not.
+                for _ in 0..<random.next() % yields { await Task.yield() }
+                task.cancel()
+                switch await task.result {
+                case .success(let count):
+                    #expect(count == 64)
+                    whole += 1
+                    yields = max(2, yields - 1)
+                case .failure(let error as TransportError):
+                    #expect(error.isCancelled, "\(error)")
+                    cut += 1
+                    yields = min(1 << 14, yields + 1)
+                case .failure(let error): Issue.record(error)
+                }
+            }
+            #expect(whole + cut == rounds)
+            #expect(whole > 0 && cut > 0, "\(whole) whole, \(cut) cancelled")
+            try await eventually("each exchange has ended once") {
+                order.tally.ended == order.tally.begun
+            }
+            #expect(order.tally.endedTwice == 0)
+            #expect(order.tally.begun == rounds)
+            try await eventually("no place is held") { engine.snapshot().exchanges == 0 }
+            #expect(engine.snapshot().waiting == 0)
+            Soak.report("\(way): \(rounds) races, \(whole) completed, \(cut) cancelled")
+            await engine.shutdown()
+        }
+    }
+
+    @Test("row 94: connections that end behind each answer leave nothing behind")
+    func connectionChurn() async throws {
+        let rounds = Soak.rounds(10_000, short: 600)
+        try await withStand(.http1) { stand in
+            var memory: [Int] = []
+            let before = Soak.descriptors()
+            for index in 0..<rounds {
+                let response = try await stand.get("/close")
+                #expect(String(try await response.body.collect(upTo: 100)) == "hello\n")
+                #expect(!response.info.isReused)
+                if index.isMultiple(of: max(1, rounds / 10)) { memory.append(Soak.residentKiB()) }
+            }
+            let snapshot = stand.engine.snapshot()
+            #expect(snapshot.connectionsOpened == rounds)
+            #expect(snapshot.counters.closes == ["connectionClose": rounds])
+            #expect(snapshot.connections == 0)
+            try await eventually("the last is closed") {
+                descriptors(connectedTo: stand.server.port) == 0
+            }
+            let late = Soak.residentKiB()
+            #expect(late - memory[2] < 16 * 1024 || isSanitized, "\(memory)")
+            Soak.report(
+                "\(rounds) connections for a request each: \(before) descriptors before, "
+                    + "\(Soak.descriptors()) after, KiB at each tenth: \(memory), end \(late)")
+        }
+    }
+
+    /// The machine's own test has the manual clock; this one shows that the shell tells it right.
+    @Test("an origin's idle time is learned from two closes, and met from then on")
+    func learnedIdleTime() async throws {
+        let (keeps, rounds): (Duration, Int) =
+            Soak.isWhole ? (.seconds(3), 100) : (.milliseconds(1040), 2)
+        try await withStand(.http1) {
+            $0.idleTimeout = keeps
+        } _: { stand in
+            let clock = ContinuousClock()
+            for round in 0..<rounds + 3 {
+                _ = try await stand.client.send(
+                    .post(stand.url("/sink")), body: .bytes(Bytes("x"))
+                ).body.collect(upTo: 100)
+                guard round < 2 else {
+                    // Taught: we close first, well before the origin would.
+                    try await eventually("we close it") { stand.engine.snapshot().idle == 0 }
+                    continue
+                }
+                // As the origin gives up, or a moment later.
+                try await clock.sleep(for: keeps)
+                try await eventually("the origin closes") { stand.engine.snapshot().idle == 0 }
+            }
+            let counters = stand.engine.snapshot().counters
+            #expect(counters.closes(.staleReuse) <= 2)
+            #expect(counters.closes(.peerClosed) + counters.closes(.staleReuse) == 2)
+            #expect(counters.closes(.idleTimeout) == rounds + 1)
+            Soak.report("learned idle time: \(counters.closes) in \(rounds + 3) rounds")
+        }
+    }
+}
+
+/// Checks that those who wait are served in the order in which they came, and that each exchange
+/// begins and ends once.
+final class ArrivalOrder: EngineObserver {
+    struct Tally {
+        var begun = 0
+        var ended = 0
+        var endedTwice = 0
+        var violations = 0
+        var servedFromQueue = 0
+        fileprivate var open: Set<UInt64> = []
+        fileprivate var places: [UInt64: Int] = [:]
+        fileprivate var lastPlace = 0
+        fileprivate var lastServed = 0
+    }
+
+    private let state = Guarded(Tally())
+
+    var tally: Tally { state.withLock { $0 } }
+
+    func observe(_ event: EngineEvent) {
+        state.withLock { tally in
+            switch event {
+            case .exchangeBegun(let exchange, _, _):
+                tally.begun += 1
+                tally.open.insert(exchange)
+            case .exchangeQueued(let exchange, _, _):
+                tally.lastPlace += 1
+                tally.places[exchange] = tally.lastPlace
+            case .exchangeStarted(let exchange, _, _):
+                guard let place = tally.places.removeValue(forKey: exchange) else { return }
+                tally.servedFromQueue += 1
+                if place < tally.lastServed { tally.violations += 1 }
+                tally.lastServed = place
+            case .exchangeCompleted(let summary), .exchangeCancelled(let summary),
+                .exchangeFailed(let summary, _):
+                tally.ended += 1
+                tally.places[summary.exchange] = nil
+                if tally.open.remove(summary.exchange) == nil { tally.endedTwice += 1 }
+            default: return
+            }
+        }
+    }
+}
+
+extension Shared<Int> {
+    /// The next number, each given once.
+    fileprivate func take() -> Int {
+        var taken = 0
+        change { value in
+            taken = value
+            value += 1
+        }
+        return taken
+    }
+}
