@@ -87,11 +87,12 @@ public final class TransportEngine: HTTPTransport {
     /// Reads the files and sources of `tuning.tls`, and of the proxies' own TLS settings in use,
     /// anew, as when a certificate was renewed.
     ///
-    /// The tuning does not change, only what its paths and sources stand for. All or nothing: what
-    /// is unusable throws, and everything stays as it was. Where the bytes are others, new
-    /// handshakes use them, no session of before is resumed, and connections over TLS finish what
-    /// they carry and take no more (`CloseReason.tlsReloaded`); equal bytes change nothing. The
-    /// system's store is always taken for changed.
+    /// The tuning does not change, only what its paths and sources stand for. When those of
+    /// `tuning.tls` are unusable this throws, and everything stays as it was; a proxy's own that
+    /// are, count as changed, and are told to whoever needs them next. Where the bytes are others,
+    /// new handshakes use them, no session of before is resumed, and connections over TLS finish
+    /// what they carry and take no more (`CloseReason.tlsReloaded`); equal bytes change nothing.
+    /// The system's store is always taken for changed.
     ///
     /// - Returns: whether anything in use has changed.
     /// - Throws: `TransportError` that names the file or source at fault.

@@ -14,7 +14,7 @@ extension PoolMachine {
         _ route: Int, after connection: ConnectionID, began: Int64, _ now: Int64
     ) {
         guard let first = limits.backoff, !isShutDown else { return }
-        guard routes[route].failures == 0 || began >= routes[route].failedAt else { return }
+        guard routes[route].failures == 0 || began > routes[route].failedAt else { return }
         let isHeld = routes[route].heldUntil != nil
         guard isHeld || backoffs.count < PoolMachine.maxHeldRoutes else { return }
         routes[route].failures = min(routes[route].failures + 1, 32)

@@ -101,11 +101,18 @@ package struct TLSMaterial: Sendable {
     }
 
     private static func read(_ source: TLSSource, as origin: String) throws(TLSError) -> Bytes {
+        let bytes: Bytes
         do {
-            return try source.load()
+            bytes = try source.load()
         } catch {
             throw TLSError(.configuration, "\(origin): \(error)")
         }
+        guard bytes.count <= maxBytes else { throw tooLarge(origin) }
+        return bytes
+    }
+
+    private static func tooLarge(_ origin: String) -> TLSError {
+        TLSError(.configuration, "\(origin): is larger than \(maxBytes) bytes")
     }
 
     /// Reads a whole file, through OpenSSL because this target has no system calls of its own.
@@ -123,9 +130,7 @@ package struct TLSMaterial: Sendable {
             let count = BIO_read(file, &piece, Int32(piece.count))
             guard count > 0 else { break }
             bytes.append(contentsOf: piece[..<Int(count)])
-            guard bytes.count <= maxBytes else {
-                throw TLSError(.configuration, "\(origin): is larger than \(maxBytes) bytes")
-            }
+            guard bytes.count <= maxBytes else { throw tooLarge(origin) }
         }
         guard ERR_peek_error() == 0 else { throw .refusedSetting(origin) }
         return Bytes(bytes)

@@ -111,9 +111,11 @@ final class TLSContextCache: @unchecked Sendable {
     /// Reads the files and sources of the engine's settings, and of all others in use, anew, and
     /// goes by what they hold from now on.
     ///
-    /// All or nothing: when one of them is unusable, everything stays as it was. Contexts of
-    /// settings whose bytes are the same stay too. The system's store, which is read bit by bit, is
-    /// always taken for changed.
+    /// When the engine's own are unusable, everything stays as it was. Unusable ones of a proxy,
+    /// which may be long gone, are forgotten and count as changed: who needs them again reads them
+    /// again, and is told.
+    /// Contexts of settings whose bytes are the same stay. The system's store, which is read bit by
+    /// bit, is always taken for changed.
     /// - Parameter finish: hears on a thread of its own whether anything in use has changed.
     func reload(
         _ own: EngineTuning.TLS, then finish: @escaping @Sendable (Result<Bool, TLSError>) -> Void
@@ -126,25 +128,40 @@ final class TLSContextCache: @unchecked Sendable {
         let (known, next) = lock.withLock { (Array(materials.keys), reloads + 1) }
         var read: [EngineTuning.TLS: TLSMaterial] = [:]
         do throws(TLSError) {
-            for settings in [own] + known where read[settings] == nil {
-                let material = try TLSMaterial(settings, revision: next)
-                // Whether it is good for anything only a context tells.
-                _ = try TLSContext(settings, material, alpn: [])
-                read[settings] = material
-            }
+            read[own] = try readable(own, revision: next)
         } catch {
             return .failure(error)
         }
-        return .success(
-            lock.withLock {
-                let changed = read.filter { settings, material in
-                    materials[settings].map { $0.digest != material.digest } ?? false
-                }
-                guard !changed.isEmpty else { return false }
-                reloads += 1
-                for (settings, material) in changed { materials[settings] = material }
-                contexts = contexts.filter { changed[$0.key.settings] == nil }
-                return true
-            })
+        var lost: Set<EngineTuning.TLS> = []
+        for settings in known where settings != own {
+            do throws(TLSError) {
+                read[settings] = try readable(settings, revision: next)
+            } catch {
+                lost.insert(settings)
+            }
+        }
+        let hasChanged = lock.withLock {
+            let changed = read.filter { settings, material in
+                materials[settings].map { $0.digest != material.digest } ?? false
+            }
+            for settings in lost { materials[settings] = nil }
+            for (settings, material) in changed { materials[settings] = material }
+            contexts = contexts.filter { key, _ in
+                changed[key.settings] == nil && !lost.contains(key.settings)
+            }
+            let hasChanged = !changed.isEmpty || !lost.isEmpty
+            if hasChanged { reloads += 1 }
+            return hasChanged
+        }
+        return .success(hasChanged)
+    }
+
+    /// Reads what settings stand for; whether it is good for anything only a context tells.
+    private func readable(
+        _ settings: EngineTuning.TLS, revision: Int
+    ) throws(TLSError) -> TLSMaterial {
+        let material = try TLSMaterial(settings, revision: revision)
+        _ = try TLSContext(settings, material, alpn: [])
+        return material
     }
 }

@@ -12,8 +12,8 @@ struct SystemCallTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let inject: String
         let kinds: Set<String>
-        /// With a body, head and body go out in one `sendmsg`.
-        var options: [String] = []
+        /// With a long body, head and body go out in one `sendmsg`.
+        var hasLongBody = false
 
         var testDescription: String { inject }
     }
@@ -25,8 +25,7 @@ struct SystemCallTests {
         Case(inject: "epoll_ctl:error=ENOSPC:when=2+", kinds: ["connect", "resource"]),
         Case(inject: "sendto:error=ENOBUFS:when=1+", kinds: ["resource"]),
         Case(
-            inject: "sendmsg:error=ENOMEM:when=1+", kinds: ["resource"],
-            options: ["-X", "POST", "-d", "a body"]),
+            inject: "sendmsg:error=ENOMEM:when=1+", kinds: ["resource"], hasLongBody: true),
         Case(inject: "recvfrom:error=ENOMEM:when=1+", kinds: ["resource"]),
     ]
 
@@ -36,12 +35,13 @@ struct SystemCallTests {
         defer { server.stop() }
         let apus = try #require(Programs.apus)
         let output = try ServedFiles.temporaryFolder.get() + "/strace-\(UUID().uuidString)"
+        let body = String(repeating: "x", count: row.hasLongBody ? 100_000 : 0)
         let strace = try ChildProcess(
             try #require(Programs.path("strace")),
             [
                 "-f", "-qq", "-o", "/dev/null", "-e", "inject=\(row.inject)", apus, "fetch",
                 "--json", "-m", "30",
-            ] + row.options + [
+            ] + (body.isEmpty ? [] : ["-X", "POST", "-d", body]) + [
                 "http://127.0.0.1:\(server.port)/"
             ], output: output, errors: output + ".errors")
         let code = strace.waitForEnd()
@@ -52,5 +52,30 @@ struct SystemCallTests {
         #expect(code != 0 && code < 128, "\(code): \(text) \(errors)")
         let told = row.kinds.contains { text.contains("\"\($0)\"") || errors.contains($0) }
         #expect(told, "\(text) \(errors)")
+    }
+
+    @Test("row 86: with few descriptors every exchange ends, and none but for want of one")
+    func fewDescriptors() async throws {
+        let prlimit = try #require(Programs.path("prlimit"))
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let output = try ServedFiles.temporaryFolder.get() + "/prlimit-\(UUID().uuidString)"
+        let child = try ChildProcess(
+            prlimit,
+            [
+                "--nofile=24:24", try #require(Programs.apus), "fetch", "--json", "--http1",
+                "--concurrency", "64", "--repeat", "64", "-m", "60",
+                "http://127.0.0.1:\(server.port)/delay/50",
+            ], output: output, errors: output + ".errors")
+        let code = child.waitForEnd()
+        #expect(code < 128, "\(code)")
+        let lines = try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n")
+        #expect(lines.count == 64)
+        for line in lines {
+            let isServed = line.contains("\"status\":200")
+            #expect(isServed != line.contains("\"kind\":\"resource\""), "\(line)")
+        }
+        #expect(lines.contains { $0.contains("\"status\":200") })
+        #expect(lines.contains { $0.contains("have 24 descriptors") })
     }
 }

@@ -2,6 +2,7 @@ import ApusCore
 import ApusTLS
 import CApusOpenSSL
 import Loopback
+import Synchronization
 import Testing
 
 /// Which sessions are given out, and which are resumed.
@@ -101,6 +102,36 @@ import Testing
         }
         try pair.handshake()
         #expect(pair.client.facts?.isResumed == false)
+    }
+
+    /// The same source, which gives other bytes when it is asked again.
+    @Test func isNotUsedOnceTheSameSettingsStandForOtherBytes() throws {
+        try FixturePaths.ensureCertificates()
+        let reads = Mutex(0)
+        var settings = EngineTuning.TLS()
+        settings.roots = .source(
+            TLSSource {
+                let count = reads.withLock { reads in
+                    reads += 1
+                    return reads
+                }
+                let ca = contents(of: FixturePaths.pem("ca"))
+                return Bytes(count == 1 ? ca : ca + contents(of: FixturePaths.pem("untrusted-ca")))
+            })
+        let server = try TLSServerContext()
+        let before = try TLSContext(settings, alpn: [])
+        let first = try TLSServerPair(
+            TLSEngine(before, serverName: "localhost", session: nil), server)
+        try first.handshake()
+        try first.deliver()
+        let sessions = [first.client.nextSession(), first.client.nextSession()]
+        for (context, isResumed) in [(try TLSContext(settings, alpn: []), false), (before, true)] {
+            let session = try #require(sessions[isResumed ? 1 : 0])
+            let pair = try TLSServerPair(
+                TLSEngine(context, serverName: "localhost", session: session), server)
+            try pair.handshake()
+            #expect(pair.client.facts?.isResumed == isResumed)
+        }
     }
 
     @Test func earlyDataIsNeverSent() throws {

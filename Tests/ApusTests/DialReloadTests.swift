@@ -163,6 +163,45 @@ import Testing
         }
     }
 
+    @Test("what a proxy alone goes by is read anew too, and does not stand in the engine's way")
+    func aProxysOwn() async throws {
+        let server = try origin()
+        var secure = LoopbackConnectProxy.Options()
+        secure.tls = FixturePaths.certificate("untrusted")
+        let proxy = try LoopbackConnectProxy(secure)
+        defer {
+            server.stop()
+            proxy.stop()
+        }
+        let store = try Store(FixturePaths.pem("untrusted-ca"))
+        var options = ProxyEndpoint.Options()
+        options.tls = EngineTuning.TLS()
+        options.tls?.roots = .source(store.source)
+        let endpoint = try ProxyEndpoint(
+            kind: .https, host: "localhost", port: Int(proxy.port), options: options)
+        try await withEngine({ $0.tls.roots = .file(FixturePaths.pem("ca")) }) { engine in
+            let client = ExecutorClient(engine, proxy: .proxy(endpoint))
+            let url = "https://localhost:\(server.port)/"
+            try await expectStatus(200, client, url)
+            #expect(try await !engine.reloadTLS())
+            // Unusable: the engine's own are not, so nothing is thrown.
+            store.fail()
+            #expect(try await engine.reloadTLS())
+            #expect(try await !engine.reloadTLS())
+            let error = await dialError(client, url)
+            #expect(error?.hop == .proxy)
+            #expect(error?.message.contains("roots source") == true)
+            // Usable again, and others.
+            try store.put(FixturePaths.pem("untrusted-ca"))
+            try await expectStatus(200, client, url, options: Self.once)
+            try store.put(FixturePaths.pem("ca"))
+            #expect(try await engine.reloadTLS())
+            let refused = await dialError(client, url)
+            #expect(refused?.hop == .proxy)
+            #expect(refused?.certificateRefusal?.check == .trust)
+        }
+    }
+
     @Test("a new identity is shown from the next handshake on")
     func theIdentityIsReplaced() async throws {
         let server = try origin { $0.clientCA = FixturePaths.pem("ca") }

@@ -45,6 +45,15 @@ struct ExchangeRecord {
         .object([
             ("version", .string(facts.version)), ("cipher", .string(facts.cipher)),
             ("alpn", .string(facts.alpn)), ("resumed", .bool(facts.isResumed)),
+            ("certificates", .array(facts.certificates.map(certificate))),
+        ])
+    }
+
+    private func certificate(_ facts: CertificateFacts) -> JSON {
+        .object([
+            ("subject", .string(facts.subject)), ("issuer", .string(facts.issuer)),
+            ("serial", .string(facts.serialNumber)), ("not_after", .string(facts.notAfter)),
+            ("pin", .string(facts.publicKey?.description)),
         ])
     }
 

@@ -17,13 +17,13 @@ struct Story: EngineObserver {
         case .connected(let connection, let address):
             "connection \(connection): TCP stands to \(address)"
         case .proxySecured(let connection, let proxy, let tls):
-            "connection \(connection): with \(proxy): \(text(of: tls))"
+            "connection \(connection): with \(proxy): \(text(of: tls))" + certificate(of: tls)
         case .proxyChallenged(let connection, let proxy):
             "connection \(connection): \(proxy) asked who we are (407); answering once"
         case .tunnelled(let connection, let proxy):
             "connection \(connection): \(proxy) opened the way"
         case .secured(let connection, let tls):
-            "connection \(connection): \(text(of: tls))"
+            "connection \(connection): \(text(of: tls))" + certificate(of: tls)
         case .dialFailed(let connection, let error):
             "connection \(connection): not made: \(error)"
         case .connectionOpened(let connection, let route, let facts):
@@ -88,6 +88,10 @@ struct Story: EngineObserver {
     private func text(of tls: ConnectionFacts.TLSFacts) -> String {
         "\(tls.version), \(tls.cipher), ALPN \(tls.alpn ?? "not answered")"
             + (tls.isResumed ? ", session resumed" : "")
+    }
+
+    private func certificate(of tls: ConnectionFacts.TLSFacts) -> String {
+        tls.certificates.first.map { "; certificate of \($0), until \($0.notAfter)" } ?? ""
     }
 
     private func text(of facts: ConnectionFacts) -> String {
