@@ -9,12 +9,12 @@ public struct Route: Sendable, Hashable {
         origin: Origin, proxies: [ProxyEndpoint] = [], versions: HTTPVersionPolicy = .automatic,
         tls: EngineTuning.TLS = .init(), localAddress: String? = nil,
         localInterface: String? = nil, connectTo: ConnectTarget? = nil,
-        isolation: IsolationScope? = nil, isTunnelled: Bool = false
+        isolation: IsolationScope? = nil, purpose: Purpose = .exchanges
     ) {
         parts = Parts(
             origin: origin, proxies: proxies, versions: versions, tls: tls,
             localAddress: localAddress, localInterface: localInterface, connectTo: connectTo,
-            isolation: isolation, isTunnelled: isTunnelled)
+            isolation: isolation, purpose: purpose)
     }
 
     public var origin: Origin { parts.origin }
@@ -33,8 +33,20 @@ public struct Route: Sendable, Hashable {
     public var isolation: IsolationScope? { parts.isolation }
     /// Whether the origin's address has a zone, which no peer is to see (RFC 6874, section 4).
     package var hasZone: Bool { parts.hasZone }
-    /// Whether an http proxy is asked for a tunnel even to an http origin, as an upgrade wants.
-    public var isTunnelled: Bool { parts.isTunnelled }
+    /// What the connection is for; what is made for one is not given to another.
+    public var purpose: Purpose { parts.purpose }
+    /// Whether an http proxy is asked for a tunnel even to an http origin.
+    public var isTunnelled: Bool { purpose != .exchanges }
+
+    /// What a connection is for.
+    public enum Purpose: Sendable, Hashable {
+        /// Requests and responses.
+        case exchanges
+        /// A request that leaves HTTP, which no proxy on the way may read.
+        case upgrade
+        /// Bytes without meaning: HTTP is not spoken on it, nor TLS.
+        case rawBytes
+    }
 
     public static func == (left: Route, right: Route) -> Bool {
         left.parts === right.parts
@@ -54,7 +66,7 @@ public struct Route: Sendable, Hashable {
         let localInterface: String?
         let connectTo: ConnectTarget?
         let isolation: IsolationScope?
-        let isTunnelled: Bool
+        let purpose: Purpose
         let hash: Int
         let hasZone: Bool
 
@@ -62,7 +74,7 @@ public struct Route: Sendable, Hashable {
             origin: Origin, proxies: [ProxyEndpoint], versions: HTTPVersionPolicy,
             tls: EngineTuning.TLS,
             localAddress: String?, localInterface: String?, connectTo: ConnectTarget?,
-            isolation: IsolationScope?, isTunnelled: Bool
+            isolation: IsolationScope?, purpose: Purpose
         ) {
             self.origin = origin
             self.proxies = proxies
@@ -73,7 +85,7 @@ public struct Route: Sendable, Hashable {
             hasZone = origin.isIPv6 && origin.host.utf8.contains(UInt8(ascii: "%"))
             self.connectTo = connectTo
             self.isolation = isolation
-            self.isTunnelled = isTunnelled
+            self.purpose = purpose
             // The TLS identity is left out of the hash: it is long and rarely tells routes apart.
             // Equality compares it.
             var hasher = Hasher()
@@ -84,7 +96,7 @@ public struct Route: Sendable, Hashable {
             hasher.combine(localInterface)
             hasher.combine(connectTo)
             hasher.combine(isolation)
-            hasher.combine(isTunnelled)
+            hasher.combine(purpose)
             hash = hasher.finalize()
         }
 
@@ -92,7 +104,7 @@ public struct Route: Sendable, Hashable {
             origin == other.origin && proxies == other.proxies && versions == other.versions
                 && localAddress == other.localAddress && localInterface == other.localInterface
                 && connectTo == other.connectTo
-                && isolation == other.isolation && isTunnelled == other.isTunnelled
+                && isolation == other.isolation && purpose == other.purpose
                 && tls == other.tls
         }
     }
@@ -101,7 +113,7 @@ public struct Route: Sendable, Hashable {
 extension Route: CustomStringConvertible {
     /// The origin, the proxies without credentials, and the scope's digest: fit for logs.
     public var description: String {
-        var text = origin.description
+        var text = purpose == .rawBytes ? "tcp://\(origin.hostAndPort)" : origin.description
         for (index, proxy) in proxies.enumerated() {
             text += index == 0 ? " via \(proxy)" : " then \(proxy)"
         }

@@ -35,7 +35,7 @@ actor Connector {
         driver = WireDriver(suspension)
     }
 
-    /// Resolve, race, proxy, TLS, ALPN: what comes out speaks HTTP.
+    /// Resolve, race, proxy, TLS, ALPN: what comes out speaks HTTP, unless raw bytes are wanted.
     func connect(for keeper: any ConnectionKeeper) async throws(TransportError)
         -> any LiveConnection
     {
@@ -62,7 +62,7 @@ actor Connector {
         facts.connected = Deadline.now().since(started)
         tell { [address = facts.remoteAddress] in .connected(connection: $0, address: address) }
         for index in route.proxies.indices { try await pass(index, over: wire) }
-        if route.origin.scheme == .https {
+        if route.origin.scheme == .https, route.purpose != .rawBytes {
             let settings = route.tls
             let name = settings.serverName ?? route.origin.host
             let tls = try await secure(
@@ -72,6 +72,12 @@ actor Connector {
             tell { .secured(connection: $0, tls: agreed) }
         }
         facts.secured = Deadline.now().since(started)
+        guard route.purpose != .rawBytes else {
+            facts.protocolName = "raw"
+            let connection = RawConnection(id: id, wire: wire, facts: facts, keeper: keeper)
+            wire.owner = connection
+            return connection
+        }
         return try establish(over: wire, facts, keeper)
     }
 

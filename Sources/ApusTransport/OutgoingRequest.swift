@@ -26,17 +26,18 @@ package final class OutgoingRequest: Sendable {
 
     /// Checks the request and works out its route.
     ///
+    /// - Parameter isRaw: the target is wanted as a raw duplex, and the head is sent to nobody.
     /// - Throws: `InvalidRequest` naming the part at fault; nothing has been dialled.
     package init(
         _ head: HTTPRequest, body: RequestBody, options: RequestOptions, tuning: EngineTuning,
-        routes: RouteMemory
+        routes: RouteMemory, isRaw: Bool = false
     ) throws(InvalidRequest) {
         guard let scheme = head.scheme.flatMap(Scheme.init(text:)) else {
             throw InvalidRequest(field: "scheme", reason: "is neither http nor https")
         }
         isExtendedConnect = head.extendedConnectProtocol != nil
         let wantsDuplex = options.upgrade != nil || head.method == .connect
-        if wantsDuplex { try OutgoingRequest.checkDuplex(head, body, options) }
+        if wantsDuplex, !isRaw { try OutgoingRequest.checkDuplex(head, body, options) }
         guard head.method != .trace || body.isEmpty else {
             // RFC 9110, section 9.3.8.
             throw InvalidRequest(field: "body", reason: "does not go with TRACE")
@@ -53,7 +54,7 @@ package final class OutgoingRequest: Sendable {
                 ? .http2Only
                 : wantsDuplex ? options.versionsForDuplex : options.versions ?? .automatic,
             isolation: options.isolation, connectTo: options.connectTo,
-            isTunnelled: options.upgrade != nil)
+            purpose: isRaw ? .rawBytes : options.upgrade != nil ? .upgrade : .exchanges)
         route = try routes.route(for: way) { () throws(InvalidRequest) in
             let origin = try Origin(scheme: scheme, authority: authority)
             let route = Route(
@@ -61,11 +62,11 @@ package final class OutgoingRequest: Sendable {
                 versions: way.versions, tls: tuning.tls, localAddress: tuning.dial.localAddress,
                 localInterface: tuning.dial.localInterface,
                 connectTo: options.connectTo, isolation: options.isolation,
-                isTunnelled: way.isTunnelled)
+                purpose: way.purpose)
             try route.checkProxies()
             return route
         }
-        if wantsDuplex { try OutgoingRequest.checkConnect(head, on: route) }
+        if wantsDuplex, !isRaw { try OutgoingRequest.checkConnect(head, on: route) }
         let named = route.hasZone ? head.withoutZone(route.origin) : head
         let sent = try OutgoingRequest.head(named, options.priority)
         plan = try RequestFieldPlan(
@@ -106,7 +107,7 @@ package final class OutgoingRequest: Sendable {
             origin: route.origin, proxies: route.proxies, versions: versions, tls: route.tls,
             localAddress: route.localAddress, localInterface: route.localInterface,
             connectTo: route.connectTo,
-            isolation: route.isolation, isTunnelled: route.isTunnelled)
+            isolation: route.isolation, purpose: route.purpose)
         plan = other.plan
         hasExpectation = other.hasExpectation
         head = other.head

@@ -40,7 +40,9 @@ extension Route {
     /// Whom the last proxy is asked for.
     var tunnelTarget: TunnelTarget {
         guard case .address(let literal, let port) = connectTo else {
-            return TunnelTarget(host: origin.host, port: origin.port)
+            // A zone says which of our links: it means nothing to a proxy (RFC 6874, section 4).
+            let host = hasZone ? String(origin.host.prefix { $0 != "%" }) : origin.host
+            return TunnelTarget(host: host, port: origin.port)
         }
         return TunnelTarget(host: literal, port: port)
     }

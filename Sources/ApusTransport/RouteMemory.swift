@@ -13,7 +13,7 @@ package final class RouteMemory: @unchecked Sendable {
         let versions: HTTPVersionPolicy
         let isolation: IsolationScope?
         let connectTo: ConnectTarget?
-        let isTunnelled: Bool
+        let purpose: Route.Purpose
     }
 
     /// Few enough to be looked through faster than one route is made.

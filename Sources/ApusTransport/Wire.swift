@@ -411,7 +411,8 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         mayHaveInput = false
     }
 
-    /// Ends our side of a raw duplex, by close_notify where there is TLS, else by FIN.
+    /// Ends our side of a raw duplex, by what its topmost layer has for that (close_notify, or the
+    /// end of a proxy's stream), else by FIN.
     ///
     /// Under TLS the socket stays open both ways: many a peer takes a FIN for the end of all.
     func endSending() {
@@ -420,7 +421,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
             return
         }
         var farewell: [UInt8] = []
-        top.close(output: &farewell)
+        top.endSending(output: &farewell)
         sendReply(farewell, under: layers.count - 1)
     }
 }

@@ -26,7 +26,7 @@ import Testing
         var localInterface: String?
         var connectTo: ConnectTarget? = .address("127.0.0.1", port: 1)
         var isolation: IsolationScope? = "scope"
-        var isTunnelled = false
+        var purpose = Route.Purpose.exchanges
 
         func route() throws -> Route {
             let proxy = try ProxyEndpoint(
@@ -41,7 +41,7 @@ import Testing
                 versions: versions, tls: tls, localAddress: localAddress,
                 localInterface: localInterface,
                 connectTo: connectTo,
-                isolation: isolation, isTunnelled: isTunnelled)
+                isolation: isolation, purpose: purpose)
         }
     }
 
@@ -117,7 +117,8 @@ import Testing
         { $0.connectTo = .unixSocket(path: "/socket") },
         { $0.isolation = nil },
         { $0.isolation = "other" },
-        { $0.isTunnelled = true },
+        { $0.purpose = .upgrade },
+        { $0.purpose = .rawBytes },
     ]
 
     /// A field that is added to a route, or to anything in it, needs a mutation above.

@@ -123,6 +123,21 @@ import Testing
         }
     }
 
+    @Test func withoutHTTP() async throws {
+        let peer = try ScriptedPeer(everyConnection: [.expectBytes(6), .sendText("bye"), .close])
+        defer { peer.stop() }
+        try await withGround { engine, proxies, _ in
+            let target = "127.0.0.1:\(peer.port)"
+            let proxy = try ProxySetting(parsing: proxies.socks)
+            let lines = DialRecorder()
+            func print(_ count: Int) { lines.add("\(count)") }
+            let tunnel = try await engine.dialTunnel(to: target, via: proxy)  // "db.example:5432"
+            try await tunnel.write(Bytes("hello\n"))
+            while let piece = try await tunnel.read() { print(piece.count) }
+            #expect(lines.list.compactMap { Int($0) }.reduce(0, +) == 3)
+        }
+    }
+
     // MARK: Support
 
     /// The two proxies that the examples go through.

@@ -48,6 +48,13 @@ private enum GuideExamples {
         await engine.shutdown(drain: .seconds(30))
     }
 
+    static func whatApusRefuses() throws {
+        var tuning = EngineTuning.executor
+        tuning.http1.lenience.foldedFields = true
+        let engine = try TransportEngine(tuning)
+        _ = engine
+    }
+
     struct Stub: HTTPTransport {
         func send(
             _ request: HTTPRequest, body: RequestBody, options: RequestOptions
