@@ -55,7 +55,7 @@ package final class HTTP2Session {
     package internal(set) var failure: HTTP2Error?
     /// What nghttp2 holds against the peer, from when its GOAWAY was framed.
     var terminated: HTTP2Error?
-    var isGoAwayReceived = false
+    package var isGoAwayReceived = false
     var isShutDown = false
     /// Whether the peer's bytes are at an end.
     var isEnded = false

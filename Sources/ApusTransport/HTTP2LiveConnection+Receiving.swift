@@ -48,6 +48,8 @@ extension HTTP2LiveConnection {
 
     func handleEvents() {
         while let sent = session.nextSentBody() { bodySent(sent) }
+        // Before anybody hears of an answer that came with a GOAWAY and sends the next request.
+        if session.isGoAwayReceived { drain(.goAway) }
         while let event = session.nextEvent() { handle(event) }
         if session.wantsOutput { scheduleFlush() }
         if let drainReason, streams.isEmpty, wire.isOpen {
