@@ -34,6 +34,6 @@ struct PoolLimits: Sendable {
 
     /// Dials at once; without a number of the user's own, 4 where connections are shared.
     func dialsPerHost(_ route: RouteState) -> Int {
-        dialsPerHost ?? (route.multiplexes ? 4 : .max)
+        dialsPerHost ?? (route.capacity.multiplexes ? 4 : .max)
     }
 }

@@ -26,7 +26,7 @@ extension PoolMachine {
         slots[slot].idleSince = now.nanoseconds
         slots[slot].idleLimit = limits.idleTimeout
         slots[slot].retiresAt = retirement(connection, now.nanoseconds)
-        routes[route].learn(capacity: capacity, isMultiplexed: slots[slot].isMultiplexed)
+        routes[route].capacity.learn(capacity, isMultiplexed: slots[slot].isMultiplexed)
         recallIdleTime(route)
         changePhase(slot) { $0.phase = .open }
         // More than the route may grow to, as when a burst of dials meets a peer that multiplexes:
@@ -41,8 +41,8 @@ extension PoolMachine {
     /// known, or was nothing at all.
     package func knownCapacity(for connection: ConnectionID) -> Int? {
         guard let slot = find(connection) else { return nil }
-        let route = routes[slots[slot].route]
-        return route.multiplexes && route.expectedCapacity != .max ? route.expectedCapacity : nil
+        let capacity = routes[slots[slot].route].capacity
+        return capacity.multiplexes && capacity.expected != .max ? capacity.expected : nil
     }
 
     /// A dial failed, and with it the waiter that it was meant for.
@@ -95,7 +95,7 @@ extension PoolMachine {
             slots[slot].capacity != capacity
         else { return actions }
         if slots[slot].isMultiplexed {
-            routes[slots[slot].route].learn(capacity: capacity, isMultiplexed: true)
+            routes[slots[slot].route].capacity.learn(capacity, isMultiplexed: true)
         }
         changeRoom(slot) { $0.capacity = capacity }
         settle(slot, now.nanoseconds, &actions)

@@ -35,7 +35,7 @@ extension PoolMachine {
         // More than may be idle would be evicted as soon as they stand.
         var most = min(
             connections, limits.connectionsPerHost, min(limits.idlePerHost, limits.idle))
-        if state.multiplexes {
+        if state.capacity.multiplexes {
             most = min(most, state.multiplexed == 0 ? 1 : limits.multiplexedPerHost)
         }
         while routes[index].connections < most, !isHeld(index, now.nanoseconds),

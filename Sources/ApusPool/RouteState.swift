@@ -36,10 +36,8 @@ struct RouteState: Sendable {
     var failedAt = Int64.min
     /// When the next dial may start; `nil` is at once.
     var heldUntil: Int64?
-    /// Whether a dial may give a connection for many exchanges: by policy, then by experience.
-    var multiplexes = false
-    /// Exchanges that the next connection is expected to carry at once.
-    var expectedCapacity = 1
+    /// What a connection is expected to carry.
+    var capacity = RouteCapacity()
     /// How long its peer was seen to keep idle connections, less a margin; see `IdleMemory`.
     var learnedIdleLimit = ConnectionSlot.never
 
@@ -47,14 +45,7 @@ struct RouteState: Sendable {
 
     init(_ route: Route) {
         self.route = route
-        multiplexes =
-            switch route.versions {
-            case .automatic: route.origin.scheme == .https
-            case .http1Only: false
-            case .http2Only: true
-            }
-        // While nothing is known, one dial is thought to be enough for everybody.
-        expectedCapacity = multiplexes ? .max : 1
+        capacity = RouteCapacity(of: route)
     }
 
     /// Waiters for whom nothing is being done yet: the queue that `maxWaitersPerHost` bounds.
@@ -68,19 +59,13 @@ struct RouteState: Sendable {
     /// Whether nothing is left to know: no connection, no waiter, and no pause to keep.
     var isEmpty: Bool { connections == 0 && waiters == 0 && heldUntil == nil }
 
-    /// Remembers what a connection turned out to carry.
-    mutating func learn(capacity: Int, isMultiplexed: Bool) {
-        multiplexes = isMultiplexed
-        // A peer that allows nothing at present is not asked harder by more dials at once.
-        expectedCapacity = capacity == 0 ? .max : capacity
-    }
-
     /// Whether the dials in flight will not do for those who wait.
     func wantsDial(_ limits: PoolLimits) -> Bool {
         guard firstUndialled != nil else { return false }
-        if multiplexes, multiplexed + pooledDials >= limits.multiplexedPerHost { return false }
+        let shared = multiplexed + pooledDials
+        if capacity.multiplexes, shared >= limits.multiplexedPerHost { return false }
         if pooledDials == 0 { return true }
-        return expectedCapacity < pooledWaiters.count
-            && pooledDials * expectedCapacity < pooledWaiters.count
+        return capacity.expected < pooledWaiters.count
+            && pooledDials * capacity.expected < pooledWaiters.count
     }
 }

@@ -49,6 +49,10 @@ final class ConnectionPool: @unchecked Sendable {
     private var connections: [ConnectionID: any LiveConnection] = [:]
     private var waiters: [WaiterID: PoolWaiter] = [:]
     private var dials: [ConnectionID: Dial] = [:]
+    /// Connections and dials that were told to end and have not ended yet.
+    private var closing: Set<ConnectionID> = []
+    /// Dials that wait for the ends which were decided before them, oldest first.
+    private var heldDials: [(dial: PoolActions.Dial, behind: Set<ConnectionID>)] = []
     private var openings: [ConnectionID: Opening] = [:]
     /// Why each route's last dial failed, for those who wait in vain; few routes fail at a time.
     private var failures: [Route: TransportError] = [:]
@@ -143,6 +147,7 @@ final class ConnectionPool: @unchecked Sendable {
         // machine, which has forgotten it, has it closed.
         step { pool in
             pool.dials[connection.id] = nil
+            pool.closing.remove(connection.id)
             pool.failures[route] = nil
             pool.connections[connection.id] = connection
             // A peer that was heard before will allow what it did then, until it says otherwise.
@@ -157,6 +162,7 @@ final class ConnectionPool: @unchecked Sendable {
         observer?.observe(.dialFailed(connection: id.rawValue, error: error))
         step(failure: error) { pool in
             pool.dials[id] = nil
+            pool.closing.remove(id)
             if let route = error.route { pool.note(error, of: route) }
             return pool.machine.dialFailed(id, now: .now())
         }
@@ -289,6 +295,7 @@ final class ConnectionPool: @unchecked Sendable {
             unsafe deeds.drained = unsafe drainWaiter
             unsafe drainWaiter = nil
         }
+        if !heldDials.isEmpty { deeds.dial = dialsNoLongerHeld() }
         guard !actions.isEmpty else { return deeds }
         for grant in actions.grants {
             guard let waiter = waiters.removeValue(forKey: grant.waiter),
@@ -303,15 +310,35 @@ final class ConnectionPool: @unchecked Sendable {
         }
         for close in actions.close {
             if let connection = connections[close.connection] {
+                closing.insert(close.connection)
                 deeds.close.append((connection, close.reason))
             } else if let dial = dials[close.connection] {
+                closing.insert(close.connection)
                 dials[close.connection] = .abandoned
                 if case .running(let task) = dial { deeds.abandon.append(task) }
             }
         }
-        for dial in actions.dial { dials[dial.connection] = .decided }
-        deeds.dial = actions.dial
+        for dial in actions.dial {
+            dials[dial.connection] = .decided
+            if closing.isEmpty {
+                deeds.dial.append(dial)
+            } else {
+                heldDials.append((dial, closing))
+            }
+        }
         return deeds
+    }
+
+    /// With the lock held: dials wait until what had to end before them, to make room, has ended,
+    /// on whichever loop that is; the peer then never sees more connections than the limit.
+    private func dialsNoLongerHeld() -> [PoolActions.Dial] {
+        var free: [PoolActions.Dial] = []
+        heldDials.removeAll { held in
+            guard held.behind.isDisjoint(with: closing) else { return false }
+            free.append(held.dial)
+            return true
+        }
+        return free
     }
 
     private func error(
@@ -330,21 +357,10 @@ final class ConnectionPool: @unchecked Sendable {
     private func perform(_ deeds: Deeds) {
         for (connection, reason) in deeds.close { connection.close(reason) }
         for dial in deeds.abandon { dial.cancel() }
-        if !deeds.dial.isEmpty { start(deeds.dial, behind: deeds.close.map(\.0.loop)) }
+        for dial in deeds.dial { start(dial) }
         for (waiter, result) in deeds.grants { waiter.finish(result) }
         if let deadline = deeds.arm { arm(deadline) }
         unsafe deeds.drained?.resume()
-    }
-
-    /// Starts dials once what had to close to make room for them has closed, on whichever loop that
-    /// is: the peer then never sees more connections than the limit.
-    private func start(_ dials: [PoolActions.Dial], behind closing: [EventLoop]) {
-        guard let loop = closing.first(where: { !$0.isCurrent }) else {
-            for dial in dials { start(dial) }
-            return
-        }
-        // A loop does what it is given in order, and was given the close before this.
-        loop.execute { self.start(dials, behind: closing.filter { $0 !== loop }) }
     }
 
     private func start(_ dial: PoolActions.Dial) {
@@ -404,6 +420,7 @@ extension ConnectionPool: ConnectionKeeper {
         }
         step { pool in
             pool.connections[connection.id] = nil
+            pool.closing.remove(connection.id)
             return pool.machine.connectionClosed(connection.id, reason: reason, now: .now())
         }
     }

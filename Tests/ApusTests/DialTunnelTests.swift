@@ -169,7 +169,7 @@ import Testing
             server.stop()
         }
         var tuning = relaxedTuning
-        tuning.dial.proxyTimeout = .seconds(2)
+        tuning.dial.proxyTimeout = .seconds(30)
         try await withEngine(tuning, ports: [peer.port, server.port]) { engine in
             let way = try ProxySetting(parsing: "http://127.0.0.1:\(peer.port)")
             let dial = Task {
