@@ -148,6 +148,20 @@ final class Listener: Sendable {
         }
     }
 
+    /// How many of these sockets the peers hold open.
+    ///
+    /// A FIN that has come waits until whoever reads the socket lets go of it, which on a busy
+    /// machine takes a moment: what would be a new peak is looked at again, 20 ms at most.
+    private static func established(_ descriptors: [Int32], above peak: Int) -> Int {
+        var left = descriptors
+        for round in 0..<20 {
+            if round > 0 { usleep(1000) }
+            left = left.filter { Socket.isEstablished($0) }
+            if left.count <= peak { break }
+        }
+        return left.count
+    }
+
     private static func start(
         _ descriptor: Int32, _ name: String, _ state: Guarded<State>, _ serve: @escaping Serve
     ) {
@@ -156,8 +170,9 @@ final class Listener: Sendable {
             defer { state.accepted += 1 }
             state.open[state.accepted] = descriptor
             if state.watchesEstablished {
-                let established = state.open.values.count { Socket.isEstablished($0) }
-                state.peakEstablished = max(state.peakEstablished, established)
+                state.peakEstablished = max(
+                    state.peakEstablished,
+                    established(Array(state.open.values), above: state.peakEstablished))
             }
             state.running += 1
             return state.accepted
