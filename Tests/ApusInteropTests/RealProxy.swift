@@ -64,7 +64,7 @@ enum RealProxy: String, CaseIterable, Sendable {
         }
         let certificate = FixturePaths.certificate("leaf")
         var values = [
-            "FOLDER": folder, "FIXTURES": RealServer.fixtures, "CA": FixturePaths.pem("ca"),
+            "FOLDER": folder, "CA": FixturePaths.pem("ca"),
             "CERTIFICATE": certificate.chain, "KEY": certificate.key,
         ]
         for (name, port) in ports { values[name] = String(port) }
@@ -72,6 +72,13 @@ enum RealProxy: String, CaseIterable, Sendable {
             let squid = try RealProxy.squid.running()
             values["SQUID"] = squid.ports["PLAIN"].map { "\($0)" }
             values["SQUID_OPEN"] = squid.ports["OPEN"].map { "\($0)" }
+        }
+        if self == .squid {
+            // It runs its helper as another user, who may not be let into this checkout.
+            let login = try String(
+                contentsOfFile: "\(RealServer.fixtures)/squid-login", encoding: .utf8)
+            try login.write(toFile: "\(folder)/squid-login", atomically: true, encoding: .utf8)
+            chmod("\(folder)/squid-login", 0o644)
         }
         if self == .haproxy {
             // It wants chain and key in one file.
