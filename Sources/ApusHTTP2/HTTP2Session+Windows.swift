@@ -50,10 +50,13 @@ extension HTTP2Session {
         measurement.end(hasGrown: hasGrown, now)
     }
 
-    /// Doubles the window of a stream that filled most of it in one round trip, while its consumer
+    /// Doubles the window of a stream that filled half of it in one round trip, while its consumer
     /// keeps up.
+    ///
+    /// Half, because a WINDOW_UPDATE goes out when half is due: what is left of a window's burst is
+    /// credited with the next one, so a path that the window bounds may hold little more per round.
     private func grow(_ stream: HTTP2Stream) -> Bool {
-        let isFull = stream.roundTripCount * 3 >= stream.window * 2
+        let isFull = stream.roundTripCount * 2 >= stream.window
         let keepsUp = stream.unconsumedCount * 2 <= stream.window
         guard isFull, keepsUp, stream.progress == .body, stream.window < tuning.maxStreamWindow
         else { return false }

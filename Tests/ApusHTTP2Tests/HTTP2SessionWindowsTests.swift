@@ -142,6 +142,16 @@ private func block(_ stream: Int32, _ count: Int) -> [UInt8] {
         #expect(credited >= 100_000)
     }
 
+    @Test(arguments: [(50_000, true), (40_000, false)])
+    func halfAWindowInARoundTripIsAPathThatItBounds(_ count: Int, _ grows: Bool) throws {
+        // Half is what one WINDOW_UPDATE credits, and so what a round trip may come to.
+        let harness = try harness()
+        deliver(50_000, to: harness)
+        deliver(count, to: harness)
+        harness.receive(Wire.ping(1, ack: true))
+        #expect(harness.session.receiveWindow(of: 1) == (grows ? 2 * window : window))
+    }
+
     @Test func growthEndsAtTheTuningsBound() throws {
         let harness = try harness(most: 300_000)
         for round in 1...5 {
