@@ -51,15 +51,19 @@ private typealias Frames = HTTP2Frames
     @Test func nothingLeavesBeforeThePeerHasSaidThatItKnowsTheMethod() async throws {
         try await withHTTP2(
             [
-                .expectFrame(Frames.settingsType), .signal("connected"),
-                .waitForSignal("settings"), .send(Self.offering), .request(1),
-                .send(Frames.head(1)), .readUntilEnd,
+                .request(1), .signal("connected"), .waitForSignal("settings"),
+                .send(Self.offering + Frames.answer(1)), .request(3), .send(Frames.head(3)),
+                .readUntilEnd,
             ]
         ) { stand in
             async let response = Self.connect(stand)
+            try await eventually("it was handed to its connection") { stand.story.starts == 1 }
+            // An ordinary request behind it goes out first.
+            async let ordinary = stand.get()
             #expect(await stand.signal("connected"))
-            #expect(!stand.frames().contains { $0.type == Frames.headersType })
+            #expect(stand.frames().count { $0.type == Frames.headersType } == 1)
             stand.peer.release("settings")
+            #expect(try await ordinary == "ok")
             let opened = try await response
             #expect(opened.duplex != nil)
         }

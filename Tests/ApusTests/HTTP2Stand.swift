@@ -99,6 +99,16 @@ final class Story: EngineObserver {
         }
     }
 
+    /// How often an exchange was handed to a connection.
+    var starts: Int {
+        events.withLock {
+            $0.count {
+                if case .exchangeStarted = $0 { return true }
+                return false
+            }
+        }
+    }
+
     /// The errors after which requests were sent again.
     var replays: [TransportError] {
         events.withLock {
