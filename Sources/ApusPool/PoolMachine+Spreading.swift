@@ -16,7 +16,10 @@ extension PoolMachine {
     ) -> Int? {
         while let slot = leastLoadedOfEnough(route) {
             if slots[slot].exchanges == 0 {
-                guard let reason = slots[slot].expiry(now) else { return slot }
+                guard let reason = slots[slot].expiry(now) else {
+                    slots[slot].idleUntil = now
+                    return slot
+                }
                 close(slot, reason, &actions)
             } else {
                 guard slots[slot].retiresAt <= now else { return slot }
@@ -28,13 +31,14 @@ extension PoolMachine {
 
     /// What is looked at grows with the connections of one route, which
     /// `http2.maxConnectionsPerHost` bounds.
-    private func leastLoadedOfEnough(_ route: Int) -> Int? {
+    private mutating func leastLoadedOfEnough(_ route: Int) -> Int? {
         var carried = 0
         eachWithRoom(route) { carried += slots[$0].exchanges }
         var best: Int?
         var capacity = 0
         var last: UInt64 = 0
         while capacity < 2 * (carried + 1), let next = oldest(route, after: last) {
+            meter.add()
             last = slots[next].order
             capacity += slots[next].capacity
             if let found = best, slots[found].exchanges <= slots[next].exchanges { continue }

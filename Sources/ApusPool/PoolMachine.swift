@@ -6,9 +6,8 @@ package import ApusCore
 /// HTTP/2 one of capacity n. It has no clock, lock or socket. Whoever holds it calls it under one
 /// lock, lets go, and then does what the step returned. The rules, in order:
 ///
-/// 1. A pooled lease takes the idle connection used last, else the one with room that carries
-///    least; of several connections for many exchanges, the one that carries least of the oldest
-///    ones that are enough (`PoolMachine+Spreading.swift`).
+/// 1. A pooled lease takes the idle connection used last; of connections for many exchanges, the
+///    one that carries least of the oldest ones that are enough (`PoolMachine+Spreading.swift`).
 /// 2. Else it waits in line, and dials start within the limits: one for everybody while the route
 ///    might multiplex, as many as needed once a connection has shown what it carries.
 /// 3. A connection with room serves the oldest waiter, whoever it was dialled for; a dial that
@@ -117,7 +116,8 @@ extension PoolMachine {
     private mutating func takeAvailable(
         _ route: Int, _ now: Int64, _ actions: inout PoolActions
     ) -> Int? {
-        if routes[route].multiplexed > 1 { return takeSpread(route, now, &actions) }
+        let isShared = routes[route].multiplexed > 0 || !routes[route].shared.isEmpty
+        if isShared { return takeSpread(route, now, &actions) }
         while let slot = routes[route].idle.head, slots[slot].hasRoom {
             meter.add()
             guard let reason = slots[slot].expiry(now) else {
@@ -126,23 +126,7 @@ extension PoolMachine {
             }
             close(slot, reason, &actions)
         }
-        while let slot = leastLoaded(route) {
-            guard slots[slot].retiresAt <= now else { return slot }
-            retire(slot, .lifetime)
-        }
         return nil
-    }
-
-    /// Of the connections that carry something and have room, the one that carries least.
-    private mutating func leastLoaded(_ route: Int) -> Int? {
-        var best = routes[route].shared.head
-        var next = best
-        while let slot = next {
-            meter.add()
-            if let found = best, slots[slot].exchanges < slots[found].exchanges { best = slot }
-            next = routeLinks.next(slot)
-        }
-        return best
     }
 
     /// Puts one more exchange on a connection.

@@ -101,7 +101,10 @@ extension PoolModel {
         require(chosen.route == route, "leased another route's connection")
         require(chosen.hasRoom, "leased a connection without room")
         require(isReused == chosen.hasCarried, "told wrongly whether the connection is reused")
-        if multiplexed(route) > 1 { requireSpread(chosen) } else { requireLastUsed(chosen) }
+        let isShared =
+            multiplexed(route) > 0
+            || connections.contains { $0.route == route && $0.hasRoom && $0.exchanges > 0 }
+        if isShared { requireSpread(chosen) } else { requireLastUsed(chosen) }
         require(
             !waiters.contains { $0.route == route && $0.reuse == .pooled }, "overtook a waiter")
         occupy(index)
