@@ -16,8 +16,8 @@ final class ConnectionPool: @unchecked Sendable {
         var waitedFor: WaitCause?
     }
 
-    /// A dial as the shell sees it.
-    private enum Dial {
+    /// How far a dial is.
+    private enum DialPhase {
         /// Decided, and about to start.
         ///
         /// Exits: `.running`, `.abandoned`.
@@ -32,10 +32,17 @@ final class ConnectionPool: @unchecked Sendable {
         case abandoned
     }
 
-    /// What is told when a connection closes; kept only for an observer.
-    private struct Opening {
+    /// A dial as the shell sees it.
+    private struct Dial {
         let route: Route
-        let at: Deadline
+        var phase = DialPhase.decided
+    }
+
+    /// A connection that lives, as the shell sees it.
+    private struct Entry {
+        let connection: any LiveConnection
+        let route: Route
+        let openedAt: Deadline
     }
 
     private let dialer: Dialer
@@ -46,14 +53,10 @@ final class ConnectionPool: @unchecked Sendable {
     private let lock = Lock()
     // Guarded.
     private var machine: PoolMachine
-    private var connections: [ConnectionID: any LiveConnection] = [:]
+    private var connections: [ConnectionID: Entry] = [:]
     private var waiters: [WaiterID: PoolWaiter] = [:]
     private var dials: [ConnectionID: Dial] = [:]
-    /// Connections and dials that were told to end and have not ended yet.
-    private var closing: Set<ConnectionID> = []
-    /// Dials that wait for the ends which were decided before them, oldest first.
-    private var heldDials: [(dial: PoolActions.Dial, behind: Set<ConnectionID>)] = []
-    private var openings: [ConnectionID: Opening] = [:]
+    private var heldDials = HeldDials()
     /// Why each route's last dial failed, for those who wait in vain; few routes fail at a time.
     private var failures: [Route: TransportError] = [:]
     private static let maxFailures = 64
@@ -91,10 +94,10 @@ final class ConnectionPool: @unchecked Sendable {
             let decision: Decision
             switch result {
             case .leased(let id, let isReused):
-                guard let connection = connections[id] else {
+                guard let entry = connections[id] else {
                     preconditionFailure("the pool leased a connection that nobody holds")
                 }
-                decision = .leased(Lease(connection: connection, isReused: isReused))
+                decision = .leased(Lease(connection: entry.connection, isReused: isReused))
             case .wait(let id):
                 let waiter = PoolWaiter(id, for: request.route, in: self)
                 waiters[id] = waiter
@@ -136,33 +139,32 @@ final class ConnectionPool: @unchecked Sendable {
     // MARK: Dials
 
     func dialSucceeded(_ connection: any LiveConnection, _ route: Route) {
-        if let observer {
-            let opening = Opening(route: route, at: .now())
-            lock.withLock { openings[connection.id] = opening }
-            observer.observe(
-                .connectionOpened(
-                    connection: connection.id.rawValue, route: route, facts: connection.facts))
-        }
+        observer?.observe(
+            .connectionOpened(
+                connection: connection.id.rawValue, route: route, facts: connection.facts))
         // One that was abandoned while it was being made is known to nobody but this shell; the
         // machine, which has forgotten it, has it closed.
         step { pool in
+            let now = Deadline.now()
             pool.dials[connection.id] = nil
-            pool.closing.remove(connection.id)
+            pool.heldDials.ended(connection.id, of: route)
             pool.failures[route] = nil
-            pool.connections[connection.id] = connection
+            pool.connections[connection.id] = Entry(
+                connection: connection, route: route, openedAt: now)
             // A peer that was heard before will allow what it did then, until it says otherwise.
             // One exchange alone would make it a connection that is not shared.
             let known = pool.machine.knownCapacity(for: connection.id).map { max(2, $0) }
             return pool.machine.connectionEstablished(
-                connection.id, capacity: min(connection.capacity, known ?? .max), now: .now())
+                connection.id, capacity: min(connection.capacity, known ?? .max), now: now)
         }
     }
 
     func dialFailed(_ id: ConnectionID, _ error: TransportError) {
         observer?.observe(.dialFailed(connection: id.rawValue, error: error))
         step(failure: error) { pool in
-            pool.dials[id] = nil
-            pool.closing.remove(id)
+            if let dial = pool.dials.removeValue(forKey: id) {
+                pool.heldDials.ended(id, of: dial.route)
+            }
             if let route = error.route { pool.note(error, of: route) }
             return pool.machine.dialFailed(id, now: .now())
         }
@@ -246,7 +248,7 @@ final class ConnectionPool: @unchecked Sendable {
     func cutOff() -> [String] {
         let left = lock.withLock { Array(connections.values) }
         let blockers = snapshot().routes
-        for connection in left { connection.close(.shutdown) }
+        for entry in left { entry.connection.close(.shutdown) }
         return left.isEmpty ? [] : blockers.map { "\(EngineSnapshot.RouteEntry($0))" }
     }
 
@@ -255,7 +257,7 @@ final class ConnectionPool: @unchecked Sendable {
     }
 
     func snapshotWithFacts() -> (PoolSnapshot, [ConnectionID: ConnectionFacts]) {
-        lock.withLock { (machine.snapshot(now: .now()), connections.mapValues(\.facts)) }
+        lock.withLock { (machine.snapshot(now: .now()), connections.mapValues(\.connection.facts)) }
     }
 
     // MARK: Deeds
@@ -295,50 +297,42 @@ final class ConnectionPool: @unchecked Sendable {
             unsafe deeds.drained = unsafe drainWaiter
             unsafe drainWaiter = nil
         }
-        if !heldDials.isEmpty { deeds.dial = dialsNoLongerHeld() }
-        guard !actions.isEmpty else { return deeds }
+        guard !actions.isEmpty else {
+            deeds.dial = heldDials.takeFree()
+            return deeds
+        }
         for grant in actions.grants {
             guard let waiter = waiters.removeValue(forKey: grant.waiter),
-                let connection = connections[grant.connection]
+                let entry = connections[grant.connection]
             else { preconditionFailure("the pool granted something that nobody holds") }
             deeds.grants.append(
-                (waiter, .success(Lease(connection: connection, isReused: grant.isReused))))
+                (waiter, .success(Lease(connection: entry.connection, isReused: grant.isReused))))
         }
         for failed in actions.failedWaiters {
             guard let waiter = waiters.removeValue(forKey: failed.waiter) else { continue }
             deeds.grants.append((waiter, .failure(error(for: failed.cause, failure))))
         }
-        for close in actions.close {
-            if let connection = connections[close.connection] {
-                closing.insert(close.connection)
-                deeds.close.append((connection, close.reason))
-            } else if let dial = dials[close.connection] {
-                closing.insert(close.connection)
-                dials[close.connection] = .abandoned
-                if case .running(let task) = dial { deeds.abandon.append(task) }
-            }
-        }
+        for close in actions.close { prepare(close, in: &deeds) }
+        // After the closes: a dial that was abandoned and yet succeeded still holds what it held.
+        deeds.dial = heldDials.takeFree()
         for dial in actions.dial {
-            dials[dial.connection] = .decided
-            if closing.isEmpty {
-                deeds.dial.append(dial)
-            } else {
-                heldDials.append((dial, closing))
-            }
+            dials[dial.connection] = Dial(route: dial.route)
+            if heldDials.mayStart(dial) { deeds.dial.append(dial) }
         }
         return deeds
     }
 
-    /// With the lock held: dials wait until what had to end before them, to make room, has ended,
-    /// on whichever loop that is; the peer then never sees more connections than the limit.
-    private func dialsNoLongerHeld() -> [PoolActions.Dial] {
-        var free: [PoolActions.Dial] = []
-        heldDials.removeAll { held in
-            guard held.behind.isDisjoint(with: closing) else { return false }
-            free.append(held.dial)
-            return true
+    /// With the lock held: has a connection closed, or a dial abandoned.
+    private func prepare(_ close: PoolActions.Close, in deeds: inout Deeds) {
+        let id = close.connection
+        if let entry = connections[id] {
+            heldDials.willEnd(id, of: entry.route)
+            deeds.close.append((entry.connection, close.reason))
+        } else if let dial = dials[id] {
+            heldDials.willEnd(id, of: dial.route)
+            dials[id]?.phase = .abandoned
+            if case .running(let task) = dial.phase { deeds.abandon.append(task) }
         }
-        return free
     }
 
     private func error(
@@ -368,8 +362,8 @@ final class ConnectionPool: @unchecked Sendable {
         // The task is entered before it can end: its end takes the entry out under the lock.
         let task = lock.withLock { () -> Task<Void, Never>? in
             let task = dialer.dial(dial, for: self)
-            if case .abandoned = dials[dial.connection] { return task }
-            dials[dial.connection] = .running(task)
+            if case .abandoned = dials[dial.connection]?.phase { return task }
+            dials[dial.connection]?.phase = .running(task)
             return nil
         }
         task?.cancel()
@@ -409,19 +403,18 @@ extension ConnectionPool: ConnectionKeeper {
     }
 
     func closed(_ connection: any LiveConnection, reason: CloseReason) {
-        if let observer {
-            let now = Deadline.now()
-            if let opening = lock.withLock({ openings.removeValue(forKey: connection.id) }) {
-                observer.observe(
-                    .connectionClosed(
-                        connection: connection.id.rawValue, route: opening.route, reason: reason,
-                        age: now.since(opening.at)))
-            }
+        let now = Deadline.now()
+        if let observer, let entry = lock.withLock({ connections[connection.id] }) {
+            observer.observe(
+                .connectionClosed(
+                    connection: connection.id.rawValue, route: entry.route, reason: reason,
+                    age: now.since(entry.openedAt)))
         }
         step { pool in
-            pool.connections[connection.id] = nil
-            pool.closing.remove(connection.id)
-            return pool.machine.connectionClosed(connection.id, reason: reason, now: .now())
+            if let entry = pool.connections.removeValue(forKey: connection.id) {
+                pool.heldDials.ended(connection.id, of: entry.route)
+            }
+            return pool.machine.connectionClosed(connection.id, reason: reason, now: now)
         }
     }
 

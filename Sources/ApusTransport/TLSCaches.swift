@@ -6,7 +6,7 @@ import ApusTLS
 ///
 /// Unchecked, because `sessions` is touched only with the lock held.
 final class TLSSessionCache: @unchecked Sendable {
-    private static let maxRoutes = 4096
+    private static let maxRoutes = 1024
 
     private let perRoute: Int
     private let lock = Lock()

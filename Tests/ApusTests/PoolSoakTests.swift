@@ -112,8 +112,6 @@ import Testing
         let (maxIdle, atOnce, batch) = (40, 16, 48)
         var tuning = EngineTuning.executor
         tuning.pool.maxIdle = maxIdle
-        // Sessions are kept for 4096 routes, some KiB each: a bound of its own, filled by design.
-        tuning.tls.resumption = false
         try await withStand(.http1OverTLS, tuning: tuning) { stand in
             let (http, socks) = (try LoopbackConnectProxy(), try LoopbackSOCKSProxy())
             let proxies = try [
