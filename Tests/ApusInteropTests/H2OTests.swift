@@ -5,9 +5,10 @@ import Testing
 @Suite("h2o", .installed(.h2o), .serialized) struct H2OTests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + Scenario.echoedUploads
-        + Scenario.longEchoedUploads + [
-            .noContent, .sameEntityTag, .range, .gzip, .unknownLength,
-        ]
+        + Scenario.longEchoedUploads + own
+    private static let own: [Scenario] = [
+        .noContent, .sameEntityTag, .range, .gzip, .unknownLength, .reflection,
+    ]
 
     @Test(arguments: Peer.h2o, scenarios)
     func answers(_ peer: Peer, _ scenario: Scenario) async throws {

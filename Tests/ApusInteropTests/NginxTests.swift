@@ -5,9 +5,10 @@ import Testing
 @Suite("nginx", .installed(.nginx), .serialized) struct NginxTests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + Scenario.echoedUploads
-        + Scenario.storedUploads + [
-            .noContent, .sameEntityTag, .range, .gzip, .unknownLength,
-        ]
+        + Scenario.storedUploads + own
+    private static let own: [Scenario] = [
+        .noContent, .sameEntityTag, .range, .gzip, .unknownLength, .reflection,
+    ]
 
     @Test(arguments: Peer.nginx, scenarios)
     func answers(_ peer: Peer, _ scenario: Scenario) async throws {

@@ -81,7 +81,7 @@ extension RequestBody {
     }
 
     /// The same from a producer.
-    fileprivate static func made(_ count: Int, length: UInt64?) -> RequestBody {
+    static func made(_ count: Int, length: UInt64?) -> RequestBody {
         .stream(length: length) { PatternStream(count: count) }
     }
 }
