@@ -25,8 +25,9 @@ extension TransportEngine {
     ///
     /// Returns at once; how the dials end is told to the observer and counted in the snapshot.
     /// Within the tuning's limits: never more than `pool.maxIdlePerHost`, `pool.maxIdle` and
-    /// `pool.maxConnectionsPerHost` allow, `pool.maxDialsPerHost` at once, and, where HTTP/2 is
-    /// possible and no connection has shown otherwise, one.
+    /// `pool.maxConnectionsPerHost` allow, never more dials than `pool.maxDialsPerHost` leaves room
+    /// for now (call again when they have ended), and, where HTTP/2 is possible and no connection
+    /// has shown otherwise, one.
     ///
     /// - Parameters:
     ///   - route: as `route(to:options:)` gives it, so that requests find the connections.

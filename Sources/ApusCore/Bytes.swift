@@ -90,7 +90,9 @@ public struct Bytes: Sendable, Hashable {
 
     @inlinable
     public func hash(into hasher: inout Hasher) {
-        for byte in self { hasher.combine(byte) }
+        withSpan { span in
+            unsafe span.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+        }
     }
 }
 

@@ -123,6 +123,15 @@ extension Route: CustomStringConvertible {
     }
 }
 
+extension Route {
+    /// Whether somebody's certificate goes unverified on this way: the origin's, or that of an
+    /// https proxy.
+    package var skipsVerification: Bool {
+        (tls.insecureSkipVerify && origin.scheme == .https)
+            || proxies.contains { $0.kind == .https && $0.tls(in: tls).insecureSkipVerify }
+    }
+}
+
 /// Where to connect when that is not what the origin's name says: an override of address, or a Unix
 /// socket.
 public enum ConnectTarget: Sendable, Hashable, CustomStringConvertible {

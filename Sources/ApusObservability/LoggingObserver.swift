@@ -29,7 +29,7 @@ extension EngineEvent {
         case .shutdownFinished(let cut): cut.isEmpty ? .info : .notice
         case .engineDropped: .warning
         case .connectionOpened(_, let route, _):
-            route.tls.insecureSkipVerify && route.origin.scheme == .https ? .warning : .debug
+            route.skipsVerification ? .warning : .debug
         default: .debug
         }
     }

@@ -30,6 +30,10 @@ final class ConnectionPool: @unchecked Sendable {
         ///
         /// Exits: gone.
         case abandoned
+        /// What it made has ended already, before it was handed over.
+        ///
+        /// Exits: gone.
+        case outlived(CloseReason)
     }
 
     /// A dial as the shell sees it.
@@ -144,11 +148,16 @@ final class ConnectionPool: @unchecked Sendable {
                 connection: connection.id.rawValue, route: route, facts: connection.facts))
         // One that was abandoned while it was being made is known to nobody but this shell; the
         // machine, which has forgotten it, has it closed.
+        var ended: CloseReason?
         step { pool in
             let now = Deadline.now()
-            pool.dials[connection.id] = nil
+            let dial = pool.dials.removeValue(forKey: connection.id)
             pool.heldDials.ended(connection.id, of: route)
             pool.failures[route] = nil
+            if case .outlived(let reason) = dial?.phase {
+                ended = reason
+                return PoolActions()
+            }
             pool.connections[connection.id] = Entry(
                 connection: connection, route: route, openedAt: now)
             // A peer that was heard before will allow what it did then, until it says otherwise.
@@ -156,6 +165,11 @@ final class ConnectionPool: @unchecked Sendable {
             let known = pool.machine.knownCapacity(for: connection.id).map { max(2, $0) }
             return pool.machine.connectionEstablished(
                 connection.id, capacity: min(connection.capacity, known ?? .max), now: now)
+        }
+        if let ended {
+            observer?.observe(
+                .connectionClosed(
+                    connection: connection.id.rawValue, route: route, reason: ended, age: .zero))
         }
     }
 
@@ -359,14 +373,17 @@ final class ConnectionPool: @unchecked Sendable {
 
     private func start(_ dial: PoolActions.Dial) {
         observer?.observe(.dialStarted(connection: dial.connection.rawValue, route: dial.route))
-        // The task is entered before it can end: its end takes the entry out under the lock.
-        let task = lock.withLock { () -> Task<Void, Never>? in
-            let task = dialer.dial(dial, for: self)
-            if case .abandoned = dials[dial.connection]?.phase { return task }
-            dials[dial.connection]?.phase = .running(task)
-            return nil
+        let task = dialer.dial(dial, for: self)
+        let isAbandoned = lock.withLock {
+            switch dials[dial.connection]?.phase {
+            case .decided: dials[dial.connection]?.phase = .running(task)
+            case .abandoned: return true
+            // It has ended already.
+            case .running, .outlived, nil: break
+            }
+            return false
         }
-        task?.cancel()
+        if isAbandoned { task.cancel() }
     }
 
     private func arm(_ deadline: Deadline) {
@@ -413,6 +430,8 @@ extension ConnectionPool: ConnectionKeeper {
         step { pool in
             if let entry = pool.connections.removeValue(forKey: connection.id) {
                 pool.heldDials.ended(connection.id, of: entry.route)
+            } else {
+                pool.dials[connection.id]?.phase = .outlived(reason)
             }
             return pool.machine.connectionClosed(connection.id, reason: reason, now: now)
         }

@@ -16,7 +16,7 @@ extension Connector {
         if dialer.resolver.splitsFamilies {
             return try await raceWhileResolving(host, port, keeper)
         }
-        let addresses = try await lookUp(host, port)
+        let addresses = try await lookUp(host, port, hop: firstHop)
         resolvedAfter = Deadline.now().since(started)
         tell { .resolved(connection: $0, addresses: addresses.map(\.description)) }
         return try await race(addresses, keeper)
@@ -67,9 +67,10 @@ extension Connector {
         }
     }
 
-    func lookUp(_ host: String, _ port: UInt16) async throws(TransportError)
-        -> [SocketAddress]
-    {
+    /// The addresses of the host, which stands behind every proxy unless `hop` says otherwise.
+    func lookUp(
+        _ host: String, _ port: UInt16, hop: TransportError.Hop = .origin
+    ) async throws(TransportError) -> [SocketAddress] {
         if let override = try override(host, port) { return override }
         if let special = SpecialNames.addresses(of: host, port: port) { return special }
         let resolver = dialer.resolver
@@ -93,23 +94,24 @@ extension Connector {
         while true {
             switch arrival.value {
             case .success(let addresses) where addresses.isEmpty:
-                throw failure(.dns(isTemporary: false), .dns, "\(host) has no address")
+                throw failure(.dns(isTemporary: false), .dns, "\(host) has no address", hop: hop)
             case .success(let addresses): return addresses
-            case .failure(let error): throw failure(error, host)
-            case nil: try await wait(.dns, until: limit, "\(host) did not resolve in time")
+            case .failure(let error): throw failure(error, host, hop: hop)
+            case nil: try await wait(.dns, until: limit, "\(host) did not resolve in time", hop)
             }
         }
     }
 
-    func failure(_ error: ResolveError, _ host: String) -> TransportError {
-        switch error {
-        case .notFound(let text):
-            failure(.dns(isTemporary: false), .dns, "\(host): \(text)")
-        case .temporary(let text):
-            failure(.dns(isTemporary: true), .dns, "\(host): \(text)")
-        case .overloaded:
-            failure(.overloaded, .dns, "dial.maxPendingLookups lookups wait already")
-        case .cancelled: failure(.cancelled, .dns, "the dial was cancelled")
-        }
+    func failure(
+        _ error: ResolveError, _ host: String, hop: TransportError.Hop
+    ) -> TransportError {
+        let (kind, message): (TransportError.Kind, String) =
+            switch error {
+            case .notFound(let text): (.dns(isTemporary: false), "\(host): \(text)")
+            case .temporary(let text): (.dns(isTemporary: true), "\(host): \(text)")
+            case .overloaded: (.overloaded, "dial.maxPendingLookups lookups wait already")
+            case .cancelled: (.cancelled, "the dial was cancelled")
+            }
+        return failure(kind, .dns, message, hop: hop)
     }
 }

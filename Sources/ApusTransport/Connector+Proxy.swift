@@ -2,6 +2,7 @@ import ApusCore
 import ApusSocket
 import ApusTLS
 import ApusTunnel
+import Glibc
 import HTTPTypes
 
 // The way through a proxy.
@@ -148,12 +149,17 @@ extension Connector {
     private func socksTarget(
         _ target: TunnelTarget, _ kind: ProxyEndpoint.Kind
     ) async throws(TransportError) -> SOCKSTarget {
-        if let literal = SocketAddress(literal: target.host, port: target.port) {
-            return literal.socksTarget
-        }
+        let literal = SocketAddress(literal: target.host, port: target.port)
+        if let known = literal?.socksTarget { return known }
         guard kind == .socks5 else { return .name(target.host, port: target.port) }
         let addresses = try await lookUp(target.host, target.port)
-        return addresses[0].socksTarget
+        guard let found = addresses.lazy.compactMap(\.socksTarget).first else {
+            throw failure(
+                .connect(errno: EAFNOSUPPORT), .proxy,
+                "\(target.host) is overridden with a Unix socket, which no SOCKS proxy can reach",
+                hop: .proxy)
+        }
+        return found
     }
 
     func failure(_ error: TunnelError, at index: Int) -> TransportError {

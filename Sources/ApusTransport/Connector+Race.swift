@@ -69,7 +69,7 @@ extension Connector {
                 throw failure(.timeout, .dns, "\(host) did not resolve in time", hop: firstHop)
             case .cancelled:
                 throw failure(.cancelled, .dns, "the dial was cancelled", hop: firstHop)
-            case .lost, .won: throw failure(race.resolveError, host)
+            case .lost, .won: throw failure(race.resolveError, host, hop: firstHop)
             }
         }
         resolvedAfter = begun.since(started)
@@ -114,7 +114,7 @@ extension Connector {
 
     /// An idle connection may live on another loop, which needs a moment to close it.
     private func waitForEviction() async {
-        guard dialer.tuning.eventLoops > 1 else { return }
+        guard dialer.hasSeveralLoops else { return }
         let moment = Deadline.now().advanced(by: Connector.evictionTime)
         _ = await suspension.wait(until: moment)
     }

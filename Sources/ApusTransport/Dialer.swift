@@ -30,6 +30,9 @@ final class Dialer: Sendable {
         sessions = TLSSessionCache(perRoute: tuning.tls.maxSessionsPerRoute)
     }
 
+    /// Whether a connection may live on another loop than the one that asks.
+    var hasSeveralLoops: Bool { loops.count > 1 }
+
     /// Makes a connection and tells the pool what became of it.
     func dial(_ dial: PoolActions.Dial, for pool: ConnectionPool) -> Task<Void, Never> {
         let loop = nextLoop()

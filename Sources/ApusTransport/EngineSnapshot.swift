@@ -60,15 +60,6 @@ extension EngineSnapshot.ConnectionEntry {
     }
 }
 
-extension Route {
-    /// Whether somebody's certificate goes unverified on this way: the origin's, or that of an
-    /// https proxy.
-    fileprivate var skipsVerification: Bool {
-        (tls.insecureSkipVerify && origin.scheme == .https)
-            || proxies.contains { $0.kind == .https && $0.tls(in: tls).insecureSkipVerify }
-    }
-}
-
 extension Duration {
     fileprivate var inSeconds: Double { Double(nanoseconds) / 1e9 }
 }

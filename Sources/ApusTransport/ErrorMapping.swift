@@ -120,8 +120,12 @@ extension ConnectionFacts.TLSFacts {
 }
 
 extension SocketAddress {
-    /// The address as SOCKS wants it; Unix paths never come here.
-    var socksTarget: SOCKSTarget {
-        family == .ipv6 ? .ipv6(hostBytes, port: port) : .ipv4(hostBytes, port: port)
+    /// The address as SOCKS wants it; `nil` for a Unix path.
+    var socksTarget: SOCKSTarget? {
+        switch family {
+        case .ipv4: .ipv4(hostBytes, port: port)
+        case .ipv6: .ipv6(hostBytes, port: port)
+        case .unix: nil
+        }
     }
 }

@@ -68,7 +68,7 @@ extension HTTP1LiveConnection {
         exchange?.timers.stop(on: loop)
         keeper.closed(self, reason: isStale(exchange, reason) ? .staleReuse : reason)
         if let exchange { noteResponse(of: exchange) }
-        exchange?.failed(kind, message)
+        exchange?.failed(kind, message, replay: nothingHasLeft ? .notSent : nil)
     }
 
     /// Whether the peer had given the connection up before this request reached it.

@@ -5,6 +5,8 @@ import HTTPTypes
 
 /// Reads in a row before others on the loop have their turn.
 private let maxReadsInRow = 1
+/// Reads of what a connection has to say between two requests (tickets, mostly nothing).
+private let maxReadsBeforeUse = 4
 /// How long an unwanted body is read.
 private let drainTime = Duration.milliseconds(50)
 
@@ -12,25 +14,41 @@ private let drainTime = Duration.milliseconds(50)
 extension HTTP1LiveConnection {
     /// Reads while there is something to read and somebody takes it.
     func readInput() {
+        guard hasMoreInput(after: maxReadsInRow) else { return }
+        loop.execute { self.assumeIsolated { $0.readInput() } }
+    }
+
+    /// Looks for what came since the last answer, before a request is sent: nothing of that may be
+    /// taken for its answer, and an end is better met before than behind it.
+    ///
+    /// The loop tells what it knows at the start of each tick. A request that cannot be sent again
+    /// if its fate is unknown is worth a system call more.
+    func readBeforeUse(by request: OutgoingRequest, isReused: Bool) {
+        if isReused, !request.isIdempotent { wire.lookForInput() }
+        if wire.mayHaveInput { _ = hasMoreInput(after: maxReadsBeforeUse) }
+    }
+
+    /// Reads so many times at most; whether there may be more.
+    private func hasMoreInput(after limit: Int) -> Bool {
         var reads = 0
         // After sending has failed nothing more can come, so all that came is read, ready or not.
         while wire.mayHaveInput || wire.sendError != nil, !isPaused, wire.isOpen {
-            guard reads < maxReadsInRow else {
-                return loop.execute { self.assumeIsolated { $0.readInput() } }
-            }
+            guard reads < limit else { return true }
             reads += 1
             do throws(WireError) {
                 switch try wire.read({ bytesReceived($0) }) {
                 case .progress: continue
                 case .wouldBlock:
-                    guard let error = wire.sendError else { return }
-                    return end(.transportError, TransportError.Kind(error), error.description)
-                case .end: return peerEnded()
+                    guard let error = wire.sendError else { return false }
+                    end(.transportError, TransportError.Kind(error), error.description)
+                case .end: peerEnded()
                 }
             } catch {
-                return wireFailed(error)
+                wireFailed(error)
             }
+            return false
         }
+        return false
     }
 
     private func bytesReceived(_ bytes: RawSpan) {

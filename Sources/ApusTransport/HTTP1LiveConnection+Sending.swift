@@ -13,6 +13,7 @@ private let maxOffered = 1024 * 1024
 // How a request goes out: its head, then as much of its body as the socket takes, piece by piece.
 extension HTTP1LiveConnection {
     func begin(_ exchange: Exchange, isReused: Bool) {
+        readBeforeUse(by: exchange.request, isReused: isReused)
         guard wire.isOpen else {
             return exchange.failed(
                 .reset, phase: .send, "the connection had closed before the request left",
@@ -41,6 +42,7 @@ extension HTTP1LiveConnection {
             method: request.head.method, expectsClose: request.connectionOption == .close,
             upgrade: request.upgrade)
         exchange.requestStarted()
+        sentBefore = wire.sentCount
         if request.hasTimeouts { startTimers(of: exchange) }
         if request.expectsContinue, !exchange.omitsExpectation {
             holdBody(of: exchange)
@@ -227,10 +229,16 @@ extension HTTP1LiveConnection {
     ///
     /// From now on reading goes on until it says that there is nothing more, which ends the
     /// connection (`readInput`).
+    ///
+    /// But where nothing of the request had left, what the peer had said was no answer to it.
     private func sendingFailed() {
         stopUpload()
-        readInput()
+        guard nothingHasLeft, let error = wire.sendError else { return readInput() }
+        end(.transportError, TransportError.Kind(error), error.description)
     }
+
+    /// Whether the socket has taken no byte of the present request.
+    var nothingHasLeft: Bool { wire.sentCount == sentBefore }
 
     /// Whether something of the body is ready to go out, or has not left.
     var isSending: Bool {

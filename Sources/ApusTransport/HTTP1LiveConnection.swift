@@ -51,6 +51,8 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
     var machine: HTTP1Connection
     var exchange: Exchange?
     var outgoing = Outgoing.nothing
+    /// What the wire had sent when the present request began.
+    var sentBefore: UInt64 = 0
     /// The consumer has enough for now, so nothing is read.
     var isPaused = false
     /// The rest of a response that nobody wants, read only to save the connection.

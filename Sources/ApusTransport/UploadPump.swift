@@ -14,10 +14,15 @@ final class UploadPump: @unchecked Sendable {
         case failed(String)
     }
 
+    /// What goes out at once of a piece, however large the producer's pieces are.
+    private static let maxPiece = 256 * 1024
+
     private let maxBuffered: Int
     private let lock = Lock()
     // Guarded.
     private var chunks = ChunkQueue()
+    /// What is left of a piece that is going out.
+    private var rest = Bytes.empty
     private var end: Next?
     private var producer: UnsafeContinuation<Void, Never>?
     private var isStopped = false
@@ -34,12 +39,14 @@ final class UploadPump: @unchecked Sendable {
             do {
                 switch content {
                 case .segments(let segments):
-                    for segment in segments { await add(segment, ready) }
+                    for segment in segments where !isStopping { await add(segment, ready) }
                 case .stream(let make):
                     try await pump(make(), ready)
                 case .file(let path):
                     let reader = try FileReader(path: path)
-                    while let chunk = try reader.nextChunk() { await add(chunk, ready) }
+                    while !isStopping, let chunk = try reader.nextChunk() {
+                        await add(chunk, ready)
+                    }
                 }
                 end = .end
             } catch {
@@ -61,10 +68,13 @@ final class UploadPump: @unchecked Sendable {
     /// What goes out next.
     func next() -> Next {
         let (next, producer) = lock.withLock { () -> (Next, UnsafeContinuation<Void, Never>?) in
-            guard let chunk = chunks.popFirst() else { return (end ?? .later, nil) }
-            guard chunks.byteCount < maxBuffered else { return (.bytes(chunk), nil) }
+            if rest.isEmpty { rest = chunks.popFirst() ?? .empty }
+            guard !rest.isEmpty else { return (end ?? .later, nil) }
+            let piece = rest.prefix(UploadPump.maxPiece)
+            rest = rest.dropFirst(piece.count)
+            guard rest.count + chunks.byteCount < maxBuffered else { return (.bytes(piece), nil) }
             defer { unsafe self.producer = nil }
-            return unsafe (.bytes(chunk), self.producer)
+            return unsafe (.bytes(piece), self.producer)
         }
         unsafe producer?.resume()
         return next
@@ -75,6 +85,7 @@ final class UploadPump: @unchecked Sendable {
         let (task, producer) = lock.withLock {
             isStopped = true
             chunks.removeAll()
+            rest = .empty
             defer { unsafe self.producer = nil }
             return unsafe (self.task, self.producer)
         }
@@ -82,17 +93,19 @@ final class UploadPump: @unchecked Sendable {
         unsafe producer?.resume()
     }
 
+    private var isStopping: Bool { lock.withLock { isStopped } }
+
     private func add(_ chunk: Bytes, _ ready: @Sendable () -> Void) async {
         let isFull = lock.withLock {
             guard !isStopped else { return false }
             chunks.append(chunk)
-            return chunks.byteCount >= maxBuffered
+            return rest.count + chunks.byteCount >= maxBuffered
         }
         ready()
         guard isFull else { return }
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             let goesOn = lock.withLock {
-                guard !isStopped, chunks.byteCount >= maxBuffered else { return true }
+                guard !isStopped, rest.count + chunks.byteCount >= maxBuffered else { return true }
                 unsafe producer = continuation
                 return false
             }

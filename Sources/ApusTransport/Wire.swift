@@ -58,6 +58,8 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     private(set) var mayHaveInput = false
     /// The first error of sending; later sends are dropped, reading goes on.
     private(set) var sendError: SystemError?
+    /// Bytes that the socket has taken: while it takes none, nothing can have left.
+    private(set) var sentCount: UInt64 = 0
 
     init(_ socket: StreamSocket, to address: SocketAddress, on loop: EventLoop) {
         self.socket = socket
@@ -91,11 +93,18 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         }
         guard !readiness.isDisjoint(with: .writable), isOpen else { return }
         isSocketFull = false
+        let couldSend = sendError == nil
         if unsentStart < unsent.count { sendUnsent() }
-        if isWritable { owner?.wireWritable() }
+        // An error that only sending has met is told too: no other news may follow it.
+        if isWritable || couldSend && sendError != nil { owner?.wireWritable() }
     }
 
     // MARK: Reading
+
+    /// Asks the socket itself whether something has come, or the end has, that nobody was told of.
+    func lookForInput() {
+        if socket?.hasPendingInput() == true { mayHaveInput = true }
+    }
 
     /// Reads once and delivers what came out at the top, in one or more pieces.
     ///
@@ -241,6 +250,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
                     return sent
                 }
                 sent += count
+                sentCount += UInt64(count)
             } catch {
                 sendError = error
                 return sent
@@ -297,6 +307,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
                 let count = try socket.write(bytes.extracting(droppingFirst: sent))
                 if count == 0 { return sent }
                 sent += count
+                sentCount += UInt64(count)
             } catch {
                 sendError = error
                 return sent

@@ -54,6 +54,29 @@ struct SystemCallTests {
         #expect(told, "\(text) \(errors)")
     }
 
+    @Test("R29: a plain POST of which the socket has taken nothing is sent again")
+    func aPostThatNeverLeft() async throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let output = try ServedFiles.temporaryFolder.get() + "/strace-\(UUID().uuidString)"
+        // The second write is the second request's, on the connection of the first.
+        let strace = try ChildProcess(
+            try #require(Programs.path("strace")),
+            [
+                "-f", "-qq", "-o", "/dev/null", "-e", "inject=sendto:error=EPIPE:when=2",
+                try #require(Programs.apus), "fetch", "--json", "--http1", "-m", "30", "-X", "POST",
+                "-d", "x", "--repeat", "2", "http://127.0.0.1:\(server.port)/echo",
+            ], output: output, errors: output + ".errors")
+        let code = strace.waitForEnd()
+        let text = try String(contentsOfFile: output, encoding: .utf8)
+        let errors = try String(contentsOfFile: output + ".errors", encoding: .utf8)
+        guard !errors.contains("PTRACE") else { return }
+        #expect(code == 0, "\(text) \(errors)")
+        #expect(text.split(separator: "\n").count { $0.contains("\"status\":200") } == 2)
+        #expect(server.counters.connectionsAccepted == 2)
+        #expect(server.counters.requests == 2)
+    }
+
     @Test("row 86: with few descriptors every exchange ends, and none but for want of one")
     func fewDescriptors() async throws {
         let prlimit = try #require(Programs.path("prlimit"))

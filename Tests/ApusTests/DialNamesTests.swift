@@ -182,6 +182,34 @@ import Testing
         }
     }
 
+    @Test("an override that no SOCKS proxy can reach is told, and traps nobody")
+    func aUnixSocketBehindSOCKS() async throws {
+        let socks = try LoopbackSOCKSProxy()
+        defer { socks.stop() }
+        var tuning = relaxedTuning
+        tuning.dial.overrides = [.init(host: "a.test", to: [.unixSocket(path: "/nowhere/socket")])]
+        try await withEngine(tuning, ports: [socks.port]) { engine in
+            let setting = try ProxySetting(parsing: "socks5://127.0.0.1:\(socks.port)")
+            let error = await dialError(
+                ExecutorClient(engine, proxy: setting), "http://a.test/")
+            #expect(error?.kind == .connect(errno: EAFNOSUPPORT))
+            #expect(error?.phase == .proxy)
+            #expect(error?.message.contains("Unix socket") == true)
+        }
+    }
+
+    @Test("a proxy's name that does not resolve is told as the proxy's")
+    func aProxyWithoutAnAddress() async throws {
+        let resolver = StubResolver()
+        try await withEngine(relaxedTuning, resolver: resolver) { engine in
+            let setting = try ProxySetting(parsing: "http://no-such-proxy.test:1")
+            let error = await dialError(
+                ExecutorClient(engine, proxy: setting), "http://origin.test/")
+            #expect(error?.phase == .dns)
+            #expect(error?.hop == .proxy)
+        }
+    }
+
     // MARK: A program's own resolver
 
     private struct OwnResolver: NameResolver {

@@ -64,6 +64,25 @@ import Testing
         }
     }
 
+    /// The file has no end: whoever reads on never lets go of it.
+    @Test(arguments: [false, true])
+    func aRefusedFileIsReadNoFurther(isHTTP2: Bool) async throws {
+        try await withStand(isHTTP2 ? .http2PriorKnowledge : .http1) { stand in
+            let response = try await stand.client.send(
+                .post(stand.url("/early/403")),
+                body: .file(path: "/dev/zero", length: 1 << 40))
+            #expect(response.status.code == 403)
+            try await eventually("the file is closed") {
+                let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd"))
+                return names?.contains {
+                    let path = "/proc/self/fd/\($0)"
+                    let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path)
+                    return target == "/dev/zero"
+                } == false
+            }
+        }
+    }
+
     @Test func aFileGoesOutWhole() async throws {
         let size = 300_000
         try await withStand(.http1) { stand in

@@ -96,6 +96,43 @@ import Testing
         }
     }
 
+    /// The caller is the loop's own, and keeps it from hearing of what the peer does.
+    @Test(
+        "rows 14 and 15, R28: what nobody was told of yet is met before a POST goes out",
+        arguments: [
+            ScriptedPeer.Step.close, .reset, .sendText("garbage"),
+            .sendText("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nwrong\n"),
+        ])
+    func newsThatTheLoopHasNotHeard(_ news: ScriptedPeer.Step) async throws {
+        let first = [.expectHead, Self.answer, .waitForSignal("go"), news, .silence]
+        try await withPeer([first, [.expectHead, Self.answer, .silence]]) { engine, peer in
+            try await Task(executorPreference: engine.executor) {
+                try await self.expectAnswer(.get, "/0", engine, peer)
+                peer.release("go")
+                #expect(peer.waitUntil(connection: 0) { $0.steps >= 4 || $0.isClosed })
+                try await self.expectAnswer(.plainPost, "/1", engine, peer)
+            }.value
+            #expect(peer.connectionCount == 2)
+            #expect(!peer.transcript(0).text.contains("POST"))
+        }
+    }
+
+    @Test("R29: a peer that speaks before any request has answered nobody")
+    func newsBeforeTheFirstRequest() async throws {
+        let wrong = ScriptedPeer.Step.sendText(
+            "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nwrong\n")
+        let scripts = [[wrong, .expectHead, .silence], [.expectHead, Self.answer, .silence]]
+        try await withPeer(scripts) { engine, peer in
+            let url = "http://127.0.0.1:\(peer.port)/"
+            engine.prewarm(try engine.route(to: url), connections: 1)
+            try await eventually("it is noticed") {
+                engine.snapshot().counters.closes(.unsolicitedBytes) == 1
+            }
+            try await self.expectAnswer(.plainPost, "/", engine, peer)
+            #expect(peer.connectionCount == 2)
+        }
+    }
+
     @Test("row 95: a server that closes at random after one to five answers")
     func surpriseCloses() async throws {
         // 3400 of each kind are 10,200 requests.
