@@ -85,7 +85,7 @@ package enum RequestEncoder {
             }
         }
         for field in additional { append(field, to: &output) }
-        if plan.connectionIndex == nil, let option = connection.option {
+        if plan.connectionIndex == nil, let option = plan.connectionValue(connection) {
             append(.connection, option, to: &output)
         }
         if plan.upgradeIndex == nil, let protocols = connection.protocols {

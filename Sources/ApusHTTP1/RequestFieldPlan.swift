@@ -12,6 +12,8 @@ package struct RequestFieldPlan: Sendable {
     /// Where the caller placed `Connection` and `Upgrade`, which say there what the engine says.
     private(set) var connectionIndex: Int?
     private(set) var upgradeIndex: Int?
+    /// Whether `TE` goes out, which `Connection` then has to name (RFC 9110, section 10.1.4).
+    private var sendsTE = false
     /// Where the fields stand that do not go out; mostly none.
     private var dropped: [Int] = []
 
@@ -44,6 +46,7 @@ package struct RequestFieldPlan: Sendable {
             case .host: try placeHost(field, target)
             case .contentLength: try placeLength(field, framing)
             case .transferEncoding: try placeEncoding(field, framing)
+            case .te: sendsTE = true
             default: continue
             }
         }
@@ -54,8 +57,14 @@ package struct RequestFieldPlan: Sendable {
 
     /// What stands in the place of a field of the caller's that does not go out as it is.
     func replacement(at index: Int, _ connection: ConnectionOption) -> String? {
-        if index == connectionIndex { return connection.option }
+        if index == connectionIndex { return connectionValue(connection) }
         return index == upgradeIndex ? connection.protocols : nil
+    }
+
+    /// What `Connection` says; `nil` where it need not be there.
+    func connectionValue(_ connection: ConnectionOption) -> String? {
+        guard sendsTE else { return connection.option }
+        return connection.option.map { "\($0), TE" } ?? "TE"
     }
 
     /// Whether the caller's field at this place goes out.

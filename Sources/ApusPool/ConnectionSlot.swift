@@ -79,9 +79,9 @@ struct ConnectionSlot: Sendable {
         return overflow ? retiresAt : min(sum, retiresAt)
     }
 
-    /// Why an idle connection is past its time; `nil` when it is not.
+    /// Why a connection is past its time; `nil` when it is not.
     func expiry(_ now: Int64) -> CloseReason? {
         if retiresAt <= now { return .lifetime }
-        return expiresAt <= now ? .idleTimeout : nil
+        return exchanges == 0 && expiresAt <= now ? .idleTimeout : nil
     }
 }

@@ -2,11 +2,12 @@ import ApusCore
 
 /// How long peers were seen to keep idle connections, so that we close ours first.
 ///
-/// A peer that ends two idle periods, the second begun after the first had ended, is believed: from
-/// then on its connections are idle for no longer than the longer of the two, less a margin. One
-/// period alone proves nothing, nor do many that end together, as when a server is started anew:
-/// whatever else ends a connection does so earlier than the peer's own limit, never later. Periods
-/// below a second are no limits that a server would set, and are not looked at.
+/// A peer that ends two idle periods of about one length, the second begun after the first had
+/// ended, is believed: from then on its connections are idle for no longer than the longer of the
+/// two, less a margin. One period alone proves nothing, nor do many that end together, as when a
+/// server is started anew; two that differ are no limit of the peer's, but whatever else ends
+/// connections. Periods below a second are no limits that a server would set, and are not looked
+/// at.
 struct IdleMemory: Sendable {
     /// Who keeps the connection: the origin, and the way by which it is reached.
     ///
@@ -63,7 +64,9 @@ struct IdleMemory: Sendable {
         }
         if start >= lesson.endedAt {
             let longer = max(period, lesson.period)
-            lesson.limit = min(lesson.limit, longer - min(IdleMemory.margin, longer / 4))
+            if abs(period - lesson.period) <= longer / 4 {
+                lesson.limit = min(lesson.limit, longer - min(IdleMemory.margin, longer / 4))
+            }
             lesson.period = period
             lesson.endedAt = end
             lessons[peer] = lesson

@@ -13,6 +13,28 @@ extension PoolMachine {
         return slot
     }
 
+    /// The route's connections with room, the oldest first.
+    ///
+    /// What is looked at grows with the connections of one route, which
+    /// `http2.maxConnectionsPerHost` bounds.
+    mutating func withRoom(_ route: Int) -> [Int] {
+        var open: [Int] = []
+        var next = routes[route].idle.head
+        // Those without room stand at the end of the idle ones.
+        while let slot = next, slots[slot].hasRoom {
+            open.append(slot)
+            next = routeLinks.next(slot)
+        }
+        next = routes[route].shared.head
+        while let slot = next {
+            open.append(slot)
+            next = routeLinks.next(slot)
+        }
+        for _ in open { meter.add() }
+        open.sort { slots[$0].order < slots[$1].order }
+        return open
+    }
+
     /// A route's state, made on the route's first use.
     mutating func routeIndex(_ route: Route) -> Int {
         if let index = routeIndices[route] { return index }

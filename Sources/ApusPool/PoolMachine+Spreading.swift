@@ -8,67 +8,16 @@ import ApusCore
 /// new, become idle, and are closed when their idle time is over. Between the two lies enough room
 /// that a load which swings moves nothing.
 extension PoolMachine {
-    /// Of the connections that are enough, the one that carries least.
-    ///
-    /// Those found past their time are closed on the way.
-    mutating func takeSpread(
-        _ route: Int, _ now: Int64, _ actions: inout PoolActions
-    ) -> Int? {
-        while let slot = leastLoadedOfEnough(route) {
-            if slots[slot].exchanges == 0 {
-                guard let reason = slots[slot].expiry(now) else {
-                    slots[slot].idleUntil = now
-                    return slot
-                }
-                close(slot, reason, &actions)
-            } else {
-                guard slots[slot].retiresAt <= now else { return slot }
-                retire(slot, .lifetime)
-            }
-        }
-        return nil
-    }
-
-    /// What is looked at grows with the connections of one route, which
-    /// `http2.maxConnectionsPerHost` bounds.
-    private mutating func leastLoadedOfEnough(_ route: Int) -> Int? {
-        var carried = 0
-        eachWithRoom(route) { carried += slots[$0].exchanges }
-        var best: Int?
-        var capacity = 0
-        var last: UInt64 = 0
-        while capacity < 2 * (carried + 1), let next = oldest(route, after: last) {
-            meter.add()
-            last = slots[next].order
-            capacity += slots[next].capacity
-            if let found = best, slots[found].exchanges <= slots[next].exchanges { continue }
-            best = next
+    /// Of the connections that are enough, the one that carries least; of those, the oldest.
+    mutating func leastLoadedOfEnough(_ route: Int) -> Int? {
+        let open = withRoom(route)
+        let carried = open.reduce(0) { $0 + slots[$1].exchanges }
+        var (best, capacity) = (open.first, 0)
+        for slot in open {
+            guard let found = best, capacity < 2 * (carried + 1) else { break }
+            capacity += min(slots[slot].capacity, 1 << 32)
+            if slots[slot].exchanges < slots[found].exchanges { best = slot }
         }
         return best
-    }
-
-    /// The oldest connection with room that was established after another.
-    private func oldest(_ route: Int, after order: UInt64) -> Int? {
-        var oldest: Int?
-        eachWithRoom(route) { slot in
-            guard slots[slot].order > order else { return }
-            if let found = oldest, slots[found].order < slots[slot].order { return }
-            oldest = slot
-        }
-        return oldest
-    }
-
-    private func eachWithRoom(_ route: Int, _ body: (Int) -> Void) {
-        var next = routes[route].idle.head
-        // Those without room stand at the end of the idle ones.
-        while let slot = next, slots[slot].hasRoom {
-            body(slot)
-            next = routeLinks.next(slot)
-        }
-        next = routes[route].shared.head
-        while let slot = next {
-            body(slot)
-            next = routeLinks.next(slot)
-        }
     }
 }

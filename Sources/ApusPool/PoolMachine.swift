@@ -116,17 +116,24 @@ extension PoolMachine {
     private mutating func takeAvailable(
         _ route: Int, _ now: Int64, _ actions: inout PoolActions
     ) -> Int? {
-        let isShared = routes[route].multiplexed > 0 || !routes[route].shared.isEmpty
-        if isShared { return takeSpread(route, now, &actions) }
-        while let slot = routes[route].idle.head, slots[slot].hasRoom {
-            meter.add()
+        while let slot = bestWithRoom(route) {
+            let isIdle = slots[slot].exchanges == 0
             guard let reason = slots[slot].expiry(now) else {
-                slots[slot].idleUntil = now
+                if isIdle { slots[slot].idleUntil = now }
                 return slot
             }
-            close(slot, reason, &actions)
+            if isIdle { close(slot, reason, &actions) } else { retire(slot, reason) }
         }
         return nil
+    }
+
+    /// The connection that is to be used next; of one alone there is no choice.
+    private mutating func bestWithRoom(_ route: Int) -> Int? {
+        meter.add()
+        let isSpread = routes[route].multiplexed > 0 || !routes[route].shared.isEmpty
+        if isSpread, routes[route].connections > 1 { return leastLoadedOfEnough(route) }
+        let first = routes[route].shared.head ?? routes[route].idle.head
+        return first.flatMap { slots[$0].hasRoom ? $0 : nil }
     }
 
     /// Puts one more exchange on a connection.

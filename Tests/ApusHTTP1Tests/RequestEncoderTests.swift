@@ -111,7 +111,16 @@ import Testing
         Case(
             testDescription: "TE goes when it is exactly trailers",
             fields: [("te", "Trailers")],
-            expected: ["GET / HTTP/1.1", "Host: example.com:8080", "te: Trailers"]),
+            expected: [
+                "GET / HTTP/1.1", "Host: example.com:8080", "te: Trailers", "Connection: TE",
+            ]),
+        Case(
+            testDescription: "Connection names TE beside what else it says, in the caller's place",
+            fields: [("connection", "TE"), ("TE", "trailers")], connection: .close,
+            expected: [
+                "GET / HTTP/1.1", "Host: example.com:8080", "connection: close, TE",
+                "TE: trailers",
+            ]),
         Case(
             testDescription: "Connection cannot hide Host or framing",
             method: .post,

@@ -84,7 +84,7 @@ import Testing
 
     @Test func theLongerOfTwoPeriodsCounts() throws {
         let driver = PoolDriver()
-        try end(driver, after: .seconds(20))
+        try end(driver, after: .seconds(33))
         try end(driver, after: .seconds(40))
         #expect(try idleTime(driver) == .seconds(39))
         // It only ever comes down.
@@ -93,6 +93,14 @@ import Testing
         #expect(try idleTime(driver) == .seconds(11))
         try end(driver, after: .seconds(11))
         #expect(try idleTime(driver) == .seconds(11))
+    }
+
+    @Test func periodsThatDifferTeachNothing() throws {
+        let driver = PoolDriver()
+        for seconds in [2, 40, 5, 60, 20] { try end(driver, after: .seconds(seconds)) }
+        #expect(try idleTime(driver) == .seconds(90))
+        try end(driver, after: .seconds(16))
+        #expect(try idleTime(driver) == .seconds(19), "the last two agree")
     }
 
     @Test func aServerThatIsStartedAnewTeachesNothing() throws {

@@ -8,7 +8,7 @@ import Testing
     /// numbers (limits, counters), tells (snapshots), or is a machine of its own (`IdleMemory`).
     private static let decisions = [
         "PoolMachine", "PoolMachine+Connections", "PoolMachine+Waiters", "PoolMachine+Whole",
-        "PoolMachine+Backoff", "RouteState",
+        "PoolMachine+Backoff", "PoolMachine+Spreading", "RouteState",
     ].map { "Sources/ApusPool/\($0).swift" }
 
     /// Lines of decision: neither blank nor a comment, no import, stored property or closing
