@@ -24,13 +24,14 @@ struct InterruptedCallsTests {
         let folder = try ServedFiles.temporaryFolder.get()
         let path = "\(folder)/interrupted-\(UUID().uuidString)"
         try Data(BodyPattern.bytes(size)).write(to: URL(fileURLWithPath: path))
-        defer { for name in [path, path + ".out", path + ".err"] { unlink(name) } }
+        defer { for name in ["", ".out", ".err", ".counts"] { unlink(path + name) } }
         let version = isTLS ? (way == "tls" ? "--http1.1" : "--http2") : way
         let url = "\(isTLS ? "https" : "http")://localhost:\(origin.port)/echo"
         let process = try ChildProcess(
             try #require(Programs.path("env")),
             [
-                "LD_PRELOAD=\(try library(in: folder))", try #require(Programs.apus), "fetch",
+                "LD_PRELOAD=\(try library(in: folder))", "SHORTIO_COUNTS=\(path).counts",
+                try #require(Programs.apus), "fetch",
                 "--json", "--cacert", FixturePaths.pem("ca"), version, "--data", "@\(path)",
                 "--repeat", "3", url,
             ],
@@ -39,6 +40,10 @@ struct InterruptedCallsTests {
         let lines = try String(contentsOfFile: path + ".out", encoding: .utf8)
             .split(separator: "\n")
         #expect(lines.count == 3)
+        let counts = try String(contentsOfFile: path + ".counts", encoding: .utf8)
+            .split(separator: " ").compactMap { Int($0.filter(\.isNumber)) }
+        #expect(counts.count == 3)
+        #expect(counts.allSatisfy { $0 > 100 }, "EINTR, short writes, EAGAIN: \(counts)")
         let digest = ServedFiles.digest(of: [BodyPattern.bytes(size)])
         for line in lines {
             let json = try JSONSerialization.jsonObject(with: Data(line.utf8))

@@ -72,6 +72,25 @@ import Testing
         }
     }
 
+    @Test func anOriginMayListenOnAUnixSocket() async throws {
+        try await Conversation.with(Peer.nginx[0]) { talk in
+            var options = RequestOptions()
+            options.connectTo = .unixSocket(
+                path: try RealServer.nginx.running().folder + "/nginx.socket")
+            for round in 0..<3 {
+                let response = try await talk.client.send(
+                    .get("http://nobody.test\(talk.files.medium.path)"), options: options)
+                #expect(response.status == .ok)
+                let file = talk.files.medium
+                let body = try await Digested(response.body)
+                #expect(body == Digested(count: file.size, digest: file.digest))
+                #expect(response.info.isReused == (round > 0))
+                #expect(response.info.connection.remoteAddress.hasPrefix("unix:"))
+            }
+            #expect(talk.engine.snapshot().connectionsOpened == 1)
+        }
+    }
+
     @Test func anUntrustedCertificateIsRefused() async throws {
         let peer = Peer(.nginx, "H2", isTLS: true, .http2)
         try await Conversation.with(peer, roots: "untrusted-ca") { talk in

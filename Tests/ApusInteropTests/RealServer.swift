@@ -126,7 +126,10 @@ enum RealServer: String, CaseIterable, Sendable {
         let configuration = "\(folder)/\(program).conf"
         try text.write(toFile: configuration, atomically: true, encoding: .utf8)
         switch self {
-        case .nginx: return [path, "-p", folder, "-c", configuration]
+        case .nginx:
+            // One that could not start before may have left it.
+            unlink("\(folder)/nginx.socket")
+            return [path, "-p", folder, "-c", configuration]
         case .haproxyFront: return [path, "-db", "-f", configuration]
         case .apache2: return [path, "-d", folder, "-f", configuration, "-D", "FOREGROUND"]
         case .caddy:

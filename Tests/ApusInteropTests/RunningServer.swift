@@ -8,6 +8,8 @@ import Synchronization
 final class RunningServer: Sendable {
     /// The ports it listens on, by the name that the template has for each.
     let ports: [String: UInt16]
+    /// What the server may write to.
+    let folder: String
     private let guardian: ChildProcess
     private let leash: Int32
     private let isStopped = Mutex(false)
@@ -38,7 +40,7 @@ final class RunningServer: Sendable {
     }
 
     private init(_ plan: Plan) throws {
-        let folder = try ServedFiles.temporaryFolder.get() + "/\(plan.name)"
+        folder = try ServedFiles.temporaryFolder.get() + "/\(plan.name)"
         mkdir(folder, 0o755)
         ports = try Dictionary(uniqueKeysWithValues: zip(plan.portNames, Self.freePorts(plan)))
             .merging(plan.ports) { $1 }

@@ -12,6 +12,18 @@ import Testing
         case throughSOCKS4a, throughChain, namesApart, verified
 
         var isInTheClear: Bool { self == .http || self == .namesApart }
+
+        /// What is waited for, in order.
+        var phases: [String] {
+            switch self {
+            case .http, .namesApart: ["dns", "connect"]
+            case .https, .http2, .verified: ["dns", "connect", "tls"]
+            case .throughHTTP, .throughSOCKS4a: ["dns", "connect", "proxy", "tls"]
+            case .throughHTTPS, .throughHTTP2: ["dns", "connect", "tls", "proxy", "tls"]
+            case .throughSOCKS: ["dns", "connect", "dns", "proxy", "tls"]
+            case .throughChain: ["dns", "connect", "proxy", "tls"]
+            }
+        }
     }
 
     /// The caller goes, its dial does not: what comes of it serves the next one.
@@ -57,6 +69,7 @@ import Testing
         of shape: Shape, _ body: (HeldDial, TransportEngine, Ground) async throws -> Bool
     ) async throws {
         var waits = 0
+        var met: Set<String> = []
         while waits < 40 {
             let ground = try Ground(shape)
             let held = HeldDial(at: waits)
@@ -73,12 +86,23 @@ import Testing
                 wasHeld = try await body(held, engine, ground)
             }
             ground.stop()
+            expectInOrder(held.phases, of: shape)
+            met.formUnion(held.phases)
             guard wasHeld else { break }
             waits += 1
         }
-        // Finding the name is one wait, connecting may be over at once on the loopback.
-        #expect(waits >= 2, "\(waits) waits")
         #expect(waits < 40)
+        #expect(waits >= 2)
+        #expect(met == Set(shape.phases))
+    }
+
+    /// A peer may be so quick that a wait is left out, and one wait may take several turns.
+    private func expectInOrder(_ phases: [String], of shape: Shape) {
+        var expected = shape.phases[...]
+        for phase in phases where phase != expected.first {
+            expected = expected.drop { $0 != phase }
+            #expect(expected.first == phase, "\(phases)")
+        }
     }
 }
 
@@ -98,6 +122,8 @@ private final class HeldDial: Sendable {
     private let ended = DialGate()
     private let place: Int
     private let seen = DialRecorder()
+
+    var phases: [String] { seen.list }
 
     init(at place: Int) {
         self.place = place

@@ -239,6 +239,9 @@ import Testing
     func noSignalFromABrokenPipe(isTLS: Bool) async throws {
         var before = sigaction()
         sigaction(SIGPIPE, nil, &before)
+        // Else nobody would notice the signal.
+        #expect(
+            unsafe before.__sigaction_handler.sa_handler == nil, "SIGPIPE is not at its default")
         let leaf = FixturePaths.certificate("leaf")
         let peer = try ScriptedPeer(
             everyConnection: (isTLS ? [.startTLS(leaf)] : []) + [.expectHead, .reset])
@@ -257,6 +260,7 @@ import Testing
         }
         var after = sigaction()
         sigaction(SIGPIPE, nil, &after)
+        #expect(unsafe after.__sigaction_handler.sa_handler == nil)
         #expect(before.sa_flags == after.sa_flags)
     }
 

@@ -8,6 +8,8 @@ import Testing
         let server = try LoopbackServer()
         let group = try EventLoopGroup(threads: 1)
         let engines = try (0..<64).map { _ in try TransportEngine(.executor, group: group) }
+        let threads = Set(engines.map { ObjectIdentifier($0.executor as AnyObject) })
+        #expect(threads.count == 1)
         for engine in engines + engines {
             let url = "http://127.0.0.1:\(server.port)/bytes/1000"
             #expect(try await checkPattern(engine.send(.get(url)).body) == 1000)
