@@ -1,7 +1,7 @@
 // Makes system calls behave as badly as they may (row 22 of the fault matrix): interrupted by
-// signals, and taking a part of what was offered. Preloaded into the tool by a test, which finds in
-// the file that SHORTIO_COUNTS names how often that came to pass. It never says EAGAIN by itself: no
-// readiness would follow. How often the kernel said so is counted.
+// signals, taking a part of what was offered, and with the smallest of buffers. Preloaded into the
+// tool by a test, which finds in the file that SHORTIO_COUNTS names how often that came to pass. It
+// never says EAGAIN by itself: no readiness would follow. How often the kernel said so is counted.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -43,6 +43,13 @@ public struct RequestOptions: Sendable {
     ///
     /// `nil`, the default, says nothing.
     public var priority: RequestPriority?
+    /// Lets a request go out whose method is CONNECT or TRACE; off by default.
+    ///
+    /// The one makes a tunnel of the connection, and the other has the peer send the fields back,
+    /// credentials and all: neither is to happen because somebody else chose the method of a
+    /// request that is passed on. The CONNECT that names a protocol (RFC 8441) says by itself what
+    /// it wants, and needs no leave.
+    public var allowsConnectAndTrace = false
     /// Permits sending again after an unclear failure, as an `Idempotency-Key` does.
     public var isIdempotent = false
 

@@ -36,6 +36,13 @@ package final class OutgoingRequest: Sendable {
             throw InvalidRequest(field: "scheme", reason: "is neither http nor https")
         }
         isExtendedConnect = head.extendedConnectProtocol != nil
+        if !isRaw, !options.allowsConnectAndTrace {
+            guard head.method != .trace, head.method != .connect || isExtendedConnect else {
+                throw InvalidRequest(
+                    field: "method",
+                    reason: "is \(head.method), which RequestOptions.allowsConnectAndTrace allows")
+            }
+        }
         let wantsDuplex = options.upgrade != nil || head.method == .connect
         if wantsDuplex, !isRaw { try OutgoingRequest.checkDuplex(head, body, options) }
         guard head.method != .trace || body.isEmpty else {

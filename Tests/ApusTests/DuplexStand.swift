@@ -39,6 +39,7 @@ extension FaultStand {
         var options = RequestOptions()
         if way == .connect {
             options.connectTo = .address("127.0.0.1", port: peer.port)
+            options.allowsConnectAndTrace = true
             let request = HTTPRequest(
                 method: .connect, scheme: "http", authority: "target.test:443", path: nil)
             return (request, options)

@@ -33,10 +33,15 @@ import Testing
             #expect(snapshot.waiting == 0)
             #expect(snapshot.dialling == 0)
             #expect(snapshot.connections == snapshot.idle)
+            // A producer's task ends with its upload, whatever ended that.
+            try await eventually("no producer is left") { producers.alive.value == 0 }
+            #expect(producers.begun.value > 10 * rounds)
             let response = try await stand.get("/bytes/1000")
             #expect(try await checkPattern(response.body) == 1000)
         }
     }
+
+    private let producers = Producers()
 
     /// So many rounds of a hundred exchanges at once.
     private func churn(_ stand: Stand, rounds: Int) async throws {
@@ -74,16 +79,26 @@ import Testing
                 while try await response.body.collect(upTo: 8 << 20).isEmpty {}
             }
         case .cancelUpload:
-            let body = Bytes([UInt8](repeating: 7, count: number * 500))
+            let body = body(of: number * 500)
             await cancelled(after: number) {
                 _ = try await stand.client.send(
-                    .post(stand.url("/echo")), body: .bytes(body))
+                    .post(stand.url("/echo")), body: body)
             }
         case .refused:
-            let body = Bytes([UInt8](repeating: 7, count: number * 100))
+            let body = body(of: number * 100)
             let ending = ["close", "keep", "reset"][number % 3]
             _ = try? await stand.client.send(
-                .post(stand.url("/early/413?then=\(ending)")), body: .bytes(body))
+                .post(stand.url("/early/413?then=\(ending)")), body: body)
+        }
+    }
+
+    /// At hand, or from a producer, with a length or without.
+    private func body(of count: Int) -> RequestBody {
+        let bytes = Bytes([UInt8](repeating: 7, count: count))
+        switch count / 100 % 3 {
+        case 0: return .bytes(bytes)
+        case 1: return .stream(length: UInt64(count)) { [producers] in producers.make(bytes) }
+        default: return .stream { [producers] in producers.make(bytes) }
         }
     }
 
@@ -102,5 +117,45 @@ import Testing
             let snapshot = stand.engine.snapshot()
             return snapshot.exchanges == 0 && snapshot.leased == 0 && snapshot.dialling == 0
         }
+    }
+}
+
+/// Makes streams, and counts those that somebody still reads.
+private struct Producers: Sendable {
+    let begun = Shared(0)
+    let alive = Shared(0)
+
+    func make(_ bytes: Bytes) -> Stream { Stream(bytes: bytes, producers: self) }
+
+    /// The bytes, 4 KiB at a time, each after somebody else's turn.
+    struct Stream: AsyncSequence, Sendable {
+        let bytes: Bytes
+        let producers: Producers
+
+        func makeAsyncIterator() -> Iterator { Iterator(rest: bytes, life: Life(producers)) }
+
+        struct Iterator: AsyncIteratorProtocol {
+            var rest: Bytes
+            let life: Life
+
+            mutating func next() async throws -> Bytes? {
+                await Task.yield()
+                guard !rest.isEmpty else { return nil }
+                defer { rest = rest.dropFirst(4096) }
+                return rest.prefix(4096)
+            }
+        }
+    }
+
+    final class Life: Sendable {
+        private let producers: Producers
+
+        init(_ producers: Producers) {
+            self.producers = producers
+            producers.begun.change { $0 += 1 }
+            producers.alive.change { $0 += 1 }
+        }
+
+        deinit { producers.alive.change { $0 -= 1 } }
     }
 }

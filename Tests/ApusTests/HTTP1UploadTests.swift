@@ -93,17 +93,6 @@ import Testing
         }
     }
 
-    @Test("FAULTS 2.3: TRACE carries no content")
-    func aTraceHasNoBody() async throws {
-        try await withFaultStand([]) { stand in
-            let error = await transportError {
-                _ = try await stand.engine.send(stand.request(.trace), body: .bytes(Bytes("x")))
-            }
-            #expect(error?.kind.name == "invalidRequest")
-            #expect(stand.engine.snapshot().counters.dials == 0)
-        }
-    }
-
     /// A file of the loopback origin's pattern, in the system's temporary folder.
     private static func file(of size: Int) throws -> String {
         let path = FileManager.default.temporaryDirectory.path + "/apus-\(UUID().uuidString)"

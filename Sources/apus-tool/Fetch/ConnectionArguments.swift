@@ -91,6 +91,8 @@ struct ConnectionArguments: ParsableArguments {
     func options(for origin: Origin) -> RequestOptions {
         var options = RequestOptions()
         options.totalTimeout = maxTime?.duration
+        // Nobody but the user chose it.
+        options.allowsConnectAndTrace = true
         options.reuse = fresh ? .fresh : .pooled
         let match = resolve.first { $0.host == origin.host && $0.port == origin.port }
         options.connectTo = match.map { .address($0.address, port: $0.port) }
