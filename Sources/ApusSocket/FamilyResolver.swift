@@ -20,14 +20,25 @@ package final class FamilyResolver: Resolver {
     }
 
     package func resolve(host: String, port: UInt16) async throws(ResolveError) -> [SocketAddress] {
-        try await both.resolve(host: host, port: port)
+        try await resolve(host: host, port: port, family: nil, in: nil)
     }
 
     package func resolve(
         host: String, port: UInt16, family: SocketAddress.Family
     ) async throws(ResolveError) -> [SocketAddress] {
-        let lane = family == .ipv6 ? ipv6 : ipv4
-        return try await lane.resolve(host: host, port: port)
+        try await resolve(host: host, port: port, family: family, in: nil)
+    }
+
+    package func resolve(
+        host: String, port: UInt16, family: SocketAddress.Family?, in scope: IsolationScope?
+    ) async throws(ResolveError) -> [SocketAddress] {
+        let lane =
+            switch family {
+            case .ipv4: ipv4
+            case .ipv6: ipv6
+            case .unix, nil: both
+            }
+        return try await lane.resolve(host: host, port: port, in: scope)
     }
 
     package func addressesFailed(host: String) {

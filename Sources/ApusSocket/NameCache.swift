@@ -3,8 +3,9 @@ package import ApusCore
 /// Which names are being looked up for whom, and what is known of them.
 ///
 /// One lookup serves everybody who asks for its name meanwhile; its answer is kept for a short
-/// time. That a name does not exist is kept too, that the resolver could not tell is not. It has no
-/// clock, lock or thread: whoever holds it looks up what `nextName` says, and reports `answered`.
+/// time, for each isolation scope that asked: no scope finds what another has left. That a name
+/// does not exist is kept too, that the resolver could not tell is not. It has no clock, lock or
+/// thread: whoever holds it looks up what `nextName` says, and reports `answered`.
 package struct NameCache: Sendable {
     package typealias Answer = Result<[SocketAddress], ResolveError>
     package typealias WaiterID = UInt64
@@ -22,8 +23,16 @@ package struct NameCache: Sendable {
     /// A lookup that has no answer yet.
     private struct Lookup {
         var waiters: [WaiterID]
+        /// For whom its answer will be kept: those who have gone too.
+        var scopes: Set<IsolationScope?>
         /// Whether `nextName` has given it out.
         var hasBegun = false
+    }
+
+    /// Where an answer is kept.
+    private struct Key: Hashable {
+        let name: String
+        let scope: IsolationScope?
     }
 
     private struct Known {
@@ -38,7 +47,7 @@ package struct NameCache: Sendable {
     private var lookups: [String: Lookup] = [:]
     /// Names that wait for their lookup, oldest first.
     private var queue: [String] = []
-    private var known: [String: Known] = [:]
+    private var known: [Key: Known] = [:]
 
     package init(_ tuning: EngineTuning.Dial) {
         cacheTime = tuning.cacheTime
@@ -54,19 +63,21 @@ package struct NameCache: Sendable {
 
     /// Asks for a name on behalf of a waiter.
     package mutating func ask(
-        for name: String, waiter: WaiterID, now: Deadline
+        for name: String, in scope: IsolationScope? = nil, waiter: WaiterID, now: Deadline
     ) -> AskResult {
-        if let found = known[name] {
+        let key = Key(name: name, scope: scope)
+        if let found = known[key] {
             if now < found.until { return .known(found.answer) }
-            known[name] = nil
+            known[key] = nil
         }
         if lookups[name] != nil {
             lookups[name]?.waiters.append(waiter)
+            lookups[name]?.scopes.insert(scope)
             return .waits
         }
         guard queue.count < maxQueued else { return .refused }
         queue.append(name)
-        lookups[name] = Lookup(waiters: [waiter])
+        lookups[name] = Lookup(waiters: [waiter], scopes: [scope])
         return .waits
     }
 
@@ -96,17 +107,20 @@ package struct NameCache: Sendable {
     package mutating func answered(
         _ name: String, _ answer: Answer, now: Deadline
     ) -> [WaiterID] {
-        let waiters = lookups.removeValue(forKey: name)?.waiters ?? []
+        guard let lookup = lookups.removeValue(forKey: name) else { return [] }
         if let time = lifetime(of: answer) {
-            makeRoom(now: now)
-            known[name] = Known(answer: answer, until: now.advanced(by: time))
+            for scope in lookup.scopes {
+                makeRoom(now: now)
+                known[Key(name: name, scope: scope)] = Known(
+                    answer: answer, until: now.advanced(by: time))
+            }
         }
-        return waiters
+        return lookup.waiters
     }
 
     /// What is known of a name is doubtful: the next to ask has it looked up again.
     package mutating func forget(_ name: String) {
-        known[name] = nil
+        known = known.filter { $0.key.name != name }
     }
 
     /// How long an answer is good for; `nil` when it is not kept.

@@ -1,4 +1,4 @@
-import ApusCore
+package import ApusCore
 
 /// Turns a host's name into addresses.
 package protocol Resolver: Sendable {
@@ -12,6 +12,10 @@ package protocol Resolver: Sendable {
     func resolve(
         host: String, port: UInt16, family: SocketAddress.Family
     ) async throws(ResolveError) -> [SocketAddress]
+    /// As the others, on behalf of a scope: what is kept of the answer is never given to another.
+    func resolve(
+        host: String, port: UInt16, family: SocketAddress.Family?, in scope: IsolationScope?
+    ) async throws(ResolveError) -> [SocketAddress]
     /// None of the host's addresses took a connection: what is known of it may be out of date.
     func addressesFailed(host: String)
 }
@@ -24,6 +28,14 @@ extension Resolver {
         host: String, port: UInt16, family: SocketAddress.Family
     ) async throws(ResolveError) -> [SocketAddress] {
         try await resolve(host: host, port: port).filter { $0.family == family }
+    }
+
+    /// One that keeps nothing serves every scope alike.
+    package func resolve(
+        host: String, port: UInt16, family: SocketAddress.Family?, in scope: IsolationScope?
+    ) async throws(ResolveError) -> [SocketAddress] {
+        guard let family else { return try await resolve(host: host, port: port) }
+        return try await resolve(host: host, port: port, family: family)
     }
 
     /// A resolver that keeps nothing has nothing to forget.

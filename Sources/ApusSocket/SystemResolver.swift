@@ -37,8 +37,15 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
     }
 
     package func resolve(host: String, port: UInt16) async throws(ResolveError) -> [SocketAddress] {
+        try await resolve(host: host, port: port, in: nil)
+    }
+
+    /// As `resolve(host:port:)`, on behalf of a scope.
+    package func resolve(
+        host: String, port: UInt16, in scope: IsolationScope?
+    ) async throws(ResolveError) -> [SocketAddress] {
         if let addresses = SpecialNames.addresses(of: host, port: port) { return addresses }
-        let lookup = Lookup(host: host)
+        let lookup = Lookup(host: host, scope: scope)
         let result = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 unsafe lookup.wait(continuation)
@@ -61,7 +68,7 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
             // Cancelled before: looked at with the lock held, so that it is never queued for good.
             guard lookup.isWanted else { return (nil, false) }
             lastID += 1
-            switch names.ask(for: lookup.host, waiter: lastID, now: .now()) {
+            switch names.ask(for: lookup.host, in: lookup.scope, waiter: lastID, now: .now()) {
             case .known(let answer): return (answer, false)
             case .refused: return (.failure(.overloaded), false)
             case .waits: break
@@ -158,14 +165,16 @@ private final class Lookup: @unchecked Sendable {
     typealias Answer = NameCache.Answer
 
     let host: String
+    let scope: IsolationScope?
     /// Its name among those who wait; touched only with the resolver's lock held.
     var id: NameCache.WaiterID?
     private let lock = Lock()
     private var continuation: UnsafeContinuation<Answer, Never>?
     private var answer: Answer?
 
-    init(host: String) {
+    init(host: String, scope: IsolationScope?) {
         self.host = host
+        self.scope = scope
     }
 
     /// Whether nobody has finished it yet.

@@ -76,10 +76,12 @@ extension Connector {
         let resolver = dialer.resolver
         let arrival = Arrival<Result<[SocketAddress], ResolveError>>()
         // On the loop: a busy pool of Swift's own threads must not hold up a dial.
-        let lookup = Task(executorPreference: loop) { [suspension, loop] in
+        let lookup = Task(executorPreference: loop) { [suspension, loop, route] in
             let answer: Result<[SocketAddress], ResolveError>
             do throws(ResolveError) {
-                answer = .success(try await resolver.resolve(host: host, port: port))
+                answer = .success(
+                    try await resolver.resolve(
+                        host: host, port: port, family: nil, in: route.isolation))
             } catch {
                 answer = .failure(error)
             }

@@ -45,12 +45,14 @@ extension Connector {
             AddressRaceMachine(awaiting: Set(families), times), tuning: tuning,
             hooks: dialer.hooks, on: loop)
         let (resolver, observer, id, loop) = (dialer.resolver, dialer.observer, id, loop)
+        let scope = route.isolation
         // On the loop: a busy pool of Swift's own threads must not hold up a dial.
         let lookups = families.map { family in
             Task(executorPreference: loop) {
                 let answer: Result<[SocketAddress], ResolveError>
                 do throws(ResolveError) {
-                    let found = try await resolver.resolve(host: host, port: port, family: family)
+                    let found = try await resolver.resolve(
+                        host: host, port: port, family: family, in: scope)
                     answer = .success(found)
                     observer?.observe(
                         .resolved(connection: id.rawValue, addresses: found.map(\.description)))

@@ -4,6 +4,24 @@ import Testing
 
 /// Names that are known, and those that are being asked for, on a clock of the tests' own.
 @Suite struct NameCacheTests {
+    /// What one scope has asked for tells another nothing, not even by how soon it is answered.
+    @Test func noScopeFindsWhatAnotherLeft() {
+        var cache = NameCache(.init())
+        let (one, other) = (IsolationScope("one"), IsolationScope("other"))
+        let answer = NameCache.Answer.failure(.notFound(message: "no"))
+        #expect(cache.ask(for: "a.test", in: one, waiter: 1, now: .now()) == .waits)
+        // A lookup under way serves all: each has asked, and each keeps it.
+        #expect(cache.ask(for: "a.test", in: nil, waiter: 2, now: .now()) == .waits)
+        #expect(cache.nextName() == "a.test")
+        #expect(cache.nextName() == nil)
+        #expect(cache.answered("a.test", answer, now: .now()) == [1, 2])
+        #expect(cache.ask(for: "a.test", in: one, waiter: 3, now: .now()) == .known(answer))
+        #expect(cache.ask(for: "a.test", in: nil, waiter: 4, now: .now()) == .known(answer))
+        #expect(cache.ask(for: "a.test", in: other, waiter: 5, now: .now()) == .waits)
+        cache.forget("a.test")
+        #expect(cache.knownCount == 0)
+    }
+
     private let one = SocketAddress(literal: "10.0.0.1", port: 0)
 
     @Test func everybodyWhoAsksMeanwhileSharesOneLookup() {

@@ -198,6 +198,45 @@ import Testing
         }
     }
 
+    @Test("a name that one scope has looked up is looked up again for another")
+    func namesDoNotCrossScopes() async throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let lookups = DialRecorder()
+        var tuning = relaxedTuning
+        tuning.dial.resolutionDelay = nil
+        let resolver = SystemResolver(tuning.dial) { name in
+            lookups.add(name)
+            return .success([SocketAddress(literal: "127.0.0.1", port: 0)].compactMap { $0 })
+        }
+        try await withEngine(tuning, resolver: ScopedResolver(system: resolver)) { engine in
+            for scope in ["one", "one", "other", "one"] {
+                let client = ExecutorClient(engine, isolation: IsolationScope(scope))
+                var options = RequestOptions()
+                options.reuse = .oneShot
+                let response = try await client.send(
+                    .get("http://name.test:\(server.port)/"), options: options)
+                _ = try await response.body.collect(upTo: 100)
+            }
+            #expect(lookups.list == ["name.test", "name.test"])
+        }
+    }
+
+    /// The system's resolver with lookups of the test's own.
+    private struct ScopedResolver: Resolver {
+        let system: SystemResolver
+
+        func resolve(host: String, port: UInt16) async throws(ResolveError) -> [SocketAddress] {
+            try await system.resolve(host: host, port: port)
+        }
+
+        func resolve(
+            host: String, port: UInt16, family: SocketAddress.Family?, in scope: IsolationScope?
+        ) async throws(ResolveError) -> [SocketAddress] {
+            try await system.resolve(host: host, port: port, in: scope)
+        }
+    }
+
     @Test("a proxy's name that does not resolve is told as the proxy's")
     func aProxyWithoutAnAddress() async throws {
         let resolver = StubResolver()
