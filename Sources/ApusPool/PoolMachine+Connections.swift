@@ -176,12 +176,14 @@ extension PoolMachine {
     }
 
     /// Whether the place of this empty connection belongs to a caller who wants one of its own, who
-    /// came before `waiter`, and who is kept waiting by nothing but the limit.
+    /// came before `waiter`, and who is kept waiting by nothing but the limit: any other idle
+    /// connection would go for him first.
     private func isClaimed(_ slot: Int, before waiter: Int) -> Bool {
         let state = routes[slots[slot].route]
         guard slots[slot].exchanges == 0, let owner = state.ownWaiters.head else { return false }
         return waiters[owner].arrival < waiters[waiter].arrival
             && state.connections >= limits.connectionsPerHost
+            && state.idle.count == (slots[slot].listing == .idle ? 1 : 0)
             && state.dials < limits.dialsPerHost(state)
     }
 

@@ -54,9 +54,13 @@ import Testing
     /// `APUS_SOAK=1` walks 50 times as far.
     static let steps = getenv("APUS_SOAK") == nil ? usualSteps : 50 * usualSteps
 
-    @Test(arguments: Tuning.allCases)
-    func aRandomWalkBreaksNoRule(tuning: Tuning) throws {
-        var walk = PoolWalk(tuning.pool, tuning.http2, seed: 0xA905)
+    /// The last walk is another one each time; what fails tells its seed.
+    ///
+    /// 2 and 5 once left a caller waiting beside a connection with room, kept for one whom another
+    /// place served.
+    @Test(arguments: Tuning.allCases, [0xA905, 2, 5, UInt64.random(in: 1 ... .max)])
+    func aRandomWalkBreaksNoRule(tuning: Tuning, seed: UInt64) throws {
+        var walk = PoolWalk(tuning.pool, tuning.http2, seed: seed)
         for step in 0..<Self.steps {
             walk.step()
             if let violation = walk.model.violation {
@@ -117,7 +121,8 @@ struct PoolWalk {
         case ..<92: changeCapacity()
         case ..<95: suspect()
         case ..<97: hint()
-        default: tick()
+        case ..<99: tick()
+        default: whole()
         }
         forgetRoutes()
         model.check(pool)
@@ -256,6 +261,35 @@ struct PoolWalk {
         last = "hint \(id)"
         model.connections[index].idleLimit = min(hint, model.tuning.idleTimeout ?? hint)
         pool.idleTimeHinted(id, hint)
+    }
+
+    /// A step of the user's over all, or over a route.
+    private mutating func whole() {
+        let route = Int.random(in: routes.indices, using: &random)
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0:
+            last = "evict one"
+            model.apply(pool.evictIdle(now: now))
+        case 1:
+            last = "evict all"
+            model.apply(pool.evictAllIdle(now: now))
+            model.require(!model.connections.contains(where: \.isIdle), "left one idle")
+        case 2:
+            last = "drain \(route)"
+            for index in model.connections.indices
+            where model.connections[index].route == route && !model.connections[index].isDialling {
+                model.connections[index].isClosing = true
+            }
+            model.apply(pool.drainAll(of: [routes[route]], reason: .evicted, now: now))
+        default:
+            let count = Int.random(in: 1...6, using: &random)
+            last = "prewarm \(route) \(count)"
+            let before = model.connections.count { $0.route == route }
+            let actions = pool.prewarm(routes[route], connections: count, now: now)
+            model.require(
+                actions.dial.isEmpty || before + actions.dial.count <= count, "warmed too many")
+            model.apply(actions)
+        }
     }
 
     private mutating func tick() {

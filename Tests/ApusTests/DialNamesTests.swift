@@ -205,6 +205,7 @@ import Testing
         let lookups = DialRecorder()
         var tuning = relaxedTuning
         tuning.dial.resolutionDelay = nil
+        tuning.dial.cacheTime = .seconds(600)
         let resolver = SystemResolver(tuning.dial) { name in
             lookups.add(name)
             return .success([SocketAddress(literal: "127.0.0.1", port: 0)].compactMap { $0 })
