@@ -117,7 +117,8 @@ final class ConnectionPool: @unchecked Sendable {
         case .leased(let lease): return lease
         case .refused(let why): throw .refused(why, request.route)
         case .wait(let waiter, let cause):
-            let limit = WaitLimit(dialer.tuning.pool.acquireTimeout, now, request, started)
+            let limit = WaitLimit(
+                dialer.tuning.pool.acquireTimeout, as: .pool, now, request, started)
             var lease = try await waiter.wait(limit, on: loop).get()
             lease.waitedFor = cause
             return lease

@@ -11,17 +11,12 @@ extension Connector {
         until limit: Deadline?
     ) async throws(TransportError) -> String? {
         guard refusal.status == 407, proxy.hasOptions else { return nil }
-        let challenge = ProxyChallenge(proxy: proxy.description, fields: refusal.fields)
-        switch proxy.options.authentication {
-        case .atOnce: return nil
-        case .whenAsked:
-            return challenge.takesBasic ? proxy.credentials?.basicAuthorization : nil
-        case .answering(let authenticator):
+        switch proxy.reply(to: refusal.fields) {
+        case .said(let answer): return answer
+        case .asked(let authenticator, let challenge):
             let answer = try await ask(authenticator, challenge, index, until: limit)
-            guard let answer else { return nil }
-            guard HTTPField.isValidValue(answer) else {
-                let reason = "the callback's answer to the proxy is no field value"
-                throw failure(TunnelError.invalid(reason), at: index)
+            guard ChallengeReply.isSendable(answer) else {
+                throw failure(TunnelError.invalid(ChallengeReply.unsendable), at: index)
             }
             return answer
         }
@@ -42,8 +37,35 @@ extension Connector {
         defer { giveUp() }
         while true {
             if let answer = arrival.value { return answer }
-            try await wait(
-                .proxy, until: limit, mark(index) + "nobody answered for the proxy in time", .proxy)
+            try await wait(.proxy, until: limit, mark(index) + ChallengeReply.late, .proxy)
+        }
+    }
+}
+
+/// What a 407 leads to.
+enum ChallengeReply {
+    /// These words; `nil` lets the 407 stand.
+    case said(String?)
+    /// The caller's callback has to be asked.
+    case asked(ProxyAuthenticator, ProxyChallenge)
+
+    static let late = "nobody answered for the proxy in time"
+    static let unsendable = "the callback's answer to the proxy is no field value"
+
+    static func isSendable(_ answer: String?) -> Bool {
+        answer.map { HTTPField.isValidValue($0) } ?? true
+    }
+}
+
+extension ProxyEndpoint {
+    /// What to do about a 407 with these fields.
+    func reply(to fields: HTTPFields) -> ChallengeReply {
+        let challenge = ProxyChallenge(proxy: description, fields: fields)
+        switch options.authentication {
+        case .atOnce: return .said(nil)
+        case .whenAsked:
+            return .said(challenge.takesBasic ? credentials?.basicAuthorization : nil)
+        case .answering(let authenticator): return .asked(authenticator, challenge)
         }
     }
 }

@@ -65,7 +65,7 @@ extension Connector {
     /// What goes to the proxy with a CONNECT: its own fields, and credentials as far as it has
     /// asked.
     func fields(for proxy: ProxyEndpoint, at index: Int) -> HTTPFields {
-        logins.answer(at: index).map(proxy.fields(authorization:)) ?? proxy.fieldsAtOnce
+        proxy.fields(authorization: logins.answer(at: index))
     }
 
     /// CONNECT, and once more when the proxy asks who we are.

@@ -16,6 +16,7 @@ extension Engine {
     package func drain(where matches: (Route) -> Bool) {
         let drained = Set(pool.knownRoutes.filter(matches))
         routes.forget(where: matches)
+        askingRoutes.forget(where: matches)
         dialer.sessions.forget(where: matches)
         pool.drainAll(of: drained, .retired)
     }

@@ -15,7 +15,7 @@ package final class Engine: Sendable {
     let pool: ConnectionPool
     let dialer: Dialer
     private let addressWatch: AddressWatch?
-    private let observer: (any EngineObserver)?
+    let observer: (any EngineObserver)?
     private let ending = EngineEnding()
     /// What `OutgoingRequest` looks its route up in.
     package let routes = RouteMemory()
@@ -23,6 +23,8 @@ package final class Engine: Sendable {
     private let lastExchange = Atomic<UInt64>(0)
     private let replays = Atomic<Int>(0)
     private let http1Routes = HTTP1Routes()
+    /// The routes whose proxies have asked for credentials with what they forward.
+    let askingRoutes = LearntRoutes()
     /// Whose turn it is to run a caller's tasks.
     private let turn = Atomic<Int>(0)
 
@@ -115,21 +117,20 @@ extension Engine {
         var reuse = request.reuse
         var replays = 0
         var budget = ReplayBudget(limit: request.limits.replays)
-        var omitsExpectation = false
+        var amendments = amendments(for: request)
         while true {
             let lease = try await lease(request, reuse, started, story)
             let exchange = Exchange(request, started: started, story: story)
-            exchange.omitsExpectation = omitsExpectation
+            exchange.amendments = amendments
             story?.started(on: lease)
             lease.connection.start(exchange, isReused: lease.isReused)
             do throws(TransportError) {
                 let head = try await exchange.nextHead()
-                if !lease.connection.isHTTP2, exchange.mayDropExpectation(after: head) {
-                    // RFC 9110, section 10.1.1: repeat the request without the expectation.
+                if try await amend(&amendments, after: head, to: exchange, on: lease) {
                     exchange.abandon()
-                    omitsExpectation = true
                     continue
                 }
+                exchange.accept()
                 return Response(
                     head, exchange, lease, replays: replays, exchangeID: story?.number)
             } catch {
@@ -190,6 +191,7 @@ extension Engine {
             observer?.observe(.shutdownStarted(drain: drain))
             pool.shutDown()
             routes.forget { _ in true }
+            askingRoutes.forget { _ in true }
         }
         let deadline = Deadline.now().advanced(by: drain)
         if ending.bringForward(to: deadline) {

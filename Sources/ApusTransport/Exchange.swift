@@ -17,10 +17,8 @@ package final class Exchange: @unchecked Sendable {
     private let story: ExchangeStory?
     /// The HTTP/2 stream that carries it; touched only on its connection's loop.
     var stream: HTTP2StreamID?
-    /// Whether `Expect: 100-continue` was refused before and now stays out of the head.
-    ///
-    /// Set before the exchange starts.
-    var omitsExpectation = false
+    /// What peers have answered to earlier tries; set before the exchange starts.
+    var amendments = Amendments()
     /// What its deadlines hang on; touched only on its connection's loop.
     var timers = ExchangeTimers()
 
@@ -35,6 +33,8 @@ package final class Exchange: @unchecked Sendable {
     private var outcome: Outcome?
     private var connection: (any LiveConnection)?
     private var progress = Progress()
+    /// Whether the head is the caller's, so that the exchange's end is its story's.
+    private var isAccepted = false
     private var informational: [HTTPResponse] = []
     private var upgradedTo: (any DuplexStream)?
 
@@ -112,6 +112,13 @@ package final class Exchange: @unchecked Sendable {
 
     /// The informational responses so far, in order of arrival.
     package var informationalResponses: [HTTPResponse] { lock.withLock { informational } }
+
+    /// The head is what the caller gets: the request is not sent again.
+    func accept() {
+        guard let story else { return }
+        lock.withLock { isAccepted = true }
+        tellEnd(to: story)
+    }
 
     /// The consumer is gone: what is left of the response is not wanted.
     package func abandon() {
@@ -216,10 +223,13 @@ extension Exchange {
 
     /// Whether the peer refused the expectation alone, and the request can go out without it.
     func mayDropExpectation(after head: HTTPResponse) -> Bool {
-        guard head.status.code == 417, request.expectsContinue, !omitsExpectation else {
-            return false
-        }
-        return request.body.isReplayable || lock.withLock { !progress.hasBodyStarted }
+        head.status.code == 417 && request.expectsContinue && !amendments.omitsExpectation
+            && mayRepeat
+    }
+
+    /// Whether the body can go out once more, after an answer that says it did nothing.
+    var mayRepeat: Bool {
+        request.body.isReplayable || lock.withLock { !progress.hasBodyStarted }
     }
 
     func bodySent(_ count: Int) {
@@ -325,14 +335,14 @@ extension Exchange {
         if isFirst, let story { tellEnd(to: story) }
     }
 
-    /// Tells how the exchange ended; before the head has come, whether that is the end is for
+    /// Tells how the exchange ended; before the head is accepted, whether that is the end is for
     /// `Engine.execute` to say, which may send the request again.
     private func tellEnd(to story: ExchangeStory) {
-        let (outcome, progress) = lock.withLock { (self.outcome, self.progress) }
+        let (outcome, progress) = lock.withLock { (isAccepted ? self.outcome : nil, self.progress) }
         switch outcome {
         case .ended: story.completed(sent: progress.bytesSent, received: progress.bytesReceived)
-        case .failed(let error) where progress.hasHead: story.failed(error)
-        case .failed, nil: break
+        case .failed(let error): story.failed(error)
+        case nil: break
         }
     }
 

@@ -27,12 +27,14 @@ extension HTTP1LiveConnection {
         let scratch = loop.scratch
         scratch.plaintext.removeAll(keepingCapacity: true)
         do throws(InvalidRequest) {
-            let (head, plan) = request.http1Head(omitsExpectation: exchange.omitsExpectation)
+            let (head, plan) = request.http1Head(
+                omitsExpectation: exchange.amendments.omitsExpectation)
             try RequestEncoder.appendHead(
                 of: head, plan: plan,
                 target: request.http1Target, framing: framing,
                 connection: request.connectionOption,
-                additional: request.proxyFields, to: &scratch.plaintext)
+                additional: request.proxyFields(exchange.amendments.proxyAuthorization),
+                to: &scratch.plaintext)
         } catch {
             self.exchange = nil
             exchange.failed(.invalidRequest(error), phase: .request, "\(error)")
@@ -44,7 +46,7 @@ extension HTTP1LiveConnection {
         exchange.requestStarted()
         sentBefore = wire.sentCount
         if request.hasTimeouts { startTimers(of: exchange) }
-        if request.expectsContinue, !exchange.omitsExpectation {
+        if request.expectsContinue, !exchange.amendments.omitsExpectation {
             holdBody(of: exchange)
             wire.send(unsafe scratch.plaintext.span.bytes)
         } else {

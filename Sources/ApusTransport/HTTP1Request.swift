@@ -27,9 +27,11 @@ extension OutgoingRequest {
     }
 
     /// Fields that belong to the hop to a forwarding proxy.
-    var proxyFields: HTTPFields {
-        guard isForwarded, let proxy = route.proxies.last else { return [:] }
-        return proxy.fieldsForForwarding
+    ///
+    /// - Parameter authorization: what answers the proxy's 407, if it has asked.
+    func proxyFields(_ authorization: String?) -> HTTPFields {
+        guard route.isForwarded, let proxy = route.proxies.last else { return [:] }
+        return proxy.fields(authorization: authorization)
     }
 
     /// Whether the body waits for a 100, because the caller's `Expect` says so.
@@ -49,9 +51,6 @@ extension OutgoingRequest {
             $0.name == .expect && $0.value.lowercased() == "100-continue"
         }
     }
-
-    /// Whether a proxy forwards the request instead of tunnelling it.
-    private var isForwarded: Bool { route.isForwarded }
 }
 
 extension RequestFraming {

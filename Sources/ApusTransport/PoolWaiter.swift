@@ -4,18 +4,13 @@ import ApusSocket
 
 /// One request's wait for a connection; ends by a grant, a failure, its deadline or its
 /// cancellation.
-///
-/// Unchecked, because what stands under "guarded" is touched only with the lock held.
-final class PoolWaiter: @unchecked Sendable {
+final class PoolWaiter: Sendable {
     typealias Answer = Result<ConnectionPool.Lease, TransportError>
 
     let id: WaiterID
     private let route: Route
     private let pool: ConnectionPool
-    private let lock = Lock()
-    // Guarded.
-    private var answer: Answer?
-    private var continuation: UnsafeContinuation<Answer, Never>?
+    private let answer = FirstAnswer<Answer>()
 
     init(_ id: WaiterID, for route: Route, in pool: ConnectionPool) {
         self.id = id
@@ -27,13 +22,7 @@ final class PoolWaiter: @unchecked Sendable {
         let timer = limit.map { PoolWaiterTimer(self, $0, on: loop) }
         defer { timer?.cancel() }
         return await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                let early = lock.withLock { () -> Answer? in
-                    if answer == nil { unsafe self.continuation = continuation }
-                    return answer
-                }
-                if let early { unsafe continuation.resume(returning: early) }
-            }
+            await answer.wait()
         } onCancel: {
             give(
                 up: .cancelled, .pool, "the request was cancelled while it waited for a connection")
@@ -42,13 +31,7 @@ final class PoolWaiter: @unchecked Sendable {
 
     /// The pool has decided; the first answer counts.
     func finish(_ answer: Answer) {
-        let continuation = lock.withLock { () -> UnsafeContinuation<Answer, Never>? in
-            guard self.answer == nil else { return nil }
-            self.answer = answer
-            defer { unsafe self.continuation = nil }
-            return unsafe self.continuation
-        }
-        unsafe continuation?.resume(returning: answer)
+        self.answer.give(answer)
     }
 
     fileprivate func deadlineReached(_ phase: TransportError.Phase) {
@@ -73,12 +56,13 @@ struct WaitLimit {
     let deadline: Deadline
     let phase: TransportError.Phase
 
-    /// The earliest of the pool's limit and the request's own; `nil` when there is none.
+    /// The earliest of a phase's own limit and the request's; `nil` when there is none.
     init?(
-        _ acquire: Duration?, _ now: Deadline, _ request: OutgoingRequest, _ started: Deadline
+        _ timeout: Duration?, as phase: TransportError.Phase, _ now: Deadline,
+        _ request: OutgoingRequest, _ started: Deadline
     ) {
         let limits: [(Deadline?, TransportError.Phase)] = [
-            (acquire.map { now.advanced(by: $0) }, .pool),
+            (timeout.map { now.advanced(by: $0) }, phase),
             (request.headTimeout.map { started.advanced(by: $0) }, .head),
             (request.totalTimeout.map { started.advanced(by: $0) }, .total),
         ]
@@ -88,7 +72,8 @@ struct WaitLimit {
             earliest = (deadline, phase)
         }
         guard let earliest else { return nil }
-        (deadline, phase) = earliest
+        deadline = earliest.0
+        self.phase = earliest.1
     }
 }
 

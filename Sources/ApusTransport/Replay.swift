@@ -80,20 +80,42 @@ extension TransportError {
     }
 }
 
-/// The routes whose peer wants HTTP/1.1 although ALPN chose HTTP/2.
+/// The routes of which one thing was learnt from what their peers answered.
 ///
 /// Unchecked, because `routes` is touched only with the lock held.
-final class HTTP1Routes: @unchecked Sendable {
+final class LearntRoutes: @unchecked Sendable {
     /// The most that are remembered; beyond, the memory begins anew.
     static let maxRoutes = 1024
 
     private let lock = Lock()
     private var routes: Set<Route> = []
 
+    func contains(_ route: Route) -> Bool {
+        lock.withLock { !routes.isEmpty && routes.contains(route) }
+    }
+
+    func insert(_ route: Route) {
+        lock.withLock {
+            if routes.count >= Self.maxRoutes { routes.removeAll() }
+            routes.insert(route)
+        }
+    }
+
+    /// Forgets the routes that match; the predicate is called with no lock held.
+    func forget(where matches: (Route) -> Bool) {
+        let forgotten = lock.withLock { routes }.filter(matches)
+        lock.withLock { routes.subtract(forgotten) }
+    }
+}
+
+/// The routes whose peer wants HTTP/1.1 although ALPN chose HTTP/2.
+final class HTTP1Routes: Sendable {
+    private let routes = LearntRoutes()
+
     /// The request as it is to be sent, given what its peer said before.
     func adapted(_ request: OutgoingRequest) -> OutgoingRequest {
-        let isKnown = lock.withLock { !routes.isEmpty && routes.contains(request.route) }
-        return isKnown ? OutgoingRequest(request, versions: .http1Only(alpn: .http1)) : request
+        guard routes.contains(request.route) else { return request }
+        return OutgoingRequest(request, versions: .http1Only(alpn: .http1))
     }
 
     /// Remembers the route of a request whose peer wants HTTP/1.1.
@@ -101,10 +123,7 @@ final class HTTP1Routes: @unchecked Sendable {
     /// - Returns: the request over HTTP/1.1; `nil` when its policy does not allow that.
     func demanded(by request: OutgoingRequest) -> OutgoingRequest? {
         guard request.route.versions == .automatic else { return nil }
-        lock.withLock {
-            if routes.count >= Self.maxRoutes { routes.removeAll() }
-            routes.insert(request.route)
-        }
+        routes.insert(request.route)
         return OutgoingRequest(request, versions: .http1Only(alpn: .http1))
     }
 }

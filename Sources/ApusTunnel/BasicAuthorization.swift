@@ -10,28 +10,17 @@ extension ProxyCredentials {
 }
 
 extension ProxyEndpoint {
-    /// What goes to an HTTP proxy with each request that it forwards, and to nobody else.
+    /// What goes to an HTTP proxy with a CONNECT or a request that it forwards, and to nobody else.
     ///
-    /// Credentials go at once even where a CONNECT waits to be asked: the 407 is then the answer to
-    /// the caller's own request, which would have to be sent twice, its body included.
-    package var fieldsForForwarding: HTTPFields {
-        guard hasOptions, let credentials else { return fieldsAtOnce }
-        return options.fields(authorization: credentials.basicAuthorization)
-    }
-
-    /// What goes to an HTTP proxy with the first CONNECT, and to nobody else.
-    package var fieldsAtOnce: HTTPFields {
+    /// - Parameter authorization: what its 407 was answered with; `nil` when it has not asked.
+    package func fields(authorization: String?) -> HTTPFields {
+        if let authorization { return options.fields(authorization: authorization) }
         guard hasOptions else {
             return credentials.map { [.proxyAuthorization: $0.basicAuthorization] } ?? [:]
         }
         let options = options
         guard options.authentication == .atOnce, let credentials else { return options.fields }
         return options.fields(authorization: credentials.basicAuthorization)
-    }
-
-    /// The same, once a 407 was answered with `authorization`.
-    package func fields(authorization: String) -> HTTPFields {
-        options.fields(authorization: authorization)
     }
 }
 

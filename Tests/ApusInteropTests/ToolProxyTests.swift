@@ -76,6 +76,7 @@ struct ToolProxyTests {
         #expect(run.story.contains(" via socks5h://localhost:"))
         #expect(run.story.contains(" then http://localhost:"))
         #expect(run.story.contains("forwards the requests"))
+        #expect(run.story.contains("asked who we are (407); answering once"), "\(run.story)")
         #expect(run.story.contains("status 200"), "\(run.story)")
         #expect(!run.body.lowercased().contains("proxy-authorization"))
         let direct = try fetch(["-v", "-x", squid, "--noproxy", "localhost", url], roots: roots)
