@@ -1,36 +1,10 @@
 import Apus
-import Glibc
 import Loopback
 import Testing
 
-/// The code of the guide "Getting through: certificates and names", word for word.
+/// The code of the guide "Getting through" about certificates and names, word for word, run
+/// against a loopback origin.
 @Suite struct GettingThroughTrustTests {
-    /// The guide's code that stands below its first heading of this file's matter.
-    private static let headings = ["## Whom to trust", "## Names, addresses"]
-
-    @Test func theGuidesCodeIsThisFiles() throws {
-        let root = FixturePaths.root + "/.."
-        let guide = try lines(of: root + "/Sources/Apus/Apus.docc/CertificatesAndNames.md")
-        let own = Set(
-            try lines(of: #filePath).map { $0.trimmingPrefix { $0 == " " } }.map(String.init))
-        var isOurs = false
-        var isCode = false
-        var count = 0
-        for line in guide {
-            if line.hasPrefix("## ") {
-                isOurs = GettingThroughTrustTests.headings.contains { line.hasPrefix($0) }
-            }
-            if line.hasPrefix("```") {
-                isCode = line == "```swift"
-                continue
-            }
-            guard isOurs, isCode, !line.isEmpty else { continue }
-            count += 1
-            #expect(own.contains(String(line.trimmingPrefix { $0 == " " })), "\(line)")
-        }
-        #expect(count > 30)
-    }
-
     private func isWelcome(_ certificates: [CertificateFacts]) async -> Bool {
         certificates.first?.subject.contains("CN=leaf") == true
     }
@@ -121,31 +95,19 @@ import Testing
         defer { server.stop() }
         let port = server.port
         var tuning = relaxedTuning
-        let elsewhere = ConnectTarget.address("127.0.0.1", port: port)
-        tuning.dial.overrides = [.init(host: "example.test", port: 80, to: [elsewhere])]
         tuning.dial.localAddress = "127.0.0.1"
         tuning.dial.localInterface = "lo"
         tuning.dial.beforeConnect = SocketHook { descriptor, address in
             // For options that the engine does not know; what it throws fails this attempt.
             try mark(descriptor, for: address)
         }
+        let elsewhere = ConnectTarget.address("127.0.0.1", port: port)
+        tuning.dial.overrides = [.init(host: "example.test", port: 80, to: [elsewhere])]
         let local = try TransportEngine(tuning, resolver: Directory())
         try await withEngine(local) {
             try await expectStatus(200, local, "http://example.test/")
             let error = await dialError(local, "http://other.internal/")
             #expect(error?.message == "other.internal: not in the directory")
         }
-    }
-
-    private func lines(of path: String) throws -> [String] {
-        let file = try #require(fopen(path, "r"), "\(path)")
-        defer { fclose(file) }
-        var text = ""
-        var buffer = [CChar](repeating: 0, count: 4096)
-        while fgets(&buffer, 4096, file) != nil {
-            let bytes = buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-            text += String(decoding: bytes, as: UTF8.self)
-        }
-        return text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 }
