@@ -61,7 +61,7 @@ import Testing
     func theNextAddressIsRaced(isIPv6Dead: Bool) async throws {
         let server = try LoopbackServer()
         defer { server.stop() }
-        let dead = try FullListener(ipv6: isIPv6Dead, address: "127.0.0.2", port: server.port)
+        let dead = try FullListener(isIPv6Dead ? "::1" : "127.0.0.2", port: server.port)
         let before = descriptors(connectedTo: server.port)
         let resolver = StubResolver(isIPv6Dead ? "::1" : "127.0.0.2", "127.0.0.1")
         var tuning = relaxedTuning
