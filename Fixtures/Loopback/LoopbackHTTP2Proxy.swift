@@ -33,10 +33,11 @@ package final class LoopbackHTTP2Proxy: Sendable {
 
     package init(_ options: Options = .init()) throws {
         let record = ProxyRecord<String>()
-        let acceptor = try TLSAcceptor(
-            TLSAcceptor.Settings(
-                certificate: FixturePaths.certificate(options.certificate),
-                protocols: options.protocols))
+        var settings = TLSAcceptor.Settings(
+            certificate: FixturePaths.certificate(options.certificate),
+            protocols: options.protocols)
+        settings.refusesOtherProtocols = true
+        let acceptor = try TLSAcceptor(settings)
         listener = try Listener(name: "proxy")
         port = listener.port
         self.record = record
@@ -47,8 +48,11 @@ package final class LoopbackHTTP2Proxy: Sendable {
             }
             defer { record.count { $0.connectionsOpen -= 1 } }
             let client = Channel(descriptor: descriptor)
-            guard client.acceptTLS(acceptor) else { return }
-            record.count { $0.tlsHandshakes += 1 }
+            guard client.acceptTLS(acceptor), let tls = client.tls else { return }
+            record.count {
+                $0.tlsHandshakes += 1
+                if tls.isResumed { $0.tlsResumed += 1 }
+            }
             HTTP2ProxyConnection(client: client, options: options, record: record).serve()
         }
     }

@@ -32,6 +32,8 @@ final class TLSAcceptor: @unchecked Sendable {
         var protocols: [String]
         /// Answer with the first of them, offered or not.
         var insistsOnProtocol = false
+        /// Refuse who offers none of them (RFC 7301, section 3.2), instead of answering nothing.
+        var refusesOtherProtocols = false
         var clientCA: String?
         var requiresClientCertificate = true
         var minimumVersion = LoopbackTLSVersion.tls12
@@ -44,6 +46,7 @@ final class TLSAcceptor: @unchecked Sendable {
     /// The ALPN list, each name as bytes.
     fileprivate let protocols: [[UInt8]]
     fileprivate let insistsOnProtocol: Bool
+    fileprivate let refusesOtherProtocols: Bool
     /// Where an answer that was not offered stands.
     fileprivate let ownAnswer: UnsafeMutablePointer<UInt8>
 
@@ -55,6 +58,7 @@ final class TLSAcceptor: @unchecked Sendable {
         self.context = context
         protocols = settings.protocols.map { Array($0.utf8) }
         insistsOnProtocol = settings.insistsOnProtocol
+        refusesOtherProtocols = settings.refusesOtherProtocols
         ownAnswer = .allocate(capacity: 256)
         ownAnswer.initialize(repeating: 0, count: 256)
         for (index, byte) in (protocols.first ?? []).prefix(255).enumerated() {
@@ -136,5 +140,5 @@ private func selectProtocol(
             index += 1 + length
         }
     }
-    return SSL_TLSEXT_ERR_NOACK
+    return acceptor.refusesOtherProtocols ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK
 }

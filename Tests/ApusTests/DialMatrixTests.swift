@@ -34,9 +34,11 @@ import Testing
 
     @Test("section 2.4, R4: each cell of the matrix", arguments: Way.allCases, Path.allCases)
     func credentialsStayAtTheirOwnHop(_ way: Way, _ path: Path) async throws {
-        // What is forwarded goes in HTTP/1.1, which this proxy does not speak.
-        if way == .http1, path == .httpsOverHTTP2 { return }
-        for login in Login.allCases where path != .direct || login == .none {
+        for login in Login.allCases {
+            guard path != .direct || login == .none else {
+                try await expectNoProxy(way, login)
+                continue
+            }
             try await withStand(way) { stand in
                 let proxies = try path.hops.enumerated().map { index, kind in
                     try MatrixProxy(kind, number: index + 1, asksForLogin: login != .none)
@@ -50,7 +52,9 @@ import Testing
                 let client = ExecutorClient(
                     stand.engine, proxy: endpoints.isEmpty ? .direct : .chain(endpoints),
                     versions: way.versions)
-                if login == .wrong {
+                if isForwarded(stand, proxies), proxies.last?.kind == .httpsOverHTTP2 {
+                    try await expectNoCommonProtocol(client, stand, proxies)
+                } else if login == .wrong {
                     try await expectRefusal(client, stand, proxies)
                 } else {
                     try await expectPassage(client, stand, proxies)
@@ -124,7 +128,50 @@ import Testing
             }
             #expect(stand.engine.snapshot().connections == 0)
         }
-        for proxy in proxies { #expect(proxy.connections == 1) }
+        for (index, proxy) in proxies.enumerated() {
+            #expect(proxy.connections == 1)
+            let isLast = index == proxies.count - 1
+            let forwards = isLast && isForwarded(stand, proxies)
+            // SOCKS 5 hears who we are before it hears of any target.
+            let isRefusedBefore = isLast && [.socks5, .socks5h].contains(proxy.kind)
+            #expect(proxy.seen.count == (isRefusedBefore ? 0 : 1), "\(proxy.seen)")
+            for seen in proxy.seen {
+                #expect(seen.contains(DialMatrixTests.originSecret) == forwards, "\(seen)")
+                let wrong = "user\(proxy.number):not-it".base64
+                #expect(seen.contains(wrong) == (isLast && proxy.kind.speaksHTTP), "\(seen)")
+                for other in proxies where other.number != proxy.number {
+                    for secret in other.secrets { #expect(!seen.contains(secret), "\(seen)") }
+                }
+            }
+            #expect(isLast || proxy.hasSeenRightLogin, "\(proxy.seen)")
+        }
+        #expect(stand.server.counters.connectionsAccepted == 0)
+    }
+
+    /// A proxy is configured, with credentials, and the origin is an exception to it.
+    private func expectNoProxy(_ way: Way, _ login: Login) async throws {
+        try await withStand(way) { stand in
+            let proxy = try MatrixProxy(.http, number: 1, asksForLogin: true)
+            defer { proxy.stop() }
+            let setting = ProxySetting.proxy(try proxy.endpoint(login))
+            let rules = ProxyRules(
+                http: setting, https: setting, except: ProxyExceptions(parsing: "localhost"))
+            let client = ExecutorClient(
+                stand.engine, proxy: .rules(rules), versions: way.versions)
+            try await expectPassage(client, stand, [])
+            #expect(proxy.connections == 0)
+        }
+    }
+
+    /// What is forwarded goes in HTTP/1.1, which this proxy does not speak: nothing leaves.
+    private func expectNoCommonProtocol(
+        _ client: ExecutorClient, _ stand: Stand, _ proxies: [MatrixProxy]
+    ) async throws {
+        let error = await dialError(client, stand.url("/headers"))
+        #expect(error?.kind == .tlsHandshake, "\(String(describing: error))")
+        #expect(error?.phase == .tls)
+        #expect(error?.hop == .proxy)
+        for proxy in proxies { #expect(proxy.seen.isEmpty) }
         #expect(stand.server.counters.connectionsAccepted == 0)
     }
 }
