@@ -85,7 +85,7 @@ extension EngineTuning {
         /// Default true. A resumed handshake shows no certificate: pins and verifier were asked
         /// when the session began.
         public var resumption = true
-        /// Sessions kept per route.
+        /// Sessions kept per route, and per way to an `https` proxy.
         ///
         /// Default 2.
         public var maxSessionsPerRoute = 2

@@ -37,9 +37,9 @@ public struct ProxyEndpoint: Sendable, Hashable {
         public var fields: HTTPFields = [:]
         /// What TLS to an `https` proxy trusts, presents and speaks.
         ///
-        /// `nil`, the default: the engine's roots and what it is willing to speak, and nothing else
-        /// of its settings, which are about origins: no identity, no server name, no pin, no
-        /// verifier, no `insecureSkipVerify`.
+        /// `nil`, the default: the engine's roots, what it is willing to speak, whether it resumes
+        /// sessions, and nothing else of its settings, which are about origins: no identity, no
+        /// server name, no pin, no verifier, no `insecureSkipVerify`.
         public var tls: EngineTuning.TLS?
         /// How a 407 is answered.
         ///
@@ -132,6 +132,7 @@ public struct ProxyEndpoint: Sendable, Hashable {
         settings.groups = engine.groups
         settings.allowsPartialChain = engine.allowsPartialChain
         settings.keyLog = engine.keyLog
+        settings.resumption = engine.resumption
         return settings
     }
 }

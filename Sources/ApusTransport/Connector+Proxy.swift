@@ -16,7 +16,7 @@ extension Connector {
         if proxy.kind == .https {
             let mayChoose =
                 !forwards && proxy.options.allowsHTTP2 && !logins.demandsHTTP1(at: index)
-            speaksHTTP2 = try await secure(wire, to: proxy, mayChooseHTTP2: mayChoose)
+            speaksHTTP2 = try await secure(wire, toProxy: index, mayChooseHTTP2: mayChoose)
         }
         guard !forwards else { return }
         let target = route.target(behind: index)
@@ -48,13 +48,15 @@ extension Connector {
     ///
     /// - Returns: whether it chose HTTP/2.
     private func secure(
-        _ wire: Wire, to proxy: ProxyEndpoint, mayChooseHTTP2: Bool
+        _ wire: Wire, toProxy index: Int, mayChooseHTTP2: Bool
     ) async throws(TransportError) -> Bool {
+        let proxy = route.proxies[index]
+        let offer = mayChooseHTTP2 ? ["h2", "http/1.1"] : ["http/1.1"]
         let settings = proxy.tls(in: route.tls)
         let name = settings.serverName ?? proxy.host
         let facts = try await secure(
-            wire, to: name, settings, alpn: mayChooseHTTP2 ? ["h2", "http/1.1"] : ["http/1.1"],
-            hop: .proxy)
+            wire, to: name, settings, alpn: offer,
+            at: TLSHop(proxyAt: index, of: route, offering: offer))
         tell {
             .proxySecured(
                 connection: $0, proxy: proxy.description, tls: ConnectionFacts.TLSFacts(facts))

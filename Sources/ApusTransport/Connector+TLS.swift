@@ -7,15 +7,14 @@ extension Connector {
     /// One TLS handshake on top of what is there.
     func secure(
         _ wire: Wire, to name: String, _ settings: EngineTuning.TLS, alpn: [String],
-        hop: TransportError.Hop
+        at place: TLSHop
     ) async throws(TransportError) -> TLSFacts {
-        let isOrigin = hop == .origin
+        let hop: TransportError.Hop = if case .origin = place { .origin } else { .proxy }
         let limit = deadline(dialer.tuning.dial.tlsTimeout)
         let context = try await context(settings, alpn, until: limit, hop)
         do throws(WireError) {
-            let engine = try makeEngine(name, context, settings, resuming: isOrigin)
-            if isOrigin { wire.sessionRoute = route }
-            try wire.startHandshake(engine)
+            let engine = try makeEngine(name, context, settings, place)
+            try wire.startHandshake(engine, with: place, of: route)
             while true {
                 if let peer = engine.peerToJudge {
                     try await askVerifier(about: peer, for: engine, settings, until: limit, hop)
@@ -85,11 +84,11 @@ extension Connector {
     }
 
     func makeEngine(
-        _ name: String, _ context: TLSContext, _ settings: EngineTuning.TLS, resuming: Bool
+        _ name: String, _ context: TLSContext, _ settings: EngineTuning.TLS, _ place: TLSHop
     ) throws(WireError) -> TLSEngine {
         do throws(TLSError) {
-            let mayResume = resuming && settings.resumption
-            let session = mayResume ? dialer.sessions.take(for: route, under: context) : nil
+            let session =
+                settings.resumption ? dialer.sessions.take(for: place, under: context) : nil
             return try TLSEngine(context, serverName: name, session: session)
         } catch {
             throw .tls(error)

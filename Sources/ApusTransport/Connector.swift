@@ -44,8 +44,12 @@ actor Connector {
             let wire = try await reach(keeper)
             facts.resolved = resolvedAfter
             do throws(TransportError) {
-                return try await rise(over: wire, &facts, keeper)
+                let connection = try await rise(over: wire, &facts, keeper)
+                // What proxies gave with their answers; nothing may ever be read behind them.
+                dialer.keepSessions(from: wire)
+                return connection
             } catch {
+                dialer.keepSessions(from: wire)
                 wire.close()
                 // A proxy that asked who we are and then closed is answered on another connection.
                 guard logins.takeRedial() else { throw error }
@@ -66,7 +70,8 @@ actor Connector {
             let settings = route.tls
             let name = settings.serverName ?? route.origin.host
             let tls = try await secure(
-                wire, to: name, settings, alpn: route.versions.alpnNames, hop: .origin)
+                wire, to: name, settings, alpn: route.versions.alpnNames,
+                at: .origin(route))
             let agreed = ConnectionFacts.TLSFacts(tls)
             facts.tls = agreed
             tell { .secured(connection: $0, tls: agreed) }

@@ -27,7 +27,7 @@ final class Dialer: Sendable {
         self.loops = loops
         self.observer = observer
         windowBudget = EngineWindowBudget(tuning.http2.windowBudget)
-        sessions = TLSSessionCache(perRoute: tuning.tls.maxSessionsPerRoute)
+        sessions = TLSSessionCache(perHop: tuning.tls.maxSessionsPerRoute)
     }
 
     /// Whether a connection may live on another loop than the one that asks.
@@ -61,9 +61,11 @@ final class Dialer: Sendable {
         return result
     }
 
+    /// Keeps what the TLS layers of a wire have received: nothing, where settings resume nothing.
     func keepSessions(from wire: Wire) {
-        guard tuning.tls.resumption, let route = wire.sessionRoute else { return }
-        while let session = wire.nextSession() { sessions.add(session, for: route) }
+        while let (session, hop, route) = wire.nextSession() {
+            sessions.add(session, for: hop, from: route)
+        }
     }
 
     /// The caller's own loop when it runs on one, so that its request never changes threads.

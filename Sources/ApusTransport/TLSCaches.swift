@@ -2,54 +2,95 @@ import ApusCore
 import ApusSocket
 import ApusTLS
 
-/// Sessions to resume, per route: never shared across a difference in any part of it.
+/// A hop of a route with TLS on it: a session that was agreed on one is used on its equals alone.
+enum TLSHop: Hashable, Sendable {
+    /// The origin at the end of this very route.
+    case origin(Route)
+    /// A proxy, whatever lies behind it.
+    case proxy(Way)
+
+    /// How a proxy is reached and what it is told: all that its own connections could differ in.
+    struct Way: Hashable, Sendable {
+        /// Up to and including the proxy, with credentials and settings.
+        let proxies: [ProxyEndpoint]
+        let isolation: IsolationScope?
+        let localAddress: String?
+        let localInterface: String?
+        /// By ALPN: less is offered to a proxy that is to forward.
+        let offer: [String]
+    }
+
+    /// The proxy at `index` of a route.
+    init(proxyAt index: Int, of route: Route, offering offer: [String]) {
+        self = .proxy(
+            Way(
+                proxies: Array(route.proxies[...index]), isolation: route.isolation,
+                localAddress: route.localAddress, localInterface: route.localInterface,
+                offer: offer))
+    }
+}
+
+/// Sessions to resume, per hop: never shared across a difference in any part of the way there.
 ///
 /// Unchecked, because `sessions` is touched only with the lock held.
 final class TLSSessionCache: @unchecked Sendable {
-    private static let maxRoutes = 1024
+    private static let maxHops = 1024
 
-    private let perRoute: Int
-    private let lock = Lock()
-    private var sessions: [Route: [TLSSession]] = [:]
-
-    init(perRoute: Int) {
-        self.perRoute = perRoute
+    /// A session, and the route whose connection it came by.
+    private struct Kept {
+        let session: TLSSession
+        let route: Route
     }
 
-    func add(_ session: TLSSession, for route: Route) {
+    private let perHop: Int
+    private let lock = Lock()
+    private var sessions: [TLSHop: [Kept]] = [:]
+
+    init(perHop: Int) {
+        self.perHop = perHop
+    }
+
+    func add(_ session: TLSSession, for hop: TLSHop, from route: Route) {
         lock.withLock {
-            if sessions[route] == nil, sessions.count >= TLSSessionCache.maxRoutes {
+            if sessions[hop] == nil, sessions.count >= TLSSessionCache.maxHops {
                 if let any = sessions.keys.first { sessions[any] = nil }
             }
-            var list = sessions[route] ?? []
-            list.append(session)
-            if list.count > perRoute { list.removeFirst() }
-            sessions[route] = list
+            var list = sessions[hop] ?? []
+            list.append(Kept(session: session, route: route))
+            if list.count > perHop { list.removeFirst() }
+            sessions[hop] = list
         }
     }
 
-    /// Forgets what was kept for the routes that match.
+    /// Forgets what came by the routes that match.
     ///
     /// The predicate is called with no lock held.
     func forget(where matches: (Route) -> Bool) {
-        let forgotten = lock.withLock { Array(sessions.keys) }.filter(matches)
-        lock.withLock { for route in forgotten { sessions[route] = nil } }
+        let routes = lock.withLock { Set(sessions.values.joined().map(\.route)) }
+        let forgotten = routes.filter(matches)
+        guard !forgotten.isEmpty else { return }
+        lock.withLock {
+            sessions = sessions.compactMapValues { list in
+                let left = list.filter { !forgotten.contains($0.route) }
+                return left.isEmpty ? nil : left
+            }
+        }
     }
 
     /// The newest session; one that may be used only once is taken out (RFC 8446, section C.4).
     ///
     /// Those of a context before `context` are of no use any more, and are let go.
-    func take(for route: Route, under context: TLSContext) -> TLSSession? {
+    func take(for hop: TLSHop, under context: TLSContext) -> TLSSession? {
         lock.withLock {
-            while let session = sessions[route]?.last, !session.isMade(under: context) {
-                sessions[route]?.removeLast()
+            while let kept = sessions[hop]?.last, !kept.session.isMade(under: context) {
+                sessions[hop]?.removeLast()
             }
-            guard let session = sessions[route]?.last else {
-                sessions[route] = nil
+            guard let session = sessions[hop]?.last?.session else {
+                sessions[hop] = nil
                 return nil
             }
-            if session.isSingleUse { sessions[route]?.removeLast() }
-            if sessions[route]?.isEmpty == true { sessions[route] = nil }
+            if session.isSingleUse { sessions[hop]?.removeLast() }
+            if sessions[hop]?.isEmpty == true { sessions[hop] = nil }
             return session
         }
     }

@@ -35,8 +35,8 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     let remoteAddress: SocketAddress
     /// Held strongly, so that reading needs no side table; let go when the wire closes.
     var owner: (any WireOwner)?
-    /// Whose sessions the topmost layer receives.
-    var sessionRoute: Route?
+    /// The TLS of each hop, nearest to the socket first, with the key of its sessions.
+    private var handshakes: [(hop: TLSHop, route: Route, engine: TLSEngine)] = []
 
     /// `nil` once closed.
     private var socket: StreamSocket?
@@ -364,8 +364,11 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         return true
     }
 
-    /// Starts a handshake: sends the ClientHello.
-    func startHandshake(_ engine: TLSEngine) throws(WireError) {
+    /// Starts a handshake with a hop: sends the ClientHello.
+    func startHandshake(
+        _ engine: TLSEngine, with hop: TLSHop, of route: Route
+    ) throws(WireError) {
+        handshakes.append((hop, route, engine))
         var output: [UInt8] = []
         do throws(TLSError) {
             _ = try engine.handshake(RawSpan(), output: &output)
@@ -396,9 +399,12 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         mayHaveInput = true
     }
 
-    /// Sessions that the origin's layer has received since the last call.
-    func nextSession() -> TLSSession? {
-        if case .tls(let engine) = layers.last { engine.nextSession() } else { nil }
+    /// A session that a hop's layer has received and that was not taken yet.
+    func nextSession() -> (session: TLSSession, hop: TLSHop, route: Route)? {
+        for (hop, route, engine) in handshakes {
+            if let session = engine.nextSession() { return (session, hop, route) }
+        }
+        return nil
     }
 
     // MARK: Closing
@@ -415,6 +421,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         self.socket = nil
         owner = nil
         layers = []
+        handshakes = []
         tunnels = []
         unsent = []
         unsentStart = 0

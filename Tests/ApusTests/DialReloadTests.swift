@@ -124,24 +124,34 @@ import Testing
         }
     }
 
-    @Test("no session of before is resumed, although the new roots trust the server too")
+    @Test("no session of before is resumed, although the new roots trust server and proxy too")
     func sessionsEnd() async throws {
         let server = try origin()
-        defer { server.stop() }
+        let proxy = try LoopbackProxyKind.https.start(.init())
+        defer {
+            server.stop()
+            proxy.stop()
+        }
         let store = try Store(FixturePaths.pem("ca"))
         try await withEngine({ $0.tls.roots = .source(store.source) }) { engine in
             let url = "https://localhost:\(server.port)/"
-            for _ in 0..<3 { try await fetch(engine, url, options: Self.once) }
+            let setting = try ProxySetting(parsing: "https://localhost:\(proxy.port)")
+            let client = ExecutorClient(engine, proxy: setting)
+            for _ in 0..<3 { try await fetch(client, url, options: Self.once) }
             let before = server.counters.tlsResumed
+            let beforeAtProxy = proxy.counters.tlsResumed
             #expect(before > 0)
+            #expect(beforeAtProxy > 0)
             let both = try TemporaryFile(
                 joining: [FixturePaths.pem("ca"), FixturePaths.pem("untrusted-ca")])
             try store.put(both.path)
             #expect(try await engine.reloadTLS())
-            try await fetch(engine, url, options: Self.once)
+            try await fetch(client, url, options: Self.once)
             #expect(server.counters.tlsResumed == before)
-            for _ in 0..<2 { try await fetch(engine, url, options: Self.once) }
+            #expect(proxy.counters.tlsResumed == beforeAtProxy)
+            for _ in 0..<2 { try await fetch(client, url, options: Self.once) }
             #expect(server.counters.tlsResumed > before)
+            #expect(proxy.counters.tlsResumed > beforeAtProxy)
         }
     }
 
