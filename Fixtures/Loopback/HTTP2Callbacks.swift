@@ -1,6 +1,31 @@
 import CApusNghttp2
 
-/// What nghttp2 calls, each handing on to the connection in `userData`.
+/// What a server's session tells of its streams: the origin and the proxy each hear what they need.
+///
+/// nghttp2 keeps a pointer to it, so it outlives its session.
+class HTTP2Service {
+    func streamBegan(_ id: Int32) {}
+    func fieldReceived(
+        _ id: Int32, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    ) {}
+    /// The request's fields are complete.
+    func headReceived(_ id: Int32) {}
+    func contentReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {}
+    func requestEnded(_ id: Int32) {}
+    /// A frame that is about no request's content.
+    func controlReceived(_ frame: nghttp2_frame_hd) {}
+    /// The last frame of an answer is out.
+    func answerSent(_ id: Int32) {}
+    func streamEnded(_ id: Int32) {}
+    /// Writes the next piece of an answer's content; gives what nghttp2's read callback returns.
+    func readContent(
+        _ id: Int32, into room: UnsafeMutableRawBufferPointer, _ flags: inout UInt32
+    ) -> Int {
+        Int(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue)
+    }
+}
+
+/// What nghttp2 calls, each handing on to the service in `userData`.
 ///
 /// They are plain functions: a closure made in an isolated context would trap on this thread.
 enum HTTP2Callbacks {
@@ -46,8 +71,8 @@ enum HTTP2Fields {
     }
 }
 
-private func connection(_ userData: UnsafeMutableRawPointer?) -> HTTP2Connection? {
-    userData.map { Unmanaged<HTTP2Connection>.fromOpaque($0).takeUnretainedValue() }
+private func service(_ userData: UnsafeMutableRawPointer?) -> HTTP2Service? {
+    userData.map { Unmanaged<HTTP2Service>.fromOpaque($0).takeUnretainedValue() }
 }
 
 private func isRequest(_ frame: nghttp2_frame) -> Bool {
@@ -60,7 +85,7 @@ private func headersBegan(
     _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
     guard let frame, isRequest(frame.pointee) else { return 0 }
-    connection(userData)?.streamBegan(frame.pointee.hd.stream_id)
+    service(userData)?.streamBegan(frame.pointee.hd.stream_id)
     return 0
 }
 
@@ -69,24 +94,10 @@ private func fieldReceived(
     _ name: UnsafePointer<UInt8>?, _ nameLength: Int, _ value: UnsafePointer<UInt8>?,
     _ valueLength: Int, _ flags: UInt8, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let frame, isRequest(frame.pointee),
-        let stream = connection(userData)?.streams[frame.pointee.hd.stream_id]
-    else { return 0 }
-    let name = UnsafeRawBufferPointer(start: name, count: nameLength)
-    let value = UnsafeRawBufferPointer(start: value, count: valueLength)
-    stream.head.append(contentsOf: name)
-    stream.head.append(0x3a)
-    stream.head.append(0x20)
-    stream.head.append(contentsOf: value)
-    stream.head.append(0x0a)
-    switch nameLength {
-    case 5 where FieldLines.matches(name, ":path"): stream.path = Array(value)
-    case 7 where FieldLines.matches(name, ":method"):
-        stream.method = String(decoding: value, as: UTF8.self)
-    case 6 where FieldLines.matches(name, "expect"):
-        stream.expectsContinue = FieldLines.matches(value, "100-continue")
-    default: break
-    }
+    guard let frame, isRequest(frame.pointee) else { return 0 }
+    service(userData)?.fieldReceived(
+        frame.pointee.hd.stream_id, UnsafeRawBufferPointer(start: name, count: nameLength),
+        UnsafeRawBufferPointer(start: value, count: valueLength))
     return 0
 }
 
@@ -94,23 +105,17 @@ private func frameReceived(
     _ session: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?,
     _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let frame, let connection = connection(userData) else { return 0 }
+    guard let frame, let service = service(userData) else { return 0 }
     let head = frame.pointee.hd
     let hasEnded = head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
     switch UInt32(head.type) {
     case NGHTTP2_HEADERS.rawValue:
         // A second HEADERS frame holds trailers.
-        if isRequest(frame.pointee) { connection.headReceived(head.stream_id) }
-        if hasEnded { connection.requestEnded(head.stream_id) }
+        if isRequest(frame.pointee) { service.headReceived(head.stream_id) }
+        if hasEnded { service.requestEnded(head.stream_id) }
     case NGHTTP2_DATA.rawValue:
-        if hasEnded { connection.requestEnded(head.stream_id) }
-    case NGHTTP2_RST_STREAM.rawValue: connection.record.totals.streamCancelled()
-    case NGHTTP2_PING.rawValue:
-        if head.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 {
-            connection.record.totals.pingReceived()
-        }
-    case NGHTTP2_GOAWAY.rawValue: connection.record.totals.goAwayReceived()
-    default: break
+        if hasEnded { service.requestEnded(head.stream_id) }
+    default: service.controlReceived(head)
     }
     return 0
 }
@@ -119,14 +124,14 @@ private func contentReceived(
     _ session: OpaquePointer?, _ flags: UInt8, _ id: Int32, _ data: UnsafePointer<UInt8>?,
     _ length: Int, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    connection(userData)?.contentReceived(id, UnsafeRawBufferPointer(start: data, count: length))
+    service(userData)?.contentReceived(id, UnsafeRawBufferPointer(start: data, count: length))
     return 0
 }
 
 private func streamClosed(
     _ session: OpaquePointer?, _ id: Int32, _ code: UInt32, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    connection(userData)?.streamEnded(id)
+    service(userData)?.streamEnded(id)
     return 0
 }
 
@@ -139,7 +144,7 @@ private func frameSent(
     let isContent =
         head.type == UInt8(NGHTTP2_DATA.rawValue) || head.type == UInt8(NGHTTP2_HEADERS.rawValue)
     if isContent && head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 {
-        connection(userData)?.answerSent(head.stream_id)
+        service(userData)?.answerSent(head.stream_id)
     }
     return 0
 }
@@ -149,9 +154,9 @@ private func readContent(
     _ flags: UnsafeMutablePointer<UInt32>?, _ source: UnsafeMutablePointer<nghttp2_data_source>?,
     _ userData: UnsafeMutableRawPointer?
 ) -> Int {
-    guard let connection = connection(userData), let flags else {
+    guard let service = service(userData), let flags else {
         return Int(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)
     }
     let room = UnsafeMutableRawBufferPointer(start: buffer, count: length)
-    return connection.readContent(id, into: room, &flags.pointee)
+    return service.readContent(id, into: room, &flags.pointee)
 }

@@ -5,7 +5,7 @@ import Glibc
 ///
 /// A stream's window is given back only for content that its route has read; the connection's is
 /// given back on receipt, so that one stalled stream never stops the others.
-final class HTTP2Connection {
+final class HTTP2Connection: HTTP2Service {
     private enum Pumped {
         /// All is sent. Poll for reading.
         case done
@@ -173,20 +173,48 @@ final class HTTP2Connection {
 
     // MARK: What the session reports
 
-    func streamBegan(_ id: Int32) {
+    override func streamBegan(_ id: Int32) {
         streams[id] = HTTP2Stream(id: id)
         record.totals.streamsOpened(streams.count)
     }
 
-    func streamEnded(_ id: Int32) {
+    override func fieldReceived(
+        _ id: Int32, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    ) {
+        guard let stream = streams[id] else { return }
+        stream.head.append(contentsOf: name)
+        stream.head.append(0x3a)
+        stream.head.append(0x20)
+        stream.head.append(contentsOf: value)
+        stream.head.append(0x0a)
+        switch name.count {
+        case 5 where FieldLines.matches(name, ":path"): stream.path = Array(value)
+        case 7 where FieldLines.matches(name, ":method"):
+            stream.method = String(decoding: value, as: UTF8.self)
+        case 6 where FieldLines.matches(name, "expect"):
+            stream.expectsContinue = FieldLines.matches(value, "100-continue")
+        default: break
+        }
+    }
+
+    override func controlReceived(_ frame: nghttp2_frame_hd) {
+        switch UInt32(frame.type) {
+        case NGHTTP2_RST_STREAM.rawValue: record.totals.streamCancelled()
+        case NGHTTP2_PING.rawValue:
+            if frame.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 { record.totals.pingReceived() }
+        case NGHTTP2_GOAWAY.rawValue: record.totals.goAwayReceived()
+        default: break
+        }
+    }
+
+    override func streamEnded(_ id: Int32) {
         waiting[id] = nil
         guard let stream = streams.removeValue(forKey: id) else { return }
         if stream.reply != nil { record.requestEnded() }
         lastActivity = Monotonic.now()
     }
 
-    /// The request's fields are complete.
-    func headReceived(_ id: Int32) {
+    override func headReceived(_ id: Int32) {
         guard let session, let stream = streams[id], stream.reply == nil else { return }
         let number = record.requestBegan()
         let context = Routes.Context(
@@ -208,7 +236,7 @@ final class HTTP2Connection {
         if case .echoed = reply.contentUse { answer(session, stream) }
     }
 
-    func contentReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
+    override func contentReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
         guard let session else { return }
         nghttp2_session_consume_connection(session, bytes.count)
         guard let stream = streams[id], let reply = stream.reply else { return }
@@ -227,7 +255,7 @@ final class HTTP2Connection {
         }
     }
 
-    func requestEnded(_ id: Int32) {
+    override func requestEnded(_ id: Int32) {
         guard let session, let stream = streams[id], let reply = stream.reply else { return }
         stream.isRequestComplete = true
         switch reply.contentUse {
@@ -243,8 +271,7 @@ final class HTTP2Connection {
         }
     }
 
-    /// The last frame of an answer is out.
-    func answerSent(_ id: Int32) {
+    override func answerSent(_ id: Int32) {
         guard let session, let stream = streams[id], !stream.isRequestComplete else { return }
         switch stream.reply?.ending {
         case .abandonContent?: reset(session, id, NGHTTP2_NO_ERROR.rawValue)
@@ -320,8 +347,7 @@ final class HTTP2Connection {
         nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, code)
     }
 
-    /// Writes the next piece of an answer's content; gives what nghttp2's read callback returns.
-    func readContent(
+    override func readContent(
         _ id: Int32, into room: UnsafeMutableRawBufferPointer, _ flags: inout UInt32
     ) -> Int {
         let deferred = Int(NGHTTP2_ERR_DEFERRED.rawValue)

@@ -41,20 +41,7 @@ package final class LoopbackConnectProxy: Sendable {
         listener = try Listener(name: "proxy", ipv6: options.ipv6)
         port = listener.port
         self.record = record
-        try listener.start { [acceptor] descriptor, _ in
-            record.count {
-                $0.connections += 1
-                $0.connectionsOpen += 1
-            }
-            defer { record.count { $0.connectionsOpen -= 1 } }
-            let client = Channel(descriptor: descriptor)
-            if let acceptor {
-                guard client.acceptTLS(acceptor), let tls = client.tls else { return }
-                record.count {
-                    $0.tlsHandshakes += 1
-                    if tls.isResumed { $0.tlsResumed += 1 }
-                }
-            }
+        try listener.start(counting: record, behind: acceptor) { client in
             HTTPProxyConnection(client: client, options: options, record: record).serve()
         }
     }

@@ -41,18 +41,7 @@ package final class LoopbackHTTP2Proxy: Sendable {
         listener = try Listener(name: "proxy")
         port = listener.port
         self.record = record
-        try listener.start { descriptor, _ in
-            record.count {
-                $0.connections += 1
-                $0.connectionsOpen += 1
-            }
-            defer { record.count { $0.connectionsOpen -= 1 } }
-            let client = Channel(descriptor: descriptor)
-            guard client.acceptTLS(acceptor), let tls = client.tls else { return }
-            record.count {
-                $0.tlsHandshakes += 1
-                if tls.isResumed { $0.tlsResumed += 1 }
-            }
+        try listener.start(counting: record, behind: acceptor) { client in
             HTTP2ProxyConnection(client: client, options: options, record: record).serve()
         }
     }
@@ -73,7 +62,7 @@ package final class LoopbackHTTP2Proxy: Sendable {
 }
 
 /// Serves one client: a session, and a socket for each tunnel, on one thread.
-final class HTTP2ProxyConnection {
+private final class HTTP2ProxyConnection: HTTP2Service {
     /// One CONNECT.
     final class Tunnel {
         var fields: [(name: String, value: String)] = []
@@ -95,7 +84,7 @@ final class HTTP2ProxyConnection {
     private let client: Channel
     private let options: LoopbackHTTP2Proxy.Options
     private let record: ProxyRecord<String>
-    var tunnels: [Int32: Tunnel] = [:]
+    private var tunnels: [Int32: Tunnel] = [:]
     /// Set by `serve`; valid until it returns.
     private var session: OpaquePointer?
 
@@ -106,7 +95,7 @@ final class HTTP2ProxyConnection {
     }
 
     func serve() {
-        guard let callbacks = HTTP2ProxyCallbacks.make() else { return }
+        guard let callbacks = HTTP2Callbacks.make() else { return }
         defer { nghttp2_session_callbacks_del(callbacks) }
         // The session ends before this object does.
         let context = Unmanaged.passUnretained(self).toOpaque()
@@ -216,7 +205,18 @@ final class HTTP2ProxyConnection {
 
     // MARK: What the session reports
 
-    func headReceived(_ id: Int32) {
+    override func streamBegan(_ id: Int32) {
+        tunnels[id] = Tunnel()
+    }
+
+    override func fieldReceived(
+        _ id: Int32, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer
+    ) {
+        tunnels[id]?.fields.append(
+            (String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self)))
+    }
+
+    override func headReceived(_ id: Int32) {
         guard let session, let tunnel = tunnels[id] else { return }
         let authority = tunnel.value(of: ":authority") ?? ""
         let method = tunnel.value(of: ":method") ?? ""
@@ -243,19 +243,19 @@ final class HTTP2ProxyConnection {
         respond(session, id, [(":status", "200")])
     }
 
-    func dataReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
+    override func contentReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
         tunnels[id]?.origin?.output.append(bytes)
     }
 
-    func clientEnded(_ id: Int32) {
+    override func requestEnded(_ id: Int32) {
         tunnels[id]?.hasClientEnded = true
     }
 
-    func streamClosed(_ id: Int32) {
+    override func streamEnded(_ id: Int32) {
         if let tunnel = tunnels.removeValue(forKey: id) { close(tunnel) }
     }
 
-    func readData(
+    override func readContent(
         _ id: Int32, into room: UnsafeMutableRawBufferPointer, _ flags: inout UInt32
     ) -> Int {
         guard let tunnel = tunnels[id] else {
@@ -296,7 +296,7 @@ final class HTTP2ProxyConnection {
 
     private func respond(_ session: OpaquePointer, _ id: Int32, _ fields: [Reply.Field]) {
         var provider = nghttp2_data_provider()
-        provider.read_callback = HTTP2ProxyCallbacks.read
+        provider.read_callback = HTTP2Callbacks.read
         HTTP2Fields.with(fields) {
             _ = nghttp2_submit_response(session, id, $0, $1, &provider)
         }

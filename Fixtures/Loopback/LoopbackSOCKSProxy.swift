@@ -58,13 +58,7 @@ package final class LoopbackSOCKSProxy: Sendable {
         listener = try Listener(name: "socks", ipv6: options.ipv6)
         port = listener.port
         self.record = record
-        try listener.start { descriptor, _ in
-            record.count {
-                $0.connections += 1
-                $0.connectionsOpen += 1
-            }
-            defer { record.count { $0.connectionsOpen -= 1 } }
-            let client = Channel(descriptor: descriptor)
+        try listener.start(counting: record) { client in
             var connection = SOCKSConnection(client: client, options: options, record: record)
             connection.serve()
         }

@@ -62,6 +62,31 @@ final class ProxyRecord<Request: Sendable>: Sendable {
     func meter() -> OriginMeter<Request> { OriginMeter(record: self) }
 }
 
+extension Listener {
+    /// Serves a proxy's clients, each counted, and behind TLS where there is an acceptor.
+    func start<Request>(
+        counting record: ProxyRecord<Request>, behind acceptor: TLSAcceptor? = nil,
+        _ serve: @escaping @Sendable (Channel) -> Void
+    ) throws {
+        try start { descriptor, _ in
+            record.count {
+                $0.connections += 1
+                $0.connectionsOpen += 1
+            }
+            defer { record.count { $0.connectionsOpen -= 1 } }
+            let client = Channel(descriptor: descriptor)
+            if let acceptor {
+                guard client.acceptTLS(acceptor), let tls = client.tls else { return }
+                record.count {
+                    $0.tlsHandshakes += 1
+                    if tls.isResumed { $0.tlsResumed += 1 }
+                }
+            }
+            serve(client)
+        }
+    }
+}
+
 /// Counts what passes between a proxy and an origin.
 final class OriginMeter<Request: Sendable>: TrafficMeter {
     private let record: ProxyRecord<Request>

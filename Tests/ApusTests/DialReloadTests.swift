@@ -1,5 +1,4 @@
 import Apus
-import ApusTransport
 import Glibc
 import Loopback
 import Synchronization
@@ -41,42 +40,19 @@ import Testing
     }
 
     private func withEngine(
-        _ change: (inout EngineTuning) -> Void, _ body: (TransportEngine) async throws -> Void
+        trusting store: Store, _ body: (TransportEngine) async throws -> Void
     ) async throws {
         var tuning = relaxedTuning
-        change(&tuning)
-        let engine = TransportEngine(try Engine(tuning))
-        do {
-            try await body(engine)
-        } catch {
-            await engine.shutdown()
-            throw error
-        }
-        await engine.shutdown()
-        expectEmpty(engine)
+        tuning.tls.roots = .source(store.source)
+        try await ApusTests.withEngine(tuning, body)
     }
-
-    private func origin(
-        _ configure: (inout LoopbackServer.Options) -> Void = { _ in }
-    ) throws -> LoopbackServer {
-        try FixturePaths.ensureCertificates()
-        var options = LoopbackServer.Options(tls: FixturePaths.certificate("leaf"))
-        configure(&options)
-        return try LoopbackServer(options)
-    }
-
-    private static let once: RequestOptions = {
-        var options = RequestOptions()
-        options.reuse = .oneShot
-        return options
-    }()
 
     @Test("new roots count from the next handshake on; old connections finish and go")
     func rootsAreReplaced() async throws {
-        let server = try origin()
+        let server = try secureOrigin()
         defer { server.stop() }
         let store = try Store(FixturePaths.pem("ca"))
-        try await withEngine({ $0.tls.roots = .source(store.source) }) { engine in
+        try await withEngine(trusting: store) { engine in
             let url = "https://localhost:\(server.port)"
             // Long enough that it is under way until it is read.
             let running = try await engine.send(.get(url + "/bytes/8000000"))
@@ -106,10 +82,10 @@ import Testing
 
     @Test("equal bytes change nothing: connections and sessions are used on")
     func equalBytesChangeNothing() async throws {
-        let server = try origin()
+        let server = try secureOrigin()
         defer { server.stop() }
         let store = try Store(FixturePaths.pem("ca"))
-        try await withEngine({ $0.tls.roots = .source(store.source) }) { engine in
+        try await withEngine(trusting: store) { engine in
             let url = "https://localhost:\(server.port)/"
             // Nothing was read yet, so nothing can be another.
             #expect(try await !engine.reloadTLS())
@@ -118,7 +94,7 @@ import Testing
                 #expect(try await !engine.reloadTLS())
             }
             #expect(server.counters.connectionsAccepted == 1)
-            for _ in 0..<3 { try await expectStatus(200, engine, url, options: Self.once) }
+            for _ in 0..<3 { try await expectStatus(200, engine, url, options: .once) }
             #expect(server.counters.tlsResumed > 0)
             #expect(store.reads.list.count >= 4)
         }
@@ -126,18 +102,18 @@ import Testing
 
     @Test("no session of before is resumed, although the new roots trust server and proxy too")
     func sessionsEnd() async throws {
-        let server = try origin()
+        let server = try secureOrigin()
         let proxy = try LoopbackProxyKind.https.start(.init())
         defer {
             server.stop()
             proxy.stop()
         }
         let store = try Store(FixturePaths.pem("ca"))
-        try await withEngine({ $0.tls.roots = .source(store.source) }) { engine in
+        try await withEngine(trusting: store) { engine in
             let url = "https://localhost:\(server.port)/"
             let setting = try ProxySetting(parsing: "https://localhost:\(proxy.port)")
             let client = ExecutorClient(engine, proxy: setting)
-            for _ in 0..<3 { try await fetch(client, url, options: Self.once) }
+            for _ in 0..<3 { try await fetch(client, url, options: .once) }
             let before = server.counters.tlsResumed
             let beforeAtProxy = proxy.counters.tlsResumed
             #expect(before > 0)
@@ -146,10 +122,10 @@ import Testing
                 joining: [FixturePaths.pem("ca"), FixturePaths.pem("untrusted-ca")])
             try store.put(both.path)
             #expect(try await engine.reloadTLS())
-            try await fetch(client, url, options: Self.once)
+            try await fetch(client, url, options: .once)
             #expect(server.counters.tlsResumed == before)
             #expect(proxy.counters.tlsResumed == beforeAtProxy)
-            for _ in 0..<2 { try await fetch(client, url, options: Self.once) }
+            for _ in 0..<2 { try await fetch(client, url, options: .once) }
             #expect(server.counters.tlsResumed > before)
             #expect(proxy.counters.tlsResumed > beforeAtProxy)
         }
@@ -157,10 +133,10 @@ import Testing
 
     @Test("what is unusable is told, and everything stays as it was", arguments: [true, false])
     func unusableBytes(fails: Bool) async throws {
-        let server = try origin()
+        let server = try secureOrigin()
         defer { server.stop() }
         let store = try Store(FixturePaths.pem("ca"))
-        try await withEngine({ $0.tls.roots = .source(store.source) }) { engine in
+        try await withEngine(trusting: store) { engine in
             let url = "https://localhost:\(server.port)/"
             try await expectStatus(200, engine, url)
             if fails { store.fail() } else { store.put(text: "no certificate") }
@@ -168,14 +144,14 @@ import Testing
             #expect(error?.phase == .tls)
             #expect(error?.message.contains("roots source") == true)
             try await expectStatus(200, engine, url)
-            try await expectStatus(200, engine, url, options: Self.once)
+            try await expectStatus(200, engine, url, options: .once)
             #expect(engine.snapshot().counters.closes(.tlsReloaded) == 0)
         }
     }
 
     @Test("what a proxy alone goes by is read anew too, and does not stand in the engine's way")
     func aProxysOwn() async throws {
-        let server = try origin()
+        let server = try secureOrigin()
         var secure = LoopbackConnectProxy.Options()
         secure.tls = FixturePaths.certificate("untrusted")
         let proxy = try LoopbackConnectProxy(secure)
@@ -189,7 +165,7 @@ import Testing
         options.tls?.roots = .source(store.source)
         let endpoint = try ProxyEndpoint(
             kind: .https, host: "localhost", port: Int(proxy.port), options: options)
-        try await withEngine({ $0.tls.roots = .file(FixturePaths.pem("ca")) }) { engine in
+        try await ApusTests.withEngine { engine in
             let client = ExecutorClient(engine, proxy: .proxy(endpoint))
             let url = "https://localhost:\(server.port)/"
             try await expectStatus(200, client, url)
@@ -203,7 +179,7 @@ import Testing
             #expect(error?.message.contains("roots source") == true)
             // Usable again, and others.
             try store.put(FixturePaths.pem("untrusted-ca"))
-            try await expectStatus(200, client, url, options: Self.once)
+            try await expectStatus(200, client, url, options: .once)
             try store.put(FixturePaths.pem("ca"))
             #expect(try await engine.reloadTLS())
             let refused = await dialError(client, url)
@@ -214,7 +190,7 @@ import Testing
 
     @Test("a new identity is shown from the next handshake on")
     func theIdentityIsReplaced() async throws {
-        let server = try origin { $0.clientCA = FixturePaths.pem("ca") }
+        let server = try secureOrigin { $0.clientCA = FixturePaths.pem("ca") }
         defer { server.stop() }
         let path = "/tmp/apus-test-\(getpid())-\(UInt32.random(in: 0 ... .max)).pem"
         defer { unlink(path) }
@@ -226,10 +202,9 @@ import Testing
             try #require(rename(path + ".next", path) == 0)
         }
         try put("client")
-        try await withEngine({
-            $0.tls.roots = .file(FixturePaths.pem("ca"))
-            $0.tls.identity = .init(certificateFile: path, keyFile: path)
-        }) { engine in
+        var tuning = relaxedTuning
+        tuning.tls.identity = .init(certificateFile: path, keyFile: path)
+        try await ApusTests.withEngine(tuning) { engine in
             let url = "https://localhost:\(server.port)/"
             try await expectStatus(200, engine, url)
             try put("other-client")
@@ -245,18 +220,18 @@ import Testing
 
     @Test("a handshake that a reload overtakes serves its request and goes")
     func aHandshakeIsOvertaken() async throws {
-        let server = try origin()
+        let server = try secureOrigin()
         defer { server.stop() }
         let store = try Store(FixturePaths.pem("ca"))
         let (asked, goOn) = (DialGate(), DialGate())
-        try await withEngine({
-            $0.tls.roots = .source(store.source)
-            $0.tls.verifier = PeerVerifier { _ async in
-                asked.open()
-                await goOn.wait()
-                return .accept
-            }
-        }) { engine in
+        var tuning = relaxedTuning
+        tuning.tls.roots = .source(store.source)
+        tuning.tls.verifier = PeerVerifier { _ async in
+            asked.open()
+            await goOn.wait()
+            return .accept
+        }
+        try await ApusTests.withEngine(tuning) { engine in
             let url = "https://localhost:\(server.port)/"
             let task = Task { try await fetch(engine, url) }
             await asked.wait()
@@ -272,13 +247,13 @@ import Testing
     @Test("connections in the clear know nothing of it")
     func inTheClear() async throws {
         let server = try LoopbackServer()
-        let secure = try origin()
+        let secure = try secureOrigin()
         defer {
             server.stop()
             secure.stop()
         }
         let store = try Store(FixturePaths.pem("ca"))
-        try await withEngine({ $0.tls.roots = .source(store.source) }) { engine in
+        try await withEngine(trusting: store) { engine in
             try await expectStatus(200, engine, "https://localhost:\(secure.port)/")
             try await expectStatus(200, engine, "http://127.0.0.1:\(server.port)/")
             try store.put(FixturePaths.pem("untrusted-ca"))

@@ -28,8 +28,8 @@ struct StubResolver: Resolver {
 
 /// Runs a test's body with an engine of its own and checks that it leaves nothing behind.
 ///
-/// It trusts the fixtures' authority. After the shutdown no descriptor of its may be left at one
-/// of `ports`.
+/// It trusts the fixtures' authority, unless the tuning has roots of its own. After the shutdown no
+/// descriptor of its may be left at one of `ports`.
 func withEngine(
     _ tuning: EngineTuning = relaxedTuning, resolver: (any Resolver)? = nil,
     hooks: DialHooks = DialHooks(), ports: [UInt16] = [],
@@ -37,7 +37,7 @@ func withEngine(
 ) async throws {
     try FixturePaths.ensureCertificates()
     var tuning = tuning
-    tuning.tls.roots = .file(FixturePaths.pem("ca"))
+    if tuning.tls.roots == .system { tuning.tls.roots = .file(FixturePaths.pem("ca")) }
     let engine = TransportEngine(try Engine(tuning, resolver: resolver, hooks: hooks))
     do {
         try await body(engine)
@@ -48,6 +48,26 @@ func withEngine(
     await engine.shutdown()
     expectEmpty(engine)
     for port in ports { #expect(descriptors(connectedTo: port) == 0) }
+}
+
+/// An origin behind TLS.
+func secureOrigin(
+    _ certificate: String = "leaf",
+    _ configure: (inout LoopbackServer.Options) -> Void = { _ in }
+) throws -> LoopbackServer {
+    try FixturePaths.ensureCertificates()
+    var options = LoopbackServer.Options(tls: FixturePaths.certificate(certificate))
+    configure(&options)
+    return try LoopbackServer(options)
+}
+
+extension RequestOptions {
+    /// A connection of its own, and for nobody afterwards.
+    static let once: RequestOptions = {
+        var options = RequestOptions()
+        options.reuse = .oneShot
+        return options
+    }()
 }
 
 /// Expects that an engine holds nothing and that nobody waits for it.

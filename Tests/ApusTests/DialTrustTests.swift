@@ -1,5 +1,4 @@
 import Apus
-import ApusTransport
 import Glibc
 import Loopback
 import Synchronization
@@ -7,28 +6,16 @@ import Testing
 
 /// What a program sets and learns of TLS: pins, the verifier, the key log, identities, the chain.
 @Suite struct DialTrustTests {
-    private func origin(
-        _ certificate: String = "leaf",
-        _ configure: (inout LoopbackServer.Options) -> Void = { _ in }
-    ) throws -> LoopbackServer {
-        try FixturePaths.ensureCertificates()
-        var options = LoopbackServer.Options(tls: FixturePaths.certificate(certificate))
-        configure(&options)
-        return try LoopbackServer(options)
-    }
-
     @Test("the response tells the chain, and a resumed connection tells it too")
     func theChainOnTheResponse() async throws {
-        let server = try origin()
+        let server = try secureOrigin()
         defer { server.stop() }
         try await withEngine(ports: [server.port]) { engine in
-            var fresh = RequestOptions()
-            fresh.reuse = .oneShot
             var seen: [[CertificateFacts]] = []
             var resumed: [Bool] = []
             for _ in 0..<3 {
                 let response = try await engine.send(
-                    .get("https://localhost:\(server.port)/"), options: fresh)
+                    .get("https://localhost:\(server.port)/"), options: .once)
                 _ = try await response.body.collect(upTo: 1 << 16)
                 let tls = try #require(response.info.connection.tls)
                 seen.append(tls.certificates)
@@ -45,7 +32,7 @@ import Testing
 
     @Test("a pin of a key that is nowhere in the chain refuses before any request byte")
     func aPinThatIsNotThere() async throws {
-        let server = try origin()
+        let server = try secureOrigin()
         defer { server.stop() }
         var tuning = relaxedTuning
         tuning.tls.pins = [try PublicKeyPin(parsing: String(repeating: "0", count: 64))]
@@ -63,7 +50,7 @@ import Testing
         "the verifier is asked once per full handshake, and its refusal is told",
         arguments: [true, false])
     func theVerifier(accepts: Bool) async throws {
-        let server = try origin()
+        let server = try secureOrigin()
         defer { server.stop() }
         let asked = DialRecorder()
         var tuning = relaxedTuning
@@ -85,9 +72,7 @@ import Testing
                 #expect(server.counters.requests == 0)
                 return
             }
-            var once = RequestOptions()
-            once.reuse = .oneShot
-            for _ in 0..<4 { try await expectStatus(200, engine, url, options: once) }
+            for _ in 0..<4 { try await expectStatus(200, engine, url, options: .once) }
             #expect(asked.list.count == 4 - server.counters.tlsResumed)
             #expect(server.counters.tlsResumed > 0)
         }
@@ -95,7 +80,7 @@ import Testing
 
     @Test("a verifier that takes too long costs the TLS budget; its task is cancelled")
     func aSlowVerifier() async throws {
-        let server = try origin()
+        let server = try secureOrigin()
         defer { server.stop() }
         let (gate, begun, ended) = (DialGate(), DialGate(), DialGate())
         var tuning = relaxedTuning
@@ -119,7 +104,7 @@ import Testing
 
     @Test("the key log's file gets lines, and is its owner's alone")
     func theKeyLogsFile() async throws {
-        let server = try origin()
+        let server = try secureOrigin()
         defer { server.stop() }
         let path = "/tmp/apus-test-keys-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         defer { unlink(path) }
@@ -143,7 +128,7 @@ import Testing
     @Test("a proxy is not shown the origin's client certificate, unless it is to be")
     func theIdentityIsForTheOrigin() async throws {
         let client = FixturePaths.certificate("client")
-        let server = try origin { $0.clientCA = FixturePaths.pem("ca") }
+        let server = try secureOrigin { $0.clientCA = FixturePaths.pem("ca") }
         var secure = LoopbackConnectProxy.Options()
         secure.tls = FixturePaths.certificate("leaf")
         let proxy = try LoopbackConnectProxy(secure)
@@ -162,7 +147,7 @@ import Testing
 
     @Test("an https proxy may be trusted by roots of its own")
     func theProxysOwnTrust() async throws {
-        let server = try origin()
+        let server = try secureOrigin()
         var secure = LoopbackConnectProxy.Options()
         secure.tls = FixturePaths.certificate("untrusted")
         let proxy = try LoopbackConnectProxy(secure)
@@ -193,7 +178,7 @@ import Testing
     @Test("the tickets of an https proxy never serve the origin behind it, nor the other way round")
     func ticketsStayAtTheirHop() async throws {
         // The same certificate at both hops: nothing but the hop tells them apart.
-        let server = try origin()
+        let server = try secureOrigin()
         var secure = LoopbackConnectProxy.Options()
         secure.tls = FixturePaths.certificate("leaf")
         let proxy = try LoopbackConnectProxy(secure)
@@ -204,13 +189,11 @@ import Testing
         try await withEngine(ports: [proxy.port]) { engine in
             let setting = try ProxySetting(parsing: "https://localhost:\(proxy.port)")
             let through = ExecutorClient(engine, proxy: setting)
-            var once = RequestOptions()
-            once.reuse = .oneShot
             let url = "https://localhost:\(server.port)/"
-            for _ in 0..<4 { try await expectStatus(200, through, url, options: once) }
+            for _ in 0..<4 { try await expectStatus(200, through, url, options: .once) }
             #expect(server.counters.tlsResumed == 3)
             // Straight to the same origin is another route, which begins afresh.
-            try await expectStatus(200, engine, url, options: once)
+            try await expectStatus(200, engine, url, options: .once)
             #expect(server.counters.tlsResumed == 3)
         }
     }

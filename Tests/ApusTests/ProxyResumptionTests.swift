@@ -22,7 +22,7 @@ import Testing
     func theSecondTunnelOverHTTP2() async throws {
         try FixturePaths.ensureCertificates()
         let proxy = try LoopbackHTTP2Proxy()
-        let server = try LoopbackServer(.init(tls: FixturePaths.certificate("leaf")))
+        let server = try secureOrigin()
         defer {
             proxy.stop()
             server.stop()
@@ -33,10 +33,8 @@ import Testing
         let engine = try TransportEngine(tuning, observer: chronicle)
         let setting = try ProxySetting(parsing: "https://localhost:\(proxy.port)")
         let client = ExecutorClient(engine, proxy: setting)
-        var once = RequestOptions()
-        once.reuse = .oneShot
         for _ in 0..<2 {
-            try await expectStatus(200, client, "https://localhost:\(server.port)/", options: once)
+            try await expectStatus(200, client, "https://localhost:\(server.port)/", options: .once)
         }
         await engine.shutdown()
         let resumed = chronicle.events.compactMap { event in
@@ -55,7 +53,7 @@ import Testing
             try await ground.fetch(client, ground.origins[0])
             for resumed in [0, 1] {
                 try await expectStatus(
-                    200, client, "http://localhost:\(server.port)/", options: ground.once)
+                    200, client, "http://localhost:\(server.port)/", options: .once)
                 #expect(ground.proxy.counters.tlsResumed == resumed)
             }
             try await ground.fetch(client, ground.origins[0])
@@ -76,7 +74,7 @@ import Testing
             let client = ExecutorClient(ground.engine, proxy: setting)
             for resumed in [2, 3] {
                 // No proxy of the loopback reaches there.
-                let error = await dialError(client, "https://192.0.2.1/", options: ground.once)
+                let error = await dialError(client, "https://192.0.2.1/", options: .once)
                 #expect(error?.kind == .proxyStatus(403))
                 #expect(ground.proxy.counters.tlsResumed == resumed)
             }
@@ -146,15 +144,8 @@ import Testing
         let origins: [LoopbackServer]
         let engine: TransportEngine
 
-        /// A connection for each request.
-        var once: RequestOptions {
-            var options = RequestOptions()
-            options.reuse = .oneShot
-            return options
-        }
-
         func fetch(_ client: ExecutorClient, _ origin: LoopbackServer) async throws {
-            try await expectStatus(200, client, "https://localhost:\(origin.port)/", options: once)
+            try await expectStatus(200, client, "https://localhost:\(origin.port)/", options: .once)
         }
 
         func endpoint(
