@@ -158,13 +158,22 @@ actor WireDuplex: DuplexStream, WireOwner {
     private func waitForInput() async {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-                // A cancellation from here on comes behind this, through the loop.
-                guard !Task.isCancelled else { return unsafe continuation.resume() }
+                // Others had their turn on the loop since the last look; what comes from here on
+                // comes behind this, through the loop.
+                guard unsafe reader == nil, !hasNews, !Task.isCancelled else {
+                    return unsafe continuation.resume()
+                }
                 unsafe reader = continuation
             }
         } onCancel: {
             onLoop(loop) { $0.wakeReader() }
         }
+    }
+
+    /// Whether a read would not have to wait.
+    private var hasNews: Bool {
+        !received.isEmpty || peerHasEnded || failure != nil || wire.mayHaveInput
+            || wire.sendError != nil
     }
 
     private func wakeReader() {
@@ -204,8 +213,10 @@ actor WireDuplex: DuplexStream, WireOwner {
         let failure: TransportError? = await withTaskCancellationHandler {
             await withUnsafeContinuation {
                 (continuation: UnsafeContinuation<TransportError?, Never>) in
+                // Its turn may have come, or the end, while others were on the loop.
                 guard let index = writes.firstIndex(where: { $0.id == id }) else {
-                    unsafe continuation.resume(returning: nil)
+                    let cause = lastDone >= id ? nil : sendFailure ?? self.failure
+                    unsafe continuation.resume(returning: cause)
                     return
                 }
                 unsafe writes[index].waiter = continuation

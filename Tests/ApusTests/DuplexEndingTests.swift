@@ -169,6 +169,26 @@ import Testing
         }
     }
 
+    @Test func closingMeetsTheReadAtAnyMoment() async throws {
+        let peer = try ScriptedPeer(everyConnection: [.readUntilEnd])
+        defer { peer.stop() }
+        try await withEngine(ports: [peer.port]) { engine in
+            let ended = Counter()
+            let rounds = 300
+            for round in 0..<rounds {
+                let duplex = try await engine.dialTunnel(to: "127.0.0.1:\(peer.port)")
+                Task {
+                    let error = await transportError { _ = try await duplex.read() }
+                    #expect(error?.isCancelled == true)
+                    ended.add(1)
+                }
+                for _ in 0..<round % 30 { await Task.yield() }
+                duplex.close()
+            }
+            try await eventually("each read has ended") { ended.value == rounds }
+        }
+    }
+
     @Test(arguments: DuplexWay.allCases)
     func lettingGoCloses(_ way: DuplexWay) async throws {
         let script = try way.agreement() + [.readUntilEnd]
