@@ -3,7 +3,7 @@
 STRICT = -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error
 FOLDERS = $(wildcard Package.swift Sources Tests Fixtures Benchmarks Examples)
 
-.PHONY: demo test check format bench fuzz docs certs sanitize
+.PHONY: demo test check format bench fuzz docs certs sanitize soak
 
 demo: ## A table: fresh clients share one pool, over every protocol and route.
 	@.ci/install build
@@ -37,3 +37,9 @@ certs: ## Certificates for the loopback servers, made anew when missing or near 
 sanitize: ## Every test under the thread sanitizer, then under the address sanitizer.
 	@.ci/sanitize thread
 	@.ci/sanitize address
+
+soak: ## The long runs behind the short ones: 100,000 exchanges, 2000 scopes, a million steps each.
+	@.ci/install test
+	@$(MAKE) --no-print-directory certs
+	swift build --build-tests $(STRICT)
+	APUS_SOAK=1 swift test --skip-build $(STRICT) --filter 'Soak|RandomWalk|StaleConnection'

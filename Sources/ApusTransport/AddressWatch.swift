@@ -5,10 +5,11 @@ import ApusSocket
 /// Looks the names of connected hosts up again, and retires connections to addresses that they no
 /// longer have.
 ///
-/// A name that cannot be looked up changes nothing. It ends with the engine, whose pool it does not
-/// keep alive.
+/// A name that cannot be looked up changes nothing, nor does one whose lookup takes longer than any
+/// dial would wait for it. It ends with the engine, whose pool it does not keep alive.
 final class AddressWatch: Sendable {
     private let interval: Duration
+    private let lookupTime: Duration
     private let overrides: [EngineTuning.Dial.Override]
     private let resolver: any Resolver
     private let loop: EventLoop
@@ -24,6 +25,7 @@ final class AddressWatch: Sendable {
         every interval: Duration, over pool: ConnectionPool, _ dialer: Dialer, on loop: EventLoop
     ) {
         self.interval = interval
+        lookupTime = dialer.tuning.dial.resolveTimeout ?? .seconds(30)
         overrides = dialer.tuning.dial.overrides
         self.pool = pool
         resolver = dialer.resolver
@@ -42,12 +44,10 @@ final class AddressWatch: Sendable {
     private func check() {
         guard let pool else { return }
         let connections = standing(in: pool)
-        let (resolver, loop) = (resolver, loop)
         // One after the other: nobody waits for the answers.
         Task(executorPreference: loop) { [weak self, weak pool] in
             for (name, entries) in connections {
-                let addresses = try? await resolver.resolve(host: name.host, port: name.port)
-                guard let addresses, !addresses.isEmpty else { continue }
+                guard let addresses = await self?.lookUp(name), !addresses.isEmpty else { continue }
                 let texts = Set(addresses.map(\.description))
                 for (id, address) in entries where !texts.contains(address) {
                     pool?.drain(id, .addressChanged)
@@ -55,6 +55,19 @@ final class AddressWatch: Sendable {
             }
             self?.start()
         }
+    }
+
+    /// What the resolver says in time; it may be the program's own, and never answer.
+    private func lookUp(_ name: Name) async -> [SocketAddress]? {
+        let answer = FirstAnswer<[SocketAddress]?>()
+        let lookup = Task(executorPreference: loop) { [resolver] in
+            answer.give(try? await resolver.resolve(host: name.host, port: name.port))
+        }
+        loop.execute { [loop, lookupTime] in
+            _ = loop.schedule(at: Deadline.now().advanced(by: lookupTime)) { answer.give(nil) }
+        }
+        defer { lookup.cancel() }
+        return await answer.wait()
     }
 
     /// The connections that were made by looking up a name, under that name.

@@ -150,6 +150,35 @@ import Testing
         server.stop()
     }
 
+    @Test("row 7: a lookup that never ends does not keep the watch from the other names")
+    func aLookupThatHangs() async throws {
+        let server = try LoopbackServer()
+        let gate = DialGate()
+        let lookups = Shared<[String: Int]>([:])
+        let resolver = StubResolver { host, port in
+            lookups.change { $0[host, default: 0] += 1 }
+            let isFirst = lookups.value[host] == 1
+            if !isFirst, host == "hung.test" { await gate.wait() }
+            let literal = isFirst ? "127.0.0.1" : "127.0.0.9"
+            return [SocketAddress(literal: literal, port: port)].compactMap { $0 }
+        }
+        var tuning = relaxedTuning
+        tuning.dial.addressCheck = .milliseconds(20)
+        tuning.dial.resolveTimeout = .milliseconds(50)
+        try await withEngine(tuning, resolver: resolver, ports: [server.port]) { engine in
+            for host in ["hung.test", "moving.test"] {
+                let response = try await engine.send(.get("http://\(host):\(server.port)/"))
+                _ = try await response.body.collect(upTo: 100)
+            }
+            try await eventually("the other is retired") {
+                engine.snapshot().counters.closes == ["addressChanged": 1]
+            }
+            try await eventually("it is asked for again") { lookups.value["hung.test"] ?? 0 > 3 }
+            gate.open()
+        }
+        server.stop()
+    }
+
     @Test func eachLoopHasItsTurnAtCallersTasks() async throws {
         var tuning = EngineTuning.executor
         tuning.eventLoops = 3
