@@ -79,7 +79,8 @@ package enum RequestEncoder {
         }
         for index in fields.indices {
             if plan.sends(index) {
-                append(fields[index], to: &output)
+                let cookies = plan.cookies(joinedAt: index).map { fields[$0] }
+                append(fields[index], joining: cookies, to: &output)
             } else if let value = plan.replacement(at: index, connection) {
                 append(fields[index].name, value, to: &output)
             }
@@ -190,10 +191,16 @@ package enum RequestEncoder {
         append("\r\n", to: &output)
     }
 
-    private static func append(_ field: HTTPField, to output: inout [UInt8]) {
+    private static func append(
+        _ field: HTTPField, joining cookies: [HTTPField] = [], to output: inout [UInt8]
+    ) {
         append(field.name.rawName, to: &output)
         append(": ", to: &output)
         unsafe field.withUnsafeBytesOfValue { unsafe output.append(contentsOf: $0) }
+        for cookie in cookies {
+            append("; ", to: &output)
+            unsafe cookie.withUnsafeBytesOfValue { unsafe output.append(contentsOf: $0) }
+        }
         append("\r\n", to: &output)
     }
 

@@ -14,6 +14,10 @@ package struct RequestFieldPlan: Sendable {
     private(set) var upgradeIndex: Int?
     /// Whether `TE` goes out, which `Connection` then has to name (RFC 9110, section 10.1.4).
     private var sendsTE = false
+    /// Where the first `Cookie` stands, and those that are joined to it there: HTTP/2 splits
+    /// cookies, and HTTP/1.1 has them in one field (RFC 9113, section 8.2.3).
+    private var cookieIndex: Int?
+    private var moreCookies: [Int] = []
     /// Where the fields stand that do not go out; mostly none.
     private var dropped: [Int] = []
 
@@ -47,6 +51,7 @@ package struct RequestFieldPlan: Sendable {
             case .contentLength: try placeLength(field, framing)
             case .transferEncoding: try placeEncoding(field, framing)
             case .te: sendsTE = true
+            case .plain where field.name.canonicalName == "cookie": placeCookie(index)
             default: continue
             }
         }
@@ -69,6 +74,9 @@ package struct RequestFieldPlan: Sendable {
 
     /// Whether the caller's field at this place goes out.
     func sends(_ index: Int) -> Bool { dropped.isEmpty || !dropped.contains(index) }
+
+    /// The `Cookie` fields that go out with the one at this place, in order.
+    func cookies(joinedAt index: Int) -> [Int] { index == cookieIndex ? moreCookies : [] }
 
     /// Fields for one hop never go on to the next (RFC 9110, section 7.6.1), except `TE: trailers`,
     /// which is about the message.
@@ -132,6 +140,15 @@ package struct RequestFieldPlan: Sendable {
                 field: "transfer-encoding", reason: "differs from how the body is sent")
         }
         hasFraming = true
+    }
+
+    private mutating func placeCookie(_ index: Int) {
+        guard cookieIndex != nil else {
+            cookieIndex = index
+            return
+        }
+        moreCookies.append(index)
+        dropped.append(index)
     }
 
     private static func trimmed(_ text: Substring) -> Substring {

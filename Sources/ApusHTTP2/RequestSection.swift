@@ -36,7 +36,8 @@ struct RequestSection {
         try Self.check(authority: authority)
         add(":method", request.method.rawValue)
         let tunnelled = request.extendedConnectProtocol
-        if request.method == .connect, tunnelled == nil {
+        let isForProxy = request.method == .connect && tunnelled == nil
+        if isForProxy {
             // A plain CONNECT has neither scheme nor path (RFC 9113, section 8.5).
             add(":authority", authority)
         } else {
@@ -52,14 +53,14 @@ struct RequestSection {
             add(":authority", authority)
             add(":path", path)
         }
-        addFields(request.headerFields)
+        addFields(request.headerFields, isForProxy: isForProxy)
         if let length { try add(length: length, of: request) }
     }
 
     /// Fills the section with trailers.
     mutating func fill(trailers: HTTPFields) {
         clear()
-        addFields(trailers)
+        addFields(trailers, isForProxy: false)
     }
 
     /// Gives the fields as nghttp2 wants them, for the length of one call.
@@ -97,10 +98,10 @@ struct RequestSection {
             Field(nameStart: nameStart, valueStart: valueStart, end: bytes.count, flags: 0))
     }
 
-    private mutating func addFields(_ list: HTTPFields) {
+    private mutating func addFields(_ list: HTTPFields, isForProxy: Bool) {
         guard !list.isEmpty else { return }
         let named = Self.namesInConnection(list)
-        for field in list where Self.isKept(field, named: named) {
+        for field in list where Self.isKept(field, named: named, isForProxy: isForProxy) {
             guard field.name != .cookie else {
                 addCrumbs(field)
                 continue
@@ -117,18 +118,27 @@ struct RequestSection {
     }
 
     /// Splits cookies, so that those which stay the same are found in the table of the last request
-    /// (RFC 9113, section 8.2.3); the peer joins them again.
+    /// (RFC 9113, section 8.2.3); the peer joins them again, to the same bytes.
     private mutating func addCrumbs(_ field: HTTPField) {
-        for crumb in field.value.split(separator: "; ") {
-            let nameStart = bytes.count
-            bytes.append(contentsOf: "cookie".utf8)
-            let valueStart = bytes.count
-            bytes.append(contentsOf: crumb.utf8)
-            fields.append(
-                Field(
-                    nameStart: nameStart, valueStart: valueStart, end: bytes.count,
-                    flags: Self.flags(of: field)))
+        let flags = Self.flags(of: field)
+        field.withUnsafeBytesOfValue { value in
+            var start = value.startIndex
+            for index in value.indices.dropLast() where index >= start {
+                guard value[index] == UInt8(ascii: ";"), value[index + 1] == 0x20 else { continue }
+                addCrumb(UnsafeBufferPointer(rebasing: value[start..<index]), flags)
+                start = index + 2
+            }
+            addCrumb(UnsafeBufferPointer(rebasing: value[start...]), flags)
         }
+    }
+
+    private mutating func addCrumb(_ crumb: UnsafeBufferPointer<UInt8>, _ flags: UInt8) {
+        let nameStart = bytes.count
+        bytes.append(contentsOf: "cookie".utf8)
+        let valueStart = bytes.count
+        bytes.append(contentsOf: crumb)
+        fields.append(
+            Field(nameStart: nameStart, valueStart: valueStart, end: bytes.count, flags: flags))
     }
 
     /// Says the body's length, unless the caller has, who must then be right.
@@ -147,10 +157,17 @@ struct RequestSection {
         add("content-length", String(length))
     }
 
-    /// Whether the field means anything beyond one HTTP/1 connection.
-    private static func isKept(_ field: HTTPField, named: [String]) -> Bool {
+    /// Whether the field means anything beyond one HTTP/1 connection; what is said to a proxy is
+    /// for a proxy alone, and never for the origin behind it.
+    private static func isKept(
+        _ field: HTTPField, named: [String], isForProxy: Bool
+    ) -> Bool {
         let name = field.name.canonicalName
         switch name {
+        case "proxy-authorization":
+            return isForProxy
+        case "proxy-authenticate", "proxy-authentication-info":
+            return false
         case "connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade":
             return false
         case "te":

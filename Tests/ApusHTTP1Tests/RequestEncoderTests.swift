@@ -122,6 +122,12 @@ import Testing
                 "TE: trailers",
             ]),
         Case(
+            testDescription: "several cookies are one field, where the first stands",
+            fields: [("A", "1"), ("cookie", "a=1"), ("B", "2"), ("Cookie", ""), ("COOKIE", "b=2")],
+            expected: [
+                "GET / HTTP/1.1", "Host: example.com:8080", "A: 1", "cookie: a=1; ; b=2", "B: 2",
+            ]),
+        Case(
             testDescription: "Connection cannot hide Host or framing",
             method: .post,
             fields: [

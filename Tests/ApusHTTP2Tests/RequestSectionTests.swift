@@ -57,6 +57,22 @@ private let mappings = [
         "cookies are split, and so are several of them",
         [.cookie: "a=1; b=2;c=3", name("Cookie"): "d=4"],
         ["cookie: a=1", "cookie: b=2;c=3", "cookie: d=4"]),
+    Mapping(
+        "every crumb is kept, the empty ones too, so that the peer joins them to the same bytes",
+        [.cookie: "; a=1; ; b", name("Cookie"): "", name("cookie"): ";"],
+        ["cookie: ", "cookie: a=1", "cookie: ", "cookie: b", "cookie: ", "cookie: ;"]),
+    Mapping(
+        "what is for a proxy is for no origin",
+        [
+            .proxyAuthorization: "Basic c2VjcmV0", .proxyAuthenticate: "Basic",
+            name("Proxy-Authentication-Info"): "x", name("Proxy-Connection"): "x", .accept: "*/*",
+        ], ["accept: */*"]),
+    Mapping(
+        "a proxy that is asked for a tunnel hears who asks",
+        HTTPRequest(
+            method: .connect, scheme: nil, authority: "a.example:443", path: nil,
+            headerFields: [.proxyAuthorization: "Basic eA==", name("Proxy-Connection"): "x"]),
+        [":method: CONNECT", ":authority: a.example:443", "proxy-authorization: Basic eA=="]),
     Mapping("an empty value is a value", [name("x-empty"): ""], ["x-empty: "]),
     Mapping(
         "Host serves when there is no authority",
@@ -102,6 +118,26 @@ private let refusals = [
         pair.exchange()
         #expect(pair.server.requests[stream]?.fields == mapping.seen)
         #expect(pair.server.requests[stream]?.isComplete == true)
+    }
+
+    @Test func cookiesAreSplitByTheirBytes() throws {
+        let pair = try Pair()
+        let value: [UInt8] = [0x61, 0x3D, 0xFF, 0x3B, 0x20, 0xC3, 0x28]
+        var request = HTTPRequest(method: .get, scheme: "https", authority: "a", path: "/")
+        request.headerFields.append(HTTPField(name: .cookie, value: value))
+        let stream = try pair.client.submit(request, hasBody: false)
+        pair.exchange()
+        #expect(pair.server.requests[stream]?.cookies == [[0x61, 0x3D, 0xFF], [0xC3, 0x28]])
+    }
+
+    @Test func whatIsForAProxyIsNoTrailerEither() throws {
+        let harness = try Harness()
+        let stream = try harness.request(hasBody: true)
+        _ = harness.takeSent()
+        harness.session.finish(trailers: [.proxyAuthorization: "x"], on: stream)
+        harness.pump()
+        #expect(harness.sent.last?.description == "HEADERS 1 end")
+        #expect(harness.sent.last?.payload.isEmpty == true)
     }
 
     @Test(arguments: refusals)

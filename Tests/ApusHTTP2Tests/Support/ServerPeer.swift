@@ -5,6 +5,8 @@ final class ServerPeer {
     /// A request as the server saw it.
     struct Request: Equatable {
         var fields: [String] = []
+        /// The values of `cookie`, byte by byte.
+        var cookies: [[UInt8]] = []
         var body: [UInt8] = []
         var trailers: [String] = []
         var isComplete = false
@@ -134,6 +136,10 @@ final class ServerPeer {
         }
     }
 
+    fileprivate func cookie(_ stream: Int32, _ value: UnsafeBufferPointer<UInt8>) {
+        requests[stream, default: Request()].cookies.append(Array(value))
+    }
+
     fileprivate func data(_ stream: Int32, _ bytes: UnsafeBufferPointer<UInt8>) {
         requests[stream, default: Request()].body += Array(bytes)
     }
@@ -180,10 +186,11 @@ private func serverField(
     _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
     guard let frame else { return -902 }
+    let name = String(decoding: UnsafeBufferPointer(start: name, count: nameCount), as: UTF8.self)
+    let value = UnsafeBufferPointer(start: value, count: valueCount)
+    if name == "cookie" { peer(userData)?.cookie(frame.pointee.hd.stream_id, value) }
     peer(userData)?.field(
-        frame.pointee.hd.stream_id,
-        String(decoding: UnsafeBufferPointer(start: name, count: nameCount), as: UTF8.self),
-        String(decoding: UnsafeBufferPointer(start: value, count: valueCount), as: UTF8.self),
+        frame.pointee.hd.stream_id, name, String(decoding: value, as: UTF8.self),
         isTrailer: frame.pointee.headers.cat == NGHTTP2_HCAT_HEADERS)
     return 0
 }
