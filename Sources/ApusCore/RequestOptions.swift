@@ -16,7 +16,8 @@ public struct RequestOptions: Sendable {
     public var totalTimeout: Duration?
     /// From the request's start to the final head; `nil`, the default, is no limit.
     public var headTimeout: Duration?
-    /// Silence between two reads of the body; `nil`, the default, is no limit.
+    /// Silence of the peer since the head or the last bytes of the body, while they are awaited;
+    /// `nil`, the default, is no limit.
     public var readIdleTimeout: Duration?
     /// Default `pooled`.
     public var reuse = Reuse.pooled

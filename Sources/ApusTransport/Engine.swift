@@ -128,13 +128,19 @@ extension Engine {
                 let head = try await exchange.nextHead()
                 if try await amend(&amendments, after: head, to: exchange, on: lease) {
                     exchange.abandon()
+                    if amendments.omitsExpectation != exchange.amendments.omitsExpectation {
+                        replays += 1
+                        noteReplay(after: .expectationRefused(by: request.route), story)
+                    }
                     continue
                 }
                 exchange.accept()
                 return Response(
                     head, exchange, lease, replays: replays, exchangeID: story?.number)
             } catch {
-                guard request.mayReplay(after: error), budget.take(for: error) else {
+                let isHTTP2 = lease.connection.isHTTP2
+                guard request.mayReplay(after: error, onHTTP2: isHTTP2), budget.take(for: error)
+                else {
                     story?.failed(error)
                     throw error
                 }
@@ -146,11 +152,15 @@ extension Engine {
                     request = other
                 }
                 replays += 1
-                self.replays.add(1, ordering: .relaxed)
-                story?.replayed(after: error)
+                noteReplay(after: error, story)
                 if reuse == .pooled, !error.mayUsePool { reuse = .fresh }
             }
         }
+    }
+
+    private func noteReplay(after error: TransportError, _ story: ExchangeStory?) {
+        replays.add(1, ordering: .relaxed)
+        story?.replayed(after: error)
     }
 
     /// Waits for a connection no longer than the tuning and the request's own deadline allow.

@@ -37,6 +37,8 @@ package final class Exchange: @unchecked Sendable {
     private var isAccepted = false
     private var informational: [HTTPResponse] = []
     private var upgradedTo: (any DuplexStream)?
+    /// Judges `readIdleTimeout`; `nil` without one.
+    private var silence: SilenceWatch?
 
     /// How an exchange ended.
     private enum Outcome {
@@ -73,6 +75,7 @@ package final class Exchange: @unchecked Sendable {
         self.request = request
         timings = ExchangeTimings(started: started, leased: .now())
         self.story = story
+        silence = request.readIdleTimeout.map { SilenceWatch(timeout: $0) }
     }
 
     // MARK: The task's side
@@ -169,6 +172,7 @@ package final class Exchange: @unchecked Sendable {
 
     private func takeChunk() -> Taken {
         if let chunk = chunks.popFirst() {
+            if chunks.isEmpty { silence?.signOfLife(now: .now()) }
             uncredited += chunk.count
             let isDue = chunks.isEmpty || uncredited >= request.limits.bodyBufferBytes / 4
             guard outcome == nil, isDue, isPaused || connection?.creditsConsumption == true else {
@@ -252,6 +256,7 @@ extension Exchange {
             head = response
             progress.hasResponse = true
             progress.hasHead = true
+            silence?.signOfLife(now: .now())
         }
         timings.headReceived()
         if let story { story.responded(response.status.code) }
@@ -290,6 +295,7 @@ extension Exchange {
         lock.withLock {
             guard outcome == nil else { return true }
             chunks.append(bytes)
+            silence?.signOfLife(now: .now())
             progress.bytesReceived += UInt64(bytes.count)
             if chunks.byteCount >= request.limits.bodyBufferBytes { isPaused = true }
             return !isPaused
@@ -351,7 +357,9 @@ extension Exchange {
         _ kind: TransportError.Kind, _ message: String, phase: TransportError.Phase? = nil,
         replay: TransportError.Replay? = nil
     ) -> TransportError {
-        let isUploading = progress.bytesSent < request.body.length ?? .max
+        // A body of unknown length has left when its connection says so.
+        let isUploading =
+            request.body.length.map { progress.bytesSent < $0 } ?? (timings.sentAfter == nil)
         let natural: TransportError.Phase =
             progress.hasHead ? .body : isUploading ? .send : .head
         var error = TransportError(kind, phase: phase ?? natural, message: message)
@@ -366,46 +374,6 @@ extension Exchange {
     }
 }
 
-/// The pieces of a body that nobody has taken yet, first in, first out.
-struct ChunkQueue {
-    private var chunks: [Bytes] = []
-    private var first = 0
-    private(set) var byteCount = 0
-
-    var isEmpty: Bool { first == chunks.count }
-
-    mutating func append(_ bytes: Bytes) {
-        chunks.append(bytes)
-        byteCount += bytes.count
-    }
-
-    mutating func popFirst() -> Bytes? {
-        guard first < chunks.count else { return nil }
-        let bytes = chunks[first]
-        first += 1
-        byteCount -= bytes.count
-        if first == chunks.count {
-            chunks.removeAll(keepingCapacity: true)
-            first = 0
-        } else {
-            chunks[first - 1] = .empty
-            compactIfMostlyTaken()
-        }
-        return bytes
-    }
-
-    mutating func removeAll() {
-        self = ChunkQueue()
-    }
-
-    /// Keeps the taken places at the front from growing without end; amortised O(1).
-    private mutating func compactIfMostlyTaken() {
-        guard first >= 64, first * 2 >= chunks.count else { return }
-        chunks.removeFirst(first)
-        first = 0
-    }
-}
-
 // MARK: What the timers ask
 
 extension Exchange {
@@ -413,8 +381,16 @@ extension Exchange {
     /// Bytes of the request's body given to the connection.
     package var bytesSentSoFar: UInt64 { lock.withLock { progress.bytesSent } }
     var bytesReceivedSoFar: UInt64 { lock.withLock { progress.bytesReceived } }
-    /// Whether the body is awaited from the peer, not held up by a slow consumer.
-    var isReadingBody: Bool { lock.withLock { progress.hasHead && !isPaused && chunks.isEmpty } }
+
+    /// What the silence amounts to; `nil` once nobody is watching it.
+    func silence(now: Deadline) -> SilenceWatch.Verdict? {
+        lock.withLock {
+            guard outcome == nil else { return nil }
+            // Else the head is awaited, or a slow consumer.
+            let isReading = progress.hasHead && !isPaused && chunks.isEmpty
+            return silence?.deadlineReached(now: now, isReading: isReading)
+        }
+    }
 }
 
 extension Exchange {

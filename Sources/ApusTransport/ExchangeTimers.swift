@@ -4,6 +4,8 @@ import ApusSocket
 /// The deadlines of one exchange on its connection's loop; without timeouts it holds nothing.
 struct ExchangeTimers {
     private var timers: [LoopTimer] = []
+    /// Asks whether the peer is silent: one at a time, however long the response is.
+    private var silence: LoopTimer?
 
     /// Sets the timers that the request asks for; `expire` hears which one ran out.
     mutating func start(
@@ -21,29 +23,31 @@ struct ExchangeTimers {
                 })
         }
         if let timeout = request.readIdleTimeout {
-            timers.append(watchSilence(of: exchange, timeout, on: loop, expire))
+            let first = Deadline.now().advanced(by: timeout)
+            watchSilence(of: exchange, at: first, on: loop, expire)
         }
     }
 
     /// Takes the timers off the loop.
     mutating func stop(on loop: EventLoop) {
-        guard !timers.isEmpty else { return }
         for timer in timers { loop.cancel(timer) }
         timers = []
+        if let silence { loop.cancel(silence) }
+        silence = nil
     }
 
     /// Looks again whenever the silence could have grown long enough, rather than at each read.
-    private func watchSilence(
-        of exchange: Exchange, _ timeout: Duration, on loop: EventLoop,
+    private mutating func watchSilence(
+        of exchange: Exchange, at deadline: Deadline, on loop: EventLoop,
         _ expire: @escaping (TransportError.Phase) -> Void
-    ) -> LoopTimer {
-        let mark = exchange.bytesReceivedSoFar
-        return loop.schedule(at: Deadline.now().advanced(by: timeout)) { [weak exchange] in
-            guard let exchange, !exchange.hasEnded else { return }
-            let isSilent = exchange.bytesReceivedSoFar == mark && exchange.isReadingBody
-            if isSilent { return expire(.body) }
-            exchange.timers.timers.append(
-                exchange.timers.watchSilence(of: exchange, timeout, on: loop, expire))
+    ) {
+        silence = loop.schedule(at: deadline) { [weak exchange] in
+            guard let exchange, let verdict = exchange.silence(now: .now()) else { return }
+            switch verdict {
+            case .isOver: expire(.body)
+            case .lasts(let next):
+                exchange.timers.watchSilence(of: exchange, at: next, on: loop, expire)
+            }
         }
     }
 }

@@ -33,30 +33,42 @@ struct ReplayBudget {
 
 extension OutgoingRequest {
     /// Whether the failure proves that sending again does no harm, and the body can be made again.
-    func mayReplay(after error: TransportError) -> Bool {
+    ///
+    /// What happened to the request may be unclear on HTTP/1.1 alone, where an idle connection can
+    /// only end without a word; HTTP/2 has words for it (GOAWAY, REFUSED_STREAM), and a peer that
+    /// uses none may have acted on each stream.
+    func mayReplay(after error: TransportError, onHTTP2 isHTTP2: Bool) -> Bool {
         guard body.isReplayable, !error.demandsCalm else { return false }
         switch error.kind {
-        case .reset, .truncated, .h2GoAway: break
-        case .h2Stream:
-            // A code for this stream alone was meant: there is no broken connection to blame.
-            guard error.replay != .unknown else { return false }
+        case .reset, .truncated, .h2GoAway, .h2Stream: break
         default: return false
         }
         switch error.replay {
         case .notSent, .refusedByPeer: return true
-        case .unknown: return error.isReused && error.bytesReceived == 0 && isIdempotent
+        case .unknown:
+            return !isHTTP2 && error.isReused && error.bytesReceived == 0 && isIdempotent
         case .responseStarted: return false
         }
     }
 }
 
 extension TransportError {
+    /// What a request is sent again after when its expectation alone was refused (417).
+    static func expectationRefused(by route: Route) -> TransportError {
+        let refused = InvalidRequest(field: "expect", reason: "was refused by the peer (417)")
+        var error = TransportError(
+            .invalidRequest(refused), phase: .head, message: refused.description,
+            replay: .refusedByPeer)
+        error.route = route
+        return error
+    }
+
     /// Whether the next try may use any connection; else it wants a fresh one.
     ///
     /// A peer that refused, or a connection that takes no more streams, left the pool before its
     /// exchanges heard of it.
     var mayUsePool: Bool {
-        if case .h2GoAway = kind { return replay != .unknown }
+        if case .h2GoAway = kind { return true }
         return replay == .refusedByPeer
     }
 

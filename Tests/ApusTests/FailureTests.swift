@@ -123,6 +123,39 @@ import Testing
         }
     }
 
+    @Test func anUploadOfUnknownLengthThatHasLeftIsNotBeingSent() async throws {
+        let body = RequestBody.stream { Pieces([Bytes("hello")]) }
+        let peer = try ScriptedPeer([
+            [
+                .expectHead,
+                .expect { bytes in
+                    bytes.suffix(5).elementsEqual("0\r\n\r\n".utf8) ? bytes.count : nil
+                }, .close,
+            ]
+        ])
+        let engine = try TransportEngine()
+        let http1 = await transportError {
+            _ = try await engine.send(.post("http://127.0.0.1:\(peer.port)/"), body: body)
+        }
+        #expect(http1?.kind == .truncated)
+        #expect(http1?.phase == .head)
+        await engine.shutdown()
+        peer.stop()
+
+        try await withHTTP2([
+            .send(HTTP2Frames.settings()), .request(1),
+            .expect { bytes in
+                let frames = HTTP2Frames.frames(Array(bytes))
+                let isEnd = frames.contains { $0.type == HTTP2Frames.dataType && $0.flags == 1 }
+                return isEnd ? bytes.count : nil
+            }, .halfClose, .readUntilEnd,
+        ]) { stand in
+            let http2 = await transportError { _ = try await stand.post(body) }
+            #expect(http2?.kind == .truncated)
+            #expect(http2?.phase == .head)
+        }
+    }
+
     @Test func whatCannotBeSentIsRefusedBeforeAnythingIsDialled() async throws {
         let engine = try TransportEngine()
         for url in [

@@ -290,7 +290,8 @@ import Testing
         await engine.shutdown()
         #expect(
             theSteps(of: chronicle) == [
-                "begun POST", "started", "status 417", "started", "status 200", "completed",
+                "begun POST", "started", "status 417", "replayed: invalidRequest", "started",
+                "status 200", "completed",
             ])
     }
 

@@ -76,10 +76,14 @@ import Testing
         }
     }
 
-    @Test("row 40: a 417 is answered once by the request without Expect", arguments: [true, false])
-    func row40Refused(isReplayable: Bool) async throws {
+    @Test(
+        "row 40: a 417 is answered once by the request without Expect", arguments: [true, false],
+        [0, 9])
+    func row40Refused(isReplayable: Bool, length: Int) async throws {
+        // Nothing of the refusal's body comes: the engine does not wait for it.
         let refusal: [ScriptedPeer.Step] = [
-            .expectHead, .sendText("HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n"), .readUntilEnd,
+            .expectHead, .sendText("HTTP/1.1 417 No\r\nContent-Length: \(length)\r\n\r\n"),
+            .readUntilEnd,
         ]
         let second: [ScriptedPeer.Step] =
             [.expectHead, .expectBytes(5), .sendText(ok)] + FaultStand.goodExchange
@@ -92,6 +96,22 @@ import Testing
             #expect(String(try await response.body.collect(upTo: 100)) == "ok")
             #expect(stand.peer.transcript(0).text.hasSuffix("\r\n\r\n"))
             #expect(!stand.peer.transcript(1).text.contains("Expect"))
+            // One story with one end, and the second try is a replay like any other.
+            let chronicle = stand.closes.chronicle
+            try await eventually("the end is told") {
+                chronicle.words(ofExchange: 1).last == "completed"
+            }
+            #expect(
+                chronicle.words(ofExchange: 1) == [
+                    "begun POST", "queued for a dial", "started", "status 417",
+                    "replayed: invalidRequest", "queued for a dial", "started", "status 200",
+                    "completed",
+                ])
+            #expect(response.info.replays == 1)
+            #expect(stand.engine.snapshot().counters.replays == 1)
+            try await eventually("the first connection is gone") {
+                stand.engine.snapshot().connections == 1
+            }
             try await stand.expectGoodExchange(onConnection: 1)
         }
     }

@@ -72,12 +72,15 @@ func withFaultStand(
 ///
 /// Unchecked, because `reasons` is touched only with the lock held.
 final class CloseLog: EngineObserver, @unchecked Sendable {
+    /// Everything that the engine told.
+    let chronicle = Chronicle()
     private let lock = Lock()
     private var reasons: [CloseReason] = []
 
     var all: [CloseReason] { lock.withLock { reasons } }
 
     func observe(_ event: EngineEvent) {
+        chronicle.observe(event)
         guard case .connectionClosed(_, _, let reason, _) = event else { return }
         lock.withLock { reasons.append(reason) }
     }

@@ -215,6 +215,32 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    @Test(arguments: ["RST(NO_ERROR)", "RST(INTERNAL_ERROR)", "FIN", "GOAWAY above it, and FIN"])
+    func row62_whatMayHaveBeenActedOnIsNotReplayedOnAReusedConnection(
+        _ ending: String
+    ) async throws {
+        // A GET, on a connection that was used before, and nothing of an answer: HTTP/1.1 would
+        // send it again, and HTTP/2 has words for "not acted on", none of which was said.
+        let steps: [ScriptedPeer.Step] =
+            switch ending {
+            case "RST(NO_ERROR)": [.send(Frames.reset(3, 0)), .readUntilEnd]
+            case "RST(INTERNAL_ERROR)": [.send(Frames.reset(3, 2)), .readUntilEnd]
+            case "FIN": [.halfClose, .readUntilEnd]
+            default: [.send(Frames.goAway(3, 2)), .halfClose, .readUntilEnd]
+            }
+        try await withHTTP2(
+            .wellBehaved().dropLast() + [.request(3)] + steps, .wellBehaved()
+        ) { stand in
+            try await stand.works()
+            let error = await transportError { _ = try await stand.get() }
+            #expect(error?.replay == .unknown)
+            #expect(error?.isReused == true)
+            #expect(error?.bytesReceived == 0)
+            #expect(stand.story.replays.isEmpty)
+            #expect(stand.story.starts == 2)
+        }
+    }
+
     // MARK: Stream numbers
 
     @Test func row75_exhaustedStreamNumbersMoveRequestsToANewConnection() async throws {
