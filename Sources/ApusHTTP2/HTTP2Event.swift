@@ -22,6 +22,9 @@ package enum HTTP2Event: Sendable {
     case failed(HTTP2StreamID, StreamFailure)
     /// The stream is gone on both sides and its slot is free.
     case closed(HTTP2StreamID)
+    /// HEADERS of a request that had no whole body at hand have left; until then it may wait for a
+    /// slot, and its body has no use.
+    case requestSent(HTTP2StreamID)
     /// Every byte handed over for the stream has left: the producer may go on.
     case bodyDrained(HTTP2StreamID)
     /// The peer takes no new streams, and acts on none above `lastStreamID` (RFC 9113, section

@@ -132,7 +132,9 @@ extension HTTP2Session {
 
     /// HEADERS of a request went out whole.
     func requestSent(on id: HTTP2StreamID) {
-        stream(id)?.isSent = true
+        guard let stream = stream(id), !stream.isSent else { return }
+        stream.isSent = true
+        if !stream.outgoing.isFinished { events.append(.requestSent(id)) }
     }
 
     /// nghttp2's own GOAWAY went out: what the peer did wrong, in its words.

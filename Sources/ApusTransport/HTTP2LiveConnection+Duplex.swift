@@ -14,14 +14,34 @@ extension HTTP2LiveConnection {
     func sendWaiting() {
         let exchanges = waiting
         waiting = []
-        for (exchange, isReused) in exchanges { begin(exchange, isReused: isReused) }
+        for exchange in exchanges {
+            guard wire.isOpen, drainReason == nil, !exchange.hasEnded else {
+                exchange.timers.stop(on: loop)
+                keeper.released(self)
+                fail(exchange, .notSent)
+                continue
+            }
+            submit(exchange)
+        }
     }
 
     /// The connection has ended first.
     func failWaiting() {
         let exchanges = waiting
         waiting = []
-        for (exchange, _) in exchanges { fail(exchange, .notSent) }
+        for exchange in exchanges {
+            exchange.timers.stop(on: loop)
+            fail(exchange, .notSent)
+        }
+    }
+
+    /// Takes back an exchange that waits; `false` when it does not.
+    func withdraw(_ exchange: Exchange) -> Bool {
+        guard let index = waiting.firstIndex(where: { $0 === exchange }) else { return false }
+        waiting.remove(at: index)
+        exchange.timers.stop(on: loop)
+        keeper.released(self)
+        return true
     }
 
     /// A 2xx makes a duplex of the stream; any other answer is a response like any other, and our

@@ -13,6 +13,7 @@ extension HTTP2LiveConnection {
     }
 
     func give(up exchange: Exchange) {
+        if withdraw(exchange) { return }
         guard let stream = exchange.stream, streams[stream] != nil, wire.isOpen else { return }
         reset(stream)
     }
@@ -25,9 +26,10 @@ extension HTTP2LiveConnection {
     }
 
     private func expire(_ exchange: Exchange, _ phase: TransportError.Phase) {
-        guard let stream = exchange.stream, streams[stream] != nil else { return }
+        let isWithdrawn = withdraw(exchange)
+        guard isWithdrawn || exchange.stream.map({ streams[$0] != nil }) == true else { return }
         exchange.failed(.timeout, phase: phase, "no end within the \(phase.rawValue) timeout")
-        reset(stream)
+        if let stream = exchange.stream { reset(stream) }
         liveness.doubted()
     }
 

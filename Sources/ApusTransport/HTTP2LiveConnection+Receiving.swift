@@ -51,7 +51,8 @@ extension HTTP2LiveConnection {
         // Before anybody hears of an answer that came with a GOAWAY and sends the next request.
         if session.isGoAwayReceived { drain(.goAway) }
         while let event = session.nextEvent() { handle(event) }
-        if session.wantsOutput { scheduleFlush() }
+        // A full socket says itself when it takes more.
+        if session.wantsOutput, wire.isWritable { scheduleFlush() }
         if let drainReason, streams.isEmpty, wire.isOpen {
             end(drainReason, .shutdown, "the connection was drained")
         }
@@ -86,6 +87,7 @@ extension HTTP2LiveConnection {
                 fail(stream.exchange, failure)
             }
         case .closed(let id): streamClosed(id)
+        case .requestSent(let id): requestSent(on: id)
         case .bodyDrained(let id): bodyDrained(on: id)
         case .goAway(let last, let code, let debug):
             goAwayReceived(GoAway(last: last, code: code, debug: debug))

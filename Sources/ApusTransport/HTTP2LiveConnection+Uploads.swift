@@ -17,13 +17,22 @@ extension HTTP2LiveConnection {
                 session.send(segment, endOfBody: isLast && !hasTrailers, on: stream)
             }
             if segments.isEmpty { sendTrailers(on: stream) }
-        case .stream, .file:
-            let pump = UploadPump(maxBuffered: exchange.request.limits.uploadBufferBytes)
-            streams[stream]?.pump = pump
-            pump.start(body.content) { [weak self, weak exchange] in
-                guard let self, let exchange else { return }
-                self.uploadReady(exchange)
-            }
+        // Nothing is asked of a producer whose request may wait, or never leave: `requestSent`.
+        case .stream, .file: break
+        }
+    }
+
+    /// The request's HEADERS are out: its producer may start.
+    func requestSent(on id: HTTP2StreamID) {
+        guard let exchange = streams[id]?.exchange, streams[id]?.pump == nil, !exchange.hasEnded
+        else { return }
+        let content = exchange.request.body.content
+        if case .segments = content { return }
+        let pump = UploadPump(maxBuffered: exchange.request.limits.uploadBufferBytes)
+        streams[id]?.pump = pump
+        pump.start(content) { [weak self, weak exchange] in
+            guard let self, let exchange else { return }
+            self.uploadReady(exchange)
         }
     }
 

@@ -40,6 +40,9 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         case stall
     }
 
+    /// How long preface and SETTINGS wait for the request that the connection was dialled for,
+    /// whose task may have to come from another thread; without one they leave then.
+    static let openingPatience = Duration.milliseconds(20)
     /// What is gathered for one write.
     static let writeSize = 64 * 1024
     /// Reads in a row before others on the loop have their turn.
@@ -64,12 +67,16 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     /// Runs until our SETTINGS are acknowledged, or longer by a little.
     var settingsTimer: LoopTimer?
     /// Extended CONNECTs that wait for the peer's SETTINGS; no more than there are leases.
-    var waiting: [(Exchange, isReused: Bool)] = []
+    var waiting: [Exchange] = []
     private var doubts: Set<Doubt> = []
     /// Every stream that is not closed on both sides; those whose exchange has ended keep their
     /// slot.
     var streams: [HTTP2StreamID: Stream] = [:]
     var isFlushScheduled = false
+    /// Whether preface and SETTINGS may leave: with the first request, or without one.
+    private var hasOpened = false
+    /// Ends the wait for that request.
+    private var openingTimer: LoopTimer?
     /// Why no more streams are taken; `nil` while they are.
     var drainReason: CloseReason?
     var goAway: GoAway?
@@ -131,8 +138,10 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             }
         }
         liveness.connectionOpened()
-        awaitAcknowledgement()
-        scheduleFlush()
+        let deadline = Deadline.now().advanced(by: HTTP2LiveConnection.openingPatience)
+        openingTimer = loop.schedule(at: deadline) { [weak self] in
+            self?.assumeIsolated { $0.open() }
+        }
     }
 
     private func awaitAcknowledgement() {
@@ -190,6 +199,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     nonisolated func close(_ reason: CloseReason) {
         onLoop(loop) { connection in
             connection.session.shutDown()
+            connection.open()
             connection.flushNow()
             connection.end(reason, .shutdown, "the connection was closed: \(reason)")
         }
@@ -212,13 +222,29 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     // MARK: Sending
 
+    /// Lets preface and SETTINGS out, in one write with the first request if there is one.
+    private func open() {
+        guard !hasOpened, wire.isOpen else { return }
+        hasOpened = true
+        if let openingTimer { loop.cancel(openingTimer) }
+        openingTimer = nil
+        awaitAcknowledgement()
+        scheduleFlush()
+    }
+
     func begin(_ exchange: Exchange, isReused: Bool) {
+        open()
         guard wire.isOpen, drainReason == nil else {
             fail(exchange, .notSent)
             return keeper.released(self)
         }
-        if mustWait(exchange) { return waiting.append((exchange, isReused)) }
         guard exchange.begin(on: self, isReused: isReused) else { return keeper.released(self) }
+        if exchange.request.hasTimeouts { startTimers(of: exchange) }
+        if mustWait(exchange) { return waiting.append(exchange) }
+        submit(exchange)
+    }
+
+    func submit(_ exchange: Exchange) {
         let request = exchange.request
         let stream: HTTP2StreamID
         do throws(HTTP2Error) {
@@ -228,13 +254,13 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
                 length: isDuplex ? nil : request.body.length)
         } catch {
             if session.isDraining { drain(.exhausted) }
+            exchange.timers.stop(on: loop)
             exchange.failed(
                 TransportError.Kind(error), phase: .request, error.message, replay: .notSent)
             return keeper.released(self)
         }
         exchange.stream = stream
         exchange.requestStarted()
-        if request.hasTimeouts { startTimers(of: exchange) }
         streams[stream] = Stream(exchange: exchange, isWithinLimit: session.hasPeerSettings)
         if streams.count == 1 { liveness.streamsOpened() }
         sendBody(of: exchange, on: stream)
@@ -250,6 +276,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     }
 
     func flushNow() {
+        guard hasOpened else { return }
         let scratch = loop.scratch
         let wasWritable = wire.isWritable
         do throws(HTTP2Error) {
@@ -264,6 +291,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         } catch {
             sessionFailed(error)
         }
+        // A full socket holds back what leaves, not the end of what was never to leave.
+        if wire.isOpen, !wire.isWritable { handleEvents() }
         if wire.isOpen {
             outputWatch.flushed(
                 unsent: wire.isWritable ? 0 : wire.unsentCount, hasMoved: wasWritable)

@@ -52,6 +52,24 @@ import Testing
             harness.takeLog() == ["settings 1", "head 1 200 end", "end 1", "closed 1"])
     }
 
+    @Test func aBodyMayFollowOnceItsRequestHasLeft() throws {
+        let harness = try Harness(settings: [(3, 0)])
+        try harness.request(hasBody: true)
+        let dropped = try harness.request(hasBody: true)
+        try harness.request(hasBody: true)
+        try harness.request()
+        #expect(harness.requestsSent == [])
+        harness.session.reset(dropped, code: 8)
+        harness.receive(Wire.settings([(3, 10)]))
+        #expect(harness.takeSent().suffix(3) == ["HEADERS 1", "HEADERS 5", "HEADERS 7 end"])
+        #expect(harness.requestsSent == [1, 5])
+        harness.session.send(Bytes("x"), endOfBody: false, on: 1)
+        harness.pump()
+        harness.session.finish(trailers: [.eTag: "x"], on: 1)
+        harness.pump()
+        #expect(harness.requestsSent == [1, 5])
+    }
+
     @Test func aBoundLoweredBelowTheOpenStreamsEndsNone() throws {
         let harness = try Harness()
         for _ in 0..<3 { try harness.request() }

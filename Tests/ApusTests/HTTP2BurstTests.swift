@@ -62,6 +62,63 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    /// Preface, SETTINGS and the first request are one write, wherever the caller's task runs.
+    @Test(arguments: [true, false])
+    func theFirstRequestLeavesInTheFirstFlight(_ isOnLoop: Bool) async throws {
+        // From another thread the request may be too late on a busy machine, but not each time.
+        var isWhole = false
+        for _ in 0..<(isOnLoop ? 1 : 50) where !isWhole {
+            isWhole = try await sendsAtOnce(isOnLoop: isOnLoop)
+        }
+        #expect(isWhole)
+    }
+
+    /// Whether the peer's first read, of one segment, holds all three frames of a first flight.
+    private func sendsAtOnce(isOnLoop: Bool) async throws -> Bool {
+        var isWhole = false
+        try await withHTTP2(
+            [
+                // One read, and nothing is read before what came is looked at.
+                .expect { $0.isEmpty ? nil : $0.count }, .signal("first"), .waitForSignal("go"),
+                .send(Frames.settings() + Frames.answer(1)), .readUntilEnd,
+            ]
+        ) { stand in
+            let executor = isOnLoop ? stand.engine.executor : nil
+            let task = Task(executorPreference: executor) { try await stand.get() }
+            #expect(await stand.signal("first"))
+            #expect(stand.peer.transcript(0).received.starts(with: Frames.preface))
+            let types = stand.frames().map(\.type)
+            #expect(types.first == Frames.settingsType)
+            isWhole =
+                types.count == 3 && types.last == Frames.headersType
+                && dataSegmentsSent(to: stand.peer.port) == 1
+            // A request that came later must be there before it is answered.
+            try await eventually("the request has left") {
+                isWhole || dataSegmentsSent(to: stand.peer.port) > 1
+            }
+            stand.peer.release("go")
+            let answer = try await task.value
+            #expect(answer == "ok")
+        }
+        return isWhole
+    }
+
+    @Test func aConnectionThatNoRequestWaitsForOpensByItself() async throws {
+        try await withHTTP2(
+            [
+                .expectFrame(Frames.settingsType), .signal("opened"),
+                .send(Frames.settings()),
+            ] + .answering(1) + [.readUntilEnd]
+        ) { stand in
+            var options = RequestOptions()
+            options.versions = .http2Only
+            try stand.engine.prewarm(stand.url, options: options)
+            #expect(await stand.signal("opened"))
+            try await stand.works()
+            #expect(stand.peer.connectionCount == 1)
+        }
+    }
+
     /// What many requests of one tick cost: one write of the connection, so one segment.
     @Test(arguments: [Way.http2PriorKnowledge, .http2OverTLS])
     func allThatATickProducesLeavesAtOnce(_ way: Way) async throws {

@@ -10,11 +10,11 @@ private typealias Frames = HTTP2Frames
     private static let offering = Frames.settings([(8, 1)])
 
     private static func connect(
-        _ stand: HTTP2Stand, _ name: String = "websocket"
+        _ stand: HTTP2Stand, _ name: String = "websocket", _ options: RequestOptions = .init()
     ) async throws -> Response {
         var request = try HTTPRequest(.connect, url: stand.url + "chat")
         request.extendedConnectProtocol = name
-        return try await stand.client.send(request)
+        return try await stand.client.send(request, options: options)
     }
 
     @Test func aStreamBecomesADuplexBesideOrdinaryOnes() async throws {
@@ -66,6 +66,43 @@ private typealias Frames = HTTP2Frames
             #expect(try await ordinary == "ok")
             let opened = try await response
             #expect(opened.duplex != nil)
+        }
+    }
+
+    @Test(arguments: [TransportError.Phase.head, .total])
+    func waitingForSettingsHasTheRequestsOwnTimeouts(_ phase: TransportError.Phase) async throws {
+        try await withHTTP2([.silence]) { stand in
+            var options = RequestOptions()
+            if phase == .head { options.headTimeout = .milliseconds(50) }
+            if phase == .total { options.totalTimeout = .milliseconds(50) }
+            let error = await transportError {
+                _ = try await Self.connect(stand, "websocket", options)
+            }
+            #expect(error?.kind == .timeout)
+            #expect(error?.phase == phase || error?.phase == .pool)
+            #expect(error?.replay == .notSent)
+            try await eventually("its slot is free") { stand.engine.snapshot().exchanges == 0 }
+        }
+    }
+
+    @Test func whoeverWaitsForSettingsCanBeCancelled() async throws {
+        try await withHTTP2(
+            [.waitForSignal("settings"), .send(Self.offering)] + .answering(1) + [.readUntilEnd]
+        ) { stand in
+            let task = Task(executorPreference: stand.engine.executor) {
+                try await Self.connect(stand)
+            }
+            try await eventually("it was handed to its connection") { stand.story.starts == 1 }
+            await stand.turnOfLoop()
+            task.cancel()
+            let error = await transportError { _ = try await task.value }
+            #expect(error?.kind == .cancelled)
+            try await eventually("its slot is free") { stand.engine.snapshot().exchanges == 0 }
+            stand.peer.release("settings")
+            // What was cancelled is never sent: stream 1 is the next request's.
+            try await stand.works()
+            #expect(stand.frames().count { $0.type == Frames.headersType } == 1)
+            #expect(stand.peer.connectionCount == 1)
         }
     }
 

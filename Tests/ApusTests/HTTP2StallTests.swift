@@ -60,6 +60,49 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    @Test func whatIsCancelledBehindAFullSocketFreesItsSlotAtOnce() async throws {
+        var tuning = EngineTuning.default
+        tuning.http2.maxConnectionsPerHost = 1
+        // No budget of TCP's own either.
+        tuning.dial.userTimeout = nil
+        tuning.dial.tcpTimeout = nil
+        tuning.dial.connectTimeout = nil
+        try await withHTTP2(
+            [
+                .send(Self.wide), .request(1), .waitForSignal("read"),
+                .expectData(1, Self.large.count), .send(Frames.answer(1)),
+            ] + .answering(9) + [.readUntilEnd], tuning: tuning
+        ) { stand in
+            async let upload = stand.post(.bytes(Self.large))
+            try await eventually("the upload is under way") {
+                stand.peer.transcript(0).steps == 2
+            }
+            try await fillSocket(connectedTo: stand.peer.port)
+            let produced = Counter()
+            for number in 2...4 {
+                let task = Task(executorPreference: stand.engine.executor) {
+                    let body = Counted(pieces: 10, piece: Bytes("piece"), count: produced)
+                    return try await stand.post(.stream { body })
+                }
+                try await eventually("it is on its connection") { stand.story.starts == number }
+                await stand.turnOfLoop()
+                task.cancel()
+                let error = await transportError { _ = try await task.value }
+                #expect(error?.kind == .cancelled)
+                try await eventually("its slot is free") {
+                    stand.engine.snapshot().exchanges == 1
+                }
+            }
+            // No producer was asked for a body whose request had not left.
+            #expect(produced.value == 0)
+            stand.peer.release("read")
+            #expect(try await upload == "ok")
+            try await stand.works()
+            let requests = stand.frames().filter { $0.type == Frames.headersType }
+            #expect(requests.map(\.stream) == [1, 9])
+        }
+    }
+
     // MARK: SETTINGS
 
     @Test func aPeerThatDoesNotAcknowledgeOurSettingsIsGivenUp() async throws {

@@ -50,6 +50,11 @@ final class HTTP2Stand: Sendable {
         await peer.signal(name, timeout: .seconds(60))
     }
 
+    /// Waits until what was queued for the engine's loop before this call has been done.
+    func turnOfLoop() async {
+        await Task(executorPreference: engine.executor) {}.value
+    }
+
     /// The next request is answered: whatever happened before left the engine in order.
     func works(_ location: SourceLocation = #_sourceLocation) async throws {
         let answer = try await get()

@@ -114,6 +114,17 @@ func dataSegmentsSent(to port: UInt16) -> Int {
     return 0
 }
 
+/// Waits until an engine's socket to a port takes nothing more, because its peer reads nothing.
+func fillSocket(connectedTo port: UInt16) async throws {
+    let descriptor = try #require(engineSockets(connectedTo: port).first)
+    var looks = 0
+    try await eventually("the socket is full") {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        looks = poll(&entry, 1, 0) == 0 ? looks + 1 : 0
+        return looks == 50
+    }
+}
+
 /// A port that refuses connections for as long as this object lives.
 ///
 /// It is bound and never listened on: a port that was merely given back may be another test's next.

@@ -94,7 +94,7 @@ enum FramesTarget {
             stories[id]?.body = []
             stories[id]?.note("failed \(failure)")
         case .closed(let id): stories[id]?.note("closed")
-        case .bodyDrained, .goAway, .settingsChanged, .pingAcknowledged: break
+        case .requestSent, .bodyDrained, .goAway, .settingsChanged, .pingAcknowledged: break
         }
     }
 }

@@ -10,6 +10,8 @@ final class Harness {
     /// The frames that went out, the preface left out.
     private(set) var sent: [Wire.Frame] = []
     private(set) var error: HTTP2Error?
+    /// The streams whose bodies may follow, in order; not in the log.
+    private(set) var requestsSent: [HTTP2StreamID] = []
     private var isPrefaceSeen = false
 
     init(
@@ -88,6 +90,7 @@ final class Harness {
     }
 
     private func note(_ event: HTTP2Event) {
+        if case .requestSent(let stream) = event { return requestsSent.append(stream) }
         guard case .body(let stream, let bytes) = event else {
             log.append(Self.text(event))
             return
@@ -112,6 +115,7 @@ final class Harness {
             "end \(stream)" + (trailers.map(text) ?? "")
         case .failed(let stream, let failure): "failed \(stream) \(failure)"
         case .closed(let stream): "closed \(stream)"
+        case .requestSent(let stream): "sent \(stream)"
         case .bodyDrained(let stream): "drained \(stream)"
         case .goAway(let last, let code, let debug): "goaway \(last) \(code) \(debug)"
         case .settingsChanged(let most): "settings \(most)"
