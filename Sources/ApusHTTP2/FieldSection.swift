@@ -31,6 +31,8 @@ struct FieldSection {
     private(set) var status = 0
     /// Names, values and 32 bytes for each field (RFC 9113, section 6.5.2).
     private(set) var byteCount = 0
+    /// The same of the fields that are kept.
+    var keptByteCount: Int { stream == nil || isDiscarding ? 0 : byteCount }
     private var fieldCount = 0
     private var isDiscarding = false
 

@@ -4,7 +4,7 @@ import ApusCore
 ///
 /// nghttp2 1.52 bounds unanswered PING and SETTINGS frames and, in a fashion, CONTINUATION frames,
 /// and nothing else. This walks the same bytes, nine per frame, and needs no more than that.
-struct FrameCensus {
+package struct FrameCensus {
     /// Consecutive DATA frames without a byte of data that do not end a stream.
     static let maxEmptyData = 100
     /// Frames that move nothing, since the last that did: WINDOW_UPDATE, PRIORITY, PING, SETTINGS,
@@ -14,6 +14,11 @@ struct FrameCensus {
     static let maxGoAways = 16
     /// Header sections for streams that are gone; each costs us HPACK work and the peer little.
     static let maxStrayHeaders = 200
+    /// Bytes of such sections, beyond what our own resets account for: what they make us decode is
+    /// a multiple of it.
+    static let maxStrayFieldBytes = 1024 * 1024
+    /// What one reset of ours accounts for: head and trailers that were on their way.
+    static let strayFieldBytesPerReset = 32 * 1024
     /// CONTINUATION frames in one field section (CVE-2024-28182): 144 KiB with the HEADERS frame.
     static let maxContinuations = 8
     /// PUSH_PROMISE frames: none is due, and until our SETTINGS are acknowledged nghttp2 answers
@@ -23,17 +28,22 @@ struct FrameCensus {
     static let maxPings = 2_000
     /// SETTINGS frames per window of time; each may touch every stream.
     static let maxSettings = 200
+    /// Streams per window of time that the peer reset before they were answered, or made us reset
+    /// (CVE-2023-44487, CVE-2025-8671): such a connection gets no new ones.
+    static let maxLostStreams = 64
     /// How long a window of time is.
     static let window = Duration.seconds(10)
 
-    private(set) var emptyData = 0
-    private(set) var idleFrames = 0
-    private(set) var goAways = 0
-    private(set) var strayHeaders = 0
-    private(set) var continuations = 0
-    private(set) var pushes = 0
-    private(set) var pings = 0
-    private(set) var settings = 0
+    package private(set) var emptyData = 0
+    package private(set) var idleFrames = 0
+    package private(set) var goAways = 0
+    package private(set) var strayHeaders = 0
+    package private(set) var strayFieldBytes = 0
+    package private(set) var continuations = 0
+    package private(set) var pushes = 0
+    package private(set) var pings = 0
+    package private(set) var settings = 0
+    package private(set) var lostStreams = 0
     /// Frames that nghttp2 answers, since `answersLeft()`.
     private(set) var unansweredFrames = 0
     /// Whether the first bytes were an HTTP/1 status line.
@@ -57,6 +67,7 @@ struct FrameCensus {
         if pushes > Self.maxPushes { return "PUSH_PROMISE" }
         if goAways > Self.maxGoAways { return "GOAWAY" }
         if strayHeaders > Self.maxStrayHeaders { return "HEADERS on closed streams" }
+        if strayFieldBytes > Self.maxStrayFieldBytes { return "field sections on closed streams" }
         guard windowEnd != nil else { return nil }
         if pings > Self.maxPings { return "PING" }
         if settings > Self.maxSettings { return "SETTINGS" }
@@ -89,9 +100,21 @@ struct FrameCensus {
         idleFrames = 0
     }
 
-    /// We reset a stream: its answer may be on the way, head and trailers, and is no offence.
+    /// The section that such a header began is whole, in so many bytes with its CONTINUATIONs.
+    mutating func sectionWelcomed(byteCount: Int) {
+        strayFieldBytes -= byteCount
+    }
+
+    /// A stream was reset: its answer may be on the way, head and trailers, and is no offence.
     mutating func streamReset() {
         strayHeaders = max(strayHeaders - 2, -4096)
+        strayFieldBytes = max(
+            strayFieldBytes - Self.strayFieldBytesPerReset, -Self.strayFieldBytesPerReset * 2048)
+    }
+
+    /// A stream that somebody waited for ended by the peer's reset or fault.
+    mutating func streamLost() {
+        lostStreams += 1
     }
 
     /// The answers to PING and SETTINGS were taken out of nghttp2.
@@ -108,6 +131,7 @@ struct FrameCensus {
         pings = 0
         settings = 0
         idleFrames = 0
+        lostStreams = 0
     }
 
     private mutating func take(_ byte: UInt8) {
@@ -146,8 +170,11 @@ struct FrameCensus {
         case FrameType.data: countData(length)
         case FrameType.headers:
             strayHeaders += 1
+            strayFieldBytes += length
             continuations = 0
-        case FrameType.continuation: continuations += 1
+        case FrameType.continuation:
+            continuations += 1
+            strayFieldBytes += length
         case FrameType.pushPromise: pushes += 1
         case FrameType.settings:
             idleFrames += 1

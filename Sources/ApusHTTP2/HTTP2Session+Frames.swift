@@ -79,7 +79,9 @@ extension HTTP2Session {
 
     /// The peer's RST_STREAM; nghttp2 closes the stream next.
     func resetReceived(on id: HTTP2StreamID, code: UInt32) {
-        stream(id)?.peerResetCode = code
+        guard let stream = stream(id) else { return }
+        stream.peerResetCode = code
+        if stream.progress != .settled { census.streamLost() }
     }
 
     /// The peer's SETTINGS; nghttp2 has applied and answered them.
@@ -125,6 +127,11 @@ extension HTTP2Session {
     /// The stream is gone on both sides.
     func streamClosed(_ id: HTTP2StreamID, code: UInt32) {
         guard let stream = stream(id) else { return }
+        if stream.progress != .settled, stream.isSent, stream.peerResetCode == nil {
+            // By nghttp2, for what the peer sent.
+            census.streamLost()
+            if stream.complaint == nil { census.streamReset() }
+        }
         settle(stream, verdict(on: stream, code: code))
         forget(id)
         events.append(.closed(id))

@@ -45,7 +45,7 @@ package final class HTTP2Session {
     /// Body bytes that were framed since `nextSentBody()` was last empty; one entry for each run
     /// of frames of one stream.
     var sentBodies: [SentBody] = []
-    var census = FrameCensus()
+    package internal(set) var census = FrameCensus()
     var measurement = WindowMeasurement()
     /// The instant last told.
     var now: Deadline?
@@ -104,6 +104,28 @@ package final class HTTP2Session {
     package var isDraining: Bool {
         isGoAwayReceived || isShutDown || isEnded || failure != nil
             || nghttp2_session_get_next_stream_id(session) > UInt32(Int32.max)
+    }
+
+    /// Whether the peer ends so many streams before their answers that it should get no new ones.
+    package var isLosingStreams: Bool { census.lostStreams > FrameCensus.maxLostStreams }
+
+    /// What the peer's bytes make the session hold and work for.
+    package struct Load: Sendable, Hashable {
+        /// Answers to its frames that nobody has taken.
+        package var answerBytes: Int
+        /// Frames of ours that wait within nghttp2.
+        package var queuedFrames: Int
+        /// Fields of the present section that are kept, as MAX_HEADER_LIST_SIZE counts.
+        package var keptFieldBytes: Int
+        /// The same of the present or last section, kept or not.
+        package var decodedFieldBytes: Int
+    }
+
+    package var load: Load {
+        Load(
+            answerBytes: ready.count,
+            queuedFrames: nghttp2_session_get_outbound_queue_size(session),
+            keptFieldBytes: section.keptByteCount, decodedFieldBytes: section.byteCount)
     }
 
     /// Whether a PING of ours is not answered yet.
@@ -279,6 +301,7 @@ extension HTTP2Session {
 
     /// Fails a stream for what the peer sent on it, and tells the peer so.
     func refuse(_ stream: HTTP2Stream, _ failure: StreamFailure, code: UInt32) {
+        if stream.progress != .settled { census.streamLost() }
         settle(stream, failure)
         _ = nghttp2_submit_rst_stream(session, 0, stream.id, code)
         census.streamReset()

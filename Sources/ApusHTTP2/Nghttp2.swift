@@ -108,6 +108,7 @@ private func receiveFrame(
     case FrameType.data:
         if isEnd { session.dataEnded(on: header.stream_id) }
     case FrameType.headers:
+        session.census.sectionWelcomed(byteCount: header.length)
         session.headersReceived(on: header.stream_id, isEnd: isEnd)
     case FrameType.resetStream:
         session.resetReceived(

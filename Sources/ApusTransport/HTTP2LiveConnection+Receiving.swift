@@ -136,6 +136,8 @@ extension HTTP2LiveConnection {
         case .reset(code: HTTP2ErrorCode.http11Required): drain(.goAway)
         default: break
         }
+        // Not closed: those that it still answers go on.
+        if session.isLosingStreams { drain(.goAway) }
     }
 
     func streamClosed(_ id: HTTP2StreamID) {

@@ -69,7 +69,7 @@ import Testing
         #expect(harness.takeLog() == ["failed 1 connectionLost", "closed 1"])
     }
 
-    @Test func pushesBeforeTheAcknowledgementAreRefusedAndFew() throws {
+    @Test("2.1 push promise") func pushesBeforeTheAcknowledgementAreRefusedAndFew() throws {
         let harness = try Harness(settings: nil)
         try harness.request()
         harness.receive(Wire.settings())
@@ -105,7 +105,7 @@ import Testing
         #expect(harness.error == nil)
     }
 
-    @Test func everyFrameTypeOnEveryStreamIsSurvived() throws {
+    @Test("2.1 assertion or trap") func everyFrameTypeOnEveryStreamIsSurvived() throws {
         for type in 0...255 {
             for stream: Int32 in [0, 1, 2, 3, 5] {
                 for length in [0, 1, 4, 5, 6, 8, 9] {

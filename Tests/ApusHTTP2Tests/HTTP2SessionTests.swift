@@ -116,7 +116,8 @@ import Testing
         #expect(harness.takeSent() == ["HEADERS 5 end"])
     }
 
-    @Test func requestsThatComeAndGoWhileThePeerReadsNothingAreBound() throws {
+    @Test("2.1 outbound queue growth: our own resets")
+    func requestsThatComeAndGoWhileThePeerReadsNothingAreBound() throws {
         let harness = try Harness()
         var opened = 0
         while harness.session.failure == nil, opened < 10_000 {

@@ -108,7 +108,7 @@ private let answers = [
 
 private func malformed(_ name: String, _ fields: [(String, String)]) -> Scenario {
     Scenario(
-        name, [Wire.headers(1, fields)],
+        "2.1 header rules: \(name)", [Wire.headers(1, fields)],
         ["failed 1 malformed(\"Invalid HTTP header field was received\")", "closed 1"],
         sent: ["RST 1 1"])
 }
@@ -195,7 +195,7 @@ private let streamEnds: [Scenario] =
             "RST with a code nobody knows", [Wire.reset(3, 0xFFFF_FFFF)],
             ["failed 3 reset(code: 4294967295)", "closed 3"]),
         Scenario(
-            "a WINDOW_UPDATE that overflows a stream", [Wire.windowUpdate(1, 0x7FFF_FFFF)],
+            "2.1 window overflow: on a stream", [Wire.windowUpdate(1, 0x7FFF_FFFF)],
             ["failed 1 malformed(\"Flow control error\")", "closed 1"], sent: ["RST 1 3"]),
     ]
 
@@ -246,20 +246,21 @@ private let violations = [
     violation("SETTINGS on a stream", [Wire.frame(4, stream: 1)], 1),
     violation("a SETTINGS ack with a payload", [Wire.frame(4, flags: 1, [0, 1, 0, 0, 0, 0])], 6),
     violation("a SETTINGS ack too many", [Wire.settingsAck], 1),
-    violation("INITIAL_WINDOW_SIZE 2^31", [Wire.settings([(4, 0x8000_0000)])], 3),
-    violation("MAX_FRAME_SIZE 0", [Wire.settings([(5, 0)])], 1),
+    violation("2.1 INITIAL_WINDOW_SIZE 2^31", [Wire.settings([(4, 0x8000_0000)])], 3),
+    violation("2.1 MAX_FRAME_SIZE 0", [Wire.settings([(5, 0)])], 1),
     violation("ENABLE_PUSH 1 from a server", [Wire.settings([(2, 1)])], 1),
-    violation("ENABLE_PUSH 2", [Wire.settings([(2, 2)])], 1),
+    violation("2.1 ENABLE_PUSH 2", [Wire.settings([(2, 2)])], 1),
     violation(
-        "33 settings in one frame", [Wire.settings((0..<33).map { (UInt16(0x1000 + $0), 1) })], 11),
-    violation("WINDOW_UPDATE 0 on the connection", [Wire.windowUpdate(0, 0)], 1),
+        "2.1 SETTINGS flood: 33 in one frame",
+        [Wire.settings((0..<33).map { (UInt16(0x1000 + $0), 1) })], 11),
+    violation("2.1 window update of 0 on the connection", [Wire.windowUpdate(0, 0)], 1),
     violation(
-        "a WINDOW_UPDATE that overflows the connection", [Wire.windowUpdate(0, 0x7FFF_FFFF)], 3),
+        "2.1 window overflow: on the connection", [Wire.windowUpdate(0, 0x7FFF_FFFF)], 3),
     violation("PING of seven bytes", [Wire.frame(6, [0, 0, 0, 0, 0, 0, 0])], 6),
     violation("PING on a stream", [Wire.frame(6, stream: 1, [0, 0, 0, 0, 0, 0, 0, 0])], 1),
     violation("GOAWAY of four bytes", [Wire.frame(7, [0, 0, 0, 0])], 6),
     violation("GOAWAY on a stream", [Wire.frame(7, stream: 1, [0, 0, 0, 0, 0, 0, 0, 0])], 1),
-    violation("PUSH_PROMISE", [Wire.frame(5, flags: 4, stream: 1, [0, 0, 0, 2])], 1),
+    violation("2.1 push promise", [Wire.frame(5, flags: 4, stream: 1, [0, 0, 0, 2])], 1),
     violation("CONTINUATION out of nowhere", [Wire.frame(9, flags: 4, stream: 1)], 1),
     violation(
         "HEADERS cut by DATA",

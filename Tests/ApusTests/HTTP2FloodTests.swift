@@ -88,11 +88,37 @@ private typealias Frames = HTTP2Frames
             #expect(await stand.peer.connection(0, timeout: .seconds(60)) { $0.hasEnded })
             let goAway = stand.frames().last { $0.type == Frames.goAwayType }
             #expect(goAway?.number(at: 4) == offence.code)
+            try await eventually("the close is told") {
+                stand.story.closes == [.protocolViolation]
+            }
             try await stand.works()
         }
     }
 
-    @Test func row70_manyTinyDataFramesAreServed() async throws {
+    @Test("2.1 rapid reset: such a connection gets no new streams", arguments: [64, 65])
+    func aPeerThatResetsManyStreamsIsRetired(_ count: Int) async throws {
+        let streams = (0..<Int32(count)).map { $0 * 2 + 1 }
+        let script: [ScriptedPeer.Step] =
+            [.send(Frames.settings())] + streams.map { .request($0) } + [
+                .send(streams.flatMap { Frames.reset($0, 2) })
+            ] + .answering(Int32(count) * 2 + 1) + [.readUntilEnd]
+        try await withHTTP2(script, .wellBehaved()) { stand in
+            await withTaskGroup(of: Void.self) { group in
+                for _ in streams {
+                    group.addTask {
+                        let error = await transportError { _ = try await stand.get() }
+                        #expect(error?.kind == .h2Stream(code: 2))
+                    }
+                }
+            }
+            try await stand.works()
+            #expect(stand.peer.connectionCount == (count > 64 ? 2 : 1))
+            let closes: [CloseReason] = count > 64 ? [.goAway] : []
+            try await eventually("the close is told") { stand.story.closes == closes }
+        }
+    }
+
+    @Test("row 70, 2.1 tiny DATA") func row70_manyTinyDataFramesAreServed() async throws {
         let tiny = Self.many(60_000, Frames.data(1, [0x78]))
         try await withHTTP2(
             .http2(Frames.head(1) + tiny + Frames.data(1, end: true)) + .answering(3)

@@ -218,11 +218,19 @@ private typealias Frames = HTTP2Frames
         var tuning = EngineTuning.executor
         tuning.http2.pingAfter = nil
         try await withStand(.http2PriorKnowledge, tuning: tuning) { stand in
-            for _ in 0..<1_000 {
-                let task = Task { try await stand.get("/hang") }
-                task.cancel()
-                _ = await task.result
+            for _ in 0..<20 {
+                let tasks = (0..<50).map { _ in Task { try await stand.get("/hang") } }
+                // A cancel that comes before the request does not count.
+                try await eventually("the origin has all of them") {
+                    stand.server.counters.currentRequests == 50
+                }
+                for task in tasks { task.cancel() }
+                for task in tasks { _ = await task.result }
+                try await eventually("the origin has heard of each") {
+                    stand.server.counters.currentRequests == 0
+                }
             }
+            #expect(stand.server.counters.cancelledStreams == 1_000)
             let response = try await stand.get("/")
             _ = try await response.body.collect(upTo: 100)
             try await eventually("no stream is left") {
@@ -230,16 +238,52 @@ private typealias Frames = HTTP2Frames
             }
             #expect(stand.server.counters.pings == 0)
             #expect(stand.server.counters.connectionsAccepted == 1)
+            #expect(stand.engine.snapshot().connections == 1)
         }
     }
 
-    @Test func aLargeDownloadGetsALargerWindowByMeasurement() async throws {
+    /// What the engine's WINDOW_UPDATEs add to stream 1 beyond the 65,536 bytes that it was sent.
+    @Test(arguments: [(1 << 28, 65_535), (10_000, 10_000), (0, 0)])
+    func aDownloadThatFillsItsWindowGetsALargerOneWithinTheEnginesBudget(
+        _ budget: Int, _ growth: Int
+    ) async throws {
         var tuning = EngineTuning.default
         tuning.http2.streamWindow = 65_535
-        try await withStand(.http2PriorKnowledge, tuning: tuning) { stand in
-            let response = try await stand.get("/bytes/16000000")
-            #expect(try await checkPattern(response.body) == 16_000_000)
-            #expect(stand.server.counters.pings > 0)
+        tuning.http2.maxStreamWindow = 131_072
+        tuning.http2.windowBudget = budget
+        let half = (0..<2).flatMap { _ in
+            Frames.data(1, [UInt8](repeating: 0x61, count: 16_384))
+        }
+        try await withHTTP2(
+            .http2(Frames.head(1) + half) + [
+                .credited(1, 32_768, asked: true), .send(half), .credited(1, 32_768),
+                // Both halves within one round trip, and all of it taken by the reader.
+                .send(Frames.ping(1, ack: true) + Frames.ping(9)),
+                .expectFrame(Frames.pingType, ack: true),
+                .send(Frames.data(1, end: true)),
+            ] + .answering(3) + [.readUntilEnd], tuning: tuning
+        ) { stand in
+            #expect(try await stand.get().utf8.count == 65_536)
+            try await stand.works()
+            let credited = stand.frames().filter { $0.type == 8 && $0.stream == 1 }
+                .reduce(0) { $0 + Int($1.number()) }
+            #expect(credited == 65_536 + growth)
+        }
+    }
+}
+
+extension ScriptedPeer.Step {
+    /// Reads until a stream's window was opened by so much at once, and a PING has come if `asked`.
+    fileprivate static func credited(
+        _ stream: Int32, _ count: UInt32, asked: Bool = false
+    ) -> Self {
+        .expect { bytes in
+            let frames = Frames.frames(Array(bytes))
+            let isThere = frames.contains {
+                $0.type == 8 && $0.stream == stream && $0.number() == count
+            }
+            let isAsked = !asked || frames.contains { $0.type == Frames.pingType }
+            return isThere && isAsked ? bytes.count : nil
         }
     }
 }
