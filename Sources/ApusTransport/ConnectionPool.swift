@@ -42,11 +42,10 @@ final class ConnectionPool: @unchecked Sendable {
         var phase = DialPhase.decided
     }
 
-    /// A connection that lives, as the shell sees it.
-    private struct Entry {
-        let connection: any LiveConnection
+    /// What is told when a connection closes.
+    private struct Opening {
         let route: Route
-        let openedAt: Deadline
+        let at: Deadline
     }
 
     private let dialer: Dialer
@@ -57,7 +56,9 @@ final class ConnectionPool: @unchecked Sendable {
     private let lock = Lock()
     // Guarded.
     private var machine: PoolMachine
-    private var connections: [ConnectionID: Entry] = [:]
+    private var connections: [ConnectionID: any LiveConnection] = [:]
+    /// Of each of those; apart from them, as no exchange asks for it.
+    private var openings: [ConnectionID: Opening] = [:]
     private var waiters: [WaiterID: PoolWaiter] = [:]
     private var dials: [ConnectionID: Dial] = [:]
     private var heldDials = HeldDials()
@@ -98,10 +99,10 @@ final class ConnectionPool: @unchecked Sendable {
             let decision: Decision
             switch result {
             case .leased(let id, let isReused):
-                guard let entry = connections[id] else {
+                guard let connection = connections[id] else {
                     preconditionFailure("the pool leased a connection that nobody holds")
                 }
-                decision = .leased(Lease(connection: entry.connection, isReused: isReused))
+                decision = .leased(Lease(connection: connection, isReused: isReused))
             case .wait(let id):
                 let waiter = PoolWaiter(id, for: request.route, in: self)
                 waiters[id] = waiter
@@ -159,8 +160,8 @@ final class ConnectionPool: @unchecked Sendable {
                 ended = reason
                 return PoolActions()
             }
-            pool.connections[connection.id] = Entry(
-                connection: connection, route: route, openedAt: now)
+            pool.connections[connection.id] = connection
+            pool.openings[connection.id] = Opening(route: route, at: now)
             // A peer that was heard before will allow what it did then, until it says otherwise.
             // One exchange alone would make it a connection that is not shared.
             let known = pool.machine.knownCapacity(for: connection.id).map { max(2, $0) }
@@ -263,7 +264,7 @@ final class ConnectionPool: @unchecked Sendable {
     func cutOff() -> [String] {
         let left = lock.withLock { Array(connections.values) }
         let blockers = snapshot().routes
-        for entry in left { entry.connection.close(.shutdown) }
+        for connection in left { connection.close(.shutdown) }
         return left.isEmpty ? [] : blockers.map { "\(EngineSnapshot.RouteEntry($0))" }
     }
 
@@ -272,7 +273,7 @@ final class ConnectionPool: @unchecked Sendable {
     }
 
     func snapshotWithFacts() -> (PoolSnapshot, [ConnectionID: ConnectionFacts]) {
-        lock.withLock { (machine.snapshot(now: .now()), connections.mapValues(\.connection.facts)) }
+        lock.withLock { (machine.snapshot(now: .now()), connections.mapValues(\.facts)) }
     }
 
     // MARK: Deeds
@@ -318,10 +319,10 @@ final class ConnectionPool: @unchecked Sendable {
         }
         for grant in actions.grants {
             guard let waiter = waiters.removeValue(forKey: grant.waiter),
-                let entry = connections[grant.connection]
+                let connection = connections[grant.connection]
             else { preconditionFailure("the pool granted something that nobody holds") }
             deeds.grants.append(
-                (waiter, .success(Lease(connection: entry.connection, isReused: grant.isReused))))
+                (waiter, .success(Lease(connection: connection, isReused: grant.isReused))))
         }
         for failed in actions.failedWaiters {
             guard let waiter = waiters.removeValue(forKey: failed.waiter) else { continue }
@@ -340,9 +341,9 @@ final class ConnectionPool: @unchecked Sendable {
     /// With the lock held: has a connection closed, or a dial abandoned.
     private func prepare(_ close: PoolActions.Close, in deeds: inout Deeds) {
         let id = close.connection
-        if let entry = connections[id] {
-            heldDials.willEnd(id, of: entry.route)
-            deeds.close.append((entry.connection, close.reason))
+        if let connection = connections[id], let opening = openings[id] {
+            heldDials.willEnd(id, of: opening.route)
+            deeds.close.append((connection, close.reason))
         } else if let dial = dials[id] {
             heldDials.willEnd(id, of: dial.route)
             dials[id]?.phase = .abandoned
@@ -422,15 +423,16 @@ extension ConnectionPool: ConnectionKeeper {
 
     func closed(_ connection: any LiveConnection, reason: CloseReason) {
         let now = Deadline.now()
-        if let observer, let entry = lock.withLock({ connections[connection.id] }) {
+        if let observer, let opening = lock.withLock({ openings[connection.id] }) {
             observer.observe(
                 .connectionClosed(
-                    connection: connection.id.rawValue, route: entry.route, reason: reason,
-                    age: now.since(entry.openedAt)))
+                    connection: connection.id.rawValue, route: opening.route, reason: reason,
+                    age: now.since(opening.at)))
         }
         step { pool in
-            if let entry = pool.connections.removeValue(forKey: connection.id) {
-                pool.heldDials.ended(connection.id, of: entry.route)
+            pool.connections[connection.id] = nil
+            if let opening = pool.openings.removeValue(forKey: connection.id) {
+                pool.heldDials.ended(connection.id, of: opening.route)
             } else {
                 pool.dials[connection.id]?.phase = .outlived(reason)
             }
