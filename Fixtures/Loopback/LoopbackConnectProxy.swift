@@ -21,6 +21,8 @@ package final class LoopbackConnectProxy: Sendable {
         package var delay: Duration?
         /// Read the request and never answer.
         package var isSilent = false
+        /// Where every request leads, whatever host it names; the port stays.
+        package var leadsTo: String?
         package var ipv6 = false
 
         package init() {}
@@ -94,7 +96,7 @@ private struct HTTPProxyConnection {
         guard isAuthorized else { return refuse(407, head, length) }
         if let status = options.refusal { return refuse(status, head, length) }
         guard let (host, port) = ProxyTarget.authority(of: head),
-            let address = SocketAddress.resolve(host, port: port)
+            let address = SocketAddress.resolve(options.leadsTo ?? host, port: port)
         else { return refuse(403, head, length) }
         guard let descriptor = address.connect() else { return refuse(502, head, length) }
         defer { close(descriptor) }

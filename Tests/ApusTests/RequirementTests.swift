@@ -56,6 +56,9 @@ import Testing
             copy.pool.maxIdlePerHost = 0
             _ = try await stand.get("/").body.collect(upTo: 100)
             #expect(stand.engine.tuning != copy)
+            // Nobody can write what can only be read.
+            let path: AnyKeyPath = \TransportEngine.tuning
+            #expect(!(path is WritableKeyPath<TransportEngine, EngineTuning>))
             #expect(stand.engine.snapshot().idle == 1)
         }
     }
