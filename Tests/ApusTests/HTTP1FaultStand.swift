@@ -14,7 +14,7 @@ final class FaultStand: Sendable {
         .expectHead, .sendText("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"),
     ]
 
-    init(_ scripts: [[ScriptedPeer.Step]], tuning: EngineTuning = .executor) throws {
+    init(_ scripts: [[ScriptedPeer.Step]], tuning: EngineTuning = relaxedTuning) throws {
         peer = try ScriptedPeer(scripts, otherwise: FaultStand.goodExchange + [.readUntilEnd])
         engine = try TransportEngine(tuning, observer: closes)
     }
@@ -55,7 +55,7 @@ final class FaultStand: Sendable {
 
 /// Runs a test's body with such a stand and closes it whatever happens.
 func withFaultStand(
-    _ scripts: [[ScriptedPeer.Step]], tuning: EngineTuning = .executor,
+    _ scripts: [[ScriptedPeer.Step]], tuning: EngineTuning = relaxedTuning,
     _ body: (FaultStand) async throws -> Void
 ) async throws {
     let stand = try FaultStand(scripts, tuning: tuning)

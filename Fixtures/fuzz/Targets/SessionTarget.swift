@@ -214,6 +214,9 @@ struct SessionPlayer {
                 told(id) { $0.progress == .body }
             case .end(let id, _): told(id, to: .over) { $0.progress == .body }
             case .failed(let id, _): told(id, to: .over) { $0.progress != .over }
+            case .requestSent(let id):
+                precondition(streams[id]?.isAnnounced == false, "sent twice, or nobody's")
+                streams[id]?.isAnnounced = true
             case .bodyDrained(let id): precondition(streams[id]?.isClosed == false)
             case .closed(let id):
                 guard let stream = streams[id], !stream.isClosed else {
@@ -251,6 +254,8 @@ struct StreamStory {
     /// Bytes of the body that the session said have left.
     var told = 0
     var isReset = false
+    /// Its HEADERS were said to have left.
+    var isAnnounced = false
     var isClosed = false
     var isFinished = false
     /// Bytes handed over, and bytes seen in DATA frames.
