@@ -14,10 +14,11 @@ test: ## Every test; installs the libraries and real servers that are missing.
 	@$(MAKE) --no-print-directory certs
 	@STRICT="$(STRICT)" .ci/test
 
-check: ## Format, warnings as errors, imports, and the tidy tests.
+check: ## Format, warnings as errors, imports, the tidy tests, and that the fuzz targets compile.
 	swift format lint --strict -r -p $(FOLDERS)
 	swift build --build-tests $(STRICT)
 	swift test --skip-build $(STRICT) --filter '^ApusTidyTests\.'
+	APUS_FUZZ=1 swift build $(STRICT) --target Fuzz
 
 format: ## Rewrites the Swift files as .swift-format says.
 	swift format -i -r -p $(FOLDERS)
