@@ -9,7 +9,8 @@ extension Scenario {
             let response = try await talk.send(.post, "/sink", body: .pattern(count))
             #expect(response.status == .ok)
             #expect(String(try await response.body.collect(upTo: 100)) == "\(count)\n")
-            #expect(try await talk.expect(talk.files.small).info.isReused)
+            let isReused = try await talk.expect(talk.files.small).info.isReused
+            #expect(isReused, "\(talk.engine.snapshot().counters.closes)")
         }
     }
 

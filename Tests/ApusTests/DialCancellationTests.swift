@@ -139,8 +139,9 @@ private final class HeldDial: Sendable {
     func isReached(orEnded task: Task<Int, any Error>) async -> Bool {
         let watch = Task {
             _ = await task.result
-            reached.open()
+            // In this order: whoever is woken looks at the other.
             ended.open()
+            reached.open()
         }
         await reached.wait()
         if ended.isOpen { await watch.value }
