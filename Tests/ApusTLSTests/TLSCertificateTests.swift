@@ -4,7 +4,7 @@ import Loopback
 import Testing
 
 /// Whose certificate is accepted, and with which verdict another is refused.
-@Suite struct TLSCertificateTests {
+@Suite("section 2.2: certificates") struct TLSCertificateTests {
     /// One certificate of the fixtures and OpenSSL's verdict on it.
     struct Case: CustomTestStringConvertible {
         let certificate: String

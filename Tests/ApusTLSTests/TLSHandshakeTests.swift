@@ -5,7 +5,7 @@ import Loopback
 import Testing
 
 /// What a handshake agrees on, and how it fails.
-@Suite struct TLSHandshakeTests {
+@Suite("section 2.2: handshakes") struct TLSHandshakeTests {
     @Test(arguments: [EngineTuning.TLS.Version.tls12, .tls13], [1, 7, Int.max])
     func completesInSlicesOfAnySize(version: EngineTuning.TLS.Version, slice: Int) throws {
         let pair = try makePair(TLSServerContext(versions: version...version))

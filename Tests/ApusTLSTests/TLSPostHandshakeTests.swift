@@ -5,7 +5,7 @@ import Loopback
 import Testing
 
 /// FAULTS 2.2, what is left of it: what a server may not ask for later, and errors of others.
-@Suite struct TLSPostHandshakeTests {
+@Suite("section 2.2: behind the handshake") struct TLSPostHandshakeTests {
     @Test("row 53: a client certificate asked for after the handshake is refused")
     func postHandshakeAuthentication() throws {
         var settings = trusting()

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Which sessions are given out, and which are resumed.
-@Suite struct TLSSessionTests {
+@Suite("section 2.2: sessions") struct TLSSessionTests {
     /// A session that `server` gave a fresh client.
     private func session(
         from server: TLSServerContext, settings: EngineTuning.TLS = trusting(),

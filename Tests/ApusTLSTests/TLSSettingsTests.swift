@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Names, ciphers, groups, partial chains and the key log.
-@Suite struct TLSSettingsTests {
+@Suite("section 2.2: settings") struct TLSSettingsTests {
     // MARK: Names
 
     @Test func theVerifiedNameMayDifferFromTheOneSent() throws {

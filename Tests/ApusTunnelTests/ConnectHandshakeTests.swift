@@ -25,7 +25,7 @@ private struct Answer: Sendable, CustomTestStringConvertible {
 }
 
 /// CONNECT: the exact request, and every kind of answer, whole and byte by byte.
-@Suite struct ConnectHandshakeTests {
+@Suite("section 2.4: CONNECT") struct ConnectHandshakeTests {
     // MARK: What is sent
 
     @Test(arguments: [

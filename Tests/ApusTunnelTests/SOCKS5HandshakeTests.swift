@@ -24,7 +24,7 @@ private struct Dialogue: Sendable, CustomTestStringConvertible {
 }
 
 /// SOCKS 5: the exact bytes of both sides, whole and byte by byte.
-@Suite struct SOCKS5HandshakeTests {
+@Suite("section 2.4: SOCKS 5") struct SOCKS5HandshakeTests {
     private let name = SOCKSTarget.name("example.com", port: 443)
     private let nameRequest: [UInt8] = [5, 1, 0, 3, 11] + Array("example.com".utf8) + [1, 0xBB]
 
