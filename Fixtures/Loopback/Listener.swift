@@ -92,6 +92,13 @@ final class Listener: Sendable {
     /// The most there were at any accept since.
     var peakEstablished: Int { state.withLock { $0.peakEstablished } }
 
+    /// Waits until a connection's socket is closed, blocking the calling thread.
+    func waitUntilClosed(connection index: Int, timeout: Duration) -> Bool {
+        state.wait(until: Monotonic.after(timeout)) { state in
+            state.accepted > index && state.open[index] == nil ? true : nil
+        } ?? false
+    }
+
     /// Shuts one connection's socket down, if it is still open.
     func shutDown(connection index: Int, how: Int32) {
         state.withLock { state in

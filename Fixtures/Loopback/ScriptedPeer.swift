@@ -138,6 +138,11 @@ package final class ScriptedPeer: Sendable {
         waitUntil(timeout) { $0.connections[index].map(condition) ?? false }
     }
 
+    /// Waits until the socket of connection `index` is closed, and the peer may know it.
+    package func waitUntilClosed(connection index: Int, timeout: Duration = .seconds(60)) -> Bool {
+        listener.waitUntilClosed(connection: index, timeout: timeout)
+    }
+
     private func waitUntil(_ timeout: Duration, _ condition: (StageState) -> Bool) -> Bool {
         stage.wait(until: Monotonic.after(timeout)) { condition($0) ? true : nil } ?? false
     }

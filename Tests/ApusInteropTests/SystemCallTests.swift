@@ -52,7 +52,10 @@ struct SystemCallTests {
         #expect(told, "\(text) \(errors)")
     }
 
-    @Test("R29: a plain POST of which the socket has taken nothing is sent again")
+    @Test(
+        "R29: a plain POST of which the socket has taken nothing is sent again",
+        .enabled(
+            if: getenv("APUS_SANITIZER") == nil, "a leak checker fails under strace by itself"))
     func aPostThatNeverLeft() async throws {
         let server = try LoopbackServer()
         defer { server.stop() }
