@@ -133,8 +133,11 @@ import Testing
         try await withStand(.http1) { stand in
             _ = try await stand.get("/close").body.collect(upTo: 100)
             _ = try await stand.get("/").body.collect(upTo: 100)
-            stand.server.closeIdleConnections()
-            try await eventually("the close is seen") { stand.engine.snapshot().connections == 0 }
+            // The server may need a moment to call its connection idle.
+            try await eventually("the close is seen") {
+                stand.server.closeIdleConnections()
+                return stand.engine.snapshot().connections == 0
+            }
             let counters = stand.engine.snapshot().counters
             #expect(counters.closes == ["connectionClose": 1, "peerClosed": 1])
             #expect(counters.dials == 2 && counters.connectionsOpened == 2)
