@@ -47,12 +47,10 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
         if let addresses = SpecialNames.addresses(of: host, port: port) { return addresses }
         let lookup = Lookup(host: host, scope: scope)
         let result = await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                unsafe lookup.wait(continuation)
-                if let answer = ask(lookup) { lookup.finish(answer) }
-            }
+            if let answer = ask(lookup) { return answer }
+            return await lookup.answer.wait()
         } onCancel: {
-            lookup.finish(.failure(.cancelled))
+            lookup.answer.give(.failure(.cancelled))
             forget(lookup)
         }
         return try result.get().map { $0.with(port: port) }
@@ -66,7 +64,7 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
     private func ask(_ lookup: Lookup) -> NameCache.Answer? {
         let (answer, mustStart) = lock.withLock { () -> (NameCache.Answer?, Bool) in
             // Cancelled before: looked at with the lock held, so that it is never queued for good.
-            guard lookup.isWanted else { return (nil, false) }
+            guard !lookup.answer.isGiven else { return (nil, false) }
             lastID += 1
             switch names.ask(for: lookup.host, in: lookup.scope, waiter: lastID, now: .now()) {
             case .known(let answer): return (answer, false)
@@ -106,7 +104,7 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
             return orphans
         }
         for lookup in orphans {
-            lookup.finish(.failure(.temporary(message: "no thread could be made")))
+            lookup.answer.give(.failure(.temporary(message: "no thread could be made")))
         }
     }
 
@@ -120,7 +118,7 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
             guard let next else { return }
             let answer = lookUp(next)
             let waiting = lock.withLock { take(names.answered(next, answer, now: .now())) }
-            for lookup in waiting { lookup.finish(answer) }
+            for lookup in waiting { lookup.answer.give(answer) }
         }
     }
 
@@ -158,43 +156,18 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
     }
 }
 
-/// One caller's wait for one name; whoever finishes it first, the thread or the cancellation, wins.
+/// One caller's wait for one name; whoever answers it first, the thread or the cancellation, wins.
 ///
-/// Unchecked, because its state is touched only with a lock held: its own, or the resolver's.
+/// Unchecked, because `id` is touched only with the resolver's lock held; the rest never changes.
 private final class Lookup: @unchecked Sendable {
-    typealias Answer = NameCache.Answer
-
     let host: String
     let scope: IsolationScope?
-    /// Its name among those who wait; touched only with the resolver's lock held.
+    let answer = FirstAnswer<NameCache.Answer>()
+    /// Its name among those who wait.
     var id: NameCache.WaiterID?
-    private let lock = Lock()
-    private var continuation: UnsafeContinuation<Answer, Never>?
-    private var answer: Answer?
 
     init(host: String, scope: IsolationScope?) {
         self.host = host
         self.scope = scope
-    }
-
-    /// Whether nobody has finished it yet.
-    var isWanted: Bool { lock.withLock { answer == nil } }
-
-    func wait(_ continuation: UnsafeContinuation<Answer, Never>) {
-        let early = lock.withLock { () -> Answer? in
-            if answer == nil { unsafe self.continuation = continuation }
-            return answer
-        }
-        if let early { unsafe continuation.resume(returning: early) }
-    }
-
-    func finish(_ answer: Answer) {
-        let waiter = lock.withLock { () -> UnsafeContinuation<Answer, Never>? in
-            guard self.answer == nil else { return nil }
-            self.answer = answer
-            defer { unsafe continuation = nil }
-            return unsafe continuation
-        }
-        unsafe waiter?.resume(returning: answer)
     }
 }

@@ -1,16 +1,19 @@
-import ApusSocket
-
 /// A value that one task waits for and several may give, from any thread; the first counts.
 ///
 /// Unchecked, because its state is touched only with the lock held.
-final class FirstAnswer<Value: Sendable>: @unchecked Sendable {
+package final class FirstAnswer<Value: Sendable>: @unchecked Sendable {
     private let lock = Lock()
     // Guarded.
     private var value: Value?
     private var continuation: UnsafeContinuation<Value, Never>?
 
+    package init() {}
+
+    /// Whether somebody has given a value.
+    package var isGiven: Bool { lock.withLock { value != nil } }
+
     /// Waits for the first value; what cancelling the task gives is the caller's matter.
-    func wait() async -> Value {
+    package func wait() async -> Value {
         await withUnsafeContinuation { continuation in
             let early = lock.withLock { () -> Value? in
                 if value == nil { unsafe self.continuation = continuation }
@@ -20,7 +23,7 @@ final class FirstAnswer<Value: Sendable>: @unchecked Sendable {
         }
     }
 
-    func give(_ value: Value) {
+    package func give(_ value: Value) {
         let continuation = lock.withLock { () -> UnsafeContinuation<Value, Never>? in
             guard self.value == nil else { return nil }
             self.value = value
