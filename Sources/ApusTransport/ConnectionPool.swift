@@ -313,10 +313,6 @@ final class ConnectionPool: @unchecked Sendable {
             unsafe deeds.drained = unsafe drainWaiter
             unsafe drainWaiter = nil
         }
-        guard !actions.isEmpty else {
-            deeds.dial = heldDials.takeFree()
-            return deeds
-        }
         for grant in actions.grants {
             guard let waiter = waiters.removeValue(forKey: grant.waiter),
                 let connection = connections[grant.connection]
