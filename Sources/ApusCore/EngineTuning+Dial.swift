@@ -97,6 +97,11 @@ extension EngineTuning.Dial {
             self.port = port
             self.targets = targets
         }
+
+        /// Whether it says where this host and port are.
+        package func covers(_ host: String, _ port: UInt16) -> Bool {
+            self.host == host && (self.port ?? port) == port
+        }
     }
 }
 

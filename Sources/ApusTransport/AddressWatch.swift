@@ -77,15 +77,14 @@ final class AddressWatch: Sendable {
         let (snapshot, facts) = pool.snapshotWithFacts()
         var found: [Name: [(id: ConnectionID, address: String)]] = [:]
         for entry in snapshot.connections {
-            let nearest = entry.route.proxies.first
-            guard nearest != nil || entry.route.connectTo == nil,
+            let route = entry.route
+            guard !route.proxies.isEmpty || route.connectTo == nil,
                 let address = facts[entry.id]?.remoteAddress
             else { continue }
-            let host = nearest?.host ?? entry.route.origin.host
-            let port = nearest?.port ?? entry.route.origin.port
+            let (host, port) = (route.firstHost, route.firstPort)
             // What needs no lookup cannot change.
             guard SpecialNames.addresses(of: host, port: port) == nil,
-                !overrides.contains(where: { $0.host == host && ($0.port ?? port) == port })
+                !overrides.contains(where: { $0.covers(host, port) })
             else { continue }
             found[Name(host: host, port: port), default: []].append((entry.id, address))
         }

@@ -6,8 +6,7 @@ import Glibc
 extension Connector {
     /// Finds out where to connect, and connects.
     func reach(_ keeper: any ConnectionKeeper) async throws(TransportError) -> Wire {
-        let host = firstHost
-        let port = route.proxies.first?.port ?? route.origin.port
+        let (host, port) = (route.firstHost, route.firstPort)
         if let known = try known(host, port) {
             resolvedAfter = Deadline.now().since(started)
             tell { .resolved(connection: $0, addresses: known.map(\.description)) }
@@ -42,7 +41,7 @@ extension Connector {
     ) throws(TransportError) -> [SocketAddress]? {
         let all = dialer.tuning.dial.overrides
         guard !all.isEmpty,
-            let override = all.first(where: { $0.host == host && ($0.port ?? port) == port })
+            let override = all.first(where: { $0.covers(host, port) })
         else { return nil }
         var addresses: [SocketAddress] = []
         for target in override.targets { addresses.append(try address(of: target)) }

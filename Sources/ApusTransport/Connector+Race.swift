@@ -99,7 +99,7 @@ extension Connector {
             }
             return wire
         case .lost:
-            dialer.resolver.addressesFailed(host: firstHost)
+            dialer.resolver.addressesFailed(host: route.firstHost)
             let error = race.lastError ?? SystemError(errno: EHOSTUNREACH, call: "connect")
             let kind = TransportError.Kind(error)
             let isResource = if case .resource = kind { true } else { false }
@@ -107,7 +107,7 @@ extension Connector {
                 isResource ? kind : .connect(errno: error.errno), .connect, error.description,
                 hop: firstHop)
         case .deadlineReached:
-            dialer.resolver.addressesFailed(host: firstHost)
+            dialer.resolver.addressesFailed(host: route.firstHost)
             throw failure(.timeout, .connect, "no address answered in time", hop: firstHop)
         case .cancelled:
             throw failure(.cancelled, .connect, "the dial was cancelled", hop: firstHop)

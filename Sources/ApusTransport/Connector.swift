@@ -93,8 +93,6 @@ actor Connector {
         if let observer = dialer.observer { observer.observe(event(id.rawValue)) }
     }
 
-    /// Whose name is looked up first: the nearest proxy's where there is one.
-    var firstHost: String { route.proxies.first?.host ?? route.origin.host }
     /// Who is connected to: the nearest proxy where there is one.
     var firstHop: TransportError.Hop { route.proxies.isEmpty ? .origin : .proxy }
 

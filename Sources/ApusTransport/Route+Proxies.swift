@@ -2,6 +2,11 @@ import ApusCore
 
 // How a route's proxies are passed.
 extension Route {
+    /// Whose name is looked up first: the nearest proxy's where there is one.
+    var firstHost: String { proxies.first?.host ?? origin.host }
+    /// Its port.
+    var firstPort: UInt16 { proxies.first?.port ?? origin.port }
+
     /// An http origin behind an http or https proxy is forwarded by the last of them; everything
     /// else is tunnelled.
     var isForwarded: Bool {
