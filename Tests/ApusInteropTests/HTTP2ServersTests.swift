@@ -24,7 +24,7 @@ struct HAProxyFrontTests {
 @Suite("Go", .installed(.goServer), .serialized) struct GoServerTests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + Scenario.echoedUploads
-        + Scenario.longEchoedUploads
+        + Scenario.longEchoedUploads + [.trailersBehindHello]
 
     @Test(arguments: Peer.goServer, scenarios)
     func answers(_ peer: Peer, _ scenario: Scenario) async throws {
@@ -34,15 +34,5 @@ struct HAProxyFrontTests {
     @Test(arguments: Peer.goServer, Scenario.security)
     func secures(_ peer: Peer, _ scenario: Scenario) async throws {
         try await scenario.play(with: peer)
-    }
-
-    @Test(arguments: Peer.goServer)
-    func trailersComeBehindTheBody(_ peer: Peer) async throws {
-        try await Conversation.with(peer) { talk in
-            let response = try await talk.get("/trailers")
-            #expect(String(try await response.body.collect(upTo: 100)) == "hello")
-            let name = try #require(HTTPField.Name("x-checked"))
-            #expect(response.body.trailers?[name] == "yes")
-        }
     }
 }

@@ -5,7 +5,7 @@ import Testing
 @Suite("hyper-h2", .installed(.hyperh2), .serialized) struct HyperH2Tests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + Scenario.echoedUploads
-        + Scenario.longEchoedUploads
+        + Scenario.longEchoedUploads + [.trailersBehindHello]
 
     @Test(arguments: Peer.hyperh2, scenarios)
     func answers(_ peer: Peer, _ scenario: Scenario) async throws {
@@ -15,16 +15,6 @@ import Testing
     @Test(arguments: Peer.hyperh2.filter(\.isTLS), Scenario.security)
     func secures(_ peer: Peer, _ scenario: Scenario) async throws {
         try await scenario.play(with: peer)
-    }
-
-    @Test(arguments: Peer.hyperh2)
-    func trailersComeBehindTheBody(_ peer: Peer) async throws {
-        try await Conversation.with(peer) { talk in
-            let response = try await talk.get("/trailers")
-            #expect(String(try await response.body.collect(upTo: 100)) == "hello")
-            let name = try #require(HTTPField.Name("x-checked"))
-            #expect(response.body.trailers?[name] == "yes")
-        }
     }
 
     @Test(arguments: Peer.hyperh2)

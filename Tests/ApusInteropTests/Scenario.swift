@@ -114,6 +114,14 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         #expect(response.body.trailers?[name] == "yes")
     }
 
+    /// Servers of which we say what they answer.
+    static let trailersBehindHello = Scenario("trailers behind a short body") { talk in
+        let response = try await talk.get("/trailers")
+        #expect(String(try await response.body.collect(upTo: 100)) == "hello")
+        let name = try #require(HTTPField.Name("x-checked"))
+        #expect(response.body.trailers?[name] == "yes")
+    }
+
     private static func expectNotModified(
         _ talk: Conversation, _ fields: HTTPFields
     ) async throws {

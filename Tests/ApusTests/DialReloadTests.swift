@@ -152,9 +152,7 @@ import Testing
     @Test("what a proxy alone goes by is read anew too, and does not stand in the engine's way")
     func aProxysOwn() async throws {
         let server = try secureOrigin()
-        var secure = LoopbackConnectProxy.Options()
-        secure.tls = FixturePaths.certificate("untrusted")
-        let proxy = try LoopbackConnectProxy(secure)
+        let proxy = try secureProxy("untrusted")
         defer {
             server.stop()
             proxy.stop()

@@ -94,6 +94,14 @@ func dialError(
     return error
 }
 
+/// An https proxy that shows this certificate.
+func secureProxy(_ certificate: String = "leaf") throws -> LoopbackConnectProxy {
+    try FixturePaths.ensureCertificates()
+    var options = LoopbackConnectProxy.Options()
+    options.tls = FixturePaths.certificate(certificate)
+    return try LoopbackConnectProxy(options)
+}
+
 /// Gets a page to its end, and its status.
 @discardableResult
 func fetch(

@@ -129,9 +129,7 @@ import Testing
     func theIdentityIsForTheOrigin() async throws {
         let client = FixturePaths.certificate("client")
         let server = try secureOrigin { $0.clientCA = FixturePaths.pem("ca") }
-        var secure = LoopbackConnectProxy.Options()
-        secure.tls = FixturePaths.certificate("leaf")
-        let proxy = try LoopbackConnectProxy(secure)
+        let proxy = try secureProxy()
         defer {
             server.stop()
             proxy.stop()
@@ -148,9 +146,7 @@ import Testing
     @Test("an https proxy may be trusted by roots of its own")
     func theProxysOwnTrust() async throws {
         let server = try secureOrigin()
-        var secure = LoopbackConnectProxy.Options()
-        secure.tls = FixturePaths.certificate("untrusted")
-        let proxy = try LoopbackConnectProxy(secure)
+        let proxy = try secureProxy("untrusted")
         defer {
             server.stop()
             proxy.stop()
@@ -179,9 +175,7 @@ import Testing
     func ticketsStayAtTheirHop() async throws {
         // The same certificate at both hops: nothing but the hop tells them apart.
         let server = try secureOrigin()
-        var secure = LoopbackConnectProxy.Options()
-        secure.tls = FixturePaths.certificate("leaf")
-        let proxy = try LoopbackConnectProxy(secure)
+        let proxy = try secureProxy()
         defer {
             server.stop()
             proxy.stop()

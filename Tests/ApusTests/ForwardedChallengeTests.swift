@@ -110,11 +110,7 @@ import Testing
     @Test("row 77: a body that cannot be made again leaves the 407 to the caller")
     func oneShot() async throws {
         try await withGround { ground in
-            let made = Counter()
-            let body = RequestBody.oneShot(length: 5) {
-                made.add(1)
-                return Pieces([Bytes("hello")])
-            }
+            let (body, made) = Self.helloOnce()
             let client = try ground.client(.whenAsked, "user:word@")
             let response = try await client.send(.post(ground.url("/sink")), body: body)
             #expect(response.status.code == 407)
@@ -128,11 +124,7 @@ import Testing
     @Test("row 77: unless it had not begun, as with Expect: 100-continue")
     func oneShotHeldBack() async throws {
         try await withGround { ground in
-            let made = Counter()
-            let body = RequestBody.oneShot(length: 5) {
-                made.add(1)
-                return Pieces([Bytes("hello")])
-            }
+            let (body, made) = Self.helloOnce()
             var request = try HTTPRequest.post(ground.url("/continue"))
             request.headerFields[.expect] = "100-continue"
             let response = try await ground.client(.whenAsked, "user:word@")
@@ -141,6 +133,16 @@ import Testing
             #expect(made.value == 1)
             #expect(ground.proxy.requests.map { $0.contains(Self.basic) } == [false, true])
         }
+    }
+
+    /// A body that can be made once, and how often it was.
+    private static func helloOnce() -> (RequestBody, Counter) {
+        let made = Counter()
+        let body = RequestBody.oneShot(length: 5) {
+            made.add(1)
+            return Pieces([Bytes("hello")])
+        }
+        return (body, made)
     }
 
     // MARK: Callbacks

@@ -88,12 +88,7 @@ import Testing
             let client = ExecutorClient(
                 stand.engine, proxy: .proxy(try proxy.endpoint(.none)),
                 versions: .http1Only(alpn: .omit))
-            let response = try await client.send(.get(stand.url("/tls")))
-            let facts = String(try await response.body.collect(upTo: 1000))
-            #expect(facts.contains("version=TLSv1.3"))
-            #expect(facts.contains("alpn=none"))
-            #expect(response.version == .http1)
-            #expect(response.info.connection.tls?.alpn == nil)
+            try await stand.expectNoALPN(of: client)
         }
     }
 
@@ -105,22 +100,7 @@ import Testing
             let proxy = try MatrixProxy(kind, number: 1, asksForLogin: false)
             defer { proxy.stop() }
             let client = ExecutorClient(stand.engine, proxy: .proxy(try proxy.endpoint(.none)))
-            let bodies = (0..<12).map { _ in AsyncThrowingStream<Bytes, any Error>.makeStream() }
-            let answers = bodies.map { body in
-                Task {
-                    let response = try await client.send(
-                        .post(stand.url("/echo")), body: .oneShot { body.stream })
-                    return String(try await response.body.collect(upTo: 100))
-                }
-            }
-            try await eventually("all are at the origin") {
-                stand.server.counters.currentRequests == 12
-            }
-            for index in (0..<12).reversed() {
-                bodies[index].continuation.yield(Bytes("body \(index)"))
-                bodies[index].continuation.finish()
-                #expect(try await answers[index].value == "body \(index)")
-            }
+            try await stand.expectAnswersInReverse(to: client)
             #expect(proxy.connections == 1)
         }
     }

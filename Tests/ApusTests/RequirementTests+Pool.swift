@@ -91,22 +91,7 @@ extension RequirementTests {
     @Test("R16: twelve answers in reverse order reach those who asked", arguments: Way.allCases)
     func reverseOrder(_ way: Way) async throws {
         try await withStand(way) { stand in
-            let bodies = (0..<12).map { _ in AsyncThrowingStream<Bytes, any Error>.makeStream() }
-            let answers = bodies.map { body in
-                Task {
-                    let response = try await stand.client.send(
-                        .post(stand.url("/echo")), body: .oneShot { body.stream })
-                    return String(try await response.body.collect(upTo: 100))
-                }
-            }
-            try await eventually("all are at the origin") {
-                stand.server.counters.currentRequests == 12
-            }
-            for index in (0..<12).reversed() {
-                bodies[index].continuation.yield(Bytes("body \(index)"))
-                bodies[index].continuation.finish()
-                #expect(try await answers[index].value == "body \(index)")
-            }
+            try await stand.expectAnswersInReverse(to: stand.client)
             #expect(stand.server.counters.connectionsAccepted == (way.isHTTP2 ? 1 : 12))
         }
     }

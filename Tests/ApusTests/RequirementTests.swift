@@ -173,12 +173,39 @@ import Testing
     func noALPNWhenAskedToOmitIt() async throws {
         try await withStand(.http1OverTLS) { stand in
             let client = ExecutorClient(stand.engine, versions: .http1Only(alpn: .omit))
-            let response = try await client.send(.get(stand.url("/tls")))
-            let facts = String(try await response.body.collect(upTo: 1000))
-            #expect(facts.contains("version=TLSv1.3"))
-            #expect(facts.contains("alpn=none"))
-            #expect(response.version == .http1)
-            #expect(response.info.connection.tls?.alpn == nil)
+            try await stand.expectNoALPN(of: client)
         }
+    }
+}
+
+// MARK: - What holds through a proxy as well
+
+extension Stand {
+    /// R16: twelve requests at once, whose bodies end in reverse order, and so do the answers.
+    func expectAnswersInReverse(to client: ExecutorClient) async throws {
+        let bodies = (0..<12).map { _ in AsyncThrowingStream<Bytes, any Error>.makeStream() }
+        let answers = bodies.map { body in
+            Task {
+                let response = try await client.send(
+                    .post(url("/echo")), body: .oneShot { body.stream })
+                return String(try await response.body.collect(upTo: 100))
+            }
+        }
+        try await eventually("all are at the origin") { server.counters.currentRequests == 12 }
+        for index in (0..<12).reversed() {
+            bodies[index].continuation.yield(Bytes("body \(index)"))
+            bodies[index].continuation.finish()
+            #expect(try await answers[index].value == "body \(index)")
+        }
+    }
+
+    /// R15: the origin has seen TLS 1.3 and no ALPN extension.
+    func expectNoALPN(of client: ExecutorClient) async throws {
+        let response = try await client.send(.get(url("/tls")))
+        let facts = String(try await response.body.collect(upTo: 1000))
+        #expect(facts.contains("version=TLSv1.3"))
+        #expect(facts.contains("alpn=none"))
+        #expect(response.version == .http1)
+        #expect(response.info.connection.tls?.alpn == nil)
     }
 }
