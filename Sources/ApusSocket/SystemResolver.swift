@@ -158,7 +158,7 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
 
 /// One caller's wait for one name; whoever answers it first, the thread or the cancellation, wins.
 ///
-/// Unchecked, because `id` is touched only with the resolver's lock held; the rest never changes.
+/// Unchecked, because `id` is touched only with the resolver's lock held; the rest is constant.
 private final class Lookup: @unchecked Sendable {
     let host: String
     let scope: IsolationScope?
