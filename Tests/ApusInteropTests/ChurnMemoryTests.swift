@@ -5,7 +5,8 @@ import Testing
 /// Ten thousand exchanges that are dropped and cancelled at random, in a process of their own: what
 /// they leave in memory and in descriptors.
 @Suite(
-    "churn", .enabled(if: Programs.apus != nil, "the tool apus is not built"), .serialized)
+    "churn", .timeLimit(.minutes(5)),
+    .enabled(if: Programs.apus != nil, "the tool apus is not built"), .serialized)
 struct ChurnMemoryTests {
     /// What 10,000 exchanges may leave: under half a KiB each.
     static let allowanceKiB = 4 * 1024

@@ -4,7 +4,9 @@ import Loopback
 import Testing
 
 /// The same origin answers curl and Apus alike: a check of the engine against another client.
-@Suite("curl", .enabled(if: Programs.path("curl") != nil, "curl is not installed"))
+@Suite(
+    "curl", .timeLimit(.minutes(5)),
+    .enabled(if: Programs.path("curl") != nil, "curl is not installed"))
 struct CurlTests {
     /// One way in which both talk to the origin.
     enum Way: String, CaseIterable, CustomTestStringConvertible {

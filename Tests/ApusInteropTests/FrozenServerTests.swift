@@ -5,7 +5,8 @@ import Loopback
 import Testing
 
 /// nghttpd that freezes, wakes, dies and comes back under requests.
-@Suite("nghttpd in trouble", .installed(.nghttpd), .serialized) struct FrozenServerTests {
+@Suite("nghttpd in trouble", .timeLimit(.minutes(5)), .installed(.nghttpd), .serialized)
+struct FrozenServerTests {
     /// A server of this test's own, in the clear, that nobody else's trouble touches.
     private static func start(_ name: String, ports: [String: UInt16] = [:]) throws
         -> RunningServer

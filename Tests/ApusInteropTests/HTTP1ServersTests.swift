@@ -2,7 +2,7 @@ import Apus
 import Testing
 
 /// Apache: HTTP/1.1 in the clear and over TLS, and HTTP/1.0 where asked.
-@Suite("apache2", .installed(.apache2), .serialized) struct ApacheTests {
+@Suite("apache2", .timeLimit(.minutes(5)), .installed(.apache2), .serialized) struct ApacheTests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + Scenario.echoedUploads + [
             .noContent, .sameEntityTag, .range, .longUnknownLength, .continued, .slow, .early(20),
@@ -16,7 +16,7 @@ import Testing
 }
 
 /// Caddy, whose HTTP is Go's own: it reads no more of a request once it answers; its 404 is bare.
-@Suite("caddy", .installed(.caddy), .serialized) struct CaddyTests {
+@Suite("caddy", .timeLimit(.minutes(5)), .installed(.caddy), .serialized) struct CaddyTests {
     static let scenarios =
         Scenario.files + Scenario.connections + Scenario.countedUploads + Scenario.echoedUploads + [
             .head, .unmodifiedSince, .noContent, .sameEntityTag, .range, .unknownLength, .continued,
@@ -31,7 +31,8 @@ import Testing
 }
 
 /// Python's http.server, which closes after errors and knows no ranges.
-@Suite("http.server", .installed(.httpserver), .serialized) struct PythonServerTests {
+@Suite("http.server", .timeLimit(.minutes(5)), .installed(.httpserver), .serialized)
+struct PythonServerTests {
     static let scenarios =
         Scenario.files + Scenario.connections + Scenario.countedUploads + Scenario.echoedUploads + [
             .head, .unmodifiedSince, .noContent, .unknownLength, .continued, .slow, .early(20),
@@ -49,7 +50,7 @@ import Testing
 }
 
 /// What nginx and h2o are asked of HTTP/1.1 alone.
-@Suite("nginx and h2o, HTTP/1.1", .serialized) struct HTTP1ServersTests {
+@Suite("nginx and h2o, HTTP/1.1", .timeLimit(.minutes(5)), .serialized) struct HTTP1ServersTests {
     @Test(
         .installed(.nginx), arguments: Peer.nginx.filter { !$0.isHTTP2 },
         [.continued, .slow] as [Scenario])

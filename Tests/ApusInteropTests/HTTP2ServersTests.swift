@@ -2,7 +2,8 @@ import Apus
 import Testing
 
 /// haproxy: its own HTTP/2, in front of nginx.
-@Suite("haproxy", .installed(.haproxyFront), .installed(.nginx), .serialized)
+@Suite(
+    "haproxy", .timeLimit(.minutes(5)), .installed(.haproxyFront), .installed(.nginx), .serialized)
 struct HAProxyFrontTests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + [
@@ -21,7 +22,7 @@ struct HAProxyFrontTests {
 }
 
 /// Go's net/http, over TLS: HTTP/2 by ALPN.
-@Suite("Go", .installed(.goServer), .serialized) struct GoServerTests {
+@Suite("Go", .timeLimit(.minutes(5)), .installed(.goServer), .serialized) struct GoServerTests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + Scenario.echoedUploads
         + Scenario.longEchoedUploads + [.trailersBehindHello]

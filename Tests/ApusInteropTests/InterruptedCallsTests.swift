@@ -4,7 +4,7 @@ import Testing
 
 /// The tool with a library preloaded that interrupts its system calls and shortens its writes.
 @Suite(
-    "interrupted calls",
+    "interrupted calls", .timeLimit(.minutes(5)),
     .enabled(
         if: Programs.apus != nil && CCompiler.path != nil, "the tool, or a C compiler, is missing"),
     .serialized)

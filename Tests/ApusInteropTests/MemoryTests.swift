@@ -8,7 +8,8 @@ import Testing
 /// Measured on the tool `apus`, in a process of its own for each download, so that neither other
 /// tests nor what this process holds already can hide anything.
 @Suite(
-    "memory", .enabled(if: Programs.apus != nil, "the tool apus is not built"), .serialized)
+    "memory", .timeLimit(.minutes(5)),
+    .enabled(if: Programs.apus != nil, "the tool apus is not built"), .serialized)
 struct MemoryTests {
     /// What a 100 MiB download may take beyond one of 1 KiB, at its peak.
     static let allowanceKiB = 4 * 1024

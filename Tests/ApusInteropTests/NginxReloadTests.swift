@@ -7,7 +7,8 @@ import Testing
 /// nginx that says GOAWAY every 50 requests and is reloaded amid a burst.
 ///
 /// An origin behind it counts what was really processed.
-@Suite("nginx reloaded", .installed(.nginx), .serialized) struct NginxReloadTests {
+@Suite("nginx reloaded", .timeLimit(.minutes(5)), .installed(.nginx), .serialized)
+struct NginxReloadTests {
     @Test func row57_aReloadInABurstFailsNothingAndDoublesNothing() async throws {
         try FixturePaths.ensureCertificates()
         let origin = try LoopbackServer(.init())

@@ -5,7 +5,7 @@ import Testing
 
 /// Every exchange through real proxies: squid, tinyproxy, haproxy, microsocks, dante, nghttpx and
 /// mitmproxy.
-@Suite("proxies", .serialized)
+@Suite("proxies", .timeLimit(.minutes(5)), .serialized)
 struct ProxyInteropTests {
     /// What is spoken to the origin.
     enum Way: String, CaseIterable, Sendable {

@@ -3,7 +3,8 @@ import Loopback
 import Testing
 
 /// TLS resumption against nginx: nearly always, and never across a difference.
-@Suite("resumption", .installed(.nginx), .serialized) struct ResumptionTests {
+@Suite("resumption", .timeLimit(.minutes(5)), .installed(.nginx), .serialized)
+struct ResumptionTests {
     static let once: RequestOptions = {
         var options = RequestOptions()
         options.reuse = .oneShot

@@ -5,7 +5,9 @@ import Loopback
 import Testing
 
 /// What our encoder writes, as a strict reader that is not ours understands it: h11.
-@Suite("h11", .enabled(if: StrictReader.isInstalled, "h11 for python3 is not installed"))
+@Suite(
+    "h11", .timeLimit(.minutes(5)),
+    .enabled(if: StrictReader.isInstalled, "h11 for python3 is not installed"))
 struct StrictReaderTests {
     /// What was asked for, and so what must be read.
     struct Sample: Equatable {

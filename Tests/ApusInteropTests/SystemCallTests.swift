@@ -4,7 +4,7 @@ import Testing
 
 /// Row 87 and row 86: system calls that fail, injected by strace into the tool.
 @Suite(
-    "system calls",
+    "system calls", .timeLimit(.minutes(5)),
     .enabled(if: Strace.mayTrace, "strace is not installed, or nobody may trace here"),
     .enabled(if: Programs.apus != nil, "the tool apus is not built"), .serialized)
 struct SystemCallTests {

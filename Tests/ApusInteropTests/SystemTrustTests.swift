@@ -5,7 +5,7 @@ import Testing
 /// The system's own roots: the tool without `--cacert`, in a name space of its own where the
 /// system trusts the fixtures' authority.
 @Suite(
-    "system roots",
+    "system roots", .timeLimit(.minutes(5)),
     .enabled(if: Programs.apus != nil, "the tool apus is not built"),
     .enabled(if: SystemTrust.mayMount, "only root may mount, with unshare and openssl"))
 struct SystemTrustTests {

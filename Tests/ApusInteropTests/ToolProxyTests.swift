@@ -4,7 +4,9 @@ import Loopback
 import Testing
 
 /// `apus fetch -v` through real proxies: a story that a stranger can follow.
-@Suite("the tool and proxies", .enabled(if: Programs.apus != nil, "the tool is not built"))
+@Suite(
+    "the tool and proxies", .timeLimit(.minutes(5)),
+    .enabled(if: Programs.apus != nil, "the tool is not built"))
 struct ToolProxyTests {
     /// What the tool wrote, and how it ended.
     struct Run {

@@ -6,7 +6,7 @@ import ServiceLifecycleTestKit
 import Testing
 
 /// The engine as a service: graceful shutdown drains, cancellation cuts.
-@Suite struct EngineServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct EngineServiceTests {
     @Test func aGracefulShutdownDrains() async throws {
         try await withObservedEngine { engine, server in
             let response = try await engine.send(

@@ -6,7 +6,7 @@ import Loopback
 import Testing
 
 /// The engine's story as lines of a log.
-@Suite struct LoggingObserverTests {
+@Suite(.timeLimit(.minutes(5))) struct LoggingObserverTests {
     @Test func aRequestIsToldLineByLine() async throws {
         let (logger, handler) = recorder(.debug)
         try await withObservedEngine(LoggingObserver(logger)) { engine, server in

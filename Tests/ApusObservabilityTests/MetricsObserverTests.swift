@@ -5,7 +5,7 @@ import MetricsTestKit
 import Testing
 
 /// The engine's story as numbers, by OpenTelemetry's names.
-@Suite struct MetricsObserverTests {
+@Suite(.timeLimit(.minutes(5))) struct MetricsObserverTests {
     @Test func connectionsAndRequestsAreMeasured() async throws {
         let metrics = TestMetrics()
         try await withObservedEngine(MetricsObserver(factory: metrics)) { engine, server in

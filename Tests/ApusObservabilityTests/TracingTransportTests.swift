@@ -6,7 +6,7 @@ import Testing
 import Tracing
 
 /// A span around each request, by OpenTelemetry's conventions.
-@Suite struct TracingTransportTests {
+@Suite(.timeLimit(.minutes(5))) struct TracingTransportTests {
     @Test func aSpanTellsRequestAndResponse() async throws {
         let tracer = InMemoryTracer()
         try await withObservedEngine { engine, server in

@@ -3,7 +3,7 @@ import ApusSocket
 import Testing
 
 /// Which address is tried when (RFC 8305), on a clock that the tests turn themselves.
-@Suite struct AddressRaceMachineTests {
+@Suite(.timeLimit(.minutes(5))) struct AddressRaceMachineTests {
     private let refused = SystemError(errno: 111, call: "connect")
 
     @Test(arguments: [

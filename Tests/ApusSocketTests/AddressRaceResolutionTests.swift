@@ -4,7 +4,7 @@ import Testing
 
 /// A race whose addresses are looked up while it runs (RFC 8305, section 3), on a clock that the
 /// tests turn themselves.
-@Suite struct AddressRaceResolutionTests {
+@Suite(.timeLimit(.minutes(5))) struct AddressRaceResolutionTests {
     private let refused = SystemError(errno: 111, call: "connect")
 
     private func at(_ milliseconds: Int) -> Deadline {

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// A thread for one function, which nobody waits for.
-@Suite struct DetachedThreadTests {
+@Suite(.timeLimit(.minutes(5))) struct DetachedThreadTests {
     @Test func runsItsFunctionOnAThreadOfThatName() async {
         let name = await withCheckedContinuation { continuation in
             let isStarted = DetachedThread.start(named: "apus-detached") {

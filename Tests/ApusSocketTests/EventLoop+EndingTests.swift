@@ -21,7 +21,7 @@ private actor Late {
 }
 
 /// Loops end with their threads gone, and work that comes later still runs.
-@Suite struct EventLoopEndingTests {
+@Suite(.timeLimit(.minutes(5))) struct EventLoopEndingTests {
     @Test func stoppingEndsTheThread() async throws {
         let name = uniqueThreadName()
         let loop = try EventLoop(name: name)

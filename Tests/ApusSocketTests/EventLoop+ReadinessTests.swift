@@ -26,7 +26,7 @@ private final class Flusher: Flushable {
 }
 
 /// Descriptors' readiness reaches its handler, and flushes come at a tick's end.
-@Suite struct EventLoopReadinessTests {
+@Suite(.timeLimit(.minutes(5))) struct EventLoopReadinessTests {
     @Test func aDescriptorsReadinessIsToldOnTheLoop() async throws {
         try await withLoop { loop in
             let connection = try Connection()

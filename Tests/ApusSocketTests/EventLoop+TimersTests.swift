@@ -3,7 +3,7 @@ import ApusSocket
 import Testing
 
 /// Timers fire in order, never early, and never once cancelled.
-@Suite struct EventLoopTimersTests {
+@Suite(.timeLimit(.minutes(5))) struct EventLoopTimersTests {
     @Test func timersFireInTheOrderOfTheirDeadlines() async throws {
         try await withLoop { loop in
             let recorder = Recorder<Int>()

@@ -21,7 +21,7 @@ private actor Resident {
 }
 
 /// Closures, actors and tasks run on their loop, all of them and in order.
-@Suite struct EventLoopTests {
+@Suite(.timeLimit(.minutes(5))) struct EventLoopTests {
     // MARK: Order
 
     @Test func closuresFromOneForeignThreadRunInOrder() async throws {

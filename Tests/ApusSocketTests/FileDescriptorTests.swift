@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// A descriptor is closed once, when its last owner lets it go.
-@Suite struct FileDescriptorTests {
+@Suite(.timeLimit(.minutes(5))) struct FileDescriptorTests {
     @Test func theOnlyOwnersEndClosesTheDescriptor() throws {
         let number = try highDescriptor()
         do {

@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// Files are read whole, and what cannot be read is an error.
-@Suite struct FileReaderTests {
+@Suite(.timeLimit(.minutes(5))) struct FileReaderTests {
     @Test(arguments: [0, 1, 128 * 1024 - 1, 128 * 1024, 128 * 1024 + 1, 300_000])
     func aFileIsReadWhole(count: Int) throws {
         let content = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }

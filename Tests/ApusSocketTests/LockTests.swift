@@ -2,7 +2,7 @@ import ApusSocket
 import Testing
 
 /// The lock lets one thread in at a time.
-@Suite struct LockTests {
+@Suite(.timeLimit(.minutes(5))) struct LockTests {
     private struct Refusal: Error {}
 
     @Test func noCountIsLostBetweenThreads() throws {

@@ -3,7 +3,7 @@ import ApusSocket
 import Testing
 
 /// Names that are known, and those that are being asked for, on a clock of the tests' own.
-@Suite struct NameCacheTests {
+@Suite(.timeLimit(.minutes(5))) struct NameCacheTests {
     /// What one scope has asked for tells another nothing, not even by how soon it is answered.
     @Test func noScopeFindsWhatAnotherLeft() {
         var cache = NameCache(.init())

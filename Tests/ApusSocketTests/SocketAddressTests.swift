@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// Literals, zones and paths become addresses, and addresses become text.
-@Suite struct SocketAddressTests {
+@Suite(.timeLimit(.minutes(5))) struct SocketAddressTests {
     // MARK: Literals
 
     @Test(arguments: [

@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// Sockets against a peer made of plain system calls: bytes, ends, errors, options.
-@Suite struct StreamSocketTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamSocketTests {
     // MARK: Connecting
 
     @Test func bothSidesHearEachOther() throws {

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// A system error names the call and the system's own words.
-@Suite struct SystemErrorTests {
+@Suite(.timeLimit(.minutes(5))) struct SystemErrorTests {
     @Test func anErrorNamesTheCallInTheSystemsWords() {
         let error = SystemError(errno: ECONNREFUSED, call: "connect")
         #expect(error.description == "connect: Connection refused")

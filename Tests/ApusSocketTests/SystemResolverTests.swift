@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// Names become addresses or errors, and nobody who cancels has to wait.
-@Suite struct SystemResolverTests {
+@Suite(.timeLimit(.minutes(5))) struct SystemResolverTests {
     private let resolver = SystemResolver(.init())
 
     // MARK: Without a lookup
@@ -96,7 +96,7 @@ import Testing
 }
 
 /// Many lookups at once, with a blocking call of the tests' own.
-@Suite struct SystemResolverLoadTests {
+@Suite(.timeLimit(.minutes(5))) struct SystemResolverLoadTests {
     @Test("row 8: a thousand names at once keep to the threads there are")
     func aThousandNames() async throws {
         let counter = Concurrency()

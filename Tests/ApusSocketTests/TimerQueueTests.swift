@@ -4,7 +4,7 @@ import Testing
 
 /// The queue itself is the loop's own, so it is tested through the loop: everything is planned
 /// within one closure and is long due, hence it fires in one go afterwards.
-@Suite struct TimerQueueTests {
+@Suite(.timeLimit(.minutes(5))) struct TimerQueueTests {
     private struct Firing: Sendable {
         let id: Int
         let time: Int64

@@ -5,7 +5,7 @@ import Testing
 /// Row 90, behind the dial: cancelled wherever an exchange waits, and its place goes to the next.
 ///
 /// `DialCancellationTests` has the waits before: name, connect, proxy, TLS.
-@Suite struct CancellationPointTests {
+@Suite(.timeLimit(.minutes(5))) struct CancellationPointTests {
     /// Where the exchange waits when its task is cancelled.
     enum Point: String, CaseIterable, Sendable {
         case sendingTheBody, awaitingTheHead, readingTheBody

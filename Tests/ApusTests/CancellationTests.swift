@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Cancelling a task frees whatever its request held, wherever it was.
-@Suite struct CancellationTests {
+@Suite(.timeLimit(.minutes(5))) struct CancellationTests {
     @Test func inTheDial() async throws {
         // The proxy accepts and never answers, so the dial stays in its handshake.
         var options = LoopbackConnectProxy.Options()

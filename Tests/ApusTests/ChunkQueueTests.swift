@@ -3,7 +3,7 @@ import ApusTransport
 import Testing
 
 /// What waits for a body's reader, and what it costs: FAULTS 2.1, "tiny DATA".
-@Suite struct ChunkQueueTests {
+@Suite(.timeLimit(.minutes(5))) struct ChunkQueueTests {
     private func taken(_ queue: inout ChunkQueue) -> [UInt8] {
         var bytes: [UInt8] = []
         while let chunk = queue.popFirst() { bytes += chunk }

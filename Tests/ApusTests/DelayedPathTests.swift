@@ -5,7 +5,7 @@ import Testing
 /// The relay that stands for a path with a round trip.
 ///
 /// What windows do on it is a matter of times, which `apus measure delay` tells.
-@Suite struct DelayedPathTests {
+@Suite(.timeLimit(.minutes(5))) struct DelayedPathTests {
     @Test func everyByteTakesItsTimeAndArrives() async throws {
         let server = try LoopbackServer(.init())
         let relay = try DelayingRelay(to: server.port, delay: .milliseconds(30))

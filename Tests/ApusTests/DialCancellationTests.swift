@@ -5,7 +5,7 @@ import Loopback
 import Testing
 
 /// Row 90: cancelled at each wait of the dial, however it goes; held there by a hook.
-@Suite struct DialCancellationTests {
+@Suite(.timeLimit(.minutes(5))) struct DialCancellationTests {
     /// Each shape of a dial.
     enum Shape: String, CaseIterable, Sendable {
         case http, https, http2, throughHTTP, throughHTTPS, throughHTTP2, throughSOCKS

@@ -4,7 +4,7 @@ import Loopback
 import Testing
 
 /// Certificates that must be refused, and those that must not: rows 44, 45 and 83.
-@Suite struct DialCertificateTests {
+@Suite(.timeLimit(.minutes(5))) struct DialCertificateTests {
     /// How the origin is reached: straight, through one proxy, or through two.
     enum Hops: String, CaseIterable, Sendable { case direct, http, https, chain }
 

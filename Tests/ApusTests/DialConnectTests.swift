@@ -6,7 +6,7 @@ import Loopback
 import Testing
 
 /// Names, addresses and sockets: rows 1 to 8, 23, 86 and 99 of the fault matrix.
-@Suite struct DialConnectTests {
+@Suite(.timeLimit(.minutes(5))) struct DialConnectTests {
     @Test("row 1: a refused connection names every address that was tried")
     func refused() async throws {
         let refusing = try RefusingPort()

@@ -6,7 +6,7 @@ import Testing
 ///
 /// A proxy's credentials never reach the origin or another proxy, and through a tunnel the origin's
 /// never reach a proxy.
-@Suite struct DialMatrixTests {
+@Suite(.timeLimit(.minutes(5))) struct DialMatrixTests {
     enum Path: String, CaseIterable, Sendable {
         case direct, http, https, httpsOverHTTP2, socks4a, socks5, socks5h
         case chainOfHTTPAndSOCKS, chainOfSOCKSAndHTTPS, chainOfHTTPSAndHTTP, chainOfThree

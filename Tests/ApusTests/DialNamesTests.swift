@@ -6,7 +6,7 @@ import Loopback
 import Testing
 
 /// Where a name leads: overrides, a program's own resolver, families apart, zones, localhost.
-@Suite struct DialNamesTests {
+@Suite(.timeLimit(.minutes(5))) struct DialNamesTests {
     /// A resolver that is asked for each family by itself.
     private struct SplitResolver: Resolver {
         let splitsFamilies = true

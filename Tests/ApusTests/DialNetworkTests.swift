@@ -9,6 +9,7 @@ import Testing
 ///
 /// Skipped, and said so, where there is no root or no iproute2.
 @Suite(
+    .timeLimit(.minutes(5)),
     .enabled(
         if: NetworkNamespace.obstacle == nil,
         "\(NetworkNamespace.obstacle ?? "there is no network namespace")"))

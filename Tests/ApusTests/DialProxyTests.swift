@@ -4,7 +4,7 @@ import Loopback
 import Testing
 
 /// Proxies that refuse, stall, break or die: rows 77 to 85.
-@Suite struct DialProxyTests {
+@Suite(.timeLimit(.minutes(5))) struct DialProxyTests {
     @Test(
         "row 77: a 407 is told with its challenge, and not repeated",
         arguments: [

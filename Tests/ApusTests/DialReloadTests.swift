@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Roots and identity replaced under a live engine.
-@Suite struct DialReloadTests {
+@Suite(.timeLimit(.minutes(5))) struct DialReloadTests {
     /// Bytes that a test exchanges under an engine's source.
     private final class Store: Sendable {
         private let current: Mutex<Result<Bytes, any Error>>

@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// TLS that goes wrong in the handshake or after it: rows 46 to 54.
-@Suite struct DialTLSTests {
+@Suite(.timeLimit(.minutes(5))) struct DialTLSTests {
     private static let leaf = FixturePaths.certificate("leaf")
 
     @Test("row 46: an alert in the middle of a body comes after what was delivered")

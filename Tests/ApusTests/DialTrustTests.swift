@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// What a program sets and learns of TLS: pins, the verifier, the key log, identities, the chain.
-@Suite struct DialTrustTests {
+@Suite(.timeLimit(.minutes(5))) struct DialTrustTests {
     @Test("the response tells the chain, and a resumed connection tells it too")
     func theChainOnTheResponse() async throws {
         let server = try secureOrigin()

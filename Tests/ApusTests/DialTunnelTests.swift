@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// `dialTunnel(to:via:)`: a raw duplex through the layers of any connection.
-@Suite struct DialTunnelTests {
+@Suite(.timeLimit(.minutes(5))) struct DialTunnelTests {
     @Test("bytes go both ways through each kind of proxy", arguments: DialMatrixTests.Path.allCases)
     func throughEach(_ path: DialMatrixTests.Path) async throws {
         let server = try LoopbackServer()

@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Slow sides, cancelled calls, and every way in which a raw duplex ends.
-@Suite struct DuplexEndingTests {
+@Suite(.timeLimit(.minutes(5))) struct DuplexEndingTests {
     // MARK: Backpressure
 
     @Test(arguments: DuplexWay.allCases)

@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// A raw duplex after a 101 or a 2xx to CONNECT: what comes, what goes, and how it ends.
-@Suite struct DuplexTests {
+@Suite(.timeLimit(.minutes(5))) struct DuplexTests {
     @Test(arguments: DuplexWay.allCases)
     func bytesGoBothWaysAndEachSideEndsByItself(_ way: DuplexWay) async throws {
         let script =

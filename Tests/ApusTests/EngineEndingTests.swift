@@ -6,7 +6,7 @@ import Testing
 private let large = 16 << 20
 
 /// Rows 92 and 93: the end of an engine, wherever its requests are.
-@Suite struct EngineEndingTests {
+@Suite(.timeLimit(.minutes(5))) struct EngineEndingTests {
     /// Where a request can be when the end comes.
     enum State: String, CaseIterable, Sendable {
         case inTheProxyHandshake, inTheTLSHandshake, waiting, sendingTheBody, awaitingTheHead

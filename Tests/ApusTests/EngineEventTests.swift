@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// An observer hears each exchange's whole story, in order.
-@Suite struct EngineEventTests {
+@Suite(.timeLimit(.minutes(5))) struct EngineEventTests {
     @Test(arguments: Way.allCases)
     func aFirstRequestAndItsReuse(_ way: Way) async throws {
         try await withObservedStand(way) { stand, engine, chronicle in

@@ -2,7 +2,7 @@ import ApusTransport
 import Testing
 
 /// The bytes that all windows of an engine may grow by: never more are out than there are.
-@Suite struct EngineWindowBudgetTests {
+@Suite(.timeLimit(.minutes(5))) struct EngineWindowBudgetTests {
     @Test func whatIsLeftIsAllThatIsGiven() {
         let budget = EngineWindowBudget(100)
         #expect(budget.take(upTo: 60) == 60)

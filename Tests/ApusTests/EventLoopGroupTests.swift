@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Engines that share threads share nothing else.
-@Suite struct EventLoopGroupTests {
+@Suite(.timeLimit(.minutes(5))) struct EventLoopGroupTests {
     @Test func sixtyFourEnginesOnOneThreadKeepTheirPoolsApart() async throws {
         let server = try LoopbackServer()
         let group = try EventLoopGroup(threads: 1)

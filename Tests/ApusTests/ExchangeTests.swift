@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Ordinary requests, each over every way.
-@Suite struct ExchangeTests {
+@Suite(.timeLimit(.minutes(5))) struct ExchangeTests {
     @Test(arguments: Way.allCases, [0, 1, 1024, 65_536, 1 << 20])
     func bodiesOfEverySizeArriveWhole(_ way: Way, _ size: Int) async throws {
         try await withStand(way) { stand in

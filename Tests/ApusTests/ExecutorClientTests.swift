@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Which transport serves a caller, and that nobody's choice is overruled on the way.
-@Suite struct ExecutorClientTests {
+@Suite(.timeLimit(.minutes(5))) struct ExecutorClientTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let testDescription: String
         var credential = ""

@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// What goes wrong is told: kind, phase, and whether sending again is safe.
-@Suite struct FailureTests {
+@Suite(.timeLimit(.minutes(5))) struct FailureTests {
     @Test func aRefusedPort() async throws {
         let refusing = try RefusingPort()
         let port = refusing.port

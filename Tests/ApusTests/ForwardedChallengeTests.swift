@@ -5,7 +5,7 @@ import Testing
 
 /// Row 77: the 407 to a request that a proxy forwards is answered once, where the body can be sent
 /// again; else it is the response.
-@Suite struct ForwardedChallengeTests {
+@Suite(.timeLimit(.minutes(5))) struct ForwardedChallengeTests {
     private static let basic = "Proxy-Authorization: Basic dXNlcjp3b3Jk\r\n"
 
     @Test(

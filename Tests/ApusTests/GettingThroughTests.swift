@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// The code of the guide "Getting through", word for word, run against loopback proxies.
-@Suite struct GettingThroughTests {
+@Suite(.timeLimit(.minutes(5))) struct GettingThroughTests {
     @Test func oneProxy() async throws {
         try await withGround { engine, proxies, url in
             let text = proxies.socks

@@ -4,7 +4,7 @@ import Testing
 
 /// The code of the guide "Getting through" about certificates and names, word for word, run
 /// against a loopback origin.
-@Suite struct GettingThroughTrustTests {
+@Suite(.timeLimit(.minutes(5))) struct GettingThroughTrustTests {
     private func isWelcome(_ certificates: [CertificateFacts]) async -> Bool {
         certificates.first?.subject.contains("CN=leaf") == true
     }

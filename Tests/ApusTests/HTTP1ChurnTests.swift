@@ -4,7 +4,7 @@ import Testing
 
 /// Ten thousand exchanges, most of them ended by somebody's whim, leave no exchange, connection or
 /// descriptor behind; what they leave of memory is measured on the tool (`ChurnMemoryTests`).
-@Suite(.serialized) struct HTTP1ChurnTests {
+@Suite(.timeLimit(.minutes(5)), .serialized) struct HTTP1ChurnTests {
     private enum Whim: CaseIterable {
         /// Reads to the end.
         case read

@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Row 40: `Expect: 100-continue`, and what a peer may make of it.
-@Suite struct HTTP1ContinueTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP1ContinueTests {
     private let body = RequestBody.bytes(Bytes("hello"))
     /// A guard against hanging, not a measure of time.
     private let patience = Duration.seconds(120)

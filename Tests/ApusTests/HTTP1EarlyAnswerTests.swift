@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Rows 38 and 39: an answer that comes before the request has left is always delivered.
-@Suite struct HTTP1EarlyAnswerTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP1EarlyAnswerTests {
     private static let size = 16 << 20
     private static let body = Bytes([UInt8](repeating: 7, count: size))
 

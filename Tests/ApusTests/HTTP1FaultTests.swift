@@ -6,7 +6,7 @@ import Testing
 /// 37, 41 and 42.
 ///
 /// Each fault leads to its error and verdict, and leaves an engine that is as good as new.
-@Suite struct HTTP1FaultTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP1FaultTests {
     @Test(arguments: HTTP1Fault.all)
     func aFaultIsToldAndLeavesNothingBehind(_ fault: HTTP1Fault) async throws {
         try await withFaultStand([[.expectHead] + fault.steps]) { stand in

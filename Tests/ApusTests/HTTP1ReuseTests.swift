@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// What decides whether an HTTP/1.1 connection carries another exchange, and what is read for that.
-@Suite struct HTTP1ReuseTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP1ReuseTests {
     private static let length = 40_000
 
     /// A head that promises so much, and half of it.

@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Trailers behind a request's body on HTTP/1.1; `HTTP2RequestTests` has those on HTTP/2.
-@Suite struct HTTP1TrailerTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP1TrailerTests {
     private static let checksum = HTTPField.Name("X-Checksum") ?? .eTag
 
     @Test(arguments: ["at hand", "empty", "streamed"])

@@ -4,7 +4,7 @@ import Loopback
 import Testing
 
 /// A body that is not as long as it says is an error, and the connection of no more use.
-@Suite struct HTTP1UploadTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP1UploadTests {
     /// A body and how it differs from what it declares.
     struct Lie: Sendable, CustomTestStringConvertible {
         let testDescription: String

@@ -5,7 +5,7 @@ import Testing
 private typealias Frames = HTTP2Frames
 
 /// Many requests at once: over connections that carry few each, and over a peer's stream limit.
-@Suite struct HTTP2BurstTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2BurstTests {
     @Test func goAwaysInABurstFailNothingAndDoubleNothing() async throws {
         // Each connection processes exactly 50 requests and then says so; what else had come is
         // unprocessed.

@@ -57,7 +57,7 @@ extension HTTP2Case {
     }
 }
 
-@Suite struct HTTP2CaseTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2CaseTests {
     @Test(arguments: HTTP2Case.answers + HTTP2Case.malformedAnswers)
     func rows61To63_eachAnswerComesOutAsItsRowSays(_ row: HTTP2Case) async throws {
         try await play(row)

@@ -5,7 +5,7 @@ import Testing
 private typealias Frames = HTTP2Frames
 
 /// Extended CONNECT (RFC 8441): one stream of a connection leaves HTTP, and the others do not.
-@Suite struct HTTP2DuplexTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2DuplexTests {
     /// SETTINGS_ENABLE_CONNECT_PROTOCOL.
     private static let offering = Frames.settings([(8, 1)])
 

@@ -5,7 +5,7 @@ import Testing
 private typealias Frames = HTTP2Frames
 
 /// How HTTP/2 streams and connections end early: GOAWAY, RST_STREAM, FIN and garbage.
-@Suite struct HTTP2EndingTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2EndingTests {
     // MARK: GOAWAY
 
     @Test(arguments: [false, true])

@@ -5,7 +5,7 @@ import Testing
 private typealias Frames = HTTP2Frames
 
 /// What a hostile or broken HTTP/2 peer sends, and what it gets for it.
-@Suite struct HTTP2FloodTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2FloodTests {
     /// Bytes of the peer's behind its SETTINGS, and what they must lead to.
     struct Offence: Sendable, CustomTestStringConvertible {
         let name: String

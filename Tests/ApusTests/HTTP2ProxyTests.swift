@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Tunnels through a proxy that chose HTTP/2 by ALPN.
-@Suite struct HTTP2ProxyTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2ProxyTests {
     @Test("R18: CONNECT over HTTP/2: authority, credentials and fields, nothing else")
     func theRequest() async throws {
         try await withStand(.http1OverTLS) { stand in

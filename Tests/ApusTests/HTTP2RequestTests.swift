@@ -5,7 +5,7 @@ import Testing
 private typealias Frames = HTTP2Frames
 
 /// What a request looks like on HTTP/2, and what is counted of it.
-@Suite struct HTTP2RequestTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2RequestTests {
     private static let checksum = HTTPField.Name("X-Checksum") ?? .eTag
 
     // MARK: Trailers

@@ -5,7 +5,7 @@ import Testing
 private typealias Frames = HTTP2Frames
 
 /// Peers that take nothing, acknowledge nothing, or fall silent while nothing is asked of them.
-@Suite struct HTTP2StallTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2StallTests {
     /// More than the sockets of both ends hold together.
     private static let large = Bytes([UInt8](repeating: 0x61, count: 32 << 20))
     /// Windows that hold nothing up, so that the socket is what does.

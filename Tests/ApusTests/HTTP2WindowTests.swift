@@ -5,7 +5,7 @@ import Testing
 private typealias Frames = HTTP2Frames
 
 /// Limits that an HTTP/2 peer sets and changes: streams, windows, and what they hold up.
-@Suite struct HTTP2WindowTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTP2WindowTests {
     private static let large = Bytes([UInt8](repeating: 0x61, count: 200_000))
 
     // MARK: Streams

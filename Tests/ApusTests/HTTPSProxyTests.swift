@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// What is particular to a proxy behind TLS: its handshake, its records, its ends.
-@Suite struct HTTPSProxyTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTPSProxyTests {
     private static let leaf = FixturePaths.certificate("leaf")
 
     @Test(

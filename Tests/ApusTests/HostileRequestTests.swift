@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// FAULTS section 2.3: what somebody else may have put into a request that is passed on.
-@Suite struct HostileRequestTests {
+@Suite(.timeLimit(.minutes(5))) struct HostileRequestTests {
     /// Where a request is changed, and the field that the refusal names.
     enum Place: String, CaseIterable, Sendable {
         case path, authority, upgrade, trailer

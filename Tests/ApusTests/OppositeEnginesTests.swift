@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Two engines whose numbers contradict each other, at the same work at the same time.
-@Suite struct OppositeEnginesTests {
+@Suite(.timeLimit(.minutes(5))) struct OppositeEnginesTests {
     /// What an engine does, whatever its numbers.
     enum Work: CaseIterable, Sendable {
         case get, upload, events, cancel, drop, burst, scopes, refusal, proxied

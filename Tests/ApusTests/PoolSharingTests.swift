@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Clients are cheap and pools are not theirs.
-@Suite struct PoolSharingTests {
+@Suite(.timeLimit(.minutes(5))) struct PoolSharingTests {
     @Test func twoHundredFreshClientsOpenOneHTTP2Connection() async throws {
         try await withStand(.http2OverTLS) { stand in
             // Well below the hundred streams of one connection: one that has just ended may

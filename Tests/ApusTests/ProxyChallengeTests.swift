@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// A proxy that asks who we are: answered once, by Basic or by a callback, and never again.
-@Suite struct ProxyChallengeTests {
+@Suite(.timeLimit(.minutes(5))) struct ProxyChallengeTests {
     @Test(
         "row 77: a 407 is answered once by Basic, on the same connection or on another",
         arguments: [false, true], [LoopbackProxyKind.http, .https])

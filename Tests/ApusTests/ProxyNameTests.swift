@@ -4,7 +4,7 @@ import Loopback
 import Testing
 
 /// Names, addresses and ALPN through proxies: who resolves what, and what the origin sees.
-@Suite struct ProxyNameTests {
+@Suite(.timeLimit(.minutes(5))) struct ProxyNameTests {
     @Test(
         "section 2.4: a name that the proxy resolves is never looked up here",
         arguments: [MatrixProxy.Kind.http, .https, .httpsOverHTTP2, .socks4a, .socks5, .socks5h])

@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Section 2.2 and row 45: TLS to a proxy resumes what this very proxy gave on this very way to it.
-@Suite struct ProxyResumptionTests {
+@Suite(.timeLimit(.minutes(5))) struct ProxyResumptionTests {
     @Test("section 2.2: the second tunnel to a proxy is resumed, to whichever origin")
     func theSecondTunnel() async throws {
         try await withGround { ground in

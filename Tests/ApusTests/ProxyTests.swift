@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Requests through each kind of proxy.
-@Suite struct ProxyTests {
+@Suite(.timeLimit(.minutes(5))) struct ProxyTests {
     enum Kind: String, CaseIterable, Sendable { case http, https, socks5, socks5h }
 
     @Test(arguments: Kind.allCases, Way.allCases)

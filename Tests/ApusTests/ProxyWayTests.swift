@@ -4,7 +4,7 @@ import Loopback
 import Testing
 
 /// Which way a request takes: rules, chains, `direct`, and a place to connect to.
-@Suite struct ProxyWayTests {
+@Suite(.timeLimit(.minutes(5))) struct ProxyWayTests {
     @Test("R19: direct beats what the client and the environment say")
     func directBeatsAll() async throws {
         let server = try LoopbackServer()

@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// The requirements by their numbers: whose tuning it is, and who decides.
-@Suite struct RequirementTests {
+@Suite(.timeLimit(.minutes(5))) struct RequirementTests {
     /// How a per-request client came to be.
     enum Maker: String, CaseIterable, Sendable { case direct, proxied, injected }
 

@@ -6,7 +6,7 @@ import Testing
 ///
 /// Equal values share a connection. What an engine's tuning adds is told apart in
 /// `RouteMutationTests`, one layer down.
-@Suite struct RouteIdentityTests {
+@Suite(.timeLimit(.minutes(5))) struct RouteIdentityTests {
     /// What one request says about its way.
     struct Choice: Sendable {
         var host = "localhost"

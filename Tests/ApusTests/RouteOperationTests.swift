@@ -5,7 +5,7 @@ import Loopback
 import Testing
 
 /// What is done with all connections of a route: warming up, giving up, following its addresses.
-@Suite struct RouteOperationTests {
+@Suite(.timeLimit(.minutes(5))) struct RouteOperationTests {
     @Test(arguments: Way.allCases)
     func aWarmConnectionServesTheFirstRequest(_ way: Way) async throws {
         try await withStand(way) { stand in

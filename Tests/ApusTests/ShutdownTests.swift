@@ -4,7 +4,7 @@ import Loopback
 import Testing
 
 /// An engine ends in good order, or in time, and leaves nothing behind.
-@Suite struct ShutdownTests {
+@Suite(.timeLimit(.minutes(5))) struct ShutdownTests {
     @Test(arguments: Way.allCases)
     func streamsInFlightFinishWhileDraining(_ way: Way) async throws {
         try await withStand(way) { stand in

@@ -3,7 +3,7 @@ import ApusTransport
 import Testing
 
 /// What `readIdleTimeout` takes for silence: row 20.
-@Suite struct SilenceWatchTests {
+@Suite(.timeLimit(.minutes(5))) struct SilenceWatchTests {
     private static let timeout = Duration.seconds(5)
 
     private func at(_ seconds: Double) -> Deadline {

@@ -11,7 +11,10 @@ enum Soak {
     }
 
     /// The process's resident memory in KiB.
-    static func residentKiB() -> Int {
+    ///
+    /// - Parameter trimmed: without what the allocator keeps for later.
+    static func residentKiB(trimmed: Bool = false) -> Int {
+        if trimmed { trimHeap() }
         guard let file = fopen("/proc/self/statm", "r") else { return 0 }
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 128)
@@ -19,6 +22,13 @@ enum Soak {
         let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
         let parts = String(decoding: bytes, as: UTF8.self).split(separator: " ")
         return parts.count > 1 ? (Int(parts[1]) ?? 0) * Int(getpagesize()) / 1024 : 0
+    }
+
+    /// glibc's `malloc_trim`, which its module does not show.
+    private static func trimHeap() {
+        typealias Trim = @convention(c) (Int) -> CInt
+        guard let symbol = dlsym(nil, "malloc_trim") else { return }
+        _ = unsafeBitCast(symbol, to: Trim.self)(0)
     }
 
     /// Open descriptors of the process.

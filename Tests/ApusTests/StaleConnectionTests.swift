@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Connections that the peer ends, or talks on, when it should not: rows 12 to 16, 95 and 97.
-@Suite struct StaleConnectionTests {
+@Suite(.timeLimit(.minutes(Soak.isWhole ? 240 : 5))) struct StaleConnectionTests {
     private static let answer = ScriptedPeer.Step.sendText(
         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n")
 

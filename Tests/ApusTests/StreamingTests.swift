@@ -4,7 +4,7 @@ import Loopback
 import Testing
 
 /// Long bodies that come bit by bit, and consumers that stop reading them.
-@Suite struct StreamingTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamingTests {
     @Test(arguments: Way.allCases)
     func sixtyFourEventStreamsArriveWhole(_ way: Way) async throws {
         try await withStand(way) { stand in

@@ -2,7 +2,7 @@ import Apus
 import Testing
 
 /// A transport that answers by itself: responses and bodies are made without an engine.
-@Suite struct StubTransportTests {
+@Suite(.timeLimit(.minutes(5))) struct StubTransportTests {
     /// Answers each path with what it was given for it.
     struct Stub: HTTPTransport {
         let answers: @Sendable (String) -> Response

@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// The seven guarantees of the cache, by number.
-@Suite struct TransportCacheTests {
+@Suite(.timeLimit(.minutes(5))) struct TransportCacheTests {
     @Test("guarantee 1: equal keys get the same engine")
     func equalKeysShare() async throws {
         let cache = TransportCache<String>()

@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// Row 48 behind a proxy: what a hop ends in good order is not the end of what runs through it.
-@Suite struct TunnelTruncationTests {
+@Suite(.timeLimit(.minutes(5))) struct TunnelTruncationTests {
     @Test(
         "row 48: a proxy's close_notify, or its END_STREAM, is no end of the origin's TLS",
         arguments: [MatrixProxy.Kind.http, .https, .httpsOverHTTP2])

@@ -2,7 +2,7 @@ import Glibc
 import Loopback
 import Testing
 
-@Suite struct FixturePathsTests {
+@Suite(.timeLimit(.minutes(5))) struct FixturePathsTests {
     @Test func theRootHoldsThisPackagesFixtures() {
         #expect(access(FixturePaths.root + "/Loopback/README.md", R_OK) == 0)
     }

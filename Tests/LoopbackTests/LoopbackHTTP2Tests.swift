@@ -77,7 +77,7 @@ private struct FrameClient {
     }
 }
 
-@Suite struct LoopbackHTTP2Tests {
+@Suite(.timeLimit(.minutes(5))) struct LoopbackHTTP2Tests {
     private typealias Kind = FrameClient.Kind
 
     private func serve(_ body: (FrameClient, LoopbackServer) throws -> Void) throws {

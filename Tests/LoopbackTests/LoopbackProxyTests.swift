@@ -1,7 +1,7 @@
 import Loopback
 import Testing
 
-@Suite struct LoopbackProxyTests {
+@Suite(.timeLimit(.minutes(5))) struct LoopbackProxyTests {
     private let credentials = LoopbackCredentials(user: "user", password: "secret!")
 
     @Test func aTunnelCarriesBytesBothWays() throws {

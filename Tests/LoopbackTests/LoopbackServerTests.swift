@@ -2,7 +2,7 @@ import Glibc
 import Loopback
 import Testing
 
-@Suite struct LoopbackServerTests {
+@Suite(.timeLimit(.minutes(5))) struct LoopbackServerTests {
     /// One request on a connection of its own, and all that comes back.
     private func exchange(
         _ target: String, method: String = "GET", fields: String = "", body: String = "",

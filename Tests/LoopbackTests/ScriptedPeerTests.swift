@@ -2,7 +2,7 @@ import Glibc
 import Loopback
 import Testing
 
-@Suite struct ScriptedPeerTests {
+@Suite(.timeLimit(.minutes(5))) struct ScriptedPeerTests {
     @Test func scriptsGoByTheOrderOfConnections() async throws {
         let peer = try ScriptedPeer(
             [
