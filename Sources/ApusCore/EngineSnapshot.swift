@@ -33,8 +33,10 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
         /// Connections that were begun to be made.
         public package(set) var dials = 0
         public package(set) var dialFailures = 0
+        /// Dials that were given up: nobody waited for them any more, or the engine ended.
+        public package(set) var abandonedDials = 0
         public package(set) var connectionsOpened = 0
-        /// Connections that ended, by `CloseReason`'s name; dials that failed are not among them.
+        /// Connections that ended, by `CloseReason`'s name; dials are not among them.
         public package(set) var closes: [String: Int] = [:]
         /// Requests that got a connection.
         public package(set) var leases = 0

@@ -26,6 +26,12 @@ extension EngineTuning {
         ///
         /// Default 1 s.
         public var maxDialBackoff: Duration = .seconds(1)
+        /// How long a dial goes on when its request was cancelled or ran out of time, and no other
+        /// waits for it; `nil` gives it up at once.
+        ///
+        /// What it makes meanwhile serves the next request, or is kept. Default 1 s. One whose
+        /// connection would be of no use to others, as for a raw tunnel, is given up at once.
+        public var dialGrace: Duration? = .seconds(1)
         /// Callers waiting per route; the next is refused.
         ///
         /// Default 1024.

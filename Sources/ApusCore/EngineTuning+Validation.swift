@@ -33,6 +33,7 @@ extension EngineTuning.Pool {
         guard maxDialBackoff >= dialBackoff ?? .nanoseconds(1) else {
             throw InvalidTuning(field: "pool.maxDialBackoff", reason: "is below pool.dialBackoff")
         }
+        try requirePositive("pool.dialGrace", dialGrace)
         try requirePositive("pool.acquireTimeout", acquireTimeout)
         try requirePositive("pool.idleTimeout", idleTimeout)
         try requirePositive("pool.lifetime", lifetime)

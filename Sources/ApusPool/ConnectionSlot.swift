@@ -57,7 +57,7 @@ struct ConnectionSlot: Sendable {
     var idleUntil: Int64 = 0
     /// How long it may be idle; `never` for ever.
     var idleLimit = ConnectionSlot.never
-    /// When it is too old for another exchange.
+    /// When it is too old for another exchange; when a dial that nobody waits for is given up.
     var retiresAt = ConnectionSlot.never
 
     /// Later, and longer, than everything.
@@ -65,6 +65,10 @@ struct ConnectionSlot: Sendable {
 
     /// Whether it may take another exchange.
     var hasRoom: Bool { phase == .open && exchanges < capacity && !isSuspect }
+    /// Whether it is on its way for nobody; what was prewarmed is, too.
+    var isUnwanted: Bool { phase == .dialling && waiter == IndexLinks.none }
+    /// Whether its time counts.
+    var mayExpire: Bool { listing == .idle || isUnwanted }
     /// Whether it counts towards the multiplexed connections that a route may grow to.
     var isUsableMultiplexed: Bool { isMultiplexed && phase == .open && !isSuspect }
     /// The list where it belongs.
@@ -75,13 +79,20 @@ struct ConnectionSlot: Sendable {
 
     /// When an idle connection is to be closed.
     var expiresAt: Int64 {
-        let (sum, overflow) = idleSince.addingReportingOverflow(idleLimit)
-        return overflow ? retiresAt : min(sum, retiresAt)
+        min(idleSince.later(by: idleLimit), retiresAt)
     }
 
     /// Why a connection is past its time; `nil` when it is not.
     func expiry(_ now: Int64) -> CloseReason? {
-        if retiresAt <= now { return .lifetime }
+        if retiresAt <= now { return phase == .dialling ? .cancelled : .lifetime }
         return exchanges == 0 && expiresAt <= now ? .idleTimeout : nil
+    }
+}
+
+extension Int64 {
+    /// An instant so much later, or the last there is.
+    func later(by duration: Int64) -> Int64 {
+        let (sum, overflow) = addingReportingOverflow(duration)
+        return overflow ? ConnectionSlot.never : sum
     }
 }

@@ -20,8 +20,9 @@ package struct PoolCounts: Sendable, Hashable {
 
 /// What the pool has done since it was made, by cause.
 ///
-/// At any time `leases == releases + losses + counts.exchanges`, and
-/// `waits == grants + cancelledWaiters + failedWaiters + counts.waiting`.
+/// At any time `leases == releases + losses + counts.exchanges`,
+/// `waits == grants + cancelledWaiters + failedWaiters + counts.waiting`, and
+/// `dials == established + dialFailures + abandonedDials + counts.dialling`.
 package struct PoolCounters: Sendable, Hashable {
     /// Exchanges that got a connection, at once or after waiting.
     package var leases = 0
@@ -42,8 +43,10 @@ package struct PoolCounters: Sendable, Hashable {
     /// Dials started.
     package var dials = 0
     package var dialFailures = 0
+    /// Dials that were given up, as nobody wanted them any more.
+    package var abandonedDials = 0
     /// Dials that became connections.
     package var established = 0
-    /// Connections that ended, by cause; dials that failed are not among them.
+    /// Connections that ended, by cause; dials are not among them.
     package var closes: [CloseReason: Int] = [:]
 }

@@ -15,6 +15,8 @@ struct PoolLimits: Sendable {
     /// The first pause after a failed dial; `nil` is off.
     let backoff: Int64?
     let maxBackoff: Int64
+    /// What a dial that nobody waits for has left; 0 is nothing.
+    let dialGrace: Int64
     private let dialsPerHost: Int?
 
     init(_ tuning: EngineTuning.Pool, http2: EngineTuning.HTTP2) {
@@ -29,6 +31,7 @@ struct PoolLimits: Sendable {
         lifetime = tuning.lifetime?.nanoseconds ?? ConnectionSlot.never
         backoff = tuning.dialBackoff?.nanoseconds
         maxBackoff = tuning.maxDialBackoff.nanoseconds
+        dialGrace = tuning.dialGrace?.nanoseconds ?? 0
         dialsPerHost = tuning.maxDialsPerHost
     }
 

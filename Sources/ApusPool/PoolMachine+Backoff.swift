@@ -24,9 +24,9 @@ extension PoolMachine {
         let pause = overflow ? limits.maxBackoff : min(grown, limits.maxBackoff)
         // Up to a half less, by the dial's own number, so that engines do not knock together.
         let early = pause / 2 / 1024 * Int64(bits(of: connection) >> 54)
-        let (end, isTooLate) = now.addingReportingOverflow(pause - early)
-        routes[route].heldUntil = isTooLate ? Int64.max : end
-        if let end = routes[route].heldUntil { backoffs.schedule(route, by: end) }
+        let end = now.later(by: pause - early)
+        routes[route].heldUntil = end
+        backoffs.schedule(route, by: end)
     }
 
     /// A dial of the route succeeded: whatever was is forgotten.

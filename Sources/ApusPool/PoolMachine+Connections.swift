@@ -11,7 +11,7 @@ extension PoolMachine {
         precondition(capacity >= 0, "a connection of negative capacity")
         var actions = PoolActions()
         guard let slot = find(connection), slots[slot].phase == .dialling else {
-            let reason: CloseReason = isShutDown ? .shutdown : .evicted
+            let reason: CloseReason = isShutDown ? .shutdown : .cancelled
             actions.close.append(PoolActions.Close(connection: connection, reason: reason))
             return actions
         }
@@ -66,7 +66,7 @@ extension PoolMachine {
         guard let slot = find(connection) else { return actions }
         guard slots[slot].phase != .dialling else { return dialFailed(connection, now: now) }
         learnIdleTime(slot, reason, now.nanoseconds)
-        counters.closes[reason, default: 0] += 1
+        countEnd(slot, reason)
         vacate(slot, now.nanoseconds, &actions)
         return actions
     }
@@ -211,10 +211,10 @@ extension PoolMachine {
         relist(slot)
     }
 
-    /// Forgets a connection and has the shell close it.
+    /// Forgets a connection or dial and has the shell end it.
     mutating func close(_ slot: Int, _ reason: CloseReason, _ actions: inout PoolActions) {
         actions.close.append(PoolActions.Close(connection: id(slot), reason: reason))
-        counters.closes[reason, default: 0] += 1
+        countEnd(slot, reason)
         failOwner(slot, &actions)
         remove(slot)
     }

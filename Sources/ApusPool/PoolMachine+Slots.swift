@@ -92,6 +92,15 @@ extension PoolMachine {
         unmatch(slot)
     }
 
+    /// Counts a connection's end by its cause, or that a dial was given up.
+    mutating func countEnd(_ slot: Int, _ reason: CloseReason) {
+        if slots[slot].phase == .dialling {
+            counters.abandonedDials += 1
+        } else {
+            counters.closes[reason, default: 0] += 1
+        }
+    }
+
     /// Takes a connection out of everything and frees its slot.
     mutating func remove(_ slot: Int) {
         let route = slots[slot].route
@@ -176,8 +185,7 @@ extension PoolMachine {
     func retirement(_ connection: ConnectionID, _ now: Int64) -> Int64 {
         guard limits.lifetime != ConnectionSlot.never else { return ConnectionSlot.never }
         let early = limits.lifetime / 10 / 1024 * Int64(bits(of: connection) >> 54)
-        let (sum, overflow) = now.addingReportingOverflow(limits.lifetime - early)
-        return overflow ? ConnectionSlot.never : sum
+        return now.later(by: limits.lifetime - early)
     }
 
     /// Bits that look random, the same for the same connection of this machine.

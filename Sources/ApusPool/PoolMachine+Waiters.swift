@@ -43,9 +43,9 @@ extension PoolMachine {
         if dialSurvives { orphan(dial) }
     }
 
-    /// A connection in the making has lost its waiter: a dial then serves anybody.
-    private mutating func orphan(_ slot: Int) {
-        guard slots[slot].phase == .dialling else { return }
+    /// A dial without a waiter serves anybody.
+    mutating func orphan(_ slot: Int) {
+        guard slots[slot].isUnwanted else { return }
         let route = slots[slot].route
         if slots[slot].isOwn {
             slots[slot].isOwn = false

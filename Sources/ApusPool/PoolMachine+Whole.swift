@@ -8,18 +8,21 @@ extension PoolMachine {
         let instant = now.nanoseconds
         while let slot = timers.popDue(instant) {
             meter.add()
+            // Whoever has come meanwhile waits for this dial.
+            orphan(slot)
             // A connection in use is entered again when it becomes idle.
-            guard slots[slot].listing == .idle else { continue }
-            guard let reason = slots[slot].expiry(instant) else {
-                schedule(slot)
-                continue
-            }
-            let route = slots[slot].route
-            close(slot, reason, &actions)
-            tidy(route, instant, &actions)
+            if slots[slot].mayExpire { expire(slot, instant, &actions) }
         }
         endPauses(instant, &actions)
         return actions
+    }
+
+    /// Closes what is past its time, or has it looked at again.
+    mutating func expire(_ slot: Int, _ now: Int64, _ actions: inout PoolActions) {
+        guard let reason = slots[slot].expiry(now) else { return schedule(slot) }
+        let route = slots[slot].route
+        close(slot, reason, &actions)
+        tidy(route, now, &actions)
     }
 
     /// Dials until the route has `connections` of them, within its limits.
@@ -48,24 +51,17 @@ extension PoolMachine {
         return actions
     }
 
-    /// Closes every idle connection; those in use are not touched, and the pool goes on.
-    package mutating func evictAllIdle(now: Deadline) -> PoolActions {
+    /// Closes idle connections, those that have been idle longest first; those in use are not
+    /// touched, and the pool goes on.
+    ///
+    /// - Parameter most: 1, as when descriptors run out, or all.
+    package mutating func evictIdle(atMost most: Int, now: Deadline) -> PoolActions {
         var actions = PoolActions()
-        while let oldest = idle.tail {
+        while actions.close.count < most, let oldest = idle.tail {
             let route = slots[oldest].route
             close(oldest, .evicted, &actions)
             tidy(route, now.nanoseconds, &actions)
         }
-        return actions
-    }
-
-    /// Closes the connection that has been idle longest, as when descriptors run out.
-    package mutating func evictIdle(now: Deadline) -> PoolActions {
-        var actions = PoolActions()
-        guard let oldest = idle.tail else { return actions }
-        let route = slots[oldest].route
-        close(oldest, .evicted, &actions)
-        tidy(route, now.nanoseconds, &actions)
         return actions
     }
 

@@ -11,7 +11,8 @@ package import ApusCore
 /// 2. Else it waits in line, and dials start within the limits: one for everybody while the route
 ///    might multiplex, as many as needed once a connection has shown what it carries.
 /// 3. A connection with room serves the oldest waiter, whoever it was dialled for; a dial that
-///    outlives its waiter serves the next one or feeds the pool.
+///    outlives its waiter serves the next one or feeds the pool. When its waiter gave up and nobody
+///    else waits, it has a grace to do so.
 /// 4. A caller who wants a connection of its own gets the connection dialled for it and no other.
 /// 5. What is idle beyond a limit is closed, least recently used first.
 /// 6. A failed dial fails the waiter that it was meant for and no other; the route's next dial
@@ -94,16 +95,23 @@ package struct PoolMachine: Sendable {
 
     /// A caller waits no longer.
     ///
-    /// What was being dialled for it goes on and serves others.
-    /// - Returns: False when it was served or failed already; a connection that it was served with
+    /// What was being dialled for it serves whoever is next. When nobody is, it is given up behind
+    /// its grace, or at once if the pool may not keep it.
+    /// - Returns: `nil` when it was served or failed already; a connection that it was served with
     ///   is then to be released.
-    package mutating func cancelWaiter(_ id: WaiterID) -> Bool {
-        guard let waiter = waiters.find(id) else { return false }
-        let route = waiters[waiter].route
+    package mutating func cancelWaiter(_ id: WaiterID, now: Deadline) -> PoolActions? {
+        guard let waiter = waiters.find(id) else { return nil }
+        var actions = PoolActions()
+        let (route, dial) = (waiters[waiter].route, waiters[waiter].dial)
+        let grace = waiters[waiter].reuse == .oneShot ? 0 : limits.dialGrace
         counters.cancelledWaiters += 1
         dequeue(waiter, dialSurvives: true)
-        forgetIfEmpty(route)
-        return true
+        if dial != IndexLinks.none, slots[dial].isUnwanted {
+            slots[dial].retiresAt = now.nanoseconds.later(by: grace)
+            expire(dial, now.nanoseconds, &actions)
+        }
+        tidy(route, now.nanoseconds, &actions)
+        return actions
     }
 }
 

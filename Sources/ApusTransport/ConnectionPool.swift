@@ -40,6 +40,8 @@ final class ConnectionPool: @unchecked Sendable {
     private struct Dial {
         let route: Route
         var phase = DialPhase.decided
+
+        var isAbandoned: Bool { if case .abandoned = phase { true } else { false } }
     }
 
     /// What is told when a connection closes.
@@ -131,15 +133,20 @@ final class ConnectionPool: @unchecked Sendable {
         released(lease.connection)
     }
 
-    /// With the waiter's own state deciding who came first: takes it out of the queue.
+    /// Takes a waiter out of the queue.
     ///
     /// - Returns: `false` when it was served already.
     func cancel(_ waiter: PoolWaiter) -> Bool {
-        lock.withLock {
-            guard machine.cancelWaiter(waiter.id) else { return false }
-            waiters[waiter.id] = nil
-            return true
+        var hasWaited = false
+        step { pool in
+            guard let actions = pool.machine.cancelWaiter(waiter.id, now: .now()) else {
+                return PoolActions()
+            }
+            pool.waiters[waiter.id] = nil
+            hasWaited = true
+            return actions
         }
+        return hasWaited
     }
 
     // MARK: Dials
@@ -178,10 +185,10 @@ final class ConnectionPool: @unchecked Sendable {
     func dialFailed(_ id: ConnectionID, _ error: TransportError) {
         observer?.observe(.dialFailed(connection: id.rawValue, error: error))
         step(failure: error) { pool in
-            if let dial = pool.dials.removeValue(forKey: id) {
-                pool.heldDials.ended(id, of: dial.route)
-            }
-            if let route = error.route { pool.note(error, of: route) }
+            guard let dial = pool.dials.removeValue(forKey: id) else { return PoolActions() }
+            pool.heldDials.ended(id, of: dial.route)
+            // What nobody wanted any more says nothing of its route.
+            if !dial.isAbandoned { pool.note(error, of: dial.route) }
             return pool.machine.dialFailed(id, now: .now())
         }
     }
@@ -235,7 +242,7 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// Closes what is idle; the pool goes on.
     func closeIdle() {
-        step { $0.machine.evictAllIdle(now: .now()) }
+        step { $0.machine.evictIdle(atMost: .max, now: .now()) }
     }
 
     // MARK: Shutting down
@@ -373,13 +380,11 @@ final class ConnectionPool: @unchecked Sendable {
         observer?.observe(.dialStarted(connection: dial.connection.rawValue, route: dial.route))
         let task = dialer.dial(dial, for: self)
         let isAbandoned = lock.withLock {
-            switch dials[dial.connection]?.phase {
-            case .decided: dials[dial.connection]?.phase = .running(task)
-            case .abandoned: return true
-            // It has ended already.
-            case .running, .outlived, nil: break
+            // Otherwise it has been abandoned, or has ended already.
+            if case .decided? = dials[dial.connection]?.phase {
+                dials[dial.connection]?.phase = .running(task)
             }
-            return false
+            return dials[dial.connection]?.isAbandoned == true
         }
         if isAbandoned { task.cancel() }
     }
@@ -449,7 +454,7 @@ extension ConnectionPool: ConnectionKeeper {
 
     func evictIdle() -> Bool {
         guard lock.withLock({ machine.counts.idle > 0 }) else { return false }
-        step { $0.machine.evictIdle(now: .now()) }
+        step { $0.machine.evictIdle(atMost: 1, now: .now()) }
         return true
     }
 

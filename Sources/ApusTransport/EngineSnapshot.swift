@@ -27,6 +27,7 @@ extension EngineSnapshot.Counters {
         self.init()
         dials = pool.dials
         dialFailures = pool.dialFailures
+        abandonedDials = pool.abandonedDials
         connectionsOpened = pool.established
         for (reason, count) in pool.closes { closes[reason.rawValue] = count }
         leases = pool.leases

@@ -162,6 +162,7 @@ private let poolRows: [FieldRow] = [
                 $0.pool.maxDialBackoff = .zero
             },
         ]),
+    .time("pool.dialGrace", \.pool.dialGrace),
     .time("pool.acquireTimeout", \.pool.acquireTimeout),
     .time("pool.idleTimeout", \.pool.idleTimeout),
     .time("pool.lifetime", \.pool.lifetime),

@@ -72,7 +72,11 @@ final class PoolDriver {
         perform(pool.drain(connection, reason: reason, now: now))
     }
 
-    func cancel(_ waiter: WaiterID) -> Bool { pool.cancelWaiter(waiter) }
+    func cancel(_ waiter: WaiterID) -> Bool {
+        guard let actions = pool.cancelWaiter(waiter, now: now) else { return false }
+        perform(actions)
+        return true
+    }
 
     func tick() { perform(pool.deadlineReached(now: now)) }
 

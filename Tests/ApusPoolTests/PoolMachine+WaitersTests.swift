@@ -117,8 +117,12 @@ import Testing
         let waiter = try #require(driver.wait(Routes.plain()))
         #expect(driver.cancel(waiter))
         let dial = driver.dials[0]
+        driver.pass(.milliseconds(999))
+        driver.tick()
         driver.establish(dial)
         #expect(driver.pool.counts.idle == 1)
+        driver.pass(.seconds(1))
+        driver.tick()
         #expect(driver.lease(Routes.plain()) == .leased(dial, isReused: false))
     }
 
@@ -178,6 +182,101 @@ import Testing
         driver.establish(dial)
         driver.release(dial)
         #expect(driver.grants.map(\.waiter).suffix(2) == [fresh, pooled])
+    }
+
+    @Test(arguments: [Reuse.pooled, .fresh])
+    func aDialThatNobodyWantsIsGivenUpBehindItsGrace(_ reuse: Reuse) throws {
+        let driver = PoolDriver()
+        let waiter = try #require(driver.wait(Routes.plain(), reuse))
+        let dial = try #require(driver.dials.first)
+        #expect(driver.cancel(waiter))
+        #expect(driver.pool.nextDeadline == driver.now.advanced(by: .seconds(1)))
+        #expect(driver.closes.isEmpty)
+        driver.pass(.seconds(1))
+        driver.tick()
+        expectGivenUp(dial, driver)
+    }
+
+    /// There is no grace, or what comes of the dial could serve nobody else.
+    @Test(arguments: [(Reuse.pooled, nil), (.oneShot, .seconds(1))] as [(Reuse, Duration?)])
+    func aDialThatNobodyWantsIsGivenUpAtOnce(_ reuse: Reuse, _ grace: Duration?) throws {
+        let driver = PoolDriver { $0.dialGrace = grace }
+        let waiter = try #require(driver.wait(Routes.plain(), reuse))
+        let dial = try #require(driver.dials.first)
+        #expect(driver.cancel(waiter))
+        expectGivenUp(dial, driver)
+    }
+
+    private func expectGivenUp(_ dial: ConnectionID, _ driver: PoolDriver) {
+        #expect(driver.takeCloses() == [.init(connection: dial, reason: .cancelled)])
+        #expect(driver.pool.counts == PoolCounts())
+        #expect(driver.pool.counters.abandonedDials == 1)
+        #expect(driver.pool.counters.closes.isEmpty)
+        // It stood before it heard of that: it is closed all the same.
+        driver.establish(dial)
+        #expect(driver.closes == [.init(connection: dial, reason: .cancelled)])
+        #expect(driver.pool.counts == PoolCounts())
+        #expect(driver.pool.nextDeadline == nil)
+    }
+
+    /// Nor is a second dial started for it.
+    @Test func whoeverComesWithinTheGraceKeepsTheDial() throws {
+        let driver = PoolDriver()
+        let first = try #require(driver.wait(Routes.secure()))
+        #expect(driver.cancel(first))
+        let second = try #require(driver.wait(Routes.secure()))
+        driver.pass(.seconds(1))
+        driver.tick()
+        #expect(driver.closes.isEmpty)
+        #expect(driver.dials.count == 1)
+        // It has a grace of its own when it goes too.
+        #expect(driver.cancel(second))
+        #expect(driver.closes.isEmpty)
+        let third = try #require(driver.wait(Routes.secure()))
+        driver.establish(driver.dials[0])
+        #expect(driver.grants.map(\.waiter) == [third])
+    }
+
+    @Test func aDialThatIsGivenUpIsNoFailure() throws {
+        let driver = PoolDriver {
+            $0.dialBackoff = .seconds(1)
+            $0.dialGrace = nil
+        }
+        let waiter = try #require(driver.wait(Routes.plain()))
+        #expect(driver.cancel(waiter))
+        #expect(driver.wait(Routes.plain()) != nil)
+        #expect(driver.dials.count == 1)
+    }
+
+    @Test func whatWasPrewarmedIsNotGivenUpWithAWaiter() throws {
+        let driver = PoolDriver()
+        driver.perform(driver.pool.prewarm(Routes.plain(), connections: 1, now: driver.now))
+        let waiter = try #require(driver.wait(Routes.plain()))
+        #expect(driver.cancel(waiter))
+        #expect(driver.pool.nextDeadline == nil)
+        #expect(driver.closes.isEmpty)
+        #expect(driver.dials.count == 1)
+    }
+
+    @Test func theRoomOfADialThatIsGivenUpGoesToWhomeverWantsAnother() throws {
+        let driver = PoolDriver { $0.maxConnectionsPerHost = 1 }
+        let pooled = try #require(driver.wait(Routes.plain()))
+        let fresh = try #require(driver.wait(Routes.plain(), .fresh))
+        #expect(driver.cancel(pooled))
+        driver.pass(.seconds(1))
+        driver.tick()
+        #expect(driver.closes.count == 1)
+        driver.establish(try #require(driver.dials.first))
+        #expect(driver.grants.map(\.waiter) == [fresh])
+    }
+
+    @Test func theDialOfACancelledWaiterServesWhoeverIsNext() throws {
+        let driver = PoolDriver()
+        let waiters = try (0..<3).map { _ in try #require(driver.wait(Routes.secure())) }
+        #expect(driver.cancel(waiters[0]))
+        #expect(driver.closes.isEmpty)
+        driver.establish(driver.dials[0], capacity: 10)
+        #expect(driver.grants.map(\.waiter) == Array(waiters[1...]))
     }
 
     @Test func cancellingAFreshWaiterLeavesItsDialToOthers() throws {

@@ -160,11 +160,11 @@ import Testing
         let driver = PoolDriver()
         let opened = driver.open(Routes.plain("a.test"), 1) + driver.open(Routes.plain("b.test"), 1)
         for connection in opened { driver.release(connection) }
-        driver.perform(driver.pool.evictIdle(now: driver.now))
+        driver.perform(driver.pool.evictIdle(atMost: 1, now: driver.now))
         #expect(driver.closes == [.init(connection: opened[0], reason: .evicted)])
-        driver.perform(driver.pool.evictIdle(now: driver.now))
+        driver.perform(driver.pool.evictIdle(atMost: 1, now: driver.now))
         driver.closes = []
-        driver.perform(driver.pool.evictIdle(now: driver.now))
+        driver.perform(driver.pool.evictIdle(atMost: 1, now: driver.now))
         #expect(driver.closes.isEmpty)
     }
 

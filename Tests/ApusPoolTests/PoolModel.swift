@@ -234,8 +234,9 @@ extension PoolModel {
             counters.waits == counters.grants + counters.cancelledWaiters
                 + counters.failedWaiters + counts.waiting, "waits do not add up")
         require(
-            counters.dials == counters.established + counters.dialFailures + counts.dialling,
-            "dials do not add up")
+            counters.dials
+                == counters.established + counters.dialFailures + counters.abandonedDials
+                + counts.dialling, "dials do not add up")
         require(
             counters.established
                 == counters.closes.values.reduce(0, +) + counts.connections - counts.dialling,

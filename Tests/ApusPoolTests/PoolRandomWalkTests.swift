@@ -212,8 +212,11 @@ struct PoolWalk {
         guard let index = model.waiters.indices.randomElement(using: &random) else { return }
         let waiter = model.waiters.remove(at: index).id
         last = "cancel \(waiter)"
-        model.require(pool.cancelWaiter(waiter), "forgot a waiter before its cancel")
-        model.require(!pool.cancelWaiter(waiter), "cancelled one waiter twice")
+        guard let actions = pool.cancelWaiter(waiter, now: now) else {
+            return model.require(false, "forgot a waiter before its cancel")
+        }
+        model.apply(actions)
+        model.require(pool.cancelWaiter(waiter, now: now) == nil, "cancelled one waiter twice")
     }
 
     private mutating func drain() {
@@ -269,10 +272,10 @@ struct PoolWalk {
         switch Int.random(in: 0..<4, using: &random) {
         case 0:
             last = "evict one"
-            model.apply(pool.evictIdle(now: now))
+            model.apply(pool.evictIdle(atMost: 1, now: now))
         case 1:
             last = "evict all"
-            model.apply(pool.evictAllIdle(now: now))
+            model.apply(pool.evictIdle(atMost: .max, now: now))
             model.require(!model.connections.contains(where: \.isIdle), "left one idle")
         case 2:
             last = "drain \(route)"
@@ -297,7 +300,8 @@ struct PoolWalk {
         let actions = pool.deadlineReached(now: now)
         for close in actions.close {
             model.require(
-                [.idleTimeout, .lifetime, .evicted].contains(close.reason), "closed for nothing")
+                [.idleTimeout, .lifetime, .evicted, .cancelled].contains(close.reason),
+                "closed for nothing")
         }
         model.apply(actions)
         model.checkExpired()

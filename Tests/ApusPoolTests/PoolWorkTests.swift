@@ -57,7 +57,9 @@
             measure("release") { driver.release(leased) }
             let other = Routes.plain("other.test")
             let waiter = try #require(measure("wait") { driver.wait(other) })
-            #expect(measure("cancel") { driver.cancel(waiter) })
+            let unwanted = try #require(driver.wait(Routes.plain("unwanted.test"), .oneShot))
+            #expect(measure("cancel") { driver.cancel(unwanted) })
+            #expect(measure("cancel with a grace") { driver.cancel(waiter) })
             let dial = try #require(driver.dials.first)
             measure("established") { driver.establish(dial) }
             _ = driver.wait(other, .fresh)
@@ -72,7 +74,9 @@
             }
             measure("drain") { driver.drain(opened[7], .goAway) }
             measure("closed") { driver.closed(opened[count / 3]) }
-            measure("evictIdle") { driver.perform(driver.pool.evictIdle(now: driver.now)) }
+            measure("evictIdle") {
+                driver.perform(driver.pool.evictIdle(atMost: 1, now: driver.now))
+            }
             measure("prewarm") {
                 driver.perform(driver.pool.prewarm(other, connections: 2, now: driver.now))
             }

@@ -9,7 +9,9 @@ import Testing
         var options = LoopbackConnectProxy.Options()
         options.isSilent = true
         let proxy = try LoopbackConnectProxy(options)
-        let engine = try TransportEngine(relaxedTuning)
+        var tuning = relaxedTuning
+        tuning.pool.dialGrace = .milliseconds(10)
+        let engine = try TransportEngine(tuning)
         let client = ExecutorClient(
             engine, proxy: try ProxySetting(parsing: "http://127.0.0.1:\(proxy.port)"))
         let task = Task { try await client.send(.get("https://origin.test/")) }
@@ -18,21 +20,23 @@ import Testing
         let error = await transportError { _ = try await task.value }
         #expect(error?.kind == .cancelled)
         #expect(engine.snapshot().waiting == 0)
+        try await eventually("its socket is closed") { descriptors(connectedTo: proxy.port) == 0 }
         await engine.shutdown()
-        #expect(descriptors(connectedTo: proxy.port) == 0)
         proxy.stop()
     }
 
     @Test func inTheTLSHandshake() async throws {
         let peer = try ScriptedPeer(everyConnection: [.silence])
-        let engine = try TransportEngine(relaxedTuning)
+        var tuning = relaxedTuning
+        tuning.pool.dialGrace = nil
+        let engine = try TransportEngine(tuning)
         let task = Task { try await engine.send(.get("https://127.0.0.1:\(peer.port)/")) }
         #expect(await peer.connections(1))
         task.cancel()
         let error = await transportError { _ = try await task.value }
         #expect(error?.kind == .cancelled)
+        try await eventually("its socket is closed") { descriptors(connectedTo: peer.port) == 0 }
         await engine.shutdown()
-        #expect(descriptors(connectedTo: peer.port) == 0)
         peer.stop()
     }
 

@@ -4,7 +4,8 @@ import ApusTransport
 import Loopback
 import Testing
 
-/// Row 90: cancelled at each wait of the dial, however it goes; held there by a hook.
+/// Row 90: cancelled at each wait of the dial, however it goes; held there by a hook, which lets go
+/// when the dial's task is cancelled.
 @Suite(.timeLimit(.minutes(5))) struct DialCancellationTests {
     /// Each shape of a dial.
     enum Shape: String, CaseIterable, Sendable {
@@ -26,10 +27,13 @@ import Testing
         }
     }
 
-    /// The caller goes, its dial does not: what comes of it serves the next one.
-    @Test("row 90: a caller cancelled at the k-th wait of its dial", arguments: Shape.allCases)
+    /// The caller goes, and its dial with it.
+    @Test(
+        "R17, row 90: a caller cancelled at the k-th wait of its dial", arguments: Shape.allCases)
     func theCallerIsCancelled(_ shape: Shape) async throws {
-        try await atEveryWait(of: shape) { held, engine, ground in
+        var tuning = relaxedTuning
+        tuning.pool.dialGrace = nil
+        try await atEveryWait(of: shape, tuning) { held, engine, ground in
             let task = Task { try await fetch(ground.client(engine), ground.url) }
             guard await held.isReached(orEnded: task) else { return false }
             task.cancel()
@@ -37,6 +41,47 @@ import Testing
             #expect(error?.kind == .cancelled, "\(String(describing: error))")
             #expect(error?.replay == .notSent)
             #expect(engine.snapshot().waiting == 0)
+            #expect(engine.snapshot().connections == 0)
+            #expect(engine.snapshot().counters.abandonedDials == 1)
+            try await eventually("its socket is closed") {
+                descriptors(connectedTo: ground.port) == 0
+            }
+            #expect(ground.server.counters.requests == 0)
+            try await expectStatus(200, ground.client(engine), ground.url)
+            #expect(engine.snapshot().connections == 1)
+            return true
+        }
+    }
+
+    /// The caller goes, its dial does not: somebody else waits.
+    @Test(
+        "row 90: the dial of a caller who is cancelled serves the next", arguments: Shape.allCases)
+    func theNextIsServed(_ shape: Shape) async throws {
+        var tuning = relaxedTuning
+        tuning.pool.maxConnectionsPerHost = 1
+        try await atEveryWait(of: shape, tuning) { held, engine, ground in
+            let task = Task { try await fetch(ground.client(engine), ground.url) }
+            guard await held.isReached(orEnded: task) else { return false }
+            let next = Task { try await fetch(ground.client(engine), ground.url) }
+            try await eventually("both wait") { engine.snapshot().waiting == 2 }
+            task.cancel()
+            #expect(await transportError { _ = try await task.value }?.kind == .cancelled)
+            held.goOn.open()
+            #expect(try await next.value == 200)
+            #expect(ground.server.counters.connectionsAccepted == 1)
+            #expect(engine.snapshot().counters.abandonedDials == 0)
+            return true
+        }
+    }
+
+    /// The caller goes, its dial does not for a while: what comes of it serves the next one.
+    @Test("row 90: a dial whose caller is cancelled has its grace", arguments: Shape.allCases)
+    func theDialHasItsGrace(_ shape: Shape) async throws {
+        try await atEveryWait(of: shape) { held, engine, ground in
+            let task = Task { try await fetch(ground.client(engine), ground.url) }
+            guard await held.isReached(orEnded: task) else { return false }
+            task.cancel()
+            #expect(await transportError { _ = try await task.value }?.kind == .cancelled)
             #expect(engine.snapshot().dialling == 1)
             held.goOn.open()
             try await expectStatus(200, ground.client(engine), ground.url)
@@ -66,8 +111,11 @@ import Testing
 
     /// Repeats with each k until the dial has no k-th wait.
     private func atEveryWait(
-        of shape: Shape, _ body: (HeldDial, TransportEngine, Ground) async throws -> Bool
+        of shape: Shape, _ tuning: EngineTuning = relaxedTuning,
+        _ body: (HeldDial, TransportEngine, Ground) async throws -> Bool
     ) async throws {
+        var tuning = tuning
+        if shape == .verified { tuning.tls.verifier = PeerVerifier { _ async in .accept } }
         var waits = 0
         var met: Set<String> = []
         while waits < 40 {
@@ -77,8 +125,6 @@ import Testing
             hooks.beforeWait = { phase in await held.waitBegins(phase) }
             let resolver: any Resolver =
                 shape == .namesApart ? ApartResolver() : StubResolver("127.0.0.1")
-            var tuning = relaxedTuning
-            if shape == .verified { tuning.tls.verifier = PeerVerifier { _ async in .accept } }
             var wasHeld = false
             try await withEngine(
                 tuning, resolver: resolver, hooks: hooks, ports: [ground.port]
@@ -130,7 +176,8 @@ private final class HeldDial: Sendable {
     }
 
     func waitBegins(_ phase: TransportError.Phase) async {
-        guard seen.add(phase.rawValue) == place else { return }
+        // What comes afterwards may be another dial's.
+        guard !reached.isOpen, seen.add(phase.rawValue) == place else { return }
         reached.open()
         await goOn.wait()
     }

@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    @Test("R17: neither a cancelled caller nor a cancelled dial waits for the callback")
+    @Test("R17: neither a cancelled caller nor its dial waits for the callback")
     func cancelledWhileAsking() async throws {
         var options = LoopbackConnectProxy.Options()
         options.credentials = .init(user: "user", password: "word")
@@ -144,7 +144,9 @@ import Testing
         let proxy = try LoopbackConnectProxy(options)
         defer { proxy.stop() }
         let (asked, gate) = (DialGate(), DialGate())
-        try await withEngine(ports: [proxy.port]) { engine in
+        var tuning = relaxedTuning
+        tuning.pool.dialGrace = nil
+        try await withEngine(tuning, ports: [proxy.port]) { engine in
             var choice = ProxyEndpoint.Options()
             choice.authentication = .answering(
                 ProxyAuthenticator { _ in
@@ -163,10 +165,9 @@ import Testing
             try await eventually("the callback is asked") { asked.isOpen }
             request.cancel()
             #expect(await request.value?.isCancelled == true)
-            // The dial goes on for whoever asks next, until the engine ends.
-            #expect(engine.snapshot().dialling == 1)
-            await engine.shutdown()
-            #expect(descriptors(connectedTo: proxy.port) == 0)
+            try await eventually("its socket is closed") {
+                descriptors(connectedTo: proxy.port) == 0
+            }
         }
         gate.open()
     }

@@ -212,6 +212,7 @@ extension EngineTuning {
     /// Budgets that a slow or busy machine keeps, for the tests that are not about them.
     mutating func relaxBudgets() {
         pool.acquireTimeout = .seconds(300)
+        pool.dialGrace = .seconds(300)
         dial.resolveTimeout = .seconds(300)
         dial.tcpTimeout = .seconds(300)
         dial.tlsTimeout = .seconds(300)

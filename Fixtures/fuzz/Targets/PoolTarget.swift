@@ -196,7 +196,7 @@ struct PoolWalk {
     private mutating func rare(_ whom: UInt8) {
         switch whom % 8 {
         case 0 where whom > 200: apply(pool.shutDown(now: now))
-        case 0, 1: apply(pool.evictIdle(now: now))
+        case 0, 1: apply(pool.evictIdle(atMost: 1, now: now))
         case 2: apply(pool.prewarm(Self.routes[Int(whom) / 8 % 3], connections: 3, now: now))
         case 3:
             let route = Self.routes[Int(whom) / 8 % 3]
@@ -215,8 +215,12 @@ struct PoolWalk {
     private mutating func cancel(_ whom: UInt8) {
         guard !waiters.isEmpty else { return }
         let waiter = waiters.remove(at: Int(whom) % waiters.count)
-        precondition(pool.cancelWaiter(waiter.id), "a waiter that the pool forgot")
-        precondition(!pool.cancelWaiter(waiter.id), "a waiter that was cancelled twice")
+        guard let actions = pool.cancelWaiter(waiter.id, now: now) else {
+            preconditionFailure("a waiter that the pool forgot")
+        }
+        apply(actions)
+        precondition(
+            pool.cancelWaiter(waiter.id, now: now) == nil, "a waiter that was cancelled twice")
     }
 
     // MARK: Answers

@@ -57,6 +57,7 @@ final class LoadExplanation: Sendable {
             .map { "\($0.value) \(spelledOut($0.key))" }
         console.line(
             "* connections: \(counters.dials) dialled, \(counters.dialFailures) failed, "
+                + "\(counters.abandonedDials) given up, "
                 + "\(counters.connectionsOpened) opened; closed: "
                 + (closes.isEmpty ? "none" : closes.joined(separator: ", ")))
         console.line(
