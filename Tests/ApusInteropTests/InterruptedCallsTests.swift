@@ -25,12 +25,14 @@ struct InterruptedCallsTests {
         let path = "\(folder)/interrupted-\(UUID().uuidString)"
         try Data(BodyPattern.bytes(size)).write(to: URL(fileURLWithPath: path))
         defer { for name in ["", ".out", ".err", ".counts"] { unlink(path + name) } }
+        let source = FixturePaths.root + "/faults/shortio.c"
         let version = isTLS ? (way == "tls" ? "--http1.1" : "--http2") : way
         let url = "\(isTLS ? "https" : "http")://localhost:\(origin.port)/echo"
         let process = try ChildProcess(
             try #require(Programs.path("env")),
             [
-                "LD_PRELOAD=\(try library(in: folder))", "SHORTIO_COUNTS=\(path).counts",
+                "LD_PRELOAD=\(try CCompiler.library("shortio", from: source, in: folder))",
+                "SHORTIO_COUNTS=\(path).counts",
                 try #require(Programs.apus), "fetch",
                 "--json", "--cacert", FixturePaths.pem("ca"), version, "--data", "@\(path)",
                 "--repeat", "3", url,
@@ -53,19 +55,19 @@ struct InterruptedCallsTests {
         }
     }
 
-    /// The library, compiled anew.
-    private func library(in folder: String) throws -> String {
-        let library = "\(folder)/shortio.so"
-        let source = FixturePaths.root + "/faults/shortio.c"
+}
+
+/// A C compiler, where there is one.
+enum CCompiler {
+    static let path = Programs.path("cc") ?? Programs.path("gcc") ?? Programs.path("clang")
+
+    /// A library to preload, compiled anew.
+    static func library(_ name: String, from source: String, in folder: String) throws -> String {
+        let library = "\(folder)/\(name).so"
         let compiler = try ChildProcess(
-            try #require(CCompiler.path), ["-shared", "-fPIC", "-O1", "-o", library, source],
+            try #require(path), ["-shared", "-fPIC", "-O1", "-o", library, source],
             output: library + ".log")
         try #require(compiler.waitForEnd() == 0, "\(tail(of: library + ".log"))")
         return library
     }
-}
-
-/// A C compiler, where there is one.
-private enum CCompiler {
-    static let path = Programs.path("cc") ?? Programs.path("gcc") ?? Programs.path("clang")
 }

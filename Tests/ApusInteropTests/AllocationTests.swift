@@ -1,0 +1,66 @@
+import Foundation
+import Loopback
+import Testing
+
+/// What an exchange allocates, counted in the tool by a library that is preloaded.
+///
+/// The figures of a release build are in Benchmarks/README.md; the bounds here are a debug build's.
+@Suite(
+    "allocations", .timeLimit(.minutes(5)),
+    .enabled(
+        if: Programs.apus != nil && CCompiler.path != nil, "the tool, or a C compiler, is missing"),
+    .enabled(if: getenv("APUS_SANITIZER") == nil, "a sanitizer has an allocator of its own"),
+    .serialized)
+struct AllocationTests {
+    /// Their names are short enough to be held without an allocation, their values are not. How the
+    /// pieces arrive moves the count a little.
+    @Test(
+        "a field of HTTP/1.1 allocates its value and nothing else; of HTTP/2, nghttp2's share too")
+    func aFieldAllocatesWhatItDelivers() throws {
+        for (version, most) in [("h1", 1.5), ("h2", 7)] {
+            let bare = try allocations(perExchange: "/fields/0", version)
+            let full = try allocations(perExchange: "/fields/64?size=40", version)
+            let each = (full - bare) / 64
+            #expect(each > 0.5 && each < most, "\(version): \(each) for each of 64 fields")
+        }
+    }
+
+    @Test(
+        "an exchange on a kept connection, the tool's own task with it",
+        arguments: [("h1", 90.0), ("h2", 125)])
+    func anExchangeHasABound(_ version: String, _ most: Double) throws {
+        let each = try allocations(perExchange: "/bytes/1024", version)
+        #expect(each >= 1 && each <= most, "\(version): \(each)")
+    }
+
+    /// What a thousand exchanges more allocate, for each of them.
+    private func allocations(perExchange path: String, _ version: String) throws -> Double {
+        var options = LoopbackServer.Options()
+        options.http2PriorKnowledge = version == "h2"
+        let origin = try LoopbackServer(options)
+        defer { origin.stop() }
+        let url = "http://127.0.0.1:\(origin.port)\(path)"
+        let (few, many) = (200, 1200)
+        let more =
+            try allocations(of: many, url, version) - allocations(of: few, url, version)
+        return Double(more) / Double(many - few)
+    }
+
+    private func allocations(of requests: Int, _ url: String, _ version: String) throws -> Int {
+        let folder = try ServedFiles.temporaryFolder.get()
+        let path = "\(folder)/allocations-\(UUID().uuidString)"
+        defer { for name in ["", ".out", ".err"] { unlink(path + name) } }
+        let source = FixturePaths.root + "/../Benchmarks/allocations.c"
+        let library = try CCompiler.library("allocations", from: source, in: folder)
+        let process = try ChildProcess(
+            try #require(Programs.path("env")),
+            [
+                "LD_PRELOAD=\(library)", "APUS_ALLOCATIONS=\(path)", try #require(Programs.apus),
+                "load", "--url", url, "--proto", version, "--requests", "\(requests)",
+            ],
+            output: path + ".out", errors: path + ".err")
+        #expect(process.waitForEnd() == 0, "\(tail(of: path + ".err"))")
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        return try #require(Int(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+    }
+}
