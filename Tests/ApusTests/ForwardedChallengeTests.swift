@@ -115,7 +115,8 @@ import Testing
             let response = try await client.send(.post(ground.url("/sink")), body: body)
             #expect(response.status.code == 407)
             #expect(String(try await response.body.collect(upTo: 99)) == "refused\n")
-            #expect(made.value == 1)
+            // The answer may have come before the body's own task had begun.
+            #expect(made.value <= 1)
             #expect(ground.proxy.requests.count == 1)
             #expect(ground.server.counters.connectionsAccepted == 0)
         }
