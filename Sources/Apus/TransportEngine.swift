@@ -56,15 +56,21 @@ public final class TransportEngine: HTTPTransport {
     public func send(
         _ request: HTTPRequest, body: RequestBody, options: RequestOptions
     ) async throws(TransportError) -> Response {
-        let outgoing: OutgoingRequest
+        Response(try await engine.execute(prepare(request, body, options)))
+    }
+
+    /// Not inlined: what it needs for a moment would stay in `send`'s frame for the whole exchange.
+    @inline(never)
+    private func prepare(
+        _ request: HTTPRequest, _ body: RequestBody, _ options: RequestOptions
+    ) throws(TransportError) -> OutgoingRequest {
         do throws(InvalidRequest) {
-            outgoing = try OutgoingRequest(
+            return try OutgoingRequest(
                 request, body: body, options: options, tuning: engine.tuning, routes: engine.routes)
         } catch {
             throw TransportError(
                 .invalidRequest(error), phase: .request, message: error.description)
         }
-        return Response(try await engine.execute(outgoing))
     }
 
     /// Ends the engine: no new requests, those in flight have `drain` to finish, then they are cut.

@@ -101,30 +101,120 @@ public struct TransportError: Error, Sendable {
         }
     }
 
-    public var kind: Kind
-    public var phase: Phase
-    public var hop: Hop = .origin
+    /// What went wrong.
+    public var kind: Kind {
+        get { story.kind }
+        set { ownStory.kind = newValue }
+    }
+    /// What was being done when it did.
+    public var phase: Phase {
+        get { story.phase }
+        set { ownStory.phase = newValue }
+    }
+    /// Which part of the way failed.
+    public var hop: Hop {
+        get { story.hop }
+        set { ownStory.hop = newValue }
+    }
     /// A sentence for people: what was wrong, in the failing layer's own words.
-    public var message: String
+    public var message: String {
+        get { story.message }
+        set { ownStory.message = newValue }
+    }
     /// The way taken, without credentials; `nil` before one was chosen.
-    public var route: Route?
-    public var attempts: [Attempt] = []
+    public var route: Route? {
+        get { story.route }
+        set { ownStory.route = newValue }
+    }
+    /// Each address that was tried, in order.
+    public var attempts: [Attempt] {
+        get { story.attempts }
+        set { ownStory.attempts = newValue }
+    }
     /// Bytes of the request's body given to the connection.
-    public var bytesSent: UInt64 = 0
+    public var bytesSent: UInt64 {
+        get { story.bytesSent }
+        set { ownStory.bytesSent = newValue }
+    }
     /// Bytes of the response's body received.
-    public var bytesReceived: UInt64 = 0
+    public var bytesReceived: UInt64 {
+        get { story.bytesReceived }
+        set { ownStory.bytesReceived = newValue }
+    }
     /// Whether the connection had carried an exchange before.
-    public var isReused = false
-    public var replay: Replay
-    public var proxyAnswer: ProxyAnswer?
+    public var isReused: Bool {
+        get { story.isReused }
+        set { ownStory.isReused = newValue }
+    }
+    /// Whether sending the request again can do harm.
+    public var replay: Replay {
+        get { story.replay }
+        set { ownStory.replay = newValue }
+    }
+    /// What the proxy said, when it refused.
+    public var proxyAnswer: ProxyAnswer? {
+        get { story.proxyAnswer }
+        set { ownStory.proxyAnswer = newValue }
+    }
     /// Which check refused which certificate, when one was refused (`Kind.tlsVerify`).
-    public var certificateRefusal: CertificateRefusal?
+    public var certificateRefusal: CertificateRefusal? {
+        get { story.certificateRefusal }
+        set { ownStory.certificateRefusal = newValue }
+    }
+
+    private var story: Story
 
     public init(_ kind: Kind, phase: Phase, message: String, replay: Replay = .notSent) {
-        self.kind = kind
-        self.phase = phase
-        self.message = message
-        self.replay = replay
+        story = Story(kind, phase, message, replay)
+    }
+
+    /// The story, no longer shared with any copy of the error.
+    private var ownStory: Story {
+        mutating get {
+            if !isKnownUniquelyReferenced(&story) { story = Story(copying: story) }
+            return story
+        }
+    }
+
+    /// All that the error tells, behind one pointer: an error may be thrown through every await,
+    /// and what it holds itself, each frame on the way holds several times.
+    ///
+    /// Unchecked, because it is changed only by the one error that holds it.
+    private final class Story: @unchecked Sendable {
+        var kind: Kind
+        var phase: Phase
+        var hop = Hop.origin
+        var message: String
+        var route: Route?
+        var attempts: [Attempt] = []
+        var bytesSent: UInt64 = 0
+        var bytesReceived: UInt64 = 0
+        var isReused = false
+        var replay: Replay
+        var proxyAnswer: ProxyAnswer?
+        var certificateRefusal: CertificateRefusal?
+
+        init(_ kind: Kind, _ phase: Phase, _ message: String, _ replay: Replay) {
+            self.kind = kind
+            self.phase = phase
+            self.message = message
+            self.replay = replay
+        }
+
+        init(copying other: Story) {
+            kind = other.kind
+            phase = other.phase
+            hop = other.hop
+            message = other.message
+            route = other.route
+            attempts = other.attempts
+            bytesSent = other.bytesSent
+            bytesReceived = other.bytesReceived
+            isReused = other.isReused
+            replay = other.replay
+            proxyAnswer = other.proxyAnswer
+            certificateRefusal = other.certificateRefusal
+        }
     }
 
     /// Whether the caller's own cancellation is what ended the exchange.

@@ -16,6 +16,11 @@ struct Amendments: Sendable {
     var proxyAuthorization: String?
 }
 
+extension HTTPResponse.Status {
+    /// Whether the answer may ask for another form of the request; few do.
+    var mayAskForAnotherForm: Bool { code == 407 || code == 417 }
+}
+
 extension Engine {
     /// What is known before the first try: whether the proxy of this route asks by 407, which
     /// need not be asked for again (RFC 7617, section 2.2).
@@ -27,6 +32,9 @@ extension Engine {
     }
 
     /// Takes over what an answer asks for; `false` when it is the caller's own.
+    ///
+    /// Not inlined: its variables would stay in the frame of every exchange.
+    @inline(never)
     func amend(
         _ amendments: inout Amendments, after head: HTTPResponse, to exchange: Exchange,
         on lease: ConnectionPool.Lease

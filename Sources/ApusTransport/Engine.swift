@@ -2,6 +2,7 @@ package import ApusCore
 import ApusPool
 package import ApusSocket
 import ApusTLS
+import HTTPTypes
 import Synchronization
 
 /// Everything that requests share: loops, pool, resolver, TLS.
@@ -107,55 +108,86 @@ package final class Engine: Sendable {
 
 extension Engine {
     /// Sends a request and waits for its head: lease, send, and again where that is proven safe.
+    ///
+    /// What needs no waiting stands in functions of its own: this frame lasts as long as the wait.
     package func execute(_ original: OutgoingRequest) async throws(TransportError) -> Response {
         let started = Deadline.now()
-        var request = http1Routes.adapted(original)
-        let story = observer.map { observer in
-            let number = lastExchange.add(1, ordering: .relaxed).newValue
-            return ExchangeStory(number, request, started: started, to: observer)
-        }
-        var reuse = request.reuse
-        var replays = 0
-        var budget = ReplayBudget(limit: request.limits.replays)
-        var amendments = amendments(for: request)
+        var next = firstTry(original)
+        let story = story(of: next.request, started)
         while true {
-            let lease = try await lease(request, reuse, started, story)
-            let exchange = Exchange(request, started: started, story: story)
-            exchange.amendments = amendments
-            story?.started(on: lease)
-            lease.connection.start(exchange, isReused: lease.isReused)
+            let lease = try await lease(next.request, next.reuse, started, story)
+            let exchange = begin(next, on: lease, started, story)
             do throws(TransportError) {
                 let head = try await exchange.nextHead()
-                if try await amend(&amendments, after: head, to: exchange, on: lease) {
-                    exchange.abandon()
-                    if amendments.omitsExpectation != exchange.amendments.omitsExpectation {
-                        replays += 1
-                        noteReplay(after: .expectationRefused(by: request.route), story)
-                    }
+                if head.status.mayAskForAnotherForm,
+                    try await amend(&next.amendments, after: head, to: exchange, on: lease)
+                {
+                    leave(exchange, for: &next, story)
                     continue
                 }
                 exchange.accept()
                 return Response(
-                    head, exchange, lease, replays: replays, exchangeID: story?.number)
+                    head, exchange, lease, replays: next.replays, exchangeID: story?.number)
             } catch {
-                let isHTTP2 = lease.connection.isHTTP2
-                guard request.mayReplay(after: error, onHTTP2: isHTTP2), budget.take(for: error)
-                else {
-                    story?.failed(error)
-                    throw error
-                }
-                if error.demandsHTTP1 {
-                    guard let other = http1Routes.demanded(by: request) else {
-                        story?.failed(error)
-                        throw error
-                    }
-                    request = other
-                }
-                replays += 1
-                noteReplay(after: error, story)
-                if reuse == .pooled, !error.mayUsePool { reuse = .fresh }
+                try prepare(&next, after: error, on: lease, story)
             }
         }
+    }
+
+    @inline(never)
+    private func firstTry(_ request: OutgoingRequest) -> NextTry {
+        let request = http1Routes.adapted(request)
+        return NextTry(request, amendments: amendments(for: request))
+    }
+
+    private func story(of request: OutgoingRequest, _ started: Deadline) -> ExchangeStory? {
+        observer.map { observer in
+            let number = lastExchange.add(1, ordering: .relaxed).newValue
+            return ExchangeStory(number, request, started: started, to: observer)
+        }
+    }
+
+    @inline(never)
+    private func begin(
+        _ next: NextTry, on lease: ConnectionPool.Lease, _ started: Deadline,
+        _ story: ExchangeStory?
+    ) -> Exchange {
+        let exchange = Exchange(next.request, started: started, story: story)
+        exchange.amendments = next.amendments
+        story?.started(on: lease)
+        lease.connection.start(exchange, isReused: lease.isReused)
+        return exchange
+    }
+
+    /// Gives up the response that asked for another form of the request.
+    @inline(never)
+    private func leave(_ exchange: Exchange, for next: inout NextTry, _ story: ExchangeStory?) {
+        exchange.abandon()
+        guard next.amendments.omitsExpectation != exchange.amendments.omitsExpectation else {
+            return
+        }
+        next.replays += 1
+        noteReplay(after: .expectationRefused(by: next.request.route), story)
+    }
+
+    /// Makes ready for the next try, or throws the error on when there is none.
+    @inline(never)
+    private func prepare(
+        _ next: inout NextTry, after error: TransportError, on lease: ConnectionPool.Lease,
+        _ story: ExchangeStory?
+    ) throws(TransportError) {
+        guard next.request.mayReplay(after: error, onHTTP2: lease.connection.isHTTP2),
+            next.budget.take(for: error),
+            let request = error.demandsHTTP1
+                ? http1Routes.demanded(by: next.request) : next.request
+        else {
+            story?.failed(error)
+            throw error
+        }
+        next.request = request
+        next.replays += 1
+        noteReplay(after: error, story)
+        if next.reuse == .pooled, !error.mayUsePool { next.reuse = .fresh }
     }
 
     private func noteReplay(after error: TransportError, _ story: ExchangeStory?) {

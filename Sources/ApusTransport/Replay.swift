@@ -3,6 +3,23 @@ import ApusSocket
 
 // Whether a failed request is sent again, how often, and how.
 
+/// How a request is sent the next time.
+struct NextTry {
+    var request: OutgoingRequest
+    var reuse: RequestOptions.Reuse
+    var amendments: Amendments
+    var budget: ReplayBudget
+    /// How often it was sent again so far.
+    var replays = 0
+
+    init(_ request: OutgoingRequest, amendments: Amendments) {
+        self.request = request
+        reuse = request.reuse
+        self.amendments = amendments
+        budget = ReplayBudget(limit: request.limits.replays)
+    }
+}
+
 /// How often one request may still be sent again.
 ///
 /// A peer that asks in good order to go elsewhere (GOAWAY, NO_ERROR) has done so once per

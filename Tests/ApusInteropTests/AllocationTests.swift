@@ -12,8 +12,9 @@ import Testing
     .enabled(if: getenv("APUS_SANITIZER") == nil, "a sanitizer has an allocator of its own"),
     .serialized)
 struct AllocationTests {
-    /// Their names are short enough to be held without an allocation, their values are not. How the
-    /// pieces arrive moves the count a little.
+    /// Names are short enough to be held without an allocation, values are not.
+    ///
+    /// How the pieces arrive moves the count a little.
     @Test(
         "a field of HTTP/1.1 allocates its value and nothing else; of HTTP/2, nghttp2's share too")
     func aFieldAllocatesWhatItDelivers() throws {
