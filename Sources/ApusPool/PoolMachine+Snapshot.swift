@@ -46,8 +46,10 @@ extension PoolMachine {
     ///
     /// Any step may bring it forward.
     package var nextDeadline: Deadline? {
-        let first = [timers.first, backoffs.first].compactMap(\.self).min()
-        return first.map(Deadline.init(nanoseconds:))
+        guard let pause = backoffs.first else {
+            return timers.first.map(Deadline.init(nanoseconds:))
+        }
+        return Deadline(nanoseconds: min(pause, timers.first ?? pause))
     }
 
     /// What the pool holds now.

@@ -15,6 +15,13 @@ package struct Readiness: OptionSet, Sendable {
     /// The peer has ended its side, or the socket failed: reading will say which.
     package static let hangUp = Readiness(
         rawValue: EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
+
+    // Asked for each event: a set made of a literal would be allocated.
+    package var mayRead: Bool { hasAny(EPOLLIN) || isHungUp }
+    package var mayWrite: Bool { hasAny(EPOLLOUT) }
+    package var isHungUp: Bool { hasAny(EPOLLRDHUP) || hasAny(EPOLLHUP) || hasAny(EPOLLERR) }
+
+    private func hasAny(_ events: EPOLL_EVENTS) -> Bool { rawValue & events.rawValue != 0 }
 }
 
 /// Whoever wants to hear of a descriptor's readiness; called on the loop's thread.

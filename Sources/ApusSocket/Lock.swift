@@ -5,30 +5,44 @@ package import Glibc
 /// Not `Synchronization.Mutex`, whose futex code the thread sanitizer cannot see. No lock is ever
 /// held across I/O, a callback or the resumption of a continuation.
 @safe
-package final class Lock: @unchecked Sendable {
-    /// Invariant: initialised for as long as this object lives, and never moved.
-    @usableFromInline
-    let mutex: UnsafeMutablePointer<pthread_mutex_t>
+package struct Lock: @unchecked Sendable {
+    /// The mutex, in the storage's own allocation.
+    ///
+    /// Invariant: initialised for as long as the storage lives, and never moved.
+    package let storage: LockStorage
 
-    @inlinable
     package init() {
-        unsafe mutex = .allocate(capacity: 1)
-        unsafe mutex.initialize(to: pthread_mutex_t())
-        let result = unsafe pthread_mutex_init(mutex, nil)
-        precondition(result == 0, "a mutex with default attributes always initialises")
+        storage = LockStorage.make()
     }
 
-    deinit {
-        unsafe pthread_mutex_destroy(mutex)
-        unsafe mutex.deallocate()
-    }
-
-    @inlinable
     package func withLock<Result, Failure: Error>(
         _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        unsafe pthread_mutex_lock(mutex)
-        defer { unsafe pthread_mutex_unlock(mutex) }
+        unsafe storage.withMutex { _ = unsafe pthread_mutex_lock($0) }
+        defer { unsafe storage.withMutex { _ = unsafe pthread_mutex_unlock($0) } }
         return try body()
+    }
+}
+
+/// One mutex, and nothing else.
+package final class LockStorage: ManagedBuffer<Void, pthread_mutex_t> {
+    package static func make() -> LockStorage {
+        let made = create(minimumCapacity: 1) { _ in () }
+        let storage = unsafe unsafeDowncast(made, to: LockStorage.self)
+        unsafe storage.withMutex { mutex in
+            unsafe mutex.initialize(to: pthread_mutex_t())
+            let result = unsafe pthread_mutex_init(mutex, nil)
+            precondition(result == 0, "a mutex with default attributes always initialises")
+        }
+        return storage
+    }
+
+    @unsafe
+    func withMutex(_ body: (UnsafeMutablePointer<pthread_mutex_t>) -> Void) {
+        unsafe withUnsafeMutablePointerToElements { unsafe body($0) }
+    }
+
+    deinit {
+        unsafe withMutex { _ = unsafe pthread_mutex_destroy($0) }
     }
 }

@@ -86,12 +86,12 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     }
 
     func readinessChanged(_ readiness: Readiness) {
-        if readiness.contains(.hangUp) || !readiness.isDisjoint(with: .hangUp) { isHungUp = true }
-        if !readiness.isDisjoint(with: [.readable, .hangUp]) {
+        if readiness.isHungUp { isHungUp = true }
+        if readiness.mayRead {
             mayHaveInput = true
             owner?.wireReadable()
         }
-        guard !readiness.isDisjoint(with: .writable), isOpen else { return }
+        guard readiness.mayWrite, isOpen else { return }
         isSocketFull = false
         let couldSend = sendError == nil
         if unsentStart < unsent.count { sendUnsent() }

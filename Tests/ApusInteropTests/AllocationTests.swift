@@ -28,7 +28,7 @@ struct AllocationTests {
 
     @Test(
         "an exchange on a kept connection, the tool's own task with it",
-        arguments: [("h1", 90.0), ("h2", 125)])
+        arguments: [("h1", 80.0), ("h2", 115)])
     func anExchangeHasABound(_ version: String, _ most: Double) throws {
         let each = try allocations(perExchange: "/bytes/1024", version)
         #expect(each >= 1 && each <= most, "\(version): \(each)")
