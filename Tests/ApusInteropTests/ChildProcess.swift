@@ -10,7 +10,8 @@ struct ChildProcess: Sendable {
         let description: String
     }
 
-    /// Starts a program, with nothing but a search path in its environment.
+    /// Starts a program, with nothing but a search path in its environment, and what a sanitizer
+    /// that is in the tool as well is to be told.
     ///
     /// - Parameters:
     ///   - input: the descriptor that becomes its standard input; without one it reads no bytes.
@@ -21,7 +22,9 @@ struct ChildProcess: Sendable {
         errors: String? = nil
     ) throws(Failure) {
         let words = ([program] + arguments).map { strdup($0) } + [nil]
-        let environment = [strdup("PATH=\(Programs.searchPath.joined(separator: ":"))"), nil]
+        let path = "PATH=" + Programs.searchPath.joined(separator: ":")
+        let variables: [String] = [path] + Self.sanitizerOptions
+        let environment = variables.map { strdup($0) } + [nil]
         defer { for text in words + environment { free(text) } }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -51,6 +54,13 @@ struct ChildProcess: Sendable {
         }
         self.id = id
     }
+
+    private static let sanitizerOptions: [String] = {
+        let names: [String] = ["TSAN_OPTIONS", "ASAN_OPTIONS", "LSAN_OPTIONS"]
+        return names.compactMap { name in
+            getenv(name).map { "\(name)=\(String(cString: $0))" }
+        }
+    }()
 
     /// Waits until it has ended; called once.
     ///
