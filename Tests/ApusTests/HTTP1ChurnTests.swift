@@ -26,7 +26,10 @@ import Testing
         var tuning = EngineTuning.executor
         tuning.pool.maxConnectionsPerHost = 16
         try await withStand(.http1, tuning: tuning) { stand in
-            try await churn(stand, rounds: rounds)
+            // On a slow machine many an upload is cancelled before its producer begins.
+            for pass in 0..<4 where pass == 0 || producers.begun.value <= 10 * rounds {
+                try await churn(stand, rounds: rounds)
+            }
             try await settled(stand)
             let snapshot = stand.engine.snapshot()
             #expect(snapshot.exchanges == 0)
@@ -35,7 +38,7 @@ import Testing
             #expect(snapshot.connections == snapshot.idle)
             // A producer's task ends with its upload, whatever ended that.
             try await eventually("no producer is left") { producers.alive.value == 0 }
-            #expect(producers.begun.value > rounds)
+            #expect(producers.begun.value > 10 * rounds)
             let response = try await stand.get("/bytes/1000")
             #expect(try await checkPattern(response.body) == 1000)
         }
