@@ -3,25 +3,19 @@ import CApusLinux
 import Glibc
 
 /// What epoll says about a descriptor.
-package struct Readiness: OptionSet, Sendable {
-    package let rawValue: UInt32
+package struct Readiness: Sendable {
+    private let bits: UInt32
 
-    package init(rawValue: UInt32) {
-        self.rawValue = rawValue
+    init(bits: UInt32) {
+        self.bits = bits
     }
 
-    package static let readable = Readiness(rawValue: EPOLLIN.rawValue)
-    package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+    package var isReadable: Bool { hasAny(EPOLLIN) }
+    package var isWritable: Bool { hasAny(EPOLLOUT) }
     /// The peer has ended its side, or the socket failed: reading will say which.
-    package static let hangUp = Readiness(
-        rawValue: EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue)
-
-    // Asked for each event: a set made of a literal would be allocated.
-    package var mayRead: Bool { hasAny(EPOLLIN) || isHungUp }
-    package var mayWrite: Bool { hasAny(EPOLLOUT) }
     package var isHungUp: Bool { hasAny(EPOLLRDHUP) || hasAny(EPOLLHUP) || hasAny(EPOLLERR) }
 
-    private func hasAny(_ events: EPOLL_EVENTS) -> Bool { rawValue & events.rawValue != 0 }
+    private func hasAny(_ events: EPOLL_EVENTS) -> Bool { bits & events.rawValue != 0 }
 }
 
 /// Whoever wants to hear of a descriptor's readiness; called on the loop's thread.
@@ -258,7 +252,7 @@ extension EventLoop {
     private func handle(token: UInt64, bits: UInt32) {
         let index = Int(token & 0xffff_ffff)
         guard index != 0, slots[index].generation == UInt32(token >> 32) else { return }
-        slots[index].handler?.readinessChanged(Readiness(rawValue: bits))
+        slots[index].handler?.readinessChanged(Readiness(bits: bits))
     }
 
     /// Runs what is queued, then flushes; `false` when the loop was told to stop and is done.

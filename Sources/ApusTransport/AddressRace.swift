@@ -22,7 +22,7 @@ final class AddressRace: @unchecked Sendable {
         }
 
         func readinessChanged(_ readiness: Readiness) {
-            guard readiness.mayWrite || readiness.isHungUp else { return }
+            guard readiness.isWritable || readiness.isHungUp else { return }
             race.finished(self)
         }
 

@@ -87,11 +87,11 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
 
     func readinessChanged(_ readiness: Readiness) {
         if readiness.isHungUp { isHungUp = true }
-        if readiness.mayRead {
+        if readiness.isReadable || readiness.isHungUp {
             mayHaveInput = true
             owner?.wireReadable()
         }
-        guard readiness.mayWrite, isOpen else { return }
+        guard readiness.isWritable, isOpen else { return }
         isSocketFull = false
         let couldSend = sendError == nil
         if unsentStart < unsent.count { sendUnsent() }

@@ -34,7 +34,7 @@ private final class Flusher: Flushable {
             let watcher = LoopBound(Watcher())
             await loop.wait { done in
                 watcher.value.action = { readiness in
-                    guard readiness.contains(.readable) else { return }
+                    guard readiness.isReadable else { return }
                     #expect(loop.isCurrent)
                     watcher.value.action = { _ in }
                     done()
@@ -43,7 +43,7 @@ private final class Flusher: Flushable {
                 #expect(write(theirs, "x", 1) == 1)
             }
             let first = await loop.run { watcher.value.seen.first }
-            #expect(first?.contains(.writable) == true)
+            #expect(first?.isWritable == true)
         }
     }
 
@@ -54,7 +54,7 @@ private final class Flusher: Flushable {
             let watcher = LoopBound(Watcher())
             await loop.wait { done in
                 watcher.value.action = { readiness in
-                    guard !readiness.isDisjoint(with: .hangUp) else { return }
+                    guard readiness.isHungUp else { return }
                     watcher.value.action = { _ in }
                     done()
                 }
@@ -106,7 +106,7 @@ private final class Flusher: Flushable {
                 }
                 #expect(write(peer, "x", 1) == 1)
                 new.value.action = { readiness in
-                    #expect(!readiness.contains(.readable))
+                    #expect(!readiness.isReadable)
                     done()
                 }
             }
