@@ -103,84 +103,81 @@ public struct TransportError: Error, Sendable {
 
     /// What went wrong.
     public var kind: Kind {
-        get { story.kind }
-        set { ownStory.kind = newValue }
+        get { box.story.kind }
+        set { ownBox.story.kind = newValue }
     }
     /// What was being done when it did.
     public var phase: Phase {
-        get { story.phase }
-        set { ownStory.phase = newValue }
+        get { box.story.phase }
+        set { ownBox.story.phase = newValue }
     }
     /// Which part of the way failed.
     public var hop: Hop {
-        get { story.hop }
-        set { ownStory.hop = newValue }
+        get { box.story.hop }
+        set { ownBox.story.hop = newValue }
     }
     /// A sentence for people: what was wrong, in the failing layer's own words.
     public var message: String {
-        get { story.message }
-        set { ownStory.message = newValue }
+        get { box.story.message }
+        set { ownBox.story.message = newValue }
     }
     /// The way taken, without credentials; `nil` before one was chosen.
     public var route: Route? {
-        get { story.route }
-        set { ownStory.route = newValue }
+        get { box.story.route }
+        set { ownBox.story.route = newValue }
     }
     /// Each address that was tried, in order.
     public var attempts: [Attempt] {
-        get { story.attempts }
-        set { ownStory.attempts = newValue }
+        get { box.story.attempts }
+        set { ownBox.story.attempts = newValue }
     }
     /// Bytes of the request's body given to the connection.
     public var bytesSent: UInt64 {
-        get { story.bytesSent }
-        set { ownStory.bytesSent = newValue }
+        get { box.story.bytesSent }
+        set { ownBox.story.bytesSent = newValue }
     }
     /// Bytes of the response's body received.
     public var bytesReceived: UInt64 {
-        get { story.bytesReceived }
-        set { ownStory.bytesReceived = newValue }
+        get { box.story.bytesReceived }
+        set { ownBox.story.bytesReceived = newValue }
     }
     /// Whether the connection had carried an exchange before.
     public var isReused: Bool {
-        get { story.isReused }
-        set { ownStory.isReused = newValue }
+        get { box.story.isReused }
+        set { ownBox.story.isReused = newValue }
     }
     /// Whether sending the request again can do harm.
     public var replay: Replay {
-        get { story.replay }
-        set { ownStory.replay = newValue }
+        get { box.story.replay }
+        set { ownBox.story.replay = newValue }
     }
     /// What the proxy said, when it refused.
     public var proxyAnswer: ProxyAnswer? {
-        get { story.proxyAnswer }
-        set { ownStory.proxyAnswer = newValue }
+        get { box.story.proxyAnswer }
+        set { ownBox.story.proxyAnswer = newValue }
     }
     /// Which check refused which certificate, when one was refused (`Kind.tlsVerify`).
     public var certificateRefusal: CertificateRefusal? {
-        get { story.certificateRefusal }
-        set { ownStory.certificateRefusal = newValue }
+        get { box.story.certificateRefusal }
+        set { ownBox.story.certificateRefusal = newValue }
     }
 
-    private var story: Story
+    private var box: Box
 
     public init(_ kind: Kind, phase: Phase, message: String, replay: Replay = .notSent) {
-        story = Story(kind, phase, message, replay)
+        box = Box(Story(kind: kind, phase: phase, message: message, replay: replay))
     }
 
-    /// The story, no longer shared with any copy of the error.
-    private var ownStory: Story {
+    /// The box, no longer shared with any copy of the error.
+    private var ownBox: Box {
         mutating get {
-            if !isKnownUniquelyReferenced(&story) { story = Story(copying: story) }
-            return story
+            if !isKnownUniquelyReferenced(&box) { box = Box(box.story) }
+            return box
         }
     }
 
-    /// All that the error tells, behind one pointer: an error may be thrown through every await,
-    /// and what it holds itself, each frame on the way holds several times.
-    ///
-    /// Unchecked, because it is changed only by the one error that holds it.
-    private final class Story: @unchecked Sendable {
+    /// All that the error tells.
+    private struct Story {
         var kind: Kind
         var phase: Phase
         var hop = Hop.origin
@@ -193,27 +190,17 @@ public struct TransportError: Error, Sendable {
         var replay: Replay
         var proxyAnswer: ProxyAnswer?
         var certificateRefusal: CertificateRefusal?
+    }
 
-        init(_ kind: Kind, _ phase: Phase, _ message: String, _ replay: Replay) {
-            self.kind = kind
-            self.phase = phase
-            self.message = message
-            self.replay = replay
-        }
+    /// Keeps the story behind one pointer: an error may be thrown through every await, and what it
+    /// holds itself, each frame on the way holds several times.
+    ///
+    /// Unchecked, because it is changed only by the one error that holds it.
+    private final class Box: @unchecked Sendable {
+        var story: Story
 
-        init(copying other: Story) {
-            kind = other.kind
-            phase = other.phase
-            hop = other.hop
-            message = other.message
-            route = other.route
-            attempts = other.attempts
-            bytesSent = other.bytesSent
-            bytesReceived = other.bytesReceived
-            isReused = other.isReused
-            replay = other.replay
-            proxyAnswer = other.proxyAnswer
-            certificateRefusal = other.certificateRefusal
+        init(_ story: Story) {
+            self.story = story
         }
     }
 
