@@ -84,6 +84,8 @@ extension HTTP1LiveConnection {
         }
         let pump = UploadPump(maxBuffered: exchange.request.limits.uploadBufferBytes)
         outgoing = .pump(pump, remaining: body.length)
+        // The answer may come before the producer says that it is done.
+        if body.length == 0 { machine.requestFinished() }
         pump.start(body.content) { [weak self, weak exchange] in
             guard let self, let exchange else { return }
             self.uploadReady(exchange)
@@ -162,7 +164,7 @@ extension HTTP1LiveConnection {
             outgoing = .pump(pump, remaining: remaining - UInt64(bytes.count))
             bytes.withSpan { wire.send($0) }
             exchange?.bodySent(bytes.count)
-            // The answer may come before the producer says that it is done.
+            // As above.
             if UInt64(bytes.count) == remaining { machine.requestFinished() }
             return true
         case .end:
