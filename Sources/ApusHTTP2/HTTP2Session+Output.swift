@@ -44,15 +44,17 @@ extension HTTP2Session {
     }
 
     /// Adds the frames that are ready to `output`, whole ones, until about `limit` bytes were
-    /// added.
+    /// added; long bodies are in it by reference.
     ///
     /// - Returns: whether more is ready now.
-    package func nextOutput(into output: inout [UInt8], limit: Int) throws(HTTP2Error) -> Bool {
+    package func nextOutput(
+        into output: inout OutgoingBytes, limit: Int
+    ) throws(HTTP2Error) -> Bool {
         guard wantsOutput else { return false }
         let start = output.count
         if !ready.isEmpty {
-            output.append(contentsOf: ready)
-            ready = []
+            output.append(ready)
+            ready = OutgoingBytes()
         }
         guard failure == nil, !isEnded else { return false }
         // The DATA callback adds to `ready`, so the caller's array stands in for it meanwhile.
@@ -62,6 +64,13 @@ extension HTTP2Session {
         if let failure, case .internalFailure = failure.kind { throw failure }
         // Without progress there is nothing to call again for.
         return output.count > start && wantsOutput
+    }
+
+    /// The same with everything copied behind the bytes of an array.
+    package func nextOutput(into output: inout [UInt8], limit: Int) throws(HTTP2Error) -> Bool {
+        var bytes = OutgoingBytes()
+        defer { bytes.copy(to: &output) }
+        return try nextOutput(into: &bytes, limit: limit)
     }
 
     /// Takes frames out of nghttp2 into `ready` until it holds `limit` bytes.
@@ -80,7 +89,7 @@ extension HTTP2Session {
                 }
                 break
             }
-            ready.append(contentsOf: UnsafeBufferPointer(start: frame, count: count))
+            ready.append(copying: UnsafeRawBufferPointer(start: frame, count: count))
             // A header section in several frames must not be cut by anything (RFC 9113, 4.3).
             isWithinHeaders = Self.leavesHeadersOpen(frame, count)
             endIfTerminated()
@@ -108,7 +117,7 @@ extension HTTP2Session {
     /// Writes a DATA frame; false ends the stream, whose bytes are gone.
     func writeData(_ header: UnsafePointer<UInt8>, _ length: Int, on id: HTTP2StreamID) -> Bool {
         guard let stream = stream(id), stream.outgoing.count >= length else { return false }
-        ready.append(contentsOf: UnsafeBufferPointer(start: header, count: 9))
+        ready.append(copying: UnsafeRawBufferPointer(start: header, count: 9))
         stream.outgoing.move(length, to: &ready)
         countSent(length, on: id)
         census.usefulBytesMoved()

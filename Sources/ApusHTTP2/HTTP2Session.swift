@@ -20,6 +20,9 @@ package final class HTTP2Session {
     /// Answers taken out of nghttp2 and not yet taken from us; beyond, its own bound ends the
     /// flood.
     static let maxReadyAnswers = 64 * 1024
+    /// A DATA frame carries at most this much, however much more the peer takes in one: no other
+    /// stream waits behind more, and a frame's header is a small part of it.
+    package static let maxDataFrame = 64 * 1024
     /// The most fields, as MAX_HEADER_LIST_SIZE counts, that a request may have.
     static let maxRequestSection = 256 * 1024
     /// Frames of ours that wait within nghttp2, DATA apart; more means that the peer reads nothing
@@ -39,7 +42,7 @@ package final class HTTP2Session {
     var lastStream: HTTP2Stream?
     var events = EventQueue()
     /// Frames taken out of nghttp2 that nobody has taken from us; goes out first.
-    var ready: [UInt8] = []
+    var ready = OutgoingBytes()
     /// Where gathering into `ready` stops, looked at by the DATA callback.
     var readyLimit = 0
     /// Body bytes that were framed since `nextSentBody()` was last empty; one entry for each run
@@ -328,7 +331,7 @@ extension HTTP2Session {
     func fail(_ error: HTTP2Error, code: UInt32) {
         guard failure == nil else { return }
         failure = error
-        ready.append(contentsOf: Self.goAwayFrame(code: code))
+        ready.append(Bytes(Self.goAwayFrame(code: code)))
         endAllStreams()
     }
 

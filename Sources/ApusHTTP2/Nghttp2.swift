@@ -1,3 +1,4 @@
+import ApusCore
 import CApusNghttp2
 
 /// The making of nghttp2 sessions and the C functions that they call.
@@ -48,6 +49,7 @@ enum Nghttp2 {
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, closeStream)
         nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, sendFrame)
         nghttp2_session_callbacks_set_send_data_callback(callbacks, sendData)
+        nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, dataFrameLength)
     }
 }
 
@@ -195,6 +197,14 @@ private func readBody(
         if trailersFollow { flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue }
         return count
     }
+}
+
+/// As much as the peer takes in one frame (RFC 9113, section 4.2); nghttp2 applies the windows.
+private func dataFrameLength(
+    _: OpaquePointer?, _ type: UInt8, _ stream: Int32, _ connectionWindow: Int32,
+    _ streamWindow: Int32, _ maxFrame: UInt32, _ userData: UnsafeMutableRawPointer?
+) -> Int {
+    min(Int(maxFrame), HTTP2Session.maxDataFrame)
 }
 
 private func sendData(

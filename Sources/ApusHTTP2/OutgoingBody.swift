@@ -1,8 +1,7 @@
 import ApusCore
 import HTTPTypes
 
-/// The bytes of one request that wait to leave: a queue of slices, never joined or copied until
-/// they are framed.
+/// The bytes of one request that wait to leave: a queue of slices, never joined.
 struct OutgoingBody {
     private var slices: [Bytes] = []
     /// The first slice not yet used up.
@@ -30,14 +29,14 @@ struct OutgoingBody {
     }
 
     /// Moves the first `length` bytes to the end of `output`; there must be as many.
-    mutating func move(_ length: Int, to output: inout [UInt8]) {
+    mutating func move(_ length: Int, to output: inout OutgoingBytes) {
         precondition(length <= count, "a DATA frame longer than the bytes queued for it")
         count -= length
         var left = length
         while left > 0 {
             let slice = slices[head]
             let step = min(left, slice.count)
-            slice.withSpan { output.append(copying: $0.extracting(0..<step)) }
+            output.append(slice.prefix(step))
             left -= step
             if step == slice.count {
                 dropHead()

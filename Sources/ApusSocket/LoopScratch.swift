@@ -1,3 +1,5 @@
+package import ApusCore
+
 /// A loop's large buffers, used by one connection at a time within one call.
 ///
 /// Three properties of an object rather than one value, so that reading from one and writing to
@@ -12,6 +14,8 @@ package final class LoopScratch {
     package var input = [UInt8](repeating: 0, count: LoopScratch.inputSize)
     /// Bytes on their way into TLS or, without it, to the socket.
     package var plaintext: [UInt8] = []
+    /// The same, where long pieces of bodies are not copied.
+    package var outgoing = OutgoingBytes()
     /// Bytes on their way to the socket, encrypted.
     package var ciphertext: [UInt8] = []
 

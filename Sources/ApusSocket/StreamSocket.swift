@@ -125,11 +125,45 @@ package final class StreamSocket: Sendable {
                 iov_base: UnsafeMutableRawPointer(mutating: second.baseAddress),
                 iov_len: second.count),
         ]
-        return unsafe pieces.withUnsafeBufferPointer { pieces in
+        return unsafe sendMessage(of: pieces[...])
+    }
+
+    private func sendMessage(of pieces: ArraySlice<iovec>) -> Int {
+        unsafe pieces.withUnsafeBufferPointer { pieces in
             var message = unsafe msghdr()
             unsafe message.msg_iov = UnsafeMutablePointer(mutating: pieces.baseAddress)
             unsafe message.msg_iovlen = pieces.count
             return unsafe sendmsg(descriptor.number, &message, Int32(MSG_NOSIGNAL))
+        }
+    }
+
+    /// Writes pieces one behind the other with one system call; as `write(_:)` otherwise.
+    package func write(_ bytes: OutgoingBytes) throws(SystemError) -> Int {
+        while true {
+            let count = gather(bytes)
+            if count >= 0 { return count }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return 0
+            default: throw SystemError(call: "sendmsg")
+            }
+        }
+    }
+
+    /// The pointers stay good behind their closures: `bytes` holds what they point into, and nobody
+    /// changes it.
+    private func gather(_ bytes: OutgoingBytes) -> Int {
+        withExtendedLifetime(bytes) {
+            var pieces = unsafe [iovec]()
+            bytes.forEachPiece { piece in
+                unsafe piece.withUnsafeBytes { piece in
+                    unsafe pieces.append(
+                        iovec(
+                            iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress),
+                            iov_len: piece.count))
+                }
+            }
+            return unsafe sendMessage(of: pieces.prefix(Int(UIO_MAXIOV)))
         }
     }
 

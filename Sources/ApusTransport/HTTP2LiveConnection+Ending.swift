@@ -74,12 +74,7 @@ extension HTTP2LiveConnection {
 
     /// The GOAWAY that says why is worth sending, whatever became of the rest.
     func sendFarewell() {
-        let scratch = loop.scratch
-        scratch.plaintext.removeAll(keepingCapacity: true)
-        _ = try? session.nextOutput(into: &scratch.plaintext, limit: HTTP2LiveConnection.writeSize)
-        if wire.isWritable, !scratch.plaintext.isEmpty {
-            wire.send(unsafe scratch.plaintext.span.bytes)
-        }
+        if wire.isWritable { _ = try? sendOutput() }
     }
 
     /// Closes, and gives every exchange in flight its verdict; idempotent.

@@ -277,15 +277,11 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     func flushNow() {
         guard hasOpened else { return }
-        let scratch = loop.scratch
         let wasWritable = wire.isWritable
         do throws(HTTP2Error) {
             var hasMore = true
             while hasMore, wire.isWritable {
-                scratch.plaintext.removeAll(keepingCapacity: true)
-                hasMore = try session.nextOutput(
-                    into: &scratch.plaintext, limit: HTTP2LiveConnection.writeSize)
-                if !scratch.plaintext.isEmpty { wire.send(unsafe scratch.plaintext.span.bytes) }
+                hasMore = try sendOutput()
                 handleEvents()
             }
         } catch {
@@ -298,5 +294,15 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
                 unsent: wire.isWritable ? 0 : wire.unsentCount, hasMoved: wasWritable)
         }
         if wire.sendError != nil { readInput(evenIfQuiet: true) }
+    }
+
+    /// Sends what the session has ready, up to one write's size; whether it has more.
+    func sendOutput() throws(HTTP2Error) -> Bool {
+        let scratch = loop.scratch
+        defer { scratch.outgoing.removeAll() }
+        let hasMore = try session.nextOutput(
+            into: &scratch.outgoing, limit: HTTP2LiveConnection.writeSize)
+        wire.send(scratch.outgoing)
+        return hasMore
     }
 }

@@ -201,6 +201,24 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         lower(bytes, through: layers.count - 1)
     }
 
+    /// Sends pieces in a row, in one system call: in the clear as they are, else encrypted, none of
+    /// them copied before that.
+    func send(_ bytes: OutgoingBytes) {
+        guard sendError == nil, isOpen, !bytes.isEmpty else { return }
+        let scratch = loop.scratch
+        switch layers.count {
+        case 0: sendRaw(bytes)
+        case 1:
+            scratch.ciphertext.removeAll(keepingCapacity: true)
+            guard encrypt(bytes, with: layers[0], into: &scratch.ciphertext) else { return }
+            sendRaw(unsafe scratch.ciphertext.span.bytes)
+        case let count:
+            var encrypted: [UInt8] = []
+            guard encrypt(bytes, with: layers[count - 1], into: &encrypted) else { return }
+            lower(unsafe encrypted.span.bytes, through: count - 2)
+        }
+    }
+
     /// Sends a short piece, and behind it as much of a long one as goes out now.
     ///
     /// In the clear one system call takes both and nothing of the body is copied, so what the
@@ -282,6 +300,30 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         // A layer that cannot send is as good as a broken pipe; reading will tell why.
         sendError = SystemError(errno: 32, call: "TLS write")
         return false
+    }
+
+    private func encrypt(
+        _ bytes: OutgoingBytes, with layer: WireLayer, into output: inout [UInt8]
+    ) -> Bool {
+        var isFine = true
+        bytes.forEachPiece { isFine = isFine && encrypt($0, with: layer, into: &output) }
+        return isFine
+    }
+
+    /// What the socket does not take of them is copied, to be sent when it does.
+    private func sendRaw(_ bytes: OutgoingBytes) {
+        guard unsentStart == unsent.count, let socket else { return bytes.copy(to: &unsent) }
+        do throws(SystemError) {
+            let sent = try socket.write(bytes)
+            sentCount += UInt64(sent)
+            guard sent < bytes.count else { return }
+            bytes.copy(to: &unsent)
+            unsentStart = sent
+            // Readiness is told of a socket that has said it is full.
+            sendUnsent()
+        } catch {
+            sendError = error
+        }
     }
 
     private func sendRaw(_ bytes: RawSpan) {

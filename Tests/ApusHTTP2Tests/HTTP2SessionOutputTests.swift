@@ -130,6 +130,40 @@ private func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: c
         #expect(received == body)
     }
 
+    @Test(arguments: [16_385, 33_000, 1 << 20])
+    func aLongBodyLeavesFromItsOwnBytes(maxFrame: Int) throws {
+        let harness = try Harness(settings: [(4, 1 << 30), (5, UInt32(maxFrame))])
+        harness.receive(Wire.windowUpdate(0, 1 << 29))
+        let stream = try harness.request(hasBody: true)
+        let body = Bytes((0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 31) })
+        harness.session.send(body, endOfBody: true, on: stream)
+        // Where each of the pieces lies in the body, which tells a slice from a copy.
+        var places: [Range<Int>] = []
+        var framing = 0
+        let start = body.withSpan { address(of: $0) }
+        var isMore = true
+        while isMore {
+            var output = OutgoingBytes()
+            isMore = try harness.session.nextOutput(into: &output, limit: 64 * 1024)
+            output.forEachPiece { piece in
+                let place = address(of: piece) - start
+                guard body.indices.contains(place) else { return framing += piece.byteCount }
+                places.append(place..<place + piece.byteCount)
+            }
+        }
+        let frame = min(maxFrame, HTTP2Session.maxDataFrame)
+        let whole = body.count / frame
+        #expect(places == (0..<whole).map { $0 * frame..<($0 + 1) * frame })
+        // What is left is too short to stand apart from its frame's header.
+        let rest = body.count - whole * frame
+        #expect(rest > 0 && rest <= OutgoingBytes.maxCopied)
+        #expect(framing == rest + 9 * (whole + 1))
+    }
+
+    private func address(of span: RawSpan) -> Int {
+        span.withUnsafeBytes { Int(bitPattern: $0.baseAddress) }
+    }
+
     @Test func manySlicesArriveInOrder() throws {
         let pair = try Pair(settings: [(4, 1 << 20)])
         let stream = try pair.post()

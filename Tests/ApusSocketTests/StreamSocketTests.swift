@@ -177,6 +177,37 @@ import Testing
         #expect(received == sent)
     }
 
+    @Test func longPiecesAndShortOnesLeaveInOneCall() throws {
+        let connection = try Connection()
+        var bytes = OutgoingBytes()
+        var expected: [UInt8] = []
+        for count in [9, 20_000, 9, 3, 30_000, 16_385, 0, 1] {
+            let piece = [UInt8](repeating: UInt8(count % 251), count: count)
+            bytes.append(Bytes(piece))
+            expected += piece
+        }
+        #expect(try connection.ours.write(bytes) == expected.count)
+        var received: [UInt8] = []
+        while received.count < expected.count { received += connection.receive() }
+        #expect(received == expected)
+    }
+
+    @Test func longPiecesFindAFullSocket() throws {
+        let connection = try Connection()
+        let piece = Bytes([UInt8](repeating: 1, count: 1 << 20))
+        var bytes = OutgoingBytes()
+        for _ in 0..<64 { bytes.append(piece) }
+        let sent = try connection.ours.write(bytes)
+        #expect(sent > 0 && sent < bytes.count)
+        var received = 0
+        while received < sent { received += connection.receive(atMost: 1 << 20).count }
+        #expect(received == sent)
+        connection.ours.shutdownWriting()
+        #expect(throws: SystemError(errno: EPIPE, call: "sendmsg")) {
+            try connection.ours.write(bytes)
+        }
+    }
+
     @Test func twoPiecesToAPeerThatIsGoneAreAnErrorAndNoSignal() throws {
         let connection = try Connection()
         connection.ours.shutdownWriting()

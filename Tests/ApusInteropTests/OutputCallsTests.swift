@@ -1,0 +1,55 @@
+import Foundation
+import Loopback
+import Testing
+
+/// How often the tool sends, counted by a library that is preloaded.
+@Suite(
+    "output calls", .timeLimit(.minutes(5)),
+    .enabled(
+        if: Programs.apus != nil && CCompiler.path != nil, "the tool, or a C compiler, is missing"),
+    .serialized)
+struct OutputCallsTests {
+    /// Requests that begin together leave together: one by one they would be 64 and more.
+    @Test("64 requests that begin at once leave in few sends and TLS writes")
+    func aTickLeavesInOneWrite() throws {
+        for isTLS in [true, false] {
+            let calls = try calls(
+                of: ["load", "--requests", "64", "--concurrency", "64"], "/bytes/16", isTLS)
+            #expect(calls.sends >= 1 && calls.sends <= 32, "\(calls.sends) sends")
+            if isTLS {
+                #expect(calls.tlsWrites >= 1 && calls.tlsWrites <= 32, "\(calls.tlsWrites) writes")
+            }
+        }
+    }
+
+    /// Sends and TLS writes of the tool while it makes its requests over one HTTP/2 connection.
+    private func calls(
+        of arguments: [String], _ path: String, _ isTLS: Bool
+    ) throws -> (sends: Int, tlsWrites: Int) {
+        try FixturePaths.ensureCertificates()
+        var options = LoopbackServer.Options(tls: isTLS ? FixturePaths.certificate("leaf") : nil)
+        options.http2PriorKnowledge = !isTLS
+        let origin = try LoopbackServer(options)
+        defer { origin.stop() }
+        let folder = try ServedFiles.temporaryFolder.get()
+        let file = "\(folder)/output-calls-\(UUID().uuidString)"
+        defer { for name in ["", ".out", ".err"] { unlink(file + name) } }
+        let source = FixturePaths.root + "/faults/outputcalls.c"
+        let process = try ChildProcess(
+            try #require(Programs.path("env")),
+            [
+                "LD_PRELOAD=\(try CCompiler.library("outputcalls", from: source, in: folder))",
+                "APUS_OUTPUT_CALLS=\(file)", try #require(Programs.apus),
+            ] + arguments + [
+                "--url", "\(isTLS ? "https" : "http")://localhost:\(origin.port)\(path)",
+                "--proto", "h2", "--ca", FixturePaths.pem("ca"),
+            ],
+            output: file + ".out", errors: file + ".err")
+        #expect(process.waitForEnd() == 0, "\(tail(of: file + ".err"))")
+        #expect(origin.counters.connectionsAccepted == 1)
+        let counts = try String(contentsOfFile: file, encoding: .utf8)
+            .split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+        try #require(counts.count == 2)
+        return (counts[0], counts[1])
+    }
+}
