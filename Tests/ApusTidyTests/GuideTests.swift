@@ -1,6 +1,6 @@
 import Testing
 
-/// The guides say what is so: their code compiles, and the names in it exist.
+/// The guides say what is so: their code compiles, the names in it exist, and none is left out.
 @Suite struct GuideTests {
     /// Those whose code stands word for word in `GuideExamples.swift` or in tests that run it.
     private static let names = ["Tuning", "ReadingASnapshot", "FromNetHTTP", "GettingThrough"]
@@ -40,6 +40,110 @@ import Testing
                 }
             }
         }
+    }
+
+    /// Whatever an engine can be tuned by has a row of its own.
+    @Test func everyNumberStandsInTheTablesOfTheTuningGuide() throws {
+        let guide = try #require(SourceFile(path: "Sources/Apus/Apus.docc/Tuning.md"))
+        let told = firstColumns(of: guide)
+        let numbers = properties(
+            in: SourceTree.files(under: ["Sources/ApusCore"], endings: ["swift"])
+                .filter { $0.path.contains("/EngineTuning") })
+        // Fewer would mean that the sources were not understood.
+        #expect(numbers.count >= 80)
+        #expect(numbers.contains { $0.name == "http1.lenience.foldedFields" })
+        for number in numbers where !told.contains(number.name) {
+            Issue.record("\(number.place): \(guide.path) does not tell of \(number.name)")
+        }
+    }
+
+    /// So has everything that a snapshot holds, and each counter.
+    @Test func everyFieldStandsInTheTablesOfTheSnapshotGuide() throws {
+        let guide = try #require(SourceFile(path: "Sources/Apus/Apus.docc/ReadingASnapshot.md"))
+        let told = firstColumns(of: guide)
+        let source = try #require(SourceFile(path: "Sources/ApusCore/EngineSnapshot.swift"))
+        let fields = properties(in: [source])
+        #expect(fields.count >= 35)
+        #expect(fields.contains { $0.name == "counters.closes" })
+        for field in fields where !told.contains(field.name) {
+            Issue.record("\(field.place): \(guide.path) does not tell of \(field.name)")
+        }
+    }
+
+    /// And each reason by which `closes` counts.
+    @Test func everyReasonStandsInTheTablesOfTheSnapshotGuide() throws {
+        let guide = try #require(SourceFile(path: "Sources/Apus/Apus.docc/ReadingASnapshot.md"))
+        let told = firstColumns(of: guide)
+        let source = try #require(SourceFile(path: "Sources/ApusCore/CloseReason.swift"))
+        var reasons = 0
+        for (index, line) in source.code.enumerated() where line.hasPrefix("    case ") {
+            // No value of its own: `closes` has the case's name.
+            #expect(!line.contains("="), "\(source.place(index)): what do the guides call it?")
+            for match in line.matches(of: /(?:case|,) (\w+)/) {
+                reasons += 1
+                if told.contains(String(match.1)) { continue }
+                Issue.record("\(source.place(index)): \(guide.path) does not tell of \(match.1)")
+            }
+        }
+        #expect(reasons >= 20)
+    }
+
+    /// The names between backticks in the first column of a guide's tables, whole: one that begins
+    /// with a dot goes on where the one before it was.
+    private func firstColumns(of guide: SourceFile) -> Set<String> {
+        var names: Set<String> = []
+        for line in guide.lines where line.hasPrefix("| `") {
+            var way = ""
+            for match in line.split(separator: "|")[0].matches(of: /`([a-zA-Z0-9.]+)`/) {
+                let isRest = match.1.hasPrefix(".")
+                let name = isRest ? way + String(match.1.dropFirst()) : String(match.1)
+                names.insert(name)
+                way = name.lastIndex(of: ".").map { String(name[...$0]) } ?? ""
+            }
+        }
+        return names
+    }
+
+    /// A stored property: its type and the type that holds it, and where it stands.
+    private struct Property {
+        let owner: String
+        let name: String
+        let type: String
+        let place: String
+    }
+
+    /// The public stored properties of structs, by the way to them: `pool.maxIdle`. Where there is
+    /// none, as in an array, they go by their type: `Override.host`.
+    private func properties(in files: [SourceFile]) -> [(name: String, place: String)] {
+        let opening = /^( *)(?:public )?struct (\w+)/
+        let stored = /^( *)public (?:package\(set\) )?var (\w+)(?:: | = )(\w*)/
+        var found: [Property] = []
+        var outermost: Set<String> = []
+        for file in files {
+            // The struct that was opened last, by its indentation.
+            var structs: [Int: String] = [:]
+            for (index, line) in file.code.enumerated() {
+                if let match = line.firstMatch(of: opening) {
+                    let name = String(match.2)
+                    structs[match.1.count] = name
+                    if match.1.isEmpty { outermost.insert(name) }
+                } else if let match = line.firstMatch(of: stored), !line.contains("{"),
+                    let owner = structs[match.1.count - 4]
+                {
+                    found.append(
+                        Property(
+                            owner: owner, name: String(match.2), type: String(match.3),
+                            place: file.place(index)))
+                }
+            }
+        }
+        func way(to type: String) -> String {
+            if let holder = found.first(where: { $0.type == type }) {
+                return way(to: holder.owner) + holder.name + "."
+            }
+            return outermost.contains(type) ? "" : type + "."
+        }
+        return found.map { (way(to: $0.owner) + $0.name, $0.place) }
     }
 
     /// The Swift blocks of a guide, with the line where each begins.
