@@ -223,6 +223,9 @@ extension EventLoop {
         return timer
     }
 
+    /// Timers that have neither fired nor been cancelled; asked on the loop.
+    package var timerCount: Int { timers.count }
+
     package func cancel(_ timer: LoopTimer) {
         timers.cancel(timer)
     }

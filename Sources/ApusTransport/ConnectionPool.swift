@@ -67,10 +67,13 @@ final class ConnectionPool: @unchecked Sendable {
     /// Why each route's last dial failed, for those who wait in vain; few routes fail at a time.
     private var failures: [Route: TransportError] = [:]
     private static let maxFailures = 64
-    /// The instant for which the timer is set.
+    /// The instant for which the timer is set, or is about to be.
     private var armed: Deadline?
     /// Who waits for the last connection to go.
     private var drainWaiter: UnsafeContinuation<Void, Never>?
+
+    /// The one timer; touched only on the loop.
+    private var timer: LoopTimer?
 
     init(_ tuning: EngineTuning, dialer: Dialer, loop: EventLoop, observer: (any EngineObserver)?) {
         // The seed spreads lifetimes, so that processes started together do not redial together.
@@ -291,11 +294,11 @@ final class ConnectionPool: @unchecked Sendable {
         var close: [(any LiveConnection, CloseReason)] = []
         var dial: [PoolActions.Dial] = []
         var abandon: [Task<Void, Never>] = []
-        var arm: Deadline?
+        var mustArm = false
         var drained: UnsafeContinuation<Void, Never>?
 
         var isEmpty: Bool {
-            unsafe grants.isEmpty && close.isEmpty && dial.isEmpty && abandon.isEmpty && arm == nil
+            unsafe grants.isEmpty && close.isEmpty && dial.isEmpty && abandon.isEmpty && !mustArm
                 && drained == nil
         }
     }
@@ -313,7 +316,7 @@ final class ConnectionPool: @unchecked Sendable {
         var deeds = Deeds()
         if let next = machine.nextDeadline, armed.map({ next < $0 }) ?? true {
             armed = next
-            deeds.arm = next
+            deeds.mustArm = true
         }
         // What is closed or abandoned by this step is still entered: its end is a step of its own.
         if hasNothingLeft, actions.dial.isEmpty {
@@ -372,7 +375,7 @@ final class ConnectionPool: @unchecked Sendable {
         for dial in deeds.abandon { dial.cancel() }
         for dial in deeds.dial { start(dial) }
         for (waiter, result) in deeds.grants { waiter.finish(result) }
-        if let deadline = deeds.arm { arm(deadline) }
+        if deeds.mustArm { arm() }
         unsafe deeds.drained?.resume()
     }
 
@@ -389,13 +392,18 @@ final class ConnectionPool: @unchecked Sendable {
         if isAbandoned { task.cancel() }
     }
 
-    private func arm(_ deadline: Deadline) {
+    /// Sets the timer anew, for the earliest instant known by then.
+    private func arm() {
         loop.execute {
-            _ = self.loop.schedule(at: deadline) { [weak self] in self?.deadlineReached() }
+            if let timer = self.timer { self.loop.cancel(timer) }
+            self.timer = self.lock.withLock { self.armed }.map { deadline in
+                self.loop.schedule(at: deadline) { [weak self] in self?.deadlineReached() }
+            }
         }
     }
 
     private func deadlineReached() {
+        timer = nil
         step { pool in
             pool.armed = nil
             return pool.machine.deadlineReached(now: .now())
