@@ -31,14 +31,27 @@ package struct OutgoingBytes: Sendable {
         count += buffer.count
     }
 
-    /// Adds the bytes themselves if they are long, else a copy.
-    package mutating func append(_ bytes: Bytes) {
-        if bytes.count <= OutgoingBytes.maxCopied {
+    /// Adds the bytes themselves if there are more than `limit`, else a copy.
+    package mutating func append(_ bytes: Bytes, copiedUpTo limit: Int = maxCopied) {
+        if bytes.count <= limit {
             bytes.withSpan { joined.append(copying: $0) }
         } else {
             references.append(Reference(position: joined.count, bytes: bytes))
         }
         count += bytes.count
+    }
+
+    /// Adds pieces in a row, until `limit` bytes of them were added; how many that were.
+    package mutating func append(
+        _ pieces: ArraySlice<Bytes>, upTo limit: Int, copiedUpTo mostCopied: Int
+    ) -> Int {
+        var added = 0
+        for piece in pieces where added < limit {
+            let part = piece.prefix(limit - added)
+            append(part, copiedUpTo: mostCopied)
+            added += part.count
+        }
+        return added
     }
 
     /// Adds all of another's bytes.

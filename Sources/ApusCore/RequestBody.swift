@@ -56,7 +56,8 @@ public struct RequestBody: Sendable {
         RequestBody(content: .stream(make), length: length, isReplayable: true)
     }
 
-    /// Pieces from a producer that cannot be made again: such a request is never replayed.
+    /// Pieces from a producer that cannot be made again: once it has begun, such a request is never
+    /// replayed.
     public static func oneShot(
         length: UInt64? = nil, _ make: @escaping @Sendable () -> Stream
     ) -> RequestBody {

@@ -82,88 +82,48 @@ package final class StreamSocket: Sendable {
     ///
     /// A peer that is gone is an error, never a signal.
     package func write(_ bytes: RawSpan) throws(SystemError) -> Int {
-        while true {
-            let count = unsafe bytes.withUnsafeBytes {
+        try written("send") {
+            unsafe bytes.withUnsafeBytes {
                 unsafe send(descriptor.number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
-            if count >= 0 { return count }
-            switch errno {
-            case EINTR: continue
-            case EAGAIN: return 0
-            default: throw SystemError(call: "send")
             }
         }
     }
 
-    /// Writes two pieces, one behind the other, with one system call; as `write(_:)` otherwise.
-    package func write(_ first: RawSpan, _ second: RawSpan) throws(SystemError) -> Int {
-        while true {
-            let count = unsafe first.withUnsafeBytes { first in
-                unsafe second.withUnsafeBytes { second in
-                    unsafe gather(first, second)
+    /// Writes pieces one behind the other with one system call; as `write(_:)` otherwise.
+    package func write(_ bytes: OutgoingBytes) throws(SystemError) -> Int {
+        try written("sendmsg") {
+            // The pointers stay good behind their closures: `bytes` holds what they point into, and
+            // nobody changes it.
+            withExtendedLifetime(bytes) {
+                var pieces = unsafe [iovec]()
+                bytes.forEachPiece { piece in
+                    unsafe piece.withUnsafeBytes { unsafe pieces.append(iovec(reading: $0)) }
                 }
+                return unsafe sendMessage(of: pieces.prefix(Int(UIO_MAXIOV)))
             }
+        }
+    }
+
+    /// Tries again what a signal interrupts; 0 when the socket is full.
+    private func written(_ call: String, _ attempt: () -> Int) throws(SystemError) -> Int {
+        while true {
+            let count = attempt()
             if count >= 0 { return count }
             switch errno {
             case EINTR: continue
             case EAGAIN: return 0
-            default: throw SystemError(call: "sendmsg")
+            default: throw SystemError(call: call)
             }
         }
     }
 
     /// `sendmsg` rather than `writev`, which would raise SIGPIPE.
-    private func gather(
-        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer
-    ) -> Int {
-        // The kernel reads through these pointers and never writes, whatever their type says.
-        let pieces = unsafe [
-            iovec(
-                iov_base: UnsafeMutableRawPointer(mutating: first.baseAddress),
-                iov_len: first.count),
-            iovec(
-                iov_base: UnsafeMutableRawPointer(mutating: second.baseAddress),
-                iov_len: second.count),
-        ]
-        return unsafe sendMessage(of: pieces[...])
-    }
-
     private func sendMessage(of pieces: ArraySlice<iovec>) -> Int {
         unsafe pieces.withUnsafeBufferPointer { pieces in
             var message = unsafe msghdr()
             unsafe message.msg_iov = UnsafeMutablePointer(mutating: pieces.baseAddress)
             unsafe message.msg_iovlen = pieces.count
             return unsafe sendmsg(descriptor.number, &message, Int32(MSG_NOSIGNAL))
-        }
-    }
-
-    /// Writes pieces one behind the other with one system call; as `write(_:)` otherwise.
-    package func write(_ bytes: OutgoingBytes) throws(SystemError) -> Int {
-        while true {
-            let count = gather(bytes)
-            if count >= 0 { return count }
-            switch errno {
-            case EINTR: continue
-            case EAGAIN: return 0
-            default: throw SystemError(call: "sendmsg")
-            }
-        }
-    }
-
-    /// The pointers stay good behind their closures: `bytes` holds what they point into, and nobody
-    /// changes it.
-    private func gather(_ bytes: OutgoingBytes) -> Int {
-        withExtendedLifetime(bytes) {
-            var pieces = unsafe [iovec]()
-            bytes.forEachPiece { piece in
-                unsafe piece.withUnsafeBytes { piece in
-                    unsafe pieces.append(
-                        iovec(
-                            iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress),
-                            iov_len: piece.count))
-                }
-            }
-            return unsafe sendMessage(of: pieces.prefix(Int(UIO_MAXIOV)))
         }
     }
 
@@ -221,5 +181,13 @@ package final class StreamSocket: Sendable {
     private static func setOption(_ number: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
         var value = value
         _ = unsafe setsockopt(number, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+}
+
+extension iovec {
+    /// The kernel reads through this pointer and never writes, whatever its type says.
+    fileprivate init(reading bytes: UnsafeRawBufferPointer) {
+        unsafe self.init(
+            iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
     }
 }

@@ -129,7 +129,7 @@ extension Engine {
                 return Response(
                     head, exchange, lease, replays: next.replays, exchangeID: story?.number)
             } catch {
-                try prepare(&next, after: error, on: lease, story)
+                try prepare(&next, after: error, of: exchange, on: lease, story)
             }
         }
     }
@@ -173,10 +173,11 @@ extension Engine {
     /// Makes ready for the next try, or throws the error on when there is none.
     @inline(never)
     private func prepare(
-        _ next: inout NextTry, after error: TransportError, on lease: ConnectionPool.Lease,
-        _ story: ExchangeStory?
+        _ next: inout NextTry, after error: TransportError, of exchange: Exchange,
+        on lease: ConnectionPool.Lease, _ story: ExchangeStory?
     ) throws(TransportError) {
-        guard next.request.mayReplay(after: error, onHTTP2: lease.connection.isHTTP2),
+        guard exchange.mayRepeat,
+            next.request.mayReplay(after: error, onHTTP2: lease.connection.isHTTP2),
             next.budget.take(for: error),
             let request = error.demandsHTTP1
                 ? http1Routes.demanded(by: next.request) : next.request

@@ -231,7 +231,7 @@ extension Exchange {
             && mayRepeat
     }
 
-    /// Whether the body can go out once more, after an answer that says it did nothing.
+    /// Whether the body can go out once more: it can be made again, or was not begun.
     var mayRepeat: Bool {
         request.body.isReplayable || lock.withLock { !progress.hasBodyStarted }
     }

@@ -5,8 +5,9 @@ import HTTPTypes
 
 /// Reads in a row before others on the loop have their turn.
 private let maxReadsInRow = 1
-/// Reads of what a connection has to say between two requests (tickets, mostly nothing).
-private let maxReadsBeforeUse = 4
+/// Reads of what a connection has to say between two requests (tickets, mostly nothing), and when
+/// an upload fails.
+private let maxReadsInPassing = 4
 /// How long an unwanted body is read.
 private let drainTime = Duration.milliseconds(50)
 
@@ -21,11 +22,16 @@ extension HTTP1LiveConnection {
     /// Looks for what came since the last answer, before a request is sent: nothing of that may be
     /// taken for its answer, and an end is better met before than behind it.
     ///
-    /// The loop tells what it knows at the start of each tick. A request that cannot be sent again
-    /// if its fate is unknown is worth a system call more.
-    func readBeforeUse(by request: OutgoingRequest, isReused: Bool) {
-        if isReused, !request.isIdempotent { wire.lookForInput() }
-        if wire.mayHaveInput { _ = hasMoreInput(after: maxReadsBeforeUse) }
+    /// The loop tells what it knows at the start of each tick only, so this is a system call.
+    func readBeforeUse(isReused: Bool) {
+        if isReused { wire.lookForInput() }
+        if wire.mayHaveInput { _ = hasMoreInput(after: maxReadsInPassing) }
+    }
+
+    /// Takes what has come and was not told yet.
+    func readWhatHasCome() {
+        wire.lookForInput()
+        _ = hasMoreInput(after: maxReadsInPassing)
     }
 
     /// Reads so many times at most; whether there may be more.
@@ -112,7 +118,8 @@ extension HTTP1LiveConnection {
     /// that the body is not wanted (RFC 9110, section 10.1.1).
     private func headReceived(_ response: HTTPResponse) {
         if case .held = outgoing { stopUpload() }
-        if response.status.code >= 400 { stopUpload() }
+        isRefused = response.status.code >= 400
+        if isRefused { stopUpload() }
         exchange?.headReceived(response)
     }
 

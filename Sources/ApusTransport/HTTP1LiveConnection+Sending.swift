@@ -3,17 +3,10 @@ import ApusHTTP1
 import ApusSocket
 import HTTPTypes
 
-/// A body up to this size leaves in one write with its head, however many pieces it has.
-private let maxJoinedBody = 32 * 1024
-/// What is offered to the socket at once.
-///
-/// More would keep the kernel copying while what the peer acknowledges waits for it.
-private let maxOffered = 1024 * 1024
-
 // How a request goes out: its head, then as much of its body as the socket takes, piece by piece.
 extension HTTP1LiveConnection {
     func begin(_ exchange: Exchange, isReused: Bool) {
-        readBeforeUse(by: exchange.request, isReused: isReused)
+        readBeforeUse(isReused: isReused)
         guard wire.isOpen else {
             return exchange.failed(
                 .reset, phase: .send, "the connection had closed before the request left",
@@ -44,6 +37,7 @@ extension HTTP1LiveConnection {
             method: request.head.method, expectsClose: request.connectionOption == .close,
             upgrade: request.upgrade)
         exchange.requestStarted()
+        isRefused = false
         sentBefore = wire.sentCount
         if request.hasTimeouts { startTimers(of: exchange) }
         if request.expectsContinue, !exchange.amendments.omitsExpectation {
@@ -59,19 +53,13 @@ extension HTTP1LiveConnection {
     private func sendHead(of exchange: Exchange) {
         let scratch = loop.scratch
         guard case .segments(let segments) = exchange.request.body.content,
-            let length = exchange.request.body.length
+            exchange.request.body.length != nil
         else {
             wire.send(unsafe scratch.plaintext.span.bytes)
             return startBody(of: exchange)
         }
         exchange.bodyStarted()
-        guard length <= maxJoinedBody else {
-            return unsafe send(segments[...], behind: scratch.plaintext.span.bytes)
-        }
-        for segment in segments { segment.withSpan { scratch.plaintext.append(copying: $0) } }
-        exchange.bodySent(Int(length))
-        finishRequest()
-        wire.send(unsafe scratch.plaintext.span.bytes)
+        unsafe send(segments[...], behind: scratch.plaintext.span.bytes)
     }
 
     /// Makes the body ready to go out behind a head that has left.
@@ -133,17 +121,14 @@ extension HTTP1LiveConnection {
     private func send(_ segments: ArraySlice<Bytes>, behind head: RawSpan = RawSpan()) {
         // The state must not hold the pieces too, or taking one off would copy them all.
         outgoing = .nothing
-        var rest = segments
+        var rest = segments.drop(while: \.isEmpty)
+        if rest.isEmpty { wire.send(head) }
         var head = head
-        while wire.isWritable, let piece = rest.first {
-            let count = wire.send(head, piece.prefix(maxOffered))
+        while !rest.isEmpty, !head.isEmpty || wire.isWritable {
+            let count = wire.send(head, rest)
             head = RawSpan()
             exchange?.bodySent(count)
-            if count < piece.count {
-                rest[rest.startIndex] = piece.dropFirst(count)
-            } else {
-                rest.removeFirst()
-            }
+            rest.dropFirstBytes(count)
         }
         if rest.isEmpty { finishRequest() } else { outgoing = .segments(rest) }
     }
@@ -199,7 +184,7 @@ extension HTTP1LiveConnection {
             try RequestEncoder.appendLastChunk(
                 trailers: exchange?.request.body.trailers?() ?? [:], to: &scratch.plaintext)
         } catch {
-            end(.requestUnfinished, .invalidRequest(error), error.description)
+            failUpload(error)
             return false
         }
         wire.send(unsafe scratch.plaintext.span.bytes)
@@ -213,7 +198,15 @@ extension HTTP1LiveConnection {
     }
 
     private func failUpload(_ message: String) {
-        let invalid = InvalidRequest(field: "body", reason: message)
+        failUpload(InvalidRequest(field: "body", reason: message))
+    }
+
+    /// The request cannot be whole any more, which hides no answer that has come all the same.
+    private func failUpload(_ invalid: InvalidRequest) {
+        stopUpload()
+        let exchange = exchange
+        readWhatHasCome()
+        guard self.exchange === exchange, !isRefused else { return }
         end(.requestUnfinished, .invalidRequest(invalid), invalid.description)
     }
 
@@ -250,5 +243,17 @@ extension HTTP1LiveConnection {
         case .nothing, .held: wire.unsentCount > 0
         case .segments, .pump: true
         }
+    }
+}
+
+extension ArraySlice<Bytes> {
+    /// Takes so many bytes away from the front, and with them the pieces that have none left.
+    fileprivate mutating func dropFirstBytes(_ count: Int) {
+        var count = count
+        while let piece = first, piece.count <= count {
+            count -= piece.count
+            removeFirst()
+        }
+        if count > 0 { self[startIndex] = self[startIndex].dropFirst(count) }
     }
 }

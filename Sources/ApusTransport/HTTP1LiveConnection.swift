@@ -53,6 +53,9 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
     var outgoing = Outgoing.nothing
     /// What the wire had sent when the present request began.
     var sentBefore: UInt64 = 0
+    /// The peer has refused the present request: its answer is read to the end, whatever becomes of
+    /// the request.
+    var isRefused = false
     /// The consumer has enough for now, so nothing is read.
     var isPaused = false
     /// The rest of a response that nobody wants, read only to save the connection.

@@ -28,6 +28,7 @@ extension HTTP2LiveConnection {
         else { return }
         let content = exchange.request.body.content
         if case .segments = content { return }
+        exchange.bodyStarted()
         let pump = UploadPump(maxBuffered: exchange.request.limits.uploadBufferBytes)
         streams[id]?.pump = pump
         pump.start(content) { [weak self, weak exchange] in

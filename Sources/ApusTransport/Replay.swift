@@ -49,13 +49,13 @@ struct ReplayBudget {
 }
 
 extension OutgoingRequest {
-    /// Whether the failure proves that sending again does no harm, and the body can be made again.
+    /// Whether the failure proves that sending again does no harm.
     ///
     /// What happened to the request may be unclear on HTTP/1.1 alone, where an idle connection can
     /// only end without a word; HTTP/2 has words for it (GOAWAY, REFUSED_STREAM), and a peer that
     /// uses none may have acted on each stream.
     func mayReplay(after error: TransportError, onHTTP2 isHTTP2: Bool) -> Bool {
-        guard body.isReplayable, !error.demandsCalm else { return false }
+        guard !error.demandsCalm else { return false }
         switch error.kind {
         case .reset, .truncated, .h2GoAway, .h2Stream: break
         default: return false

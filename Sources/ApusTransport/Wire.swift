@@ -30,6 +30,12 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
 
     /// What is encrypted before the socket is asked again.
     private static let maxEncryptedAtOnce = 256 * 1024
+    /// What is offered to the socket at once.
+    ///
+    /// More would keep the kernel copying while what the peer acknowledges waits for it.
+    private static let maxOffered = 1024 * 1024
+    /// A piece of no more bytes costs more as a place of its own in a system call than as a copy.
+    private static let maxCopiedInClear = 1024
 
     let loop: EventLoop
     let remoteAddress: SocketAddress
@@ -219,62 +225,32 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         }
     }
 
-    /// Sends a short piece, and behind it as much of a long one as goes out now.
+    /// Sends a head, and behind it as much of a body's pieces as goes out now.
     ///
-    /// In the clear one system call takes both and nothing of the body is copied, so what the
-    /// socket does not take stays with the caller until `wireWritable`.
-    /// - Returns: how much of `body` was taken; 0 too when sending fails or failed before.
-    func send(_ head: RawSpan, _ body: Bytes) -> Int {
+    /// In the clear one system call takes them all and no long piece is copied, so what the socket
+    /// does not take of the body stays with the caller until `wireWritable`.
+    /// - Returns: how much of the body was taken; 0 too when sending fails or failed before.
+    func send(_ head: RawSpan, _ body: ArraySlice<Bytes>) -> Int {
         guard sendError == nil, isOpen else { return 0 }
-        guard layers.isEmpty else { return sendEncrypted(head, body) }
-        guard unsentStart == unsent.count else {
-            unsent.append(copying: head)
+        guard isWritable else {
+            send(head)
             return 0
         }
-        let sent = body.withSpan { write(head, $0) }
-        guard sent < head.byteCount else { return sent - head.byteCount }
-        if sendError == nil { unsent.append(copying: head.extracting(droppingFirst: sent)) }
-        return 0
-    }
-
-    /// Both pieces through the layers, in one write when there is one layer.
-    private func sendEncrypted(_ head: RawSpan, _ body: Bytes) -> Int {
-        let piece = body.prefix(Wire.maxEncryptedAtOnce)
         let scratch = loop.scratch
-        guard layers.count == 1 else {
-            if !head.isEmpty { send(head) }
-            piece.withSpan { send($0) }
-            return piece.count
+        defer { scratch.outgoing.removeAll() }
+        let isClear = layers.isEmpty
+        scratch.outgoing.append(copying: head)
+        let taken = scratch.outgoing.append(
+            body, upTo: isClear ? Wire.maxOffered : Wire.maxEncryptedAtOnce,
+            copiedUpTo: isClear ? Wire.maxCopiedInClear : OutgoingBytes.maxCopied)
+        guard isClear else {
+            send(scratch.outgoing)
+            return taken
         }
-        scratch.ciphertext.removeAll(keepingCapacity: true)
-        guard encrypt(head, with: layers[0], into: &scratch.ciphertext),
-            piece.withSpan({ encrypt($0, with: layers[0], into: &scratch.ciphertext) })
-        else { return 0 }
-        sendRaw(unsafe scratch.ciphertext.span.bytes)
-        return piece.count
-    }
-
-    /// Writes until the socket is full; how many bytes of both together it took.
-    private func write(_ first: RawSpan, _ second: RawSpan) -> Int {
-        let total = first.byteCount + second.byteCount
-        var sent = 0
-        while sent < total, let socket {
-            do throws(SystemError) {
-                let count = try socket.write(
-                    first.extracting(droppingFirst: min(sent, first.byteCount)),
-                    second.extracting(droppingFirst: max(0, sent - first.byteCount)))
-                guard count > 0 else {
-                    isSocketFull = true
-                    return sent
-                }
-                sent += count
-                sentCount += UInt64(count)
-            } catch {
-                sendError = error
-                return sent
-            }
-        }
-        return sent
+        let sent = write(scratch.outgoing)
+        guard sent < head.byteCount else { return sent - head.byteCount }
+        keepUnsent(head.extracting(droppingFirst: sent))
+        return 0
     }
 
     /// Takes bytes down through layer `index` and those below, then to the socket.
@@ -312,18 +288,33 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
 
     /// What the socket does not take of them is copied, to be sent when it does.
     private func sendRaw(_ bytes: OutgoingBytes) {
-        guard unsentStart == unsent.count, let socket else { return bytes.copy(to: &unsent) }
+        guard unsentStart == unsent.count else { return bytes.copy(to: &unsent) }
+        let sent = write(bytes)
+        guard sent < bytes.count, sendError == nil else { return }
+        bytes.copy(to: &unsent)
+        unsentStart = sent
+        sendUnsent()
+    }
+
+    /// Writes once; how many bytes the socket took.
+    private func write(_ bytes: OutgoingBytes) -> Int {
+        guard let socket else { return 0 }
         do throws(SystemError) {
-            let sent = try socket.write(bytes)
-            sentCount += UInt64(sent)
-            guard sent < bytes.count else { return }
-            bytes.copy(to: &unsent)
-            unsentStart = sent
-            // Readiness is told of a socket that has said it is full.
-            sendUnsent()
+            let count = try socket.write(bytes)
+            sentCount += UInt64(count)
+            if count == 0 { isSocketFull = true }
+            return count
         } catch {
             sendError = error
+            return 0
         }
+    }
+
+    /// Keeps what the socket did not take of a short piece.
+    private func keepUnsent(_ bytes: RawSpan) {
+        guard sendError == nil else { return }
+        unsent.append(copying: bytes)
+        sendUnsent()
     }
 
     private func sendRaw(_ bytes: RawSpan) {

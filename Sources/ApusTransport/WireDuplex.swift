@@ -1,8 +1,6 @@
 import ApusCore
 import ApusSocket
 
-/// What is offered to the wire at once.
-private let maxOffered = 1024 * 1024
 /// Pieces read in a row before others on the loop have their turn.
 private let maxReadsInRow = 16
 
@@ -247,7 +245,7 @@ actor WireDuplex: DuplexStream, WireOwner {
                 wire.endSending()
                 hasEnded = true
             } else if !first.rest.isEmpty {
-                let count = wire.send(RawSpan(), first.rest.prefix(maxOffered))
+                let count = wire.send(RawSpan(), [first.rest])
                 bytesSent += UInt64(count)
                 writes[0].rest = first.rest.dropFirst(count)
                 writes[0].hasBegun = true

@@ -147,35 +147,7 @@ import Testing
         #expect(try piece.withSpan { try connection.ours.write($0) } > 0)
     }
 
-    // MARK: Two pieces at once
-
-    @Test(arguments: [(0, 3), (3, 0), (2, 3), (1, 100_000)])
-    func twoPiecesLeaveOneBehindTheOther(first: Int, second: Int) throws {
-        let connection = try Connection()
-        let head = [UInt8](repeating: 1, count: first)
-        let body = [UInt8](repeating: 2, count: second)
-        let count = try head.withSpan { head in
-            try body.withSpan { try connection.ours.write(head, $0) }
-        }
-        #expect(count == first + second)
-        var received: [UInt8] = []
-        while received.count < count { received += connection.receive() }
-        #expect(received == head + body)
-    }
-
-    @Test func twoPiecesFindAFullSocket() throws {
-        let connection = try Connection()
-        let piece = [UInt8](repeating: 1, count: 256 * 1024)
-        var sent = 0
-        while true {
-            let count = try piece.withSpan { try connection.ours.write($0, $0) }
-            guard count > 0 else { break }
-            sent += count
-        }
-        var received = 0
-        while received < sent { received += connection.receive(atMost: 1 << 20).count }
-        #expect(received == sent)
-    }
+    // MARK: Many pieces at once
 
     @Test func longPiecesAndShortOnesLeaveInOneCall() throws {
         let connection = try Connection()
@@ -206,15 +178,6 @@ import Testing
         #expect(throws: SystemError(errno: EPIPE, call: "sendmsg")) {
             try connection.ours.write(bytes)
         }
-    }
-
-    @Test func twoPiecesToAPeerThatIsGoneAreAnErrorAndNoSignal() throws {
-        let connection = try Connection()
-        connection.ours.shutdownWriting()
-        let error = #expect(throws: SystemError.self) {
-            try [1].withSpan { try connection.ours.write($0, $0) }
-        }
-        #expect(error == SystemError(errno: EPIPE, call: "sendmsg"))
     }
 
     // MARK: Pending input

@@ -1,4 +1,5 @@
 import Apus
+import Glibc
 import Loopback
 import Testing
 
@@ -112,6 +113,90 @@ import Testing
             #expect(String(try await response.body.collect(upTo: 100)) == "ok")
             #expect(response.info.bytesSent == UInt64(Self.size))
             try await stand.expectGoodExchange(onConnection: 0)
+        }
+    }
+
+    @Test(
+        "row 38: an upload that fails hides no refusal that has come already",
+        arguments: [false, true])
+    func aFailingUploadHidesNoRefusal(isShort: Bool) async throws {
+        let script: [ScriptedPeer.Step] = [
+            .expectHead, .signal("asked"), .waitForSignal("answer"),
+            .sendText("HTTP/1.1 413 Big\r\nContent-Length: 3\r\n\r\nbig"), .silence,
+        ]
+        try await withFaultStand([script]) { stand in
+            let (stream, producer) = AsyncThrowingStream.makeStream(of: Bytes.self)
+            let request = try stand.request(.post)
+            async let answer = stand.engine.send(
+                request, body: .stream(length: isShort ? 9 : nil) { stream })
+            #expect(await stand.peer.signal("asked"))
+            // The loop is kept busy while two jobs come to it: one that waits for the answer to be
+            // sent, and behind it the news of the upload's end. It looks at its sockets after both.
+            let (isBusy, mayGoOn) = (Shared(false), Shared(false))
+            let busy = Task(executorPreference: stand.engine.executor) {
+                isBusy.change { $0 = true }
+                for _ in 0..<10_000 where !mayGoOn.value { usleep(1000) }
+            }
+            try await eventually("the loop is busy") { isBusy.value }
+            let waiting = Task(executorPreference: stand.engine.executor) {
+                stand.peer.release("answer")
+                #expect(stand.peer.waitUntil(connection: 0) { $0.steps >= 4 })
+            }
+            if isShort { producer.finish() } else { producer.finish(throwing: Failure()) }
+            try await Task.sleep(for: .milliseconds(50))
+            mayGoOn.change { $0 = true }
+            await busy.value
+            await waiting.value
+            let response = try await answer
+            #expect(response.status.code == 413)
+            #expect(String(try await response.body.collect(upTo: 100)) == "big")
+            #expect(stand.closes.all == [.requestUnfinished])
+            try await stand.expectGoodExchange(onConnection: 1)
+        }
+    }
+
+    private struct Failure: Error {}
+
+    @Test("a head that waits for a tunnel's window is not lost")
+    func aHeadBehindASmallWindow() async throws {
+        try await withStand(.http1OverTLS) { stand in
+            var options = LoopbackHTTP2Proxy.Options()
+            // Less than the end of the handshake, so that some of it waits when the request begins.
+            options.streamWindow = 64
+            let proxy = try LoopbackHTTP2Proxy(options)
+            let relay = try DelayingRelay(to: proxy.port, delay: .milliseconds(10))
+            defer {
+                relay.stop()
+                proxy.stop()
+            }
+            let client = ExecutorClient(
+                stand.engine, proxy: try ProxySetting(parsing: "https://localhost:\(relay.port)"),
+                versions: Way.http1OverTLS.versions)
+            let body = Bytes(BodyPattern.bytes(200))
+            let response = try await client.send(
+                .post(stand.url("/echo")), body: .segments([body.prefix(100), body.dropFirst(100)]))
+            #expect(try await checkPattern(response.body) == body.count)
+        }
+    }
+
+    @Test("short pieces of a body share their TLS records")
+    func shortPiecesShareRecords() async throws {
+        try await withStand(.http1OverTLS) { stand in
+            let proxy = try LoopbackConnectProxy()
+            defer { proxy.stop() }
+            let client = ExecutorClient(
+                stand.engine, proxy: try ProxySetting(parsing: "http://127.0.0.1:\(proxy.port)"),
+                versions: Way.http1OverTLS.versions)
+            let size = 500 * 1024
+            let pieces = stride(from: 0, to: size, by: 1024).map {
+                Bytes(BodyPattern.bytes(1024, from: $0))
+            }
+            let response = try await client.send(
+                .post(stand.url("/sink")), body: .segments(pieces))
+            #expect(response.status == .ok)
+            _ = try await response.body.collect(upTo: 1 << 16)
+            // 22 bytes for each record: 11,000 if each piece had one of its own.
+            #expect(proxy.counters.bytesToOrigin - size < 6000)
         }
     }
 

@@ -6,7 +6,13 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct HostileRequestTests {
     /// Where a request is changed, and the field that the refusal names.
     enum Place: String, CaseIterable, Sendable {
-        case path, authority, upgrade, trailer
+        case path, authority, upgrade, trailer, trailerValue
+
+        /// Blanks and what is not ASCII belong into a value; of CR, LF and NUL the field itself
+        /// makes blanks, so that none of them ever comes here.
+        func refuses(_ text: String) -> Bool {
+            self != .trailerValue || ["\u{1}", "\u{7F}"].contains(text)
+        }
 
         func put(
             _ text: String, into request: inout HTTPRequest, _ options: inout RequestOptions,
@@ -21,6 +27,14 @@ import Testing
                 // What a trailer may not be: a framing field.
                 for name in ["Content-Length", "Transfer-Encoding", "Host"] {
                     if let name = HTTPField.Name(name) { fields[name] = text }
+                }
+                let trailers = fields
+                body = .stream { Pieces([Bytes("x")]) }.withTrailers { trailers }
+            case .trailerValue:
+                // As it comes, where the other initializer would refuse it.
+                var fields = HTTPFields()
+                if let name = HTTPField.Name("X-Sum") {
+                    fields.append(HTTPField(name: name, lenientValue: Array("a\(text)b".utf8)))
                 }
                 let trailers = fields
                 body = .stream { Pieces([Bytes("x")]) }.withTrailers { trailers }
@@ -40,7 +54,7 @@ import Testing
         // An upgrade is HTTP/1.1's.
         guard place != .upgrade || way == .http1 else { return }
         try await withStand(way) { stand in
-            for text in Self.texts {
+            for text in Self.texts where place.refuses(text) {
                 var request = try HTTPRequest.post(stand.url("/headers"))
                 var options = RequestOptions()
                 var body = RequestBody.empty
@@ -53,7 +67,9 @@ import Testing
                 }
                 #expect(error?.kind.name == "invalidRequest", "\(text.debugDescription)")
             }
-            if place != .trailer { #expect(stand.server.counters.requests == 0) }
+            if ![.trailer, .trailerValue].contains(place) {
+                #expect(stand.server.counters.requests == 0)
+            }
             // And the next one is served.
             let response = try await stand.get("/headers")
             let head = String(try await response.body.collect(upTo: 1 << 16)).lowercased()

@@ -112,8 +112,9 @@ import Testing
         let place: String
     }
 
-    /// The public stored properties of structs, by the way to them: `pool.maxIdle`. Where there is
-    /// none, as in an array, they go by their type: `Override.host`.
+    /// The public stored properties of structs, by the way to them, as in `pool.maxIdle`.
+    ///
+    /// Where there is none, as in an array, they go by their type: `Override.host`.
     private func properties(in files: [SourceFile]) -> [(name: String, place: String)] {
         let opening = /^( *)(?:public )?struct (\w+)/
         let stored = /^( *)public (?:package\(set\) )?var (\w+)(?:: | = )(\w*)/
