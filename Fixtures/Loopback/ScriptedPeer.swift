@@ -121,25 +121,25 @@ package final class ScriptedPeer: Sendable {
     // MARK: Waiting, blocking the calling thread
 
     /// Waits until so many connections were accepted; `false` when the time is over.
-    package func waitUntil(connections count: Int, timeout: Duration = .seconds(60)) -> Bool {
+    package func waitUntil(connections count: Int, timeout: Duration = .seconds(300)) -> Bool {
         waitUntil(timeout) { $0.connections.count >= count }
     }
 
     /// Waits until a script has performed `.signal(name)`, or `release(name)` was called.
-    package func waitUntil(signal name: String, timeout: Duration = .seconds(60)) -> Bool {
+    package func waitUntil(signal name: String, timeout: Duration = .seconds(300)) -> Bool {
         waitUntil(timeout) { $0.signals.contains(name) }
     }
 
     /// Waits until connection `index` is in a state that `condition` accepts.
     package func waitUntil(
-        connection index: Int, timeout: Duration = .seconds(60),
+        connection index: Int, timeout: Duration = .seconds(300),
         _ condition: (Transcript) -> Bool
     ) -> Bool {
         waitUntil(timeout) { $0.connections[index].map(condition) ?? false }
     }
 
     /// Waits until the socket of connection `index` is closed, and the peer may know it.
-    package func waitUntilClosed(connection index: Int, timeout: Duration = .seconds(60)) -> Bool {
+    package func waitUntilClosed(connection index: Int, timeout: Duration = .seconds(300)) -> Bool {
         listener.waitUntilClosed(connection: index, timeout: timeout)
     }
 
@@ -149,16 +149,16 @@ package final class ScriptedPeer: Sendable {
 
     // MARK: Waiting, for tasks
 
-    package func connections(_ count: Int, timeout: Duration = .seconds(60)) async -> Bool {
+    package func connections(_ count: Int, timeout: Duration = .seconds(300)) async -> Bool {
         await onOwnThread { self.waitUntil(connections: count, timeout: timeout) }
     }
 
-    package func signal(_ name: String, timeout: Duration = .seconds(60)) async -> Bool {
+    package func signal(_ name: String, timeout: Duration = .seconds(300)) async -> Bool {
         await onOwnThread { self.waitUntil(signal: name, timeout: timeout) }
     }
 
     package func connection(
-        _ index: Int, timeout: Duration = .seconds(60),
+        _ index: Int, timeout: Duration = .seconds(300),
         _ condition: @escaping @Sendable (Transcript) -> Bool
     ) async -> Bool {
         await onOwnThread {

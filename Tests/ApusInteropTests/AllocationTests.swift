@@ -17,10 +17,10 @@ struct AllocationTests {
     /// How the pieces arrive moves the count a little.
     @Test(
         "a field of HTTP/1.1 allocates its value and nothing else; of HTTP/2, nghttp2's share too")
-    func aFieldAllocatesWhatItDelivers() throws {
+    func aFieldAllocatesWhatItDelivers() async throws {
         for (version, most) in [("h1", 1.5), ("h2", 7)] {
-            let bare = try allocations(perExchange: "/fields/0", version)
-            let full = try allocations(perExchange: "/fields/64?size=40", version)
+            let bare = try await allocations(perExchange: "/fields/0", version)
+            let full = try await allocations(perExchange: "/fields/64?size=40", version)
             let each = (full - bare) / 64
             #expect(each > 0.5 && each < most, "\(version): \(each) for each of 64 fields")
         }
@@ -29,13 +29,13 @@ struct AllocationTests {
     @Test(
         "an exchange on a kept connection, the tool's own task with it",
         arguments: [("h1", 80.0), ("h2", 115)])
-    func anExchangeHasABound(_ version: String, _ most: Double) throws {
-        let each = try allocations(perExchange: "/bytes/1024", version)
+    func anExchangeHasABound(_ version: String, _ most: Double) async throws {
+        let each = try await allocations(perExchange: "/bytes/1024", version)
         #expect(each >= 1 && each <= most, "\(version): \(each)")
     }
 
     /// What a thousand exchanges more allocate, for each of them.
-    private func allocations(perExchange path: String, _ version: String) throws -> Double {
+    private func allocations(perExchange path: String, _ version: String) async throws -> Double {
         var options = LoopbackServer.Options()
         options.http2PriorKnowledge = version == "h2"
         let origin = try LoopbackServer(options)
@@ -43,16 +43,18 @@ struct AllocationTests {
         let url = "http://127.0.0.1:\(origin.port)\(path)"
         let (few, many) = (200, 1200)
         let more =
-            try allocations(of: many, url, version) - allocations(of: few, url, version)
+            try await allocations(of: many, url, version)
+            - allocations(of: few, url, version)
         return Double(more) / Double(many - few)
     }
 
-    private func allocations(of requests: Int, _ url: String, _ version: String) throws -> Int {
+    private func allocations(of requests: Int, _ url: String, _ version: String) async throws -> Int
+    {
         let folder = try ServedFiles.temporaryFolder.get()
         let path = "\(folder)/allocations-\(UUID().uuidString)"
         defer { for name in ["", ".out", ".err"] { unlink(path + name) } }
         let source = FixturePaths.root + "/../Benchmarks/allocations.c"
-        let library = try CCompiler.library("allocations", from: source, in: folder)
+        let library = try await CCompiler.library("allocations", from: source, in: folder)
         let process = try ChildProcess(
             try #require(Programs.path("env")),
             [
@@ -60,7 +62,7 @@ struct AllocationTests {
                 "load", "--url", url, "--proto", version, "--requests", "\(requests)",
             ],
             output: path + ".out", errors: path + ".err")
-        #expect(process.waitForEnd() == 0, "\(tail(of: path + ".err"))")
+        #expect(await process.waitForEnd() == 0, "\(tail(of: path + ".err"))")
         let text = try String(contentsOfFile: path, encoding: .utf8)
         return try #require(Int(text.trimmingCharacters(in: .whitespacesAndNewlines)))
     }

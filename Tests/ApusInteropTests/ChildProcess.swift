@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Loopback
 
@@ -62,15 +63,27 @@ struct ChildProcess: Sendable {
         }
     }()
 
-    /// Waits until it has ended; called once.
+    /// Waits until it has ended, on a thread of its own, since Swift's pool has few; called once.
     ///
     /// - Returns: the exit code, or 128 and the signal's number.
-    func waitForEnd() -> Int32 {
+    func waitForEnd() async -> Int32 {
+        await offThePool { waitBlocking() }
+    }
+
+    /// The same where nothing can be awaited.
+    func waitBlocking() -> Int32 {
         var status: Int32 = 0
         var result: pid_t
         repeat { result = waitpid(id, &status, 0) } while result < 0 && errno == EINTR
         let signal = status & 0x7F
         return signal == 0 ? status >> 8 & 0xFF : 128 + signal
+    }
+}
+
+/// Does what blocks on a thread of its own: Swift's pool has few, and every test needs them.
+func offThePool<Outcome: Sendable>(_ body: @escaping @Sendable () -> Outcome) async -> Outcome {
+    await withCheckedContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(returning: body()) }
     }
 }
 

@@ -13,15 +13,15 @@ struct ChurnMemoryTests {
 
     /// A leak leaves as much each time; how far the allocator spread itself differs with the load.
     @Test("R31, R32: 10,000 random drops and cancels leave no memory and no socket")
-    func tenThousandExchanges() throws {
+    func tenThousandExchanges() async throws {
         var growths: [Int] = []
         while growths.count < 3, growths.allSatisfy({ $0 > Self.allowanceKiB }) {
-            growths.append(try growthAfterTenThousandExchanges())
+            growths.append(try await growthAfterTenThousandExchanges())
         }
         #expect(growths.contains { $0 <= Self.allowanceKiB }, "\(growths) KiB")
     }
 
-    private func growthAfterTenThousandExchanges() throws -> Int {
+    private func growthAfterTenThousandExchanges() async throws -> Int {
         let origin = try LoopbackServer()
         defer { origin.stop() }
         let folder = try ServedFiles.temporaryFolder.get()
@@ -35,7 +35,7 @@ struct ChurnMemoryTests {
         for path in paths { arguments += ["--url", "http://127.0.0.1:\(origin.port)\(path)"] }
         let process = try ChildProcess(
             try #require(Programs.apus), arguments, output: output, errors: output + ".errors")
-        #expect(process.waitForEnd() == 0, "\(tail(of: output + ".errors"))")
+        #expect(await process.waitForEnd() == 0, "\(tail(of: output + ".errors"))")
         let text = try String(contentsOfFile: output, encoding: .utf8)
         let json = try JSONSerialization.jsonObject(with: Data(text.utf8))
         let record = try #require(json as? [String: Any])

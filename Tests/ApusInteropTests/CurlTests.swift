@@ -71,13 +71,13 @@ struct CurlTests {
             let theirs = try LoopbackServer(options)
             defer { theirs.stop() }
             let answer = try await askApus(question, way, port: ours.port)
-            let expected = try askCurl(question, way, port: theirs.port)
+            let expected = try await askCurl(question, way, port: theirs.port)
             #expect(answer == expected, "\(question.testDescription)")
         }
     }
 
     private func askApus(_ question: Question, _ way: Way, port: UInt16) async throws -> Answer {
-        var tuning = EngineTuning.default
+        var tuning = EngineTuning.patient
         tuning.tls.roots = .file(FixturePaths.pem("ca"))
         let engine = try TransportEngine(tuning)
         let client = ExecutorClient(
@@ -104,7 +104,7 @@ struct CurlTests {
         fields.map { "\($0.name.canonicalName): \($0.value)" }
     }
 
-    private func askCurl(_ question: Question, _ way: Way, port: UInt16) throws -> Answer {
+    private func askCurl(_ question: Question, _ way: Way, port: UInt16) async throws -> Answer {
         let base = try ServedFiles.temporaryFolder.get() + "/curl-\(UUID().uuidString)"
         let (head, body, upload) = (base + ".head", base + ".body", base + ".upload")
         defer { for path in [head, body, upload, base] { unlink(path) } }
@@ -122,7 +122,7 @@ struct CurlTests {
         let process = try ChildProcess(
             try #require(Programs.path("curl")), arguments + [question.url(way, port: port)],
             output: base)
-        let code = process.waitForEnd()
+        let code = await process.waitForEnd()
         #expect(code == 0, "curl ended with \(code): \(tail(of: base))")
         var answer = Answer(curlHead: try String(contentsOfFile: head, encoding: .isoLatin1))
         if question.method != .head {

@@ -8,14 +8,14 @@ struct CurlView {
     var status = 0
     var body = Digested([])
 
-    static func ask(_ peer: ProxyPeer, _ url: String) throws -> CurlView {
-        try ask(peer.url(), roots: peer.roots, url)
+    static func ask(_ peer: ProxyPeer, _ url: String) async throws -> CurlView {
+        try await ask(peer.url(), roots: peer.roots, url)
     }
 
     /// - Parameters:
     ///   - proxy: the proxy's URL.
     ///   - roots: whom curl trusts for the origin.
-    static func ask(_ proxy: String, roots: String, _ url: String) throws -> CurlView {
+    static func ask(_ proxy: String, roots: String, _ url: String) async throws -> CurlView {
         let base = try ServedFiles.temporaryFolder.get() + "/curl-proxy-\(UUID().uuidString)"
         defer { for path in [base, base + ".body"] { unlink(path) } }
         let process = try ChildProcess(
@@ -25,7 +25,7 @@ struct CurlView {
                 "--proxy-cacert", FixturePaths.pem("ca"), "--proxy", proxy,
                 "--output", base + ".body", "--write-out", "%{http_connect} %{http_code}\n", url,
             ], output: base)
-        _ = process.waitForEnd()
+        _ = await process.waitForEnd()
         let numbers = try String(contentsOfFile: base, encoding: .utf8)
             .split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
         var view = CurlView()

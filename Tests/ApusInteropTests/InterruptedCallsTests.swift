@@ -12,7 +12,7 @@ struct InterruptedCallsTests {
     @Test(
         "row 22: EINTR and short writes everywhere are invisible",
         arguments: ["--http1.1", "--http2-prior-knowledge", "tls", "tls h2"])
-    func row22(_ way: String) throws {
+    func row22(_ way: String) async throws {
         try FixturePaths.ensureCertificates()
         let isTLS = way.hasPrefix("tls")
         var options = LoopbackServer.Options(
@@ -31,14 +31,14 @@ struct InterruptedCallsTests {
         let process = try ChildProcess(
             try #require(Programs.path("env")),
             [
-                "LD_PRELOAD=\(try CCompiler.library("shortio", from: source, in: folder))",
+                "LD_PRELOAD=\(try await CCompiler.library("shortio", from: source, in: folder))",
                 "SHORTIO_COUNTS=\(path).counts",
                 try #require(Programs.apus), "fetch",
                 "--json", "--cacert", FixturePaths.pem("ca"), version, "--data", "@\(path)",
                 "--repeat", "3", url,
             ],
             output: path + ".out", errors: path + ".err")
-        #expect(process.waitForEnd() == 0, "\(tail(of: path + ".err"))")
+        #expect(await process.waitForEnd() == 0, "\(tail(of: path + ".err"))")
         let lines = try String(contentsOfFile: path + ".out", encoding: .utf8)
             .split(separator: "\n")
         #expect(lines.count == 3)
@@ -62,12 +62,14 @@ enum CCompiler {
     static let path = Programs.path("cc") ?? Programs.path("gcc") ?? Programs.path("clang")
 
     /// A library to preload, compiled anew.
-    static func library(_ name: String, from source: String, in folder: String) throws -> String {
+    static func library(_ name: String, from source: String, in folder: String) async throws
+        -> String
+    {
         let library = "\(folder)/\(name).so"
         let compiler = try ChildProcess(
             try #require(path), ["-shared", "-fPIC", "-O1", "-o", library, source],
             output: library + ".log")
-        try #require(compiler.waitForEnd() == 0, "\(tail(of: library + ".log"))")
+        try #require(await compiler.waitForEnd() == 0, "\(tail(of: library + ".log"))")
         return library
     }
 }

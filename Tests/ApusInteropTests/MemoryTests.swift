@@ -15,24 +15,24 @@ struct MemoryTests {
     static let allowanceKiB = 4 * 1024
 
     @Test("nginx", .installed(.nginx), arguments: Peer.nginx)
-    func nginx(_ peer: Peer) throws {
-        try compare(peer)
+    func nginx(_ peer: Peer) async throws {
+        try await compare(peer)
     }
 
     @Test("nghttpd", .installed(.nghttpd), arguments: Peer.nghttpd)
-    func nghttpd(_ peer: Peer) throws {
-        try compare(peer)
+    func nghttpd(_ peer: Peer) async throws {
+        try await compare(peer)
     }
 
     @Test("h2o", .installed(.h2o), arguments: Peer.h2o)
-    func h2o(_ peer: Peer) throws {
-        try compare(peer)
+    func h2o(_ peer: Peer) async throws {
+        try await compare(peer)
     }
 
-    private func compare(_ peer: Peer) throws {
+    private func compare(_ peer: Peer) async throws {
         let files = try ServedFiles.files.get()
-        let short = try peakKiB(downloading: files.small, from: peer)
-        let long = try peakKiB(downloading: files.large, from: peer)
+        let short = try await peakKiB(downloading: files.small, from: peer)
+        let long = try await peakKiB(downloading: files.large, from: peer)
         #expect(long - short <= Self.allowanceKiB, "\(short) KiB, then \(long) KiB")
     }
 
@@ -40,7 +40,7 @@ struct MemoryTests {
     ///
     /// Read from /proc while a second fetch hangs: what `wait4` tells of an ended child counts the
     /// memory of the process that started it, too.
-    private func peakKiB(downloading file: ServedFiles.File, from peer: Peer) throws -> Int {
+    private func peakKiB(downloading file: ServedFiles.File, from peer: Peer) async throws -> Int {
         let output = try ServedFiles.temporaryFolder.get() + "/memory-\(UUID().uuidString)"
         defer {
             unlink(output)
@@ -55,10 +55,10 @@ struct MemoryTests {
                 peer.url(file.path), hanging,
             ],
             output: output, errors: output + ".errors")
-        let line = firstLine(of: output)
+        let line = try await firstLine(of: output)
         let peak = highWaterMark(of: process)
         kill(process.id, SIGKILL)
-        _ = process.waitForEnd()
+        _ = await process.waitForEnd()
         let text = try #require(line, "no answer: \(tail(of: output + ".errors"))")
         let json = try JSONSerialization.jsonObject(with: Data(text.utf8))
         let record = try #require(json as? [String: Any])
@@ -68,12 +68,12 @@ struct MemoryTests {
     }
 
     /// Waits for the first whole line of a file that another process writes.
-    private func firstLine(of path: String) -> Substring? {
-        let end = ContinuousClock.now.advanced(by: .seconds(30))
+    private func firstLine(of path: String) async throws -> Substring? {
+        let end = ContinuousClock.now.advanced(by: .seconds(240))
         while ContinuousClock.now < end {
             let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
             if let newline = text.firstIndex(of: "\n") { return text[..<newline] }
-            usleep(5_000)
+            try await Task.sleep(for: .milliseconds(5))
         }
         return nil
     }

@@ -13,12 +13,8 @@ struct NginxReloadTests {
         try FixturePaths.ensureCertificates()
         let origin = try LoopbackServer(.init())
         let server = try Self.start(origin.port)
-        var tuning = EngineTuning.executor
+        var tuning = EngineTuning.patient
         tuning.tls.roots = .file(FixturePaths.pem("ca"))
-        tuning.pool.acquireTimeout = .seconds(120)
-        tuning.dial.connectTimeout = .seconds(60)
-        tuning.dial.tcpTimeout = .seconds(60)
-        tuning.dial.tlsTimeout = .seconds(60)
         let engine = try TransportEngine(tuning)
         let client = ExecutorClient(engine, versions: .http2Only)
         let url = "https://localhost:\(server.ports["H2"] ?? 0)/sink"

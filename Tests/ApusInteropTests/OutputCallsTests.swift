@@ -11,9 +11,9 @@ import Testing
 struct OutputCallsTests {
     /// Requests that begin together leave together: one by one they would be 64 and more.
     @Test("64 requests that begin at once leave in few sends and TLS writes")
-    func aTickLeavesInOneWrite() throws {
+    func aTickLeavesInOneWrite() async throws {
         for isTLS in [true, false] {
-            let calls = try calls(
+            let calls = try await calls(
                 of: ["load", "--requests", "64", "--concurrency", "64"], "/bytes/16", isTLS)
             #expect(calls.sends >= 1 && calls.sends <= 32, "\(calls.sends) sends")
             if isTLS {
@@ -25,7 +25,7 @@ struct OutputCallsTests {
     /// Sends and TLS writes of the tool while it makes its requests over one HTTP/2 connection.
     private func calls(
         of arguments: [String], _ path: String, _ isTLS: Bool
-    ) throws -> (sends: Int, tlsWrites: Int) {
+    ) async throws -> (sends: Int, tlsWrites: Int) {
         try FixturePaths.ensureCertificates()
         var options = LoopbackServer.Options(tls: isTLS ? FixturePaths.certificate("leaf") : nil)
         options.http2PriorKnowledge = !isTLS
@@ -35,17 +35,18 @@ struct OutputCallsTests {
         let file = "\(folder)/output-calls-\(UUID().uuidString)"
         defer { for name in ["", ".out", ".err"] { unlink(file + name) } }
         let source = FixturePaths.root + "/faults/outputcalls.c"
+        let library = try await CCompiler.library("outputcalls", from: source, in: folder)
         let process = try ChildProcess(
             try #require(Programs.path("env")),
             [
-                "LD_PRELOAD=\(try CCompiler.library("outputcalls", from: source, in: folder))",
+                "LD_PRELOAD=\(library)",
                 "APUS_OUTPUT_CALLS=\(file)", try #require(Programs.apus),
             ] + arguments + [
                 "--url", "\(isTLS ? "https" : "http")://localhost:\(origin.port)\(path)",
                 "--proto", "h2", "--ca", FixturePaths.pem("ca"),
             ],
             output: file + ".out", errors: file + ".err")
-        #expect(process.waitForEnd() == 0, "\(tail(of: file + ".err"))")
+        #expect(await process.waitForEnd() == 0, "\(tail(of: file + ".err"))")
         #expect(origin.counters.connectionsAccepted == 1)
         let counts = try String(contentsOfFile: file, encoding: .utf8)
             .split(whereSeparator: \.isWhitespace).compactMap { Int($0) }

@@ -90,9 +90,11 @@ struct Conversation: Sendable {
 
     /// Runs a test's body with an engine, and shuts the engine down whatever happens.
     static func with(
-        _ peer: Peer, tuning: EngineTuning = .executor, roots: String = "ca",
+        _ peer: Peer, tuning: EngineTuning = .patient, roots: String = "ca",
         _ body: (Conversation) async throws -> Void
     ) async throws {
+        // Starting a server blocks.
+        _ = await offThePool { Result { try peer.server.running() } }
         let conversation = try Conversation(peer, tuning: tuning, roots: roots)
         let outcome: Result<Void, any Error>
         do {

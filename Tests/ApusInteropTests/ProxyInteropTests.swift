@@ -106,7 +106,7 @@ struct ProxyInteropTests {
             #expect(String(answer.body).contains("ERR_ACCESS_DENIED"))
             #expect(answer.body.count <= 16 * 1024)
         }
-        let curl = try CurlView.ask(.squid, "https://localhost:80/")
+        let curl = try await CurlView.ask(.squid, "https://localhost:80/")
         #expect(curl.connectStatus == 403)
     }
 
@@ -140,7 +140,7 @@ struct ProxyInteropTests {
                     versions: .http1Only(alpn: .http1))
                 let response = try await client.send(.get(url))
                 let body = try await Digested(response.body)
-                let curl = try CurlView.ask(peer, url)
+                let curl = try await CurlView.ask(peer, url)
                 #expect(curl.status == response.status.code)
                 #expect(curl.body == body)
                 let tunnels = isTLS && (peer.kind == .http || peer.kind == .https)
@@ -166,7 +166,7 @@ struct ProxyInteropTests {
             #expect(error?.kind == .tlsHandshake, "\(String(describing: error))")
         }
         // Without its authority its certificates are nobody's.
-        var tuning = EngineTuning.executor
+        var tuning = EngineTuning.patient
         tuning.tls.roots = .file(FixturePaths.pem("ca"))
         let engine = try TransportEngine(tuning)
         let server = try LoopbackServer(
@@ -207,7 +207,7 @@ struct ProxyInteropTests {
             server.stop()
             proxy.stop()
         }
-        var tuning = EngineTuning.executor
+        var tuning = EngineTuning.patient
         tuning.tls.roots = .file(FixturePaths.pem("ca"))
         let engine = try TransportEngine(tuning)
         let way = "socks4a://user@localhost:\(proxy.port)"
@@ -215,7 +215,7 @@ struct ProxyInteropTests {
         let client = ExecutorClient(engine, proxy: try ProxySetting(parsing: way))
         let body = try await Digested(try await client.send(.get(url)).body)
         await engine.shutdown()
-        let curl = try CurlView.ask(way, roots: FixturePaths.pem("ca"), url)
+        let curl = try await CurlView.ask(way, roots: FixturePaths.pem("ca"), url)
         #expect(curl.status == 200)
         #expect(curl.body == body)
         #expect(proxy.requests.count == 2)

@@ -80,12 +80,10 @@ func withProxied(
     let server = try LoopbackServer(
         LoopbackServer.Options(tls: isTLS ? FixturePaths.certificate("leaf") : nil))
     defer { server.stop() }
-    var tuning = EngineTuning.executor
+    // Starting a server blocks.
+    _ = await offThePool { Result { try peer.url() } }
+    var tuning = EngineTuning.patient
     tuning.tls.roots = .file(try peer.roots)
-    tuning.dial.proxyTimeout = .seconds(30)
-    tuning.dial.tlsTimeout = .seconds(30)
-    tuning.dial.connectTimeout = .seconds(60)
-    tuning.pool.acquireTimeout = .seconds(60)
     let engine = try TransportEngine(tuning)
     let outcome: Result<Void, any Error>
     do {

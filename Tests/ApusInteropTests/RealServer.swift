@@ -48,7 +48,7 @@ enum RealServer: String, CaseIterable, Sendable {
         guard let python = Programs.path("python3"),
             let process = try? ChildProcess(python, ["-c", "import h2"], output: "/dev/null")
         else { return false }
-        return process.waitForEnd() == 0
+        return process.waitBlocking() == 0
     }()
 
     /// The server, started by whoever asks first.
@@ -182,7 +182,7 @@ extension RealServer {
         let build = try ChildProcess(
             "/usr/bin/env",
             settings + [go, "build", "-o", program, "\(fixtures)/goserver.go"], output: log)
-        guard build.waitForEnd() == 0 else {
+        guard build.waitBlocking() == 0 else {
             let text = try String(contentsOfFile: log, encoding: .utf8)
             throw ChildProcess.Failure(description: "goserver.go does not build: \(text)")
         }

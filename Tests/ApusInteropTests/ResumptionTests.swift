@@ -26,7 +26,7 @@ struct ResumptionTests {
         _ change: (inout EngineTuning) -> Void = { _ in },
         _ body: (TransportEngine) async throws -> Void
     ) async throws {
-        var tuning = EngineTuning.executor
+        var tuning = EngineTuning.patient
         tuning.tls.roots = .file(FixturePaths.pem("ca"))
         change(&tuning)
         let engine = try TransportEngine(tuning)

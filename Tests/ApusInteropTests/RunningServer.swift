@@ -94,7 +94,7 @@ final class RunningServer: Sendable {
         }
         guard isFirst else { return }
         close(leash)
-        _ = guardian.waitForEnd()
+        _ = guardian.waitBlocking()
     }
 
     /// Ports that were free an instant ago, all different.

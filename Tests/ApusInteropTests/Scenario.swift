@@ -16,7 +16,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     ) {
         self.name = name
         self.run = run
-        var tuning = EngineTuning.executor
+        var tuning = EngineTuning.patient
         tune(&tuning)
         self.tuning = tuning
     }

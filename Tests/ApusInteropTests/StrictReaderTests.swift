@@ -19,7 +19,7 @@ struct StrictReaderTests {
     }
 
     @Test("3000 random requests are read as they were meant")
-    func randomRequests() throws {
+    func randomRequests() async throws {
         var random = SystemRandomNumberGenerator()
         var samples: [Sample] = []
         var file: [UInt8] = []
@@ -35,7 +35,7 @@ struct StrictReaderTests {
         let process = try ChildProcess(
             try #require(Programs.path("python3")), [script, path], output: path + ".read",
             errors: path + ".errors")
-        #expect(process.waitForEnd() == 0, "\(tail(of: path + ".errors"))")
+        #expect(await process.waitForEnd() == 0, "\(tail(of: path + ".errors"))")
         let lines = try String(contentsOfFile: path + ".read", encoding: .utf8)
             .split(separator: "\n")
         #expect(lines.count == samples.count)
@@ -181,6 +181,6 @@ private enum StrictReader {
         guard let python = Programs.path("python3"),
             let process = try? ChildProcess(python, ["-c", "import h11"], output: "/dev/null")
         else { return false }
-        return process.waitForEnd() == 0
+        return process.waitBlocking() == 0
     }()
 }

@@ -12,7 +12,7 @@ struct SystemCallTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let inject: String
         let kinds: Set<String>
-        /// With a long body, head and body go out in one `sendmsg`.
+        /// With a body, head and body go out in one `sendmsg`.
         var hasLongBody = false
 
         var testDescription: String { inject }
@@ -44,7 +44,7 @@ struct SystemCallTests {
             ] + (body.isEmpty ? [] : ["-X", "POST", "-d", body]) + [
                 "http://127.0.0.1:\(server.port)/"
             ], output: output, errors: output + ".errors")
-        let code = strace.waitForEnd()
+        let code = await strace.waitForEnd()
         let text = try String(contentsOfFile: output, encoding: .utf8)
         let errors = try String(contentsOfFile: output + ".errors", encoding: .utf8)
         #expect(code != 0 && code < 128, "\(code): \(text) \(errors)")
@@ -64,11 +64,11 @@ struct SystemCallTests {
         let strace = try ChildProcess(
             try #require(Programs.path("strace")),
             [
-                "-f", "-qq", "-o", "/dev/null", "-e", "inject=sendto:error=EPIPE:when=2",
+                "-f", "-qq", "-o", "/dev/null", "-e", "inject=sendmsg:error=EPIPE:when=2",
                 try #require(Programs.apus), "fetch", "--json", "--http1", "-m", "30", "-X", "POST",
                 "-d", "x", "--repeat", "2", "http://127.0.0.1:\(server.port)/echo",
             ], output: output, errors: output + ".errors")
-        let code = strace.waitForEnd()
+        let code = await strace.waitForEnd()
         let text = try String(contentsOfFile: output, encoding: .utf8)
         let errors = try String(contentsOfFile: output + ".errors", encoding: .utf8)
         #expect(code == 0, "\(text) \(errors)")
@@ -90,7 +90,7 @@ struct SystemCallTests {
                 "--concurrency", "64", "--repeat", "64", "-m", "60",
                 "http://127.0.0.1:\(server.port)/delay/50",
             ], output: output, errors: output + ".errors")
-        let code = child.waitForEnd()
+        let code = await child.waitForEnd()
         #expect(code < 128, "\(code)")
         let lines = try String(contentsOfFile: output, encoding: .utf8).split(separator: "\n")
         #expect(lines.count == 64)
@@ -110,6 +110,6 @@ private enum Strace {
             let process = try? ChildProcess(
                 strace, ["-qq", "-o", "/dev/null", "true"], output: "/dev/null")
         else { return false }
-        return process.waitForEnd() == 0
+        return process.waitBlocking() == 0
     }()
 }

@@ -17,7 +17,7 @@ struct SystemTrustTests {
         let inside =
             "mount --bind \(folder) /etc/ssl/certs && exec \(try #require(Programs.apus))"
             + " fetch --json \(url)"
-        let (code, text) = try run(["unshare", "--mount", "sh", "-c", inside])
+        let (code, text) = try await run(["unshare", "--mount", "sh", "-c", inside])
         #expect(code == 0, "\(text)")
         #expect(text.contains("\"status\":200"))
     }
@@ -29,7 +29,7 @@ struct SystemTrustTests {
         let variables = [
             "SSL_CERT_FILE=\(FixturePaths.pem("ca"))", "SSL_CERT_DIR=\(try SystemTrust.folder())",
         ]
-        let (code, text) = try run(
+        let (code, text) = try await run(
             ["env"] + variables
                 + [
                     try #require(Programs.apus), "fetch", "--json",
@@ -40,13 +40,13 @@ struct SystemTrustTests {
         #expect(server.counters.requests == 0)
     }
 
-    private func run(_ command: [String]) throws -> (code: Int32, output: String) {
+    private func run(_ command: [String]) async throws -> (code: Int32, output: String) {
         let output =
             try ServedFiles.temporaryFolder.get() + "/trust-\(UInt64.random(in: 0 ... .max))"
         defer { unlink(output) }
         let process = try ChildProcess(
             try #require(Programs.path(command[0])), Array(command.dropFirst()), output: output)
-        let code = process.waitForEnd()
+        let code = await process.waitForEnd()
         return (code, try String(contentsOfFile: output, encoding: .utf8))
     }
 }
@@ -58,7 +58,7 @@ private enum SystemTrust {
             let process = try? ChildProcess(
                 unshare, ["--mount", "mount", "-t", "tmpfs", "none", "/mnt"], output: "/dev/null")
         else { return false }
-        return process.waitForEnd() == 0
+        return process.waitBlocking() == 0
     }()
 
     /// The authority under the name by which OpenSSL looks for it.
@@ -69,7 +69,7 @@ private enum SystemTrust {
             "mkdir -p '\(folder)' && cp '\(FixturePaths.pem("ca"))'"
             + " '\(folder)'/$(openssl x509 -hash -noout -in '\(FixturePaths.pem("ca"))').0"
         let process = try ChildProcess("/bin/sh", ["-c", script], output: "/dev/null")
-        try #require(process.waitForEnd() == 0)
+        try #require(process.waitBlocking() == 0)
         return folder
     }
 }

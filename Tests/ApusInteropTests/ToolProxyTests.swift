@@ -16,13 +16,13 @@ struct ToolProxyTests {
     }
 
     @Test("each proxy's story has its steps in their order", arguments: ProxyPeer.installed)
-    func theStory(_ peer: ProxyPeer) throws {
+    func theStory(_ peer: ProxyPeer) async throws {
         try FixturePaths.ensureCertificates()
         let server = try LoopbackServer(
             LoopbackServer.Options(tls: FixturePaths.certificate("leaf")))
         defer { server.stop() }
         let url = "https://localhost:\(server.port)/"
-        let run = try fetch(["-v", "-x", try peer.url(), url], roots: try peer.roots)
+        let run = try await fetch(["-v", "-x", try peer.url(), url], roots: try peer.roots)
         #expect(run.code == 0, "\(run.story)")
         #expect(run.body == "hello\n")
         let proxy = try peer.endpoint().description
@@ -46,8 +46,8 @@ struct ToolProxyTests {
         "row 78: a failed CONNECT prints the proxy's own words",
         .enabled(if: RealProxy.squid.isInstalled, "squid is not installed"),
         arguments: [true, false])
-    func theProxysOwnWords(isVerbose: Bool) throws {
-        let run = try fetch(
+    func theProxysOwnWords(isVerbose: Bool) async throws {
+        let run = try await fetch(
             (isVerbose ? ["-v"] : []) + ["-x", try ProxyPeer.squid.url(), "https://localhost:80/"],
             roots: FixturePaths.pem("ca"))
         #expect(run.code == 1)
@@ -62,14 +62,14 @@ struct ToolProxyTests {
         .enabled(
             if: RealProxy.squid.isInstalled && RealProxy.microsocks.isInstalled,
             "squid or microsocks is not installed"))
-    func optionsOfTheWay() throws {
+    func optionsOfTheWay() async throws {
         let server = try LoopbackServer()
         defer { server.stop() }
         let url = "http://localhost:\(server.port)/headers"
         let socks = try ProxyPeer.microsocks.url()
         let squid = try ProxyPeer.squid.url().replacing("user:word@", with: "")
         let roots = FixturePaths.pem("ca")
-        let run = try fetch(
+        let run = try await fetch(
             [
                 "-v", "--preproxy", socks, "-x", squid, "-U", "user:word", "--proxy-anyauth",
                 "--proxy-header", "X-For-The-Proxy: yes", url,
@@ -81,13 +81,14 @@ struct ToolProxyTests {
         #expect(run.story.contains("asked who we are (407); answering once"), "\(run.story)")
         #expect(run.story.contains("status 200"), "\(run.story)")
         #expect(!run.body.lowercased().contains("proxy-authorization"))
-        let direct = try fetch(["-v", "-x", squid, "--noproxy", "localhost", url], roots: roots)
+        let direct = try await fetch(
+            ["-v", "-x", squid, "--noproxy", "localhost", url], roots: roots)
         #expect(direct.code == 0, "\(direct.story)")
         #expect(!direct.story.contains(" via "))
     }
 
     @Test("an https proxy's certificate is its own matter")
-    func theProxysCertificate() throws {
+    func theProxysCertificate() async throws {
         try FixturePaths.ensureCertificates()
         let server = try LoopbackServer()
         var options = LoopbackConnectProxy.Options()
@@ -104,14 +105,14 @@ struct ToolProxyTests {
             ([], 1), (["-k"], 1), (["--proxy-insecure"], 0),
             (["--proxy-cacert", FixturePaths.pem("untrusted-ca")], 0),
         ] as [([String], Int32)] {
-            let run = try fetch(way + extra + [url], roots: roots)
+            let run = try await fetch(way + extra + [url], roots: roots)
             #expect(run.code == code, "\(extra): \(run.story)")
             let isLoud = run.story.contains("THE CERTIFICATE OF https://localhost")
             #expect(isLoud == extra.contains("--proxy-insecure"))
         }
     }
 
-    private func fetch(_ arguments: [String], roots: String) throws -> Run {
+    private func fetch(_ arguments: [String], roots: String) async throws -> Run {
         let base = try ServedFiles.temporaryFolder.get() + "/tool-\(UUID().uuidString)"
         defer { for path in [base, base + ".err"] { unlink(path) } }
         let process = try ChildProcess(
@@ -119,7 +120,7 @@ struct ToolProxyTests {
             ["fetch", "--connect-timeout", "30", "--cacert", roots] + arguments, output: base,
             errors: base + ".err")
         var run = Run()
-        run.code = process.waitForEnd()
+        run.code = await process.waitForEnd()
         run.body = try String(contentsOfFile: base, encoding: .utf8)
         run.story = try String(contentsOfFile: base + ".err", encoding: .utf8)
         return run

@@ -12,6 +12,9 @@ import Testing
         try await withObservedEngine(LoggingObserver(logger)) { engine, server in
             let url = "http://127.0.0.1:\(server.port)/"
             _ = try await engine.send(.get(url)).body.collect(upTo: 100)
+            try await eventually("the end is told") {
+                handler.entries.last.map { "\($0.message)" } == "complete"
+            }
             #expect(
                 handler.entries.map { "\($0.message)" } == [
                     "request", "waiting", "dialling", "resolved", "connected", "connection open",
@@ -34,6 +37,7 @@ import Testing
             await #expect(throws: TransportError.self) {
                 try await engine.send(.get("http://127.0.0.1:1/"))
             }
+            try await eventually("the end is told") { handler.entries.count >= 2 }
             #expect(handler.entries.map { "\($0.message)" } == ["dial failed", "failed"])
             #expect(handler.entries.last?.metadata["error.type"] == "connect")
         }

@@ -8,7 +8,10 @@ func withObservedEngine(
     _ body: (TransportEngine, LoopbackServer) async throws -> Void
 ) async throws {
     let server = try LoopbackServer(LoopbackServer.Options(tls: nil))
-    let engine = try TransportEngine(.executor, observer: observer)
+    var tuning = EngineTuning.executor
+    tuning.pool.acquireTimeout = .seconds(300)
+    tuning.pool.idleTimeout = nil
+    let engine = try TransportEngine(tuning, observer: observer)
     do {
         try await body(engine, server)
     } catch {
@@ -23,7 +26,7 @@ func withObservedEngine(
 /// Waits until a condition holds; a guard against hanging, not a measure of time.
 func eventually(_ what: String, _ condition: () -> Bool) async throws {
     let clock = ContinuousClock()
-    let end = clock.now.advanced(by: .seconds(60))
+    let end = clock.now.advanced(by: .seconds(300))
     while !condition() {
         guard clock.now < end else {
             Issue.record("never happened: \(what)")

@@ -42,12 +42,15 @@ import Testing
         ])
         defer { peer.stop() }
         let chronicle = Chronicle()
-        let engine = try TransportEngine(.executor, observer: chronicle)
+        let engine = try TransportEngine(relaxedTuning, observer: chronicle)
         let url = "http://127.0.0.1:\(peer.port)/"
         for replays in 0...1 {
             let response = try await engine.send(.get(url))
             _ = try await response.body.collect(upTo: 100)
             #expect(response.info.replays == replays)
+        }
+        try await eventually("the end is told") {
+            chronicle.words(ofExchange: 2).last == "completed"
         }
         #expect(
             chronicle.words(ofExchange: 2) == [
@@ -79,6 +82,9 @@ import Testing
             }
             task.cancel()
             _ = await transportError { _ = try await task.value }
+            try await eventually("the end is told") {
+                chronicle.words(ofExchange: 1).last == "cancelled"
+            }
             #expect(
                 chronicle.words(ofExchange: 1)
                     == ["begun GET", "queued for a dial", "started", "cancelled"])
@@ -95,12 +101,18 @@ import Testing
     @Test func aRequestThatFailsInTheDialAndOneInTheBody() async throws {
         try await withObservedStand(.http1) { stand, engine, chronicle in
             _ = await transportError { _ = try await engine.send(.get("http://127.0.0.1:1/")) }
+            try await eventually("the end is told") {
+                chronicle.words(ofExchange: 1).last == "failed: connect"
+            }
             #expect(chronicle.words(ofExchange: 1).last == "failed: connect")
             #expect(
                 chronicle.words(ofConnection: 0)
                     == ["dialling", "resolved", "dial failed: connect"])
             let response = try await engine.send(.get(stand.url("/truncate/1000")))
             _ = await transportError { _ = try await response.body.collect(upTo: 1000) }
+            try await eventually("the end is told") {
+                chronicle.words(ofExchange: 2).last == "failed: truncated"
+            }
             #expect(
                 chronicle.words(ofExchange: 2) == [
                     "begun GET", "queued for a dial", "started", "status 200", "failed: truncated",
@@ -176,6 +188,7 @@ import Testing
         try await withStand(way) { stand in
             let chronicle = Chronicle()
             var tuning = tuning
+            tuning.relaxBudgets()
             tuning.tls.roots = .file(FixturePaths.pem("ca"))
             let engine = try TransportEngine(tuning, observer: chronicle)
             do {

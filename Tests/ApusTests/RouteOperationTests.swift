@@ -21,6 +21,10 @@ import Testing
             #expect(response.info.queuedFor == nil, "it waited for nothing")
             #expect(!response.info.isReused)
             _ = try await response.body.collect(upTo: 100)
+            // A connection stands before the server's thread for it has begun.
+            try await eventually("all of them are accepted") {
+                stand.server.counters.connectionsAccepted >= dials
+            }
             #expect(stand.server.counters.connectionsAccepted == dials)
             // Warm enough already.
             let more = try stand.engine.prewarm(
