@@ -49,6 +49,7 @@ struct FetchCommand: AsyncParsableCommand {
     func run() async throws {
         let plan = try request.plan()
         let urls = try self.urls + listedURLs()
+        guard !urls.isEmpty else { throw ValidationError("--urls-from: no URL in it") }
         let console = Console()
         let engine: TransportEngine
         let tuning = connection.tuning(concurrency: concurrency)
