@@ -8,7 +8,8 @@ package typealias HTTP2StreamID = Int32
 ///
 /// A stream's story is: any number of `.informational`; then `.head`, any number of `.body`, and
 /// `.end`; or `.failed` in place of whatever was still to come. `.closed` is always the last. After
-/// `reset(_:code:)` nothing but `.closed` follows.
+/// `reset(_:code:)` nothing but `.closed` follows. On a stream that CONNECT opened `.failed` may
+/// come behind `.end` too, while our side of it was not done.
 package enum HTTP2Event: Sendable {
     /// A 1xx answer before the final one.
     case informational(HTTP2StreamID, HTTPResponse)

@@ -188,7 +188,8 @@ extension HTTP2Session {
         }
         if result == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE.rawValue { throw refusal() }
         try check(result)
-        let stream = HTTP2Stream(id: result, window: tuning.streamWindow)
+        let stream = HTTP2Stream(
+            id: result, isDuplex: request.method == .connect, window: tuning.streamWindow)
         if !hasBody { stream.outgoing.finish(trailers: nil) }
         streams[result] = stream
         return result
@@ -295,8 +296,12 @@ extension HTTP2Session {
     }
 
     /// Settles a stream as failed; `.closed` follows when it is gone on both sides.
+    ///
+    /// A complete response cannot fail any more. But whoever writes to a duplex behind the peer's
+    /// end hears of it.
     func settle(_ stream: HTTP2Stream, _ failure: StreamFailure) {
-        guard stream.progress != .settled else { return }
+        let isWritten = stream.isDuplex && !stream.outgoing.isDone
+        guard stream.progress != .settled || isWritten else { return }
         stream.progress = .settled
         stream.outgoing.discard()
         events.append(.failed(stream.id, failure))

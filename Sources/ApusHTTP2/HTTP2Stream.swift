@@ -13,6 +13,8 @@ final class HTTP2Stream {
     }
 
     let id: HTTP2StreamID
+    /// Whether CONNECT opened it: each side then ends for itself, and ours may outlive the peer's.
+    let isDuplex: Bool
     var progress = Progress.awaitingHead
     /// Whether the request's HEADERS went out; until then the peer cannot know of it.
     var isSent = false
@@ -29,8 +31,9 @@ final class HTTP2Stream {
     var roundTripCount = 0
     var outgoing = OutgoingBody()
 
-    init(id: HTTP2StreamID, window: Int) {
+    init(id: HTTP2StreamID, isDuplex: Bool, window: Int) {
         self.id = id
         self.window = window
     }
 }
+        self.isDuplex = isDuplex

@@ -13,6 +13,8 @@ struct OutgoingBody {
     private(set) var trailers: HTTPFields?
     /// Whether the bytes were thrown away: nothing of the body may leave any more.
     private(set) var isDiscarded = false
+    /// Whether nothing is left to leave, now or later.
+    var isDone: Bool { isFinished && count == 0 }
     /// Whether nghttp2 was told to wait for more and must be woken by name.
     var isDeferred = false
 

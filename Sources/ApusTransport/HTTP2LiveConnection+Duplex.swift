@@ -66,10 +66,11 @@ extension HTTP2LiveConnection {
     }
 
     /// The peer's side of a duplex has ended; our own goes on.
-    func duplexEnded(on id: HTTP2StreamID) {
-        let duplex = streams[id]?.duplex
-        if !session.isOpen(id) { streamClosed(id) }
-        duplex?.ended()
+    ///
+    /// Where the stream is gone already and ours was not done, what ended it is told next.
+    func duplexEnded(_ duplex: HTTP2Duplex, on id: HTTP2StreamID) {
+        if !session.isOpen(id), duplex.isDone { streamClosed(id) }
+        duplex.ended()
     }
 
     // MARK: From any thread

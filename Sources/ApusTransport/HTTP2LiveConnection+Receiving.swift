@@ -101,7 +101,7 @@ extension HTTP2LiveConnection {
 
     private func responseEnded(on id: HTTP2StreamID, _ trailers: HTTPFields?) {
         guard let stream = streams[id] else { return }
-        if stream.duplex != nil { return duplexEnded(on: id) }
+        if let duplex = stream.duplex { return duplexEnded(duplex, on: id) }
         stream.exchange.timers.stop(on: loop)
         if !hasSessions {
             // The tickets came behind the handshake, thus before the first response.

@@ -229,6 +229,27 @@ private func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: c
     @Test func aResetUploadLetsGoOfItsBytes() throws {
         let harness = try Harness(settings: [(4, 10)])
         let stream = try harness.request(hasBody: true)
+    @Test(arguments: [true, false])
+    func theEndOfADuplexIsToldBehindThePeersUnlessOursCameBefore(isDone: Bool) throws {
+        let harness = try Harness()
+        let stream = try harness.session.submit(
+            HTTPRequest(method: .connect, scheme: nil, authority: "a:1", path: nil), hasBody: true)
+        harness.pump()
+        harness.receive(Wire.head(1) + Wire.data(1, "x", end: true))
+        #expect(harness.takeLog() == ["head 1 200", "body 1 x", "end 1"])
+        if isDone {
+            harness.session.send(Bytes("y"), endOfBody: true, on: stream)
+            harness.pump()
+            #expect(harness.takeLog() == ["closed 1"])
+        } else {
+            harness.receive(Wire.reset(1, 8))
+            #expect(harness.takeLog() == ["failed 1 reset(code: 8)", "closed 1"])
+        }
+        harness.session.streamEnded()
+        harness.takeEvents()
+        #expect(harness.takeLog().isEmpty)
+    }
+
         harness.session.send(zeros(1_000), endOfBody: false, on: stream)
         harness.pump()
         harness.session.reset(stream, code: 8)

@@ -235,6 +235,75 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    @Test(
+        arguments: [
+            (Ending.reset, .h2Stream(code: 8)), (.goAwayAndReset, .h2Stream(code: 2)),
+            (.endOfConnection, .truncated),
+        ] as [(Ending, TransportError.Kind)])
+    func whoeverWritesBehindThePeersEndHearsOfTheStreams(
+        _ ending: Ending, _ kind: TransportError.Kind
+    ) async throws {
+        var tuning = EngineTuning.default
+        tuning.limits.uploadBufferBytes = 1024
+        try await withHTTP2(
+            [
+                .send(Self.offering), .request(1),
+                .send(Frames.head(1) + Frames.data(1, [1], end: true)),
+                // A writer waits for room by now.
+                .expectData(1, 65_535), .signal("full"), .waitForSignal("end"),
+            ] + ending.steps + [.readUntilEnd], .wellBehaved(), tuning: tuning
+        ) { stand in
+            let duplex = try #require(try await Self.connect(stand).duplex)
+            #expect(try await duplex.read() == Bytes([1]))
+            #expect(try await duplex.read() == nil)
+            async let writing = transportError {
+                try await duplex.write(Bytes([UInt8](repeating: 1, count: 100_000)))
+            }
+            #expect(await stand.signal("full"))
+            stand.peer.release("end")
+            let waited = await writing
+            #expect(waited?.kind == kind)
+            #expect(waited?.bytesSent == 65_535)
+            let late = await transportError { try await duplex.write(Bytes("late")) }
+            #expect(late?.kind == kind)
+            // What the peer had said to its end stays said.
+            #expect(try await duplex.read() == nil)
+            try await eventually("its slot is free") { stand.engine.snapshot().exchanges == 0 }
+        }
+    }
+
+    @Test func anEndAndAResetInOneReadAreBothTold() async throws {
+        try await withHTTP2(
+            [
+                .send(Self.offering), .request(1),
+                .send(Frames.head(1) + Frames.data(1, [1], end: true) + Frames.reset(1, 8)),
+            ] + .answering(3) + [.readUntilEnd]
+        ) { stand in
+            let duplex = try #require(try await Self.connect(stand).duplex)
+            #expect(try await duplex.read() == Bytes([1]))
+            #expect(try await duplex.read() == nil)
+            try await stand.works()
+            let late = await transportError { try await duplex.write(Bytes("late")) }
+            #expect(late?.kind == .h2Stream(code: 8))
+            try await stand.settles(connections: 1)
+        }
+    }
+
+    /// How a stream ends whose peer had ended its own side.
+    enum Ending: String, Sendable, CustomTestStringConvertible {
+        case reset, goAwayAndReset, endOfConnection
+
+        var testDescription: String { rawValue }
+
+        var steps: [ScriptedPeer.Step] {
+            switch self {
+            case .reset: [.send(HTTP2Frames.reset(1, 8))]
+            case .goAwayAndReset: [.send(HTTP2Frames.goAway(1) + HTTP2Frames.reset(1, 2))]
+            case .endOfConnection: [.halfClose]
+            }
+        }
+    }
+
     @Test(arguments: ["", "a b", "a,b", "a\r\nb"])
     func aNameThatIsNoneIsRefused(_ name: String) async throws {
         try await withHTTP2(.wellBehaved(1)) { stand in
