@@ -57,13 +57,17 @@ extension HTTP2Session {
 
     /// After each slice: lets answers out before they amount to a flood, and notices when nghttp2
     /// has given the connection up.
+    ///
+    /// DATA stays where it is: nobody has asked for output, and a body may be long.
     private func settleAccounts() {
         // nghttp2 does not say that it has queued a GOAWAY of its own; that it takes no requests is
-        // the only sign, and taking the frames out brings the reason (`frameSent`).
+        // the only sign, and taking the frames out brings the reason (`violationReported`).
         let isSuspect = nghttp2_session_check_request_allowed(session) == 0
-        let isBurst = census.unansweredFrames > 256 && ready.count < Self.maxReadyAnswers
-        guard isSuspect || isBurst else { return }
-        gather(limit: ready.count + Self.inputSlice)
+        // After the peer's own GOAWAY, or the last stream number, that is so for good.
+        let isCertain = isSuspect && !isGoAwayReceived && !areStreamsExhausted
+        let isDue = isSuspect || census.unansweredFrames > 256
+        guard isCertain || isDue && ready.count < Self.maxReadyAnswers else { return }
+        gatherAnswers(limit: ready.count + Self.inputSlice)
     }
 
     private func fail(nghttp2 code: Int32) {

@@ -75,9 +75,19 @@ extension HTTP2Session {
 
     /// Takes frames out of nghttp2 into `ready` until it holds `limit` bytes.
     func gather(limit: Int) {
+        gather(limit: limit) { true }
+    }
+
+    /// The same with the frames alone that nghttp2 keeps in its queues: all but DATA, which comes
+    /// after them, so that one frame of it may follow HEADERS that wait for a slot.
+    func gatherAnswers(limit: Int) {
+        gather(limit: limit) { nghttp2_session_get_outbound_queue_size(session) > 0 }
+    }
+
+    private func gather(limit: Int, while goesOn: () -> Bool) {
         readyLimit = limit
         var isWithinHeaders = false
-        while failure == nil, ready.count < limit || isWithinHeaders {
+        while failure == nil, isWithinHeaders || ready.count < limit && goesOn() {
             var frame: UnsafePointer<UInt8>?
             let count = nghttp2_session_mem_send(session, &frame)
             guard count > 0, let frame else {

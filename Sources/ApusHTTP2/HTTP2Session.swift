@@ -106,7 +106,12 @@ package final class HTTP2Session {
     /// Whether no new stream can be opened, for good.
     package var isDraining: Bool {
         isGoAwayReceived || isShutDown || isEnded || failure != nil
-            || nghttp2_session_get_next_stream_id(session) > UInt32(Int32.max)
+            || areStreamsExhausted
+    }
+
+    /// Whether every stream number was used.
+    var areStreamsExhausted: Bool {
+        nghttp2_session_get_next_stream_id(session) > UInt32(Int32.max)
     }
 
     /// Whether the peer ends so many streams before their answers that it should get no new ones.
@@ -255,8 +260,7 @@ extension HTTP2Session {
     }
 
     private func refusal() -> HTTP2Error {
-        let isExhausted = nghttp2_session_get_next_stream_id(session) > UInt32(Int32.max)
-        return isExhausted
+        areStreamsExhausted
             ? HTTP2Error(.streamsExhausted, "every stream number was used")
             : HTTP2Error(.closing, "the connection takes no new streams")
     }

@@ -164,6 +164,41 @@ private func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: c
         span.withUnsafeBytes { Int(bitPattern: $0.baseAddress) }
     }
 
+    @Test("2.1 outbound queue growth", arguments: [true, false])
+    func aBodyStaysWhereItIsUntilOutputIsAskedFor(isGoAwayReceived: Bool) throws {
+        let harness = try Harness(settings: [(4, 1 << 30)])
+        harness.receive(Wire.windowUpdate(0, 1 << 29))
+        if !isGoAwayReceived { harness.session.skipStreamIDs(to: .max) }
+        let stream = try harness.request(hasBody: true)
+        if isGoAwayReceived { harness.receive(Wire.goAway(.max)) }
+        #expect(harness.session.isDraining)
+        harness.session.send(zeros(8 << 20), endOfBody: true, on: stream)
+        _ = harness.takeSent()
+        for _ in 0..<1_000 { harness.receive(Wire.windowUpdate(stream, 1), pumps: false) }
+        #expect(harness.session.load.answerBytes == 0)
+        #expect(harness.session.queuedBytes(on: stream) == 8 << 20)
+        // Answers are taken out, and no more of them than elsewhere.
+        for _ in 0..<4_500 { harness.receive(Wire.ping(), pumps: false) }
+        #expect(harness.error == nil)
+        #expect(harness.session.load.answerBytes <= 64 * 1024 + 17)
+        #expect(harness.session.queuedBytes(on: stream) == 8 << 20)
+        harness.pump()
+        #expect(harness.sent.reduce(0) { $0 + ($1.type == 0 ? $1.payload.count : 0) } == 8 << 20)
+        #expect(harness.sent.count { $0.type == 6 } == 4_500)
+        #expect(harness.session.queuedBytes(on: stream) == 0)
+    }
+
+    @Test func aViolationIsSeenThoughNoOutputIsTaken() throws {
+        let harness = try Harness(settings: [(4, 1 << 30)])
+        harness.receive(Wire.windowUpdate(0, 1 << 29))
+        let stream = try harness.request(hasBody: true)
+        harness.receive(Wire.goAway(stream))
+        harness.session.send(zeros(8 << 20), endOfBody: true, on: stream)
+        harness.receive(Wire.data(0, "x"), pumps: false)
+        #expect(harness.error?.kind == .protocolViolation(code: 1))
+        #expect(harness.session.load.answerBytes < 100)
+    }
+
     @Test func manySlicesArriveInOrder() throws {
         let pair = try Pair(settings: [(4, 1 << 20)])
         let stream = try pair.post()
@@ -192,6 +227,27 @@ private func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: c
         harness.session.send(zeros(10), endOfBody: true, on: stream)
         #expect(harness.session.queuedBytes(on: stream) == 0)
         #expect(!harness.session.wantsOutput)
+    }
+
+    @Test(arguments: [true, false])
+    func theEndOfADuplexIsToldBehindThePeersUnlessOursCameBefore(isDone: Bool) throws {
+        let harness = try Harness()
+        let stream = try harness.session.submit(
+            HTTPRequest(method: .connect, scheme: nil, authority: "a:1", path: nil), hasBody: true)
+        harness.pump()
+        harness.receive(Wire.head(1) + Wire.data(1, "x", end: true))
+        #expect(harness.takeLog() == ["head 1 200", "body 1 x", "end 1"])
+        if isDone {
+            harness.session.send(Bytes("y"), endOfBody: true, on: stream)
+            harness.pump()
+            #expect(harness.takeLog() == ["closed 1"])
+        } else {
+            harness.receive(Wire.reset(1, 8))
+            #expect(harness.takeLog() == ["failed 1 reset(code: 8)", "closed 1"])
+        }
+        harness.session.streamEnded()
+        harness.takeEvents()
+        #expect(harness.takeLog().isEmpty)
     }
 
     @Test func anUploadGoesOnBehindACompleteAnswerUntilItIsReset() throws {
@@ -229,27 +285,6 @@ private func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: c
     @Test func aResetUploadLetsGoOfItsBytes() throws {
         let harness = try Harness(settings: [(4, 10)])
         let stream = try harness.request(hasBody: true)
-    @Test(arguments: [true, false])
-    func theEndOfADuplexIsToldBehindThePeersUnlessOursCameBefore(isDone: Bool) throws {
-        let harness = try Harness()
-        let stream = try harness.session.submit(
-            HTTPRequest(method: .connect, scheme: nil, authority: "a:1", path: nil), hasBody: true)
-        harness.pump()
-        harness.receive(Wire.head(1) + Wire.data(1, "x", end: true))
-        #expect(harness.takeLog() == ["head 1 200", "body 1 x", "end 1"])
-        if isDone {
-            harness.session.send(Bytes("y"), endOfBody: true, on: stream)
-            harness.pump()
-            #expect(harness.takeLog() == ["closed 1"])
-        } else {
-            harness.receive(Wire.reset(1, 8))
-            #expect(harness.takeLog() == ["failed 1 reset(code: 8)", "closed 1"])
-        }
-        harness.session.streamEnded()
-        harness.takeEvents()
-        #expect(harness.takeLog().isEmpty)
-    }
-
         harness.session.send(zeros(1_000), endOfBody: false, on: stream)
         harness.pump()
         harness.session.reset(stream, code: 8)
