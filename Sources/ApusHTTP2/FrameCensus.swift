@@ -30,6 +30,8 @@ package struct FrameCensus {
     static let maxSettings = 200
     /// Streams per window of time that the peer reset before they were answered, or made us reset
     /// (CVE-2023-44487, CVE-2025-8671): such a connection gets no new ones.
+    ///
+    /// Those that it refused before it had said how many it takes do not count.
     static let maxLostStreams = 64
     /// How long a window of time is.
     static let window = Duration.seconds(10)

@@ -81,7 +81,8 @@ extension HTTP2Session {
     func resetReceived(on id: HTTP2StreamID, code: UInt32) {
         guard let stream = stream(id) else { return }
         stream.peerResetCode = code
-        if stream.progress != .settled { census.streamLost() }
+        let isTooMany = code == HTTP2ErrorCode.refusedStream && !stream.isWithinLimit
+        if stream.progress != .settled, !isTooMany { census.streamLost() }
     }
 
     /// The peer's SETTINGS; nghttp2 has applied and answered them.
@@ -141,6 +142,7 @@ extension HTTP2Session {
     func requestSent(on id: HTTP2StreamID) {
         guard let stream = stream(id), !stream.isSent else { return }
         stream.isSent = true
+        stream.isWithinLimit = hasPeerSettings
         if !stream.outgoing.isFinished { events.append(.requestSent(id)) }
     }
 

@@ -18,6 +18,9 @@ final class HTTP2Stream {
     var progress = Progress.awaitingHead
     /// Whether the request's HEADERS went out; until then the peer cannot know of it.
     var isSent = false
+    /// Whether the peer's SETTINGS were known when they did: a refusal then is no matter of a limit
+    /// that nobody could have kept.
+    var isWithinLimit = false
     /// The code of the peer's RST_STREAM.
     var peerResetCode: UInt32?
     /// What was wrong with a frame of the peer's on this stream.
@@ -33,7 +36,7 @@ final class HTTP2Stream {
 
     init(id: HTTP2StreamID, isDuplex: Bool, window: Int) {
         self.id = id
+        self.isDuplex = isDuplex
         self.window = window
     }
 }
-        self.isDuplex = isDuplex

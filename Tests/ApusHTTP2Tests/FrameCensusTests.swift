@@ -204,6 +204,23 @@ private func opened(settings: [(UInt16, UInt32)] = []) throws -> Harness {
         #expect(harness.error == nil)
     }
 
+    @Test("2.1 rapid reset: what was opened before any limit was told may be refused")
+    func refusalsBeforeThePeersSettingsAreNoLosses() throws {
+        let harness = try Harness(settings: nil)
+        harness.session.timePassed(now: Deadline(nanoseconds: 1_000))
+        let early = try (0..<80).map { _ in try harness.request() }
+        harness.receive(
+            Wire.settings([(3, 10)]) + early.dropFirst(10).flatMap { Wire.reset($0, 7) })
+        #expect(harness.log.count { $0.hasSuffix("refused") } == 70)
+        #expect(harness.session.census.lostStreams == 0)
+        #expect(!harness.session.isLosingStreams)
+        // Another code is another thing, and so is a refusal of what kept to the limit.
+        harness.receive(early.prefix(10).flatMap { Wire.reset($0, 2) })
+        #expect(harness.session.census.lostStreams == 10)
+        for _ in 0..<55 { harness.receive(Wire.reset(try harness.request(), 7)) }
+        #expect(harness.session.isLosingStreams)
+    }
+
     @Test(
         "2.1 SETTINGS and PING floods are rates",
         arguments: [
