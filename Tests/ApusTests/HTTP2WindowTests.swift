@@ -32,7 +32,7 @@ private typealias Frames = HTTP2Frames
 
     @Test func row64_noStreamsForEverEndsInTheAcquireTimeout() async throws {
         var tuning = Self.oneConnection
-        tuning.pool.acquireTimeout = .milliseconds(50)
+        tuning.pool.acquireTimeout = .seconds(1)
         try await withHTTP2(
             .wellBehaved().dropLast() + [
                 .send(Frames.maxStreams(0) + Frames.ping()),
@@ -40,15 +40,26 @@ private typealias Frames = HTTP2Frames
                 .waitForSignal("raise"), .send(Frames.maxStreams(1)),
             ] + .answering(3) + [.readUntilEnd], tuning: tuning
         ) { stand in
+            // A connection that is there, with room, is not waited for.
+            var options = RequestOptions()
+            options.versions = .http2Only
+            try stand.engine.prewarm(stand.url, options: options)
+            try await stand.settles(connections: 1)
             try await stand.works()
             #expect(await stand.signal("none"))
+            try await eventually("it has no room") { Self.capacity(stand) == 0 }
             let error = await transportError { _ = try await stand.get() }
             #expect(error?.kind == .timeout)
             #expect(error?.phase == .pool)
             #expect(error?.replay == .notSent)
             stand.peer.release("raise")
+            try await eventually("it has room") { Self.capacity(stand) == 1 }
             try await stand.works()
         }
+    }
+
+    private static func capacity(_ stand: HTTP2Stand) -> Int? {
+        stand.engine.snapshot().connectionEntries.first?.capacity
     }
 
     @Test func row64_aLimitLoweredBelowWhatRunsHoldsBackTheNext() async throws {
