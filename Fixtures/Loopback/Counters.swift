@@ -21,6 +21,8 @@ package struct LoopbackCounters: Sendable, Hashable {
     package var pings = 0
     /// GOAWAY frames from clients.
     package var goAways = 0
+    /// The most content that one DATA frame of a client's carried, padding included.
+    package var longestData = 0
 }
 
 /// One open connection of an origin.
@@ -49,6 +51,7 @@ final class Totals: Sendable {
     private let cancelled = Atomic(0)
     private let pings = Atomic(0)
     private let goAways = Atomic(0)
+    private let longest = Atomic(0)
 
     var snapshot: LoopbackCounters {
         LoopbackCounters(
@@ -63,7 +66,8 @@ final class Totals: Sendable {
             bytesReceived: receivedBytes.load(ordering: .relaxed),
             cancelledStreams: cancelled.load(ordering: .sequentiallyConsistent),
             pings: pings.load(ordering: .sequentiallyConsistent),
-            goAways: goAways.load(ordering: .sequentiallyConsistent))
+            goAways: goAways.load(ordering: .sequentiallyConsistent),
+            longestData: longest.load(ordering: .sequentiallyConsistent))
     }
 
     /// Sets all to zero, but for what is open now.
@@ -77,6 +81,7 @@ final class Totals: Sendable {
         cancelled.store(0, ordering: .relaxed)
         pings.store(0, ordering: .relaxed)
         goAways.store(0, ordering: .relaxed)
+        longest.store(0, ordering: .relaxed)
         open.resetPeak()
         current.resetPeak()
         streams.store(0, ordering: .relaxed)
@@ -108,6 +113,7 @@ final class Totals: Sendable {
     func received(_ count: Int) { receivedBytes.add(count, ordering: .relaxed) }
     func streamCancelled() { cancelled.add(1, ordering: .sequentiallyConsistent) }
     func pingReceived() { pings.add(1, ordering: .sequentiallyConsistent) }
+    func dataFrameReceived(_ length: Int) { longest.max(length, ordering: .sequentiallyConsistent) }
     func goAwayReceived() { goAways.add(1, ordering: .sequentiallyConsistent) }
 }
 

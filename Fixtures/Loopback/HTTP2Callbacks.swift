@@ -12,6 +12,8 @@ class HTTP2Service {
     func headReceived(_ id: Int32) {}
     func contentReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {}
     func requestEnded(_ id: Int32) {}
+    /// A DATA frame is complete.
+    func dataFrameReceived(_ frame: nghttp2_frame_hd) {}
     /// A frame that is about no request's content.
     func controlReceived(_ frame: nghttp2_frame_hd) {}
     /// The last frame of an answer is out.
@@ -114,6 +116,7 @@ private func frameReceived(
         if isRequest(frame.pointee) { service.headReceived(head.stream_id) }
         if hasEnded { service.requestEnded(head.stream_id) }
     case NGHTTP2_DATA.rawValue:
+        service.dataFrameReceived(head)
         if hasEnded { service.requestEnded(head.stream_id) }
     default: service.controlReceived(head)
     }

@@ -19,6 +19,7 @@ final class HTTP2Connection: HTTP2Service {
     let channel: Channel
     let record: ConnectionRecord
     let options: LoopbackServer.Options
+    private let gate: ReadingGate
     var streams: [Int32: HTTP2Stream] = [:]
     /// When to go on with a stream that waits, on the monotonic clock.
     private var waiting: [Int32: Int64] = [:]
@@ -26,11 +27,17 @@ final class HTTP2Connection: HTTP2Service {
     private var session: OpaquePointer?
     private var lastActivity = Monotonic.now()
     private static let connectionWindow: Int32 = 16 << 20
+    /// How often a shut gate is looked at.
+    private static let gateInterval = Duration.milliseconds(2)
 
-    init(channel: Channel, record: ConnectionRecord, options: LoopbackServer.Options) {
+    init(
+        channel: Channel, record: ConnectionRecord, options: LoopbackServer.Options,
+        gate: ReadingGate
+    ) {
         self.channel = channel
         self.record = record
         self.options = options
+        self.gate = gate
     }
 
     /// Serves until the connection is over.
@@ -65,8 +72,12 @@ final class HTTP2Connection: HTTP2Service {
             nghttp2_settings_entry(
                 settings_id: Int32(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE.rawValue),
                 value: UInt32(clamping: options.initialStreamWindow)),
+            nghttp2_settings_entry(
+                settings_id: Int32(NGHTTP2_SETTINGS_MAX_FRAME_SIZE.rawValue),
+                value: UInt32(clamping: options.maxFrameSize)),
         ]
-        nghttp2_submit_settings(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), &settings, 2)
+        nghttp2_submit_settings(
+            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), &settings, settings.count)
         nghttp2_session_set_local_window_size(
             session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, HTTP2Connection.connectionWindow)
         return session
@@ -95,13 +106,17 @@ final class HTTP2Connection: HTTP2Service {
 
     /// Waits for the socket or the next instant; `false` when the connection is to end.
     private func wait(_ session: OpaquePointer, _ pumped: Pumped) -> Bool {
-        var events = Int32(POLLIN)
+        var events = gate.isShut ? 0 : Int32(POLLIN)
         if pumped == .blocked { events |= Int32(POLLOUT) }
         record.isIdle = streams.isEmpty
-        let deadline = pumped == .unfinished ? Monotonic.now() : nextDeadline
+        var deadline = pumped == .unfinished ? Monotonic.now() : nextDeadline
+        if gate.isShut {
+            deadline = min(deadline ?? .max, Monotonic.after(HTTP2Connection.gateInterval))
+        }
         let ready = Socket.wait(channel.descriptor, for: events, until: deadline)
         record.isIdle = false
-        if ready & ~Int32(POLLOUT) != 0 {
+        let hasEnded = ready & Int32(POLLHUP | POLLERR) != 0
+        if ready & ~Int32(POLLOUT) != 0, hasEnded || !gate.isShut {
             guard receive(session) else { return false }
         }
         resumeDue(session)
@@ -195,6 +210,10 @@ final class HTTP2Connection: HTTP2Service {
             stream.expectsContinue = FieldLines.matches(value, "100-continue")
         default: break
         }
+    }
+
+    override func dataFrameReceived(_ frame: nghttp2_frame_hd) {
+        record.totals.dataFrameReceived(frame.length)
     }
 
     override func controlReceived(_ frame: nghttp2_frame_hd) {

@@ -1,7 +1,20 @@
+import Synchronization
+
+/// Whether connections read; set by tests, looked at by threads.
+final class ReadingGate: Sendable {
+    private let state = Atomic(false)
+
+    var isShut: Bool {
+        get { state.load(ordering: .sequentiallyConsistent) }
+        set { state.store(newValue, ordering: .sequentiallyConsistent) }
+    }
+}
+
 /// What the threads of one origin share.
 final class LoopbackOrigin: Sendable {
     let options: LoopbackServer.Options
     let totals = Totals()
+    let gate = ReadingGate()
     let records = Guarded<[Int: ConnectionRecord]>([:])
     private let acceptor: Guarded<TLSAcceptor?>
 
@@ -46,7 +59,7 @@ final class LoopbackOrigin: Sendable {
             isHTTP2 = found
         }
         if isHTTP2 {
-            HTTP2Connection(channel: channel, record: record, options: options).serve()
+            HTTP2Connection(channel: channel, record: record, options: options, gate: gate).serve()
         } else {
             HTTP1Connection(channel: channel, record: record, options: options).serve()
         }

@@ -23,6 +23,8 @@ package final class LoopbackServer: Sendable {
         package var maxConcurrentStreams = 100
         /// HTTP/2: how much a stream may upload ahead.
         package var initialStreamWindow = 1 << 20
+        /// HTTP/2: the most that a client may send in one frame.
+        package var maxFrameSize = 16_384
         /// End connections on which nothing happens for so long.
         package var idleTimeout: Duration?
         /// The value of a `Keep-Alive` field on HTTP/1 responses, as in `timeout=5`.
@@ -74,6 +76,15 @@ package final class LoopbackServer: Sendable {
     ///
     /// `counters.peakConnections` also counts those whose end a thread has yet to notice.
     package var peakEstablished: Int { listener.peakEstablished }
+
+    /// Has HTTP/2 connections read nothing more until `goOnReading`; each notices a little later.
+    package func stopReading() {
+        origin.gate.isShut = true
+    }
+
+    package func goOnReading() {
+        origin.gate.isShut = false
+    }
 
     package func resetCounters() {
         origin.totals.reset()

@@ -124,12 +124,15 @@ private typealias Frames = HTTP2Frames
         }
     }
 
-    @Test func aSmallPostIsNotDelayedByALargeUploadByMoreThanAFrame() async throws {
+    /// However long a frame of the peer's may be.
+    @Test(arguments: [16_384, 65_536, 1 << 20] as [UInt32])
+    func aSmallPostIsNotDelayedByALargeUploadByMoreThanAFrame(_ maxFrame: UInt32) async throws {
         // The connection's first 65,535 bytes go to the large upload; then the small POST comes,
         // and what both get from there on is told by the order of frames.
         try await withHTTP2(
             [
-                .send(Frames.settings([(4, 1 << 30)])), .request(1), .expectData(1, 65_535),
+                .send(Frames.settings([(4, 1 << 30), (5, maxFrame)])), .request(1),
+                .expectData(1, 65_535),
                 .signal("full"), .request(3), .send(Frames.windowUpdate(0, 1 << 30)),
                 .expectFrame(Frames.dataType, stream: 3), .signal("small"),
                 .send(Frames.answer(3)), .expectData(1, (16 << 20) - 65_535 - 200_000),
@@ -151,6 +154,8 @@ private typealias Frames = HTTP2Frames
             }
             #expect(before <= 1)
             #expect(try await upload == "ok")
+            let longest = stand.frames().map(\.payload.count).max()
+            #expect(longest == Int(min(maxFrame, 65_536)))
         }
     }
 
