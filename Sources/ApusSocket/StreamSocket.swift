@@ -132,6 +132,13 @@ package final class StreamSocket: Sendable {
         shutdown(descriptor.number, Int32(SHUT_WR))
     }
 
+    /// Bytes written that the peer's system has not acknowledged; 0 when that is not known.
+    package var unacknowledgedCount: Int {
+        var count: Int32 = 0
+        guard unsafe ioctl(descriptor.number, UInt(TIOCOUTQ), &count) == 0 else { return 0 }
+        return Int(max(0, count))
+    }
+
     /// Whether the peer has sent something or gone, without taking any byte.
     package func hasPendingInput() -> Bool {
         var byte: UInt8 = 0

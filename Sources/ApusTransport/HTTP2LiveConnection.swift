@@ -108,6 +108,9 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     /// Takes over the wire; called once, on the loop, before the pool hears of the connection.
     func attach() {
         wire.owner = self
+        liveness.output = { [weak self] in
+            self?.assumeIsolated { $0.output } ?? HTTP2Liveness.Output()
+        }
         liveness.ping = { [weak self] in
             self?.assumeIsolated { connection in
                 connection.session.ping()
@@ -124,7 +127,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             self?.assumeIsolated { $0.end(.timeout, .timeout, "no answer to a PING") }
         }
         outputWatch.pending = { [weak self] in
-            self?.assumeIsolated { $0.wire.unsentCount } ?? 0
+            self?.assumeIsolated { $0.undeliveredCount } ?? 0
         }
         outputWatch.stalled = { [weak self] in
             self?.assumeIsolated { $0.doubt(.stall) }
@@ -160,6 +163,16 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         session.goAway(code: HTTP2ErrorCode.settingsTimeout)
         sendFarewell()
         end(.timeout, .timeout, "the peer has not acknowledged our SETTINGS")
+    }
+
+    /// Bytes that have left the session and that the peer's system has not taken.
+    private var undeliveredCount: Int { wire.unsentCount + wire.unacknowledgedCount }
+
+    private var output: HTTP2Liveness.Output {
+        let underWay = UInt64(wire.unacknowledgedCount)
+        return HTTP2Liveness.Output(
+            taken: wire.sentCount - min(wire.sentCount, underWay),
+            isPending: underWay > 0 || wire.unsentCount > 0)
     }
 
     private func doubt(_ doubt: Doubt) {
@@ -291,7 +304,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         if wire.isOpen, !wire.isWritable { handleEvents() }
         if wire.isOpen {
             outputWatch.flushed(
-                unsent: wire.isWritable ? 0 : wire.unsentCount, hasMoved: wasWritable)
+                unsent: wire.isWritable ? 0 : undeliveredCount, hasMoved: wasWritable)
         }
         if wire.sendError != nil { readInput(evenIfQuiet: true) }
     }

@@ -1,21 +1,38 @@
-import ApusCore
-import ApusSocket
+package import ApusCore
+package import ApusSocket
 
 /// Finds out whether a silent HTTP/2 connection is alive, by one PING at a time: always while it
 /// has open streams, and while it is idle where the tuning asks for that.
 ///
-/// Confined to its connection's loop. A dead connection behind a NAT looks like a quiet one; only
-/// an unanswered PING tells them apart. Any byte from the peer is an answer.
-final class HTTP2Liveness: @unchecked Sendable {
+/// A dead connection behind a NAT looks like a quiet one; only an unanswered PING tells them apart.
+/// Any byte from the peer is an answer. A PING that was queued behind other bytes arrives when they
+/// have, however slow the path: until then each byte that the peer's system takes is a sign of
+/// life, and the time begins anew with it.
+///
+/// Confined to its connection's loop.
+package final class HTTP2Liveness: @unchecked Sendable {
     private enum State {
         /// Nothing is owed. Exits: `.pinged` after silence or a doubt.
         case trusted
-        /// A PING left at this instant. Exits: `.trusted` by any byte, `.suspect` by
-        /// `http2.suspectAfter`.
+        /// A PING was sent at this instant, or the bytes before it moved last. Exits: `.trusted` by
+        /// any byte, `.suspect` by `http2.suspectAfter`.
         case pinged(Deadline)
-        /// That PING is unanswered for too long: no new streams. Exits: `.trusted` by any byte, or
-        /// the connection's end by `http2.deadAfter`.
+        /// That PING is unanswered for too long: no new streams. Exits: `.trusted` by any byte,
+        /// `.pinged` when the bytes before it move, or the connection's end by `http2.deadAfter`.
         case suspect(Deadline)
+    }
+
+    /// What becomes of our bytes.
+    package struct Output {
+        /// How many of them the peer's system has taken so far.
+        var taken: UInt64 = 0
+        /// Whether there are others that it has not.
+        var isPending = false
+
+        package init(taken: UInt64 = 0, isPending: Bool = false) {
+            self.taken = taken
+            self.isPending = isPending
+        }
     }
 
     private let tuning: EngineTuning.HTTP2
@@ -24,21 +41,26 @@ final class HTTP2Liveness: @unchecked Sendable {
     private var lastHeard = Deadline.now()
     private var hasStreams = false
     private var timer: LoopTimer?
+    /// How many bytes were taken when that was last looked at; `nil` where nothing stands before
+    /// the PING, so that only an answer proves anything.
+    private var takenBefore: UInt64?
+    /// Looks what has become of our bytes.
+    package var output: () -> Output = { Output() }
     /// Sends a PING.
-    var ping: () -> Void = {}
+    package var ping: () -> Void = {}
     /// The connection may be dead: it should get no new streams.
-    var suspected: () -> Void = {}
+    package var suspected: () -> Void = {}
     /// The suspect showed life.
-    var trusted: () -> Void = {}
+    package var trusted: () -> Void = {}
     /// The connection is dead.
-    var died: () -> Void = {}
+    package var died: () -> Void = {}
 
-    init(_ tuning: EngineTuning.HTTP2, on loop: EventLoop) {
+    package init(_ tuning: EngineTuning.HTTP2, on loop: EventLoop) {
         self.tuning = tuning
         self.loop = loop
     }
 
-    func bytesReceived(now: Deadline) {
+    package func bytesReceived(now: Deadline) {
         lastHeard = now
         switch state {
         case .trusted: return
@@ -61,7 +83,7 @@ final class HTTP2Liveness: @unchecked Sendable {
     ///
     /// After a long silence without streams nobody knows whether the peer is still there: it is
     /// asked at once, beside the request.
-    func streamsOpened() {
+    package func streamsOpened() {
         hasStreams = true
         guard case .trusted = state else { return }
         stopTimer()
@@ -94,7 +116,7 @@ final class HTTP2Liveness: @unchecked Sendable {
     }
 
     /// The connection has ended.
-    func stop() {
+    package func stop() {
         stopTimer()
     }
 
@@ -102,9 +124,27 @@ final class HTTP2Liveness: @unchecked Sendable {
     private var silence: Duration? { hasStreams ? tuning.pingAfter : tuning.idlePingAfter }
 
     private func ask(_ now: Deadline) {
-        state = .pinged(now)
+        note(output())
+        expectAnswer(since: now)
         ping()
+    }
+
+    private func expectAnswer(since now: Deadline) {
+        state = .pinged(now)
         look(at: now.advanced(by: tuning.suspectAfter))
+    }
+
+    /// Whether bytes before the PING were taken since they were last looked at.
+    private func hasMoved() -> Bool {
+        guard let takenBefore else { return false }
+        let output = output()
+        note(output)
+        return takenBefore < output.taken
+    }
+
+    private func note(_ output: Output) {
+        // Once nothing is pending the PING has arrived as well.
+        takenBefore = output.isPending ? output.taken : nil
     }
 
     private func look(at deadline: Deadline) {
@@ -125,10 +165,23 @@ final class HTTP2Liveness: @unchecked Sendable {
             let due = lastHeard.advanced(by: silence)
             if due <= now { ask(now) } else { look(at: due) }
         case .pinged(let asked):
+            if hasMoved() { return expectAnswer(since: now) }
             state = .suspect(asked)
-            look(at: asked.advanced(by: tuning.deadAfter))
+            lookAgain(asked, now)
             suspected()
-        case .suspect: died()
+        case .suspect(let asked):
+            if hasMoved() {
+                expectAnswer(since: now)
+                return trusted()
+            }
+            if now < asked.advanced(by: tuning.deadAfter) { lookAgain(asked, now) } else { died() }
         }
+    }
+
+    /// At the hour of death, and before it while bytes may move.
+    private func lookAgain(_ asked: Deadline, _ now: Deadline) {
+        let death = asked.advanced(by: tuning.deadAfter)
+        let next = now.advanced(by: tuning.suspectAfter)
+        look(at: takenBefore == nil ? death : min(death, next))
     }
 }

@@ -23,7 +23,7 @@ final class HTTP2OutputWatch: @unchecked Sendable {
     private let writeTimeout: Duration?
     private let loop: EventLoop
     private var state = State.flowing
-    /// What waited for the socket when it was last looked at.
+    /// What the peer had not taken when that was last looked at, be it here or in the socket.
     private var unsent = 0
     private var timer: LoopTimer?
     /// The peer takes nothing: it should get no new streams.
@@ -32,7 +32,8 @@ final class HTTP2OutputWatch: @unchecked Sendable {
     var moved: () -> Void = {}
     /// The peer has taken nothing for `http2.writeTimeout`.
     var died: () -> Void = {}
-    /// What waits for the socket now.
+    /// What the peer has not taken now, in the socket too: that a slow one empties in small steps
+    /// is seen there first.
     var pending: () -> Int = { 0 }
 
     init(_ tuning: EngineTuning.HTTP2, on loop: EventLoop) {
@@ -41,8 +42,8 @@ final class HTTP2OutputWatch: @unchecked Sendable {
         self.loop = loop
     }
 
-    /// A flush is over: so many bytes wait for the socket, which had taken everything before it if
-    /// `hasMoved`.
+    /// A flush is over: the socket is full and so many bytes are not taken by the peer, or none
+    /// wait for it; it had taken everything before if `hasMoved`.
     func flushed(unsent: Int, hasMoved: Bool) {
         if case .flowing = state, unsent == 0 { return }
         guard writeTimeout != nil else { return }

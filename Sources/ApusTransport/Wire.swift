@@ -86,6 +86,8 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
             && (tunnels.isEmpty || backlog == 0)
     }
     var unsentCount: Int { unsent.count - unsentStart + backlog }
+    /// Bytes that the socket has taken and the peer's system has not acknowledged.
+    var unacknowledgedCount: Int { socket?.unacknowledgedCount ?? 0 }
     /// Bytes that a tunnel's window has not let out yet.
     private var backlog: Int {
         tunnels.isEmpty ? 0 : tunnels.reduce(0) { $0 + $1.backlog }

@@ -1,0 +1,84 @@
+import ApusCore
+import ApusSocket
+import ApusTransport
+import Testing
+
+/// Row 73: what counts as life while an answer is awaited, told by what the peer's system takes.
+@Suite(.timeLimit(.minutes(5))) struct HTTP2LivenessClockTests {
+    private typealias Output = HTTP2Liveness.Output
+
+    /// What was asked of a liveness and what it said, in order.
+    private final class Log: Sendable {
+        private let lines = Guarded<[String]>([])
+
+        var all: [String] { lines.withLock { $0 } }
+        func add(_ line: String) { lines.withLock { $0.append(line) } }
+        /// Which look it is, from 0.
+        func look() -> Int {
+            lines.withLock {
+                $0.append("look")
+                return $0.count { $0 == "look" } - 1
+            }
+        }
+    }
+
+    /// Lets a PING go unanswered, while `outputs` tells what becomes of our bytes, look by look,
+    /// and its last from then on.
+    private func log(
+        _ outputs: [Output], deadAfter: Duration = .milliseconds(2), until end: String = "died"
+    ) async throws -> [String] {
+        let loop = try EventLoop(name: "apus-test")
+        let log = Log()
+        var tuning = EngineTuning.HTTP2()
+        tuning.pingAfter = .milliseconds(1)
+        tuning.suspectAfter = .milliseconds(1)
+        tuning.deadAfter = deadAfter
+        let liveness = HTTP2Liveness(tuning, on: loop)
+        liveness.output = { outputs[min(log.look(), outputs.count - 1)] }
+        liveness.ping = { log.add("ping") }
+        liveness.suspected = { log.add("suspected") }
+        liveness.trusted = { log.add("trusted") }
+        liveness.died = { log.add("died") }
+        loop.execute { liveness.streamsOpened() }
+        try await eventually(end) { log.all.contains(end) }
+        await withCheckedContinuation { continuation in
+            loop.execute {
+                liveness.stop()
+                continuation.resume()
+            }
+        }
+        await EventLoop.stopAndJoin([loop])
+        return log.all
+    }
+
+    @Test func whatThePeerTakesBeforeThePingIsLifeAndItsEndIsNot() async throws {
+        let outputs = (0..<100).map { Output(taken: $0, isPending: true) }
+        let log = try await log(outputs)
+        // As long as bytes move there is no suspicion, and then there is as ever.
+        #expect(Array(log.prefix(101)) == ["look", "ping"] + Array(repeating: "look", count: 99))
+        let rest = log.dropFirst(101).filter { $0 != "look" }
+        #expect(rest == ["suspected", "died"])
+    }
+
+    @Test func aPingThatLeavesAtOnceIsAnsweredOrNot() async throws {
+        // What is written behind it and taken proves nothing, and is not looked at.
+        let outputs = [Output(taken: 10), Output(taken: 20, isPending: true)]
+        #expect(try await log(outputs) == ["look", "ping", "suspected", "died"])
+    }
+
+    @Test func theTimeOfAPingBeginsWhenItHasArrived() async throws {
+        let outputs = [
+            Output(taken: 10, isPending: true), Output(taken: 20), Output(taken: 30),
+        ]
+        #expect(try await log(outputs) == ["look", "ping", "look", "suspected", "died"])
+    }
+
+    @Test func bytesThatMoveAgainRestoreTrustLongBeforeTheDeath() async throws {
+        let outputs = [
+            Output(taken: 10, isPending: true), Output(taken: 10, isPending: true),
+            Output(taken: 11, isPending: true), Output(taken: 12, isPending: true),
+        ]
+        let log = try await log(outputs, deadAfter: .seconds(600), until: "trusted")
+        #expect(log.filter { $0 != "look" }.prefix(3) == ["ping", "suspected", "trusted"])
+    }
+}
