@@ -142,6 +142,7 @@ extension HTTP2Session {
     func requestSent(on id: HTTP2StreamID) {
         guard let stream = stream(id), !stream.isSent else { return }
         stream.isSent = true
+        stream.takenBefore = takenBytes
         stream.isWithinLimit = hasPeerSettings
         if !stream.outgoing.isFinished { events.append(.requestSent(id)) }
     }

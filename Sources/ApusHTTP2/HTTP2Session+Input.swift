@@ -26,10 +26,13 @@ extension HTTP2Session {
     /// The peer's bytes are at an end, by its FIN or by an error below: every open stream fails.
     ///
     /// A stream whose response is complete is only closed.
-    package func streamEnded() {
+    ///
+    /// - Parameter taken: how many bytes the transport has taken in all; a request of which it has
+    ///   taken none was never sent.
+    package func streamEnded(taken: UInt64? = nil) {
         guard !isEnded else { return }
         isEnded = true
-        endAllStreams()
+        endAllStreams(taken: taken)
     }
 
     /// Tells the time, for the bounds on PING and SETTINGS, which are rates, and for the pauses

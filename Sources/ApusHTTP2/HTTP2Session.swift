@@ -65,6 +65,10 @@ package final class HTTP2Session {
     /// The number carried by our PING that is not answered yet.
     var pingInFlight: UInt64?
     var pingCount: UInt64 = 0
+    /// How many bytes the transport below has taken in all, told before it is given more.
+    ///
+    /// What it was given since and has not taken, the peer cannot know of.
+    package var takenBytes: UInt64 = 0
     /// Streams that may be open at once: the tuning's bound or the peer's, the lower.
     package internal(set) var maxStreams: Int
     /// Whether the peer's SETTINGS have come.
@@ -102,6 +106,9 @@ package final class HTTP2Session {
 
     /// Whether the stream was submitted and is not closed on both sides.
     package func isOpen(_ id: HTTP2StreamID) -> Bool { stream(id) != nil }
+
+    /// Whether the stream's HEADERS were framed, so that they may reach the peer.
+    package func isSent(_ id: HTTP2StreamID) -> Bool { stream(id)?.isSent ?? true }
 
     /// Whether no new stream can be opened, for good.
     package var isDraining: Bool {
@@ -320,8 +327,14 @@ extension HTTP2Session {
     }
 
     /// Settles and closes every open stream.
-    func endAllStreams() {
-        for stream in streamsInOrder() { end(stream, stream.isSent ? .connectionLost : .notSent) }
+    ///
+    /// - Parameter taken: what the transport has taken in all, and takes no more of; `nil` when
+    ///   that is not known.
+    func endAllStreams(taken: UInt64? = nil) {
+        for stream in streamsInOrder() {
+            let hasLeft = stream.isSent && stream.takenBefore != taken
+            end(stream, hasLeft ? .connectionLost : .notSent)
+        }
     }
 
     /// Settles and closes a stream now; what nghttp2 still says of it is not heard.

@@ -28,7 +28,11 @@ extension HTTP2LiveConnection {
     private func expire(_ exchange: Exchange, _ phase: TransportError.Phase) {
         let isWithdrawn = withdraw(exchange)
         guard isWithdrawn || exchange.stream.map({ streams[$0] != nil }) == true else { return }
-        exchange.failed(.timeout, phase: phase, "no end within the \(phase.rawValue) timeout")
+        // What waits in the session for a slot, or for the socket, is taken back by the reset.
+        let isSent = exchange.stream.map { session.isSent($0) } ?? false
+        exchange.failed(
+            .timeout, phase: phase, "no end within the \(phase.rawValue) timeout",
+            replay: isSent ? nil : .notSent)
         if let stream = exchange.stream { reset(stream) }
         liveness.doubted()
     }
@@ -84,12 +88,13 @@ extension HTTP2LiveConnection {
         guard wire.isOpen else { return }
         if ending == nil { ending = (kind, message) }
         keeper.sessionsReceived(from: wire)
+        let taken = wire.sentCount
         wire.close()
         liveness.stop()
         outputWatch.stop()
         if let settingsTimer { loop.cancel(settingsTimer) }
         keeper.closed(self, reason: reason)
-        session.streamEnded()
+        session.streamEnded(taken: taken)
         while let sent = session.nextSentBody() { bodySent(sent) }
         while let event = session.nextEvent() { handle(event) }
         failWaiting()

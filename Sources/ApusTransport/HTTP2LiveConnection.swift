@@ -313,6 +313,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     func sendOutput() throws(HTTP2Error) -> Bool {
         let scratch = loop.scratch
         defer { scratch.outgoing.removeAll() }
+        session.takenBytes = wire.sentCount
         let hasMore = try session.nextOutput(
             into: &scratch.outgoing, limit: HTTP2LiveConnection.writeSize)
         wire.send(scratch.outgoing)

@@ -38,6 +38,27 @@ import Testing
         #expect(harness.takeSent().suffix(3) == ["SETTINGS ack", "SETTINGS ack", "SETTINGS ack"])
     }
 
+    @Test(
+        arguments: [
+            (nil, ["connectionLost", "connectionLost"]),
+            (99, ["connectionLost", "connectionLost"]),
+            // The second request was framed when 100 bytes were taken, and none since.
+            (100, ["connectionLost", "notSent"]),
+        ] as [(UInt64?, [String])])
+    func aRequestOfWhichNoByteWasTakenWasNeverSent(_ taken: UInt64?, _ ends: [String]) throws {
+        let harness = try Harness()
+        harness.session.takenBytes = 50
+        try harness.request()
+        harness.session.takenBytes = 100
+        try harness.request()
+        #expect(harness.session.isSent(1) && harness.session.isSent(3))
+        harness.session.streamEnded(taken: taken)
+        harness.takeEvents()
+        #expect(
+            harness.takeLog()
+                == ["failed 1 \(ends[0])", "closed 1", "failed 3 \(ends[1])", "closed 3"])
+    }
+
     @Test func requestsBeyondThePeersBoundWaitAndThenLeave() throws {
         let harness = try Harness(settings: [(3, 0)])
         try harness.request()

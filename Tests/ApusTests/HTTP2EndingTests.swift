@@ -308,6 +308,34 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    /// The caller is the loop's own, and keeps it from hearing of the reset before it sends.
+    @Test(arguments: [true, false])
+    func row9_aRequestOfWhichNoByteLeftIsSentAgain(_ isReplayable: Bool) async throws {
+        try await withHTTP2(
+            .wellBehaved().dropLast() + [.waitForSignal("go"), .reset], .wellBehaved()
+        ) { stand in
+            let body =
+                isReplayable
+                ? RequestBody.bytes(Bytes("x")) : .oneShot { Pieces([Bytes("x")]) }
+            try await Task(executorPreference: stand.engine.executor) {
+                try await stand.works()
+                stand.peer.release("go")
+                #expect(stand.peer.waitUntilClosed(connection: 0))
+                guard !isReplayable else {
+                    #expect(try await stand.post(body) == "ok")
+                    return
+                }
+                let error = await transportError { _ = try await stand.post(body) }
+                #expect(error?.kind == .reset)
+                #expect(error?.replay == .notSent)
+                #expect(try await stand.post(.bytes(Bytes("x"))) == "ok")
+            }.value
+            #expect(stand.peer.connectionCount == 2)
+            #expect(stand.story.replays.map(\.replay) == (isReplayable ? [.notSent] : []))
+            #expect(stand.frames().count { $0.type == Frames.headersType } == 1)
+        }
+    }
+
     @Test func aHardEndLeavesNothingHanging() async throws {
         try await withHTTP2(
             [

@@ -61,17 +61,11 @@ private typealias Frames = HTTP2Frames
     }
 
     @Test func whatIsCancelledBehindAFullSocketFreesItsSlotAtOnce() async throws {
-        var tuning = EngineTuning.default
-        tuning.http2.maxConnectionsPerHost = 1
-        // No budget of TCP's own either.
-        tuning.dial.userTimeout = nil
-        tuning.dial.tcpTimeout = nil
-        tuning.dial.connectTimeout = nil
         try await withHTTP2(
             [
                 .send(Self.wide), .request(1), .waitForSignal("read"),
                 .expectData(1, Self.large.count), .send(Frames.answer(1)),
-            ] + .answering(9) + [.readUntilEnd], tuning: tuning
+            ] + .answering(9) + [.readUntilEnd], tuning: Self.patient
         ) { stand in
             async let upload = stand.post(.bytes(Self.large))
             try await eventually("the upload is under way") {
@@ -101,6 +95,42 @@ private typealias Frames = HTTP2Frames
             let requests = stand.frames().filter { $0.type == Frames.headersType }
             #expect(requests.map(\.stream) == [1, 9])
         }
+    }
+
+    @Test func aRequestThatTimesOutBehindAFullSocketWasNotSent() async throws {
+        try await withHTTP2(
+            [
+                .send(Self.wide), .request(1), .waitForSignal("read"),
+                .expectData(1, Self.large.count), .send(Frames.answer(1)),
+            ] + .answering(5) + [.readUntilEnd], tuning: Self.patient
+        ) { stand in
+            async let upload = stand.post(.bytes(Self.large))
+            try await eventually("the upload is under way") {
+                stand.peer.transcript(0).steps == 2
+            }
+            try await fillSocket(connectedTo: stand.peer.port)
+            var options = RequestOptions()
+            options.headTimeout = .milliseconds(20)
+            let error = await transportError { _ = try await stand.get(options) }
+            #expect(error?.kind == .timeout)
+            #expect(error?.phase == .head)
+            #expect(error?.replay == .notSent)
+            stand.peer.release("read")
+            #expect(try await upload == "ok")
+            try await stand.works()
+            let requests = stand.frames().filter { $0.type == Frames.headersType }
+            #expect(requests.map(\.stream) == [1, 5])
+        }
+    }
+
+    /// One connection, and no budget of anybody's, TCP's own included.
+    private static var patient: EngineTuning {
+        var tuning = EngineTuning.default
+        tuning.http2.maxConnectionsPerHost = 1
+        tuning.dial.userTimeout = nil
+        tuning.dial.tcpTimeout = nil
+        tuning.dial.connectTimeout = nil
+        return tuning
     }
 
     // MARK: SETTINGS
