@@ -100,6 +100,9 @@ extension HTTP2Session {
     func pingAnswered(_ number: UInt64) {
         guard number == pingInFlight else { return }
         pingInFlight = nil
+        unconfirmedResets -= resetsAsked
+        resetsAsked = 0
+        confirmResets()
         roundTripEnded()
         events.append(.pingAcknowledged)
     }
@@ -145,6 +148,16 @@ extension HTTP2Session {
         stream.takenBefore = takenBytes
         stream.isWithinLimit = hasPeerSettings
         if !stream.outgoing.isFinished { events.append(.requestSent(id)) }
+    }
+
+    /// A RST_STREAM of ours went out.
+    func resetSent() {
+        unconfirmedResets += 1
+    }
+
+    /// A PING of ours went out: the peer meets all before it, and then answers.
+    func pingSent() {
+        resetsAsked = unconfirmedResets
     }
 
     /// nghttp2's own GOAWAY went out: what the peer did wrong, in its words.

@@ -29,6 +29,12 @@ package final class HTTP2Session {
     /// while streams are opened and cancelled.
     static let maxQueuedFrames = 4096
 
+    /// Resets of ours behind which a PING asks whether the peer has met them.
+    static let resetsBeforePing = 100
+    /// Resets of ours that the peer may not have met; beyond, it should get no new streams: opened
+    /// and reset faster than it reads, they would be a flood (CVE-2023-44487).
+    package static let maxUnconfirmedResets = 200
+
     let limits: EngineTuning.Limits
     let tuning: EngineTuning.HTTP2
     /// What windows may grow by, beside those of other sessions; `nil` is no bound.
@@ -65,6 +71,10 @@ package final class HTTP2Session {
     /// The number carried by our PING that is not answered yet.
     var pingInFlight: UInt64?
     var pingCount: UInt64 = 0
+    /// Resets of ours that went out and that no PING behind them was answered for.
+    var unconfirmedResets = 0
+    /// Those of them that went out before the PING in flight.
+    var resetsAsked = 0
     /// How many bytes the transport below has taken in all, told before it is given more.
     ///
     /// What it was given since and has not taken, the peer cannot know of.
@@ -123,6 +133,9 @@ package final class HTTP2Session {
 
     /// Whether the peer ends so many streams before their answers that it should get no new ones.
     package var isLosingStreams: Bool { census.lostStreams > FrameCensus.maxLostStreams }
+
+    /// Whether so many resets of ours went out that the peer may not have met yet.
+    package var hasManyUnconfirmedResets: Bool { unconfirmedResets > Self.maxUnconfirmedResets }
 
     /// What the peer's bytes make the session hold and work for.
     package struct Load: Sendable, Hashable {
@@ -222,7 +235,13 @@ extension HTTP2Session {
             forget(id)
             events.append(.closed(id))
         }
+        confirmResets()
         boundQueue()
+    }
+
+    /// Asks the peer whether it has met our resets, once for each hundred.
+    func confirmResets() {
+        if unconfirmedResets >= Self.resetsBeforePing { ping() }
     }
 
     /// Gives a peer up that does not read while requests come and go.

@@ -170,6 +170,9 @@ private func sendFrame(
     let header = header(of: frame)
     switch header.type {
     case FrameType.headers: session.requestSent(on: header.stream_id)
+    case FrameType.resetStream: session.resetSent()
+    case FrameType.ping:
+        if header.flags & FrameFlag.acknowledgement == 0 { session.pingSent() }
     case FrameType.goAway:
         // Our own through nghttp2 carry NO_ERROR; any other code is nghttp2 giving the peer up.
         let goAway = frame.pointee.goaway

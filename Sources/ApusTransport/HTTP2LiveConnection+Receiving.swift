@@ -50,6 +50,7 @@ extension HTTP2LiveConnection {
         while let sent = session.nextSentBody() { bodySent(sent) }
         // Before anybody hears of an answer that came with a GOAWAY and sends the next request.
         if session.isGoAwayReceived { drain(.goAway) }
+        judgeCancels()
         while let event = session.nextEvent() { handle(event) }
         // A full socket says itself when it takes more.
         if session.wantsOutput, wire.isWritable { scheduleFlush() }

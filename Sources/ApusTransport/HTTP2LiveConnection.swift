@@ -32,12 +32,14 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         }
     }
 
-    /// Why the peer may be dead: both must pass before it is trusted again.
+    /// Why the peer should get no new streams: all must pass before it is trusted again.
     enum Doubt {
         /// A PING is unanswered.
         case silence
         /// It takes nothing of what is sent.
         case stall
+        /// It may not have met yet that so many streams were cancelled.
+        case cancels
     }
 
     /// How long preface and SETTINGS wait for the request that the connection was dialled for,
@@ -176,13 +178,22 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     }
 
     private func doubt(_ doubt: Doubt) {
-        doubts.insert(doubt)
-        if doubts.count == 1 { keeper.suspected(self) }
+        guard doubts.insert(doubt).inserted, doubts.count == 1 else { return }
+        keeper.suspected(self)
     }
 
     private func trust(_ doubt: Doubt) {
         guard doubts.remove(doubt) != nil, doubts.isEmpty else { return }
         keeper.trusted(self)
+    }
+
+    /// Opens no streams where those that were cancelled may still be under way to the peer.
+    func judgeCancels() {
+        if session.hasManyUnconfirmedResets {
+            doubt(.cancels)
+        } else if !doubts.isEmpty {
+            trust(.cancels)
+        }
     }
 
     // MARK: From any thread

@@ -282,6 +282,38 @@ private func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: c
         #expect(harness.takeLog() == ["head 1 200 end", "end 1", "closed 1"])
     }
 
+    @Test("2.1 rapid reset: our own cancels are asked about, and counted until answered")
+    func resetsAreUnconfirmedUntilAPingBehindThemIsAnswered() throws {
+        let harness = try Harness()
+        func reset(_ count: Int) throws {
+            for _ in 0..<count { harness.session.reset(try harness.request(), code: 8) }
+            harness.pump()
+        }
+        func pings() -> Int { harness.takeSent().count { $0 == "PING" } }
+        try reset(100)
+        #expect(pings() == 0)
+        // The PING goes out before the reset that asks for it.
+        try reset(1)
+        #expect(pings() == 1)
+        try reset(99)
+        #expect(!harness.session.hasManyUnconfirmedResets)
+        try reset(1)
+        #expect(harness.session.hasManyUnconfirmedResets)
+        #expect(pings() == 0)
+        // An answer to what was never asked confirms nothing.
+        harness.receive(Wire.ping(9, ack: true))
+        #expect(harness.session.hasManyUnconfirmedResets)
+        // It confirms what went out before it, and the next is asked for what is left.
+        harness.receive(Wire.ping(1, ack: true))
+        #expect(!harness.session.hasManyUnconfirmedResets)
+        #expect(pings() == 1)
+        harness.receive(Wire.ping(2, ack: true))
+        #expect(pings() == 0)
+        try reset(100)
+        #expect(pings() == 0)
+        #expect(harness.error == nil)
+    }
+
     @Test func aResetUploadLetsGoOfItsBytes() throws {
         let harness = try Harness(settings: [(4, 10)])
         let stream = try harness.request(hasBody: true)

@@ -252,10 +252,50 @@ private typealias Frames = HTTP2Frames
             try await eventually("no stream is left") {
                 stand.engine.snapshot().exchanges == 0
             }
-            #expect(stand.server.counters.pings == 0)
+            // One for each hundred, and none for each.
+            #expect((1...10).contains(stand.server.counters.pings))
             #expect(stand.server.counters.connectionsAccepted == 1)
             #expect(stand.engine.snapshot().connections == 1)
         }
+    }
+
+    @Test("row 74, 2.1: cancels are held back while the peer may not have met those before")
+    func row74_aPeerIsNotFloodedWithCancels() async throws {
+        try await withHTTP2(
+            .wellBehaved().dropLast() + [
+                .resets(210), .waitForSignal("confirm"), .send(Frames.ping(1, ack: true)),
+                .readUntilEnd,
+            ], .wellBehaved()
+        ) { stand in
+            try await stand.works()
+            for round in 1...3 {
+                let tasks = (0..<70).map { _ in Task { try await stand.get() } }
+                try await eventually("the peer has all of them") {
+                    stand.frames().count { $0.type == Frames.headersType } == round * 70 + 1
+                }
+                #expect(Self.state(stand) == .leased)
+                for task in tasks { task.cancel() }
+                for task in tasks { _ = await task.result }
+                try await eventually("no stream is left") {
+                    stand.engine.snapshot().exchanges == 0
+                }
+            }
+            // What comes now goes elsewhere.
+            try await eventually("it gets no new streams") { Self.state(stand) == .suspect }
+            try await stand.works()
+            #expect(stand.peer.connectionCount == 2)
+            let frames = stand.frames()
+            #expect(frames.count { $0.type == Frames.resetType } == 210)
+            #expect(frames.count { $0.type == Frames.pingType && $0.flags == 0 } == 1)
+            stand.peer.release("confirm")
+            try await eventually("it gets streams again") { Self.state(stand) != .suspect }
+            #expect(stand.story.closes.isEmpty)
+        }
+    }
+
+    /// The state of the connection that was made first.
+    private static func state(_ stand: HTTP2Stand) -> ConnectionState? {
+        stand.engine.snapshot().connectionEntries.min { $0.id < $1.id }?.state
     }
 
     /// What the engine's WINDOW_UPDATEs add to stream 1 beyond the 65,536 bytes that it was sent.
@@ -289,6 +329,14 @@ private typealias Frames = HTTP2Frames
 }
 
 extension ScriptedPeer.Step {
+    /// Reads until so many streams were reset.
+    fileprivate static func resets(_ count: Int) -> Self {
+        .expect { bytes in
+            let frames = Frames.frames(Array(bytes))
+            return frames.count { $0.type == Frames.resetType } >= count ? bytes.count : nil
+        }
+    }
+
     /// Reads until a stream's window was opened by so much at once, and a PING has come if `asked`.
     fileprivate static func credited(
         _ stream: Int32, _ count: UInt32, asked: Bool = false
