@@ -113,6 +113,7 @@ extension HTTP2Session {
     /// are settled here, in order of their numbers.
     func goAwayReceived(lastStreamID: HTTP2StreamID, code: UInt32, debug: String) {
         isGoAwayReceived = true
+        if code == HTTP2ErrorCode.enhanceYourCalm { isCalmDemanded = true }
         events.append(.goAway(lastStreamID: lastStreamID, code: code, debug: debug))
         for stream in streamsInOrder() where !stream.isSent || stream.id > lastStreamID {
             end(stream, stream.isSent ? .aboveLastStreamID(goAwayCode: code) : .notSent)

@@ -65,6 +65,8 @@ package final class HTTP2Session {
     /// What nghttp2 holds against the peer, from when its GOAWAY was framed.
     var terminated: HTTP2Error?
     package var isGoAwayReceived = false
+    /// Whether a GOAWAY asked for calm (ENHANCE_YOUR_CALM).
+    package internal(set) var isCalmDemanded = false
     var isShutDown = false
     /// Whether the peer's bytes are at an end.
     var isEnded = false

@@ -51,6 +51,8 @@ struct ConnectionSlot: Sendable {
     /// When the dial began, then when the connection was established; in nanoseconds, like all
     /// instants here: the arithmetic of `Duration` costs more than a lease.
     var since: Int64 = 0
+    /// The route's failures in a row before the connection was established.
+    var failuresBefore = 0
     /// When the last exchange ended.
     var idleSince: Int64 = 0
     /// When it was last taken out of its idleness; before `idleSince` when a waiter got it at once.

@@ -17,6 +17,7 @@ extension PoolMachine {
         }
         let route = slots[slot].route
         counters.established += 1
+        slots[slot].failuresBefore = routes[route].failures
         forgive(route)
         dialEnded(slot)
         slots[slot].capacity = capacity
@@ -52,8 +53,7 @@ extension PoolMachine {
         var actions = PoolActions()
         guard let slot = find(connection), slots[slot].phase == .dialling else { return actions }
         counters.dialFailures += 1
-        holdBack(
-            slots[slot].route, after: connection, began: slots[slot].since, now.nanoseconds)
+        holdBack(slot, now.nanoseconds)
         vacate(slot, now.nanoseconds, &actions)
         return actions
     }

@@ -422,6 +422,13 @@ extension ConnectionPool: ConnectionKeeper {
         step { $0.machine.drain(connection.id, reason: reason, now: .now()) }
     }
 
+    func calmDemanded(_ connection: any LiveConnection) {
+        step { pool in
+            pool.machine.calmDemanded(connection.id, now: .now())
+            return PoolActions()
+        }
+    }
+
     func suspected(_ connection: any LiveConnection) {
         step { $0.machine.connectionSuspected(connection.id, now: .now()) }
     }

@@ -7,6 +7,10 @@ import ApusSocket
 extension HTTP2LiveConnection {
     /// Takes no new streams; the connection goes with the last of those it has.
     func drain(_ reason: CloseReason) {
+        if session.isCalmDemanded, !isCalm {
+            isCalm = true
+            keeper.calmDemanded(self)
+        }
         guard drainReason == nil else { return }
         drainReason = reason
         keeper.draining(self, reason: reason)

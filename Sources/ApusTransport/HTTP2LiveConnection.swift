@@ -82,6 +82,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     /// Why no more streams are taken; `nil` while they are.
     var drainReason: CloseReason?
     var goAway: GoAway?
+    /// Whether the pool knows that the peer asked for calm.
+    var isCalm = false
     /// What ended the connection, for the streams that end with it.
     var ending: (kind: TransportError.Kind, message: String)?
     /// What was wrong with the peer's bytes; acted on once the wire is not reading any more.

@@ -43,6 +43,40 @@ import Testing
         #expect(driver.grants.map(\.waiter) == [second])
     }
 
+    @Test("row 58: a peer that asks for calm is not dialled again at once")
+    func aDemandForCalmIsAFailureThatNoConnectionMakesGood() throws {
+        let driver = driver()
+        var pauses: [Duration] = []
+        #expect(driver.wait(Routes.secure()) != nil)
+        for _ in 0..<6 {
+            let connection = try #require(driver.dials.first)
+            driver.establish(connection, capacity: 100)
+            driver.pass(.milliseconds(1))
+            driver.pool.calmDemanded(connection, now: driver.now)
+            // Told twice is told once.
+            driver.pool.calmDemanded(connection, now: driver.now)
+            driver.drain(connection, .goAway)
+            driver.release(connection)
+            #expect(driver.wait(Routes.secure()) != nil)
+            #expect(driver.dials.isEmpty, "the next dial waits")
+            let deadline = try #require(driver.pool.nextDeadline)
+            pauses.append(deadline.since(driver.now))
+            driver.pass(pauses.last ?? .zero)
+            driver.tick()
+        }
+        for (index, pause) in pauses.enumerated() {
+            let whole = min(.milliseconds(100 * (1 << index)), Duration.seconds(1))
+            #expect(pause <= whole && pause >= whole / 2)
+        }
+        // One that is served in order ends the row.
+        let last = try #require(driver.dials.first)
+        driver.establish(last, capacity: 100)
+        driver.release(last)
+        driver.closed(last)
+        #expect(driver.wait(Routes.secure()) != nil)
+        #expect(driver.dials.count == 1)
+    }
+
     @Test func thePauseDoublesUpToItsBoundAndIsShortenedByAHalfAtMost() throws {
         let driver = driver()
         var whole = Duration.milliseconds(100)

@@ -85,6 +85,26 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    @Test(arguments: [Frames.goAway(0, 11), Frames.goAway(.max) + Frames.goAway(0, 11)])
+    func row58_enhanceYourCalmHoldsTheNextDialBack(_ calm: [UInt8]) async throws {
+        var tuning = EngineTuning.default
+        tuning.pool.dialBackoff = .seconds(600)
+        tuning.pool.maxDialBackoff = .seconds(600)
+        try await withHTTP2(.http2(calm) + [.readUntilEnd], .wellBehaved(), tuning: tuning) {
+            stand in
+            let error = await transportError { _ = try await stand.get() }
+            #expect(error?.kind == .h2GoAway(code: 11, lastStreamID: 0))
+            let next = Task { try await stand.get() }
+            try await eventually("it waits, and for no dial") {
+                let snapshot = stand.engine.snapshot()
+                return snapshot.waiting == 1 && snapshot.connections == 0
+            }
+            #expect(stand.peer.connectionCount == 1)
+            next.cancel()
+            _ = await next.result
+        }
+    }
+
     @Test(arguments: [Frames.reset(1, 13), Frames.goAway(0, 13)])
     func row59_http11RequiredIsSentAgainOverHTTP1(_ refusal: [UInt8]) async throws {
         try FixturePaths.ensureCertificates()
