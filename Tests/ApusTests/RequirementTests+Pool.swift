@@ -158,36 +158,4 @@ extension RequirementTests {
             #expect(stand.server.counters.connectionsAccepted == 1)
         }
     }
-
-    @Test("R31: descriptors and memory return to where they were after churning through proxies")
-    func descriptorsReturnToTheBaseline() async throws {
-        var tuning = EngineTuning.executor
-        tuning.pool.maxIdle = 8
-        try await withStand(.http1, tuning: tuning) { stand in
-            let (http, socks) = (try LoopbackConnectProxy(), try LoopbackSOCKSProxy())
-            var memory: [Int] = []
-            let rounds = Soak.rounds(10_000, short: 800)
-            for index in 0..<rounds {
-                if index % max(1, rounds / 10) == 0 { memory.append(Soak.residentKiB()) }
-                let place = index.isMultiple(of: 2) ? "http" : "socks5h"
-                let port = index.isMultiple(of: 2) ? http.port : socks.port
-                let client = ExecutorClient(
-                    stand.engine,
-                    proxy: try ProxySetting(
-                        parsing: "\(place)://user\(index / 4):x@127.0.0.1:\(port)"))
-                _ = try await client.send(.get(stand.url("/"))).body.collect(upTo: 100)
-                #expect(stand.engine.snapshot().connections <= 9)
-            }
-            stand.engine.closeIdleConnections()
-            #expect(stand.engine.snapshot().connections == 0)
-            #expect(stand.engine.snapshot().routes.isEmpty)
-            try await eventually("no descriptor is left") {
-                descriptors(connectedTo: http.port) + descriptors(connectedTo: socks.port) == 0
-            }
-            #expect(Soak.residentKiB() - memory[2] < 24 * 1024 || isSanitized, "\(memory)")
-            Soak.report("R31: \(rounds) requests, KiB at each tenth: \(memory)")
-            http.stop()
-            socks.stop()
-        }
-    }
 }
