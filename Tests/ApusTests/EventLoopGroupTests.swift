@@ -39,6 +39,30 @@ import Testing
         server.stop()
     }
 
+    @Test func itsThreadsEndWithTheLastWhoHoldsThem() async throws {
+        let server = try LoopbackServer()
+        let url = "http://127.0.0.1:\(server.port)/"
+        let threads: LoopThreads
+        do {
+            let group = try EventLoopGroup(threads: 2)
+            do {
+                let engine = try TransportEngine(relaxedTuning, group: group)
+                threads = await LoopThreads(of: engine, threads: 2)
+                _ = try await engine.send(.get(url)).body.collect(upTo: 100)
+            }
+            try await eventually("the dropped engine is gone") {
+                descriptors(connectedTo: server.port) == 0
+            }
+            let engine = try TransportEngine(relaxedTuning, group: group)
+            _ = try await engine.send(.get(url)).body.collect(upTo: 100)
+            await engine.shutdown()
+            #expect(threads.alive == 2)
+            withExtendedLifetime(group) {}
+        }
+        try await eventually("its threads have ended") { threads.alive == 0 }
+        server.stop()
+    }
+
     @Test(arguments: [0, -1, 257])
     func aNumberOfThreadsOutOfRangeIsRefused(_ threads: Int) {
         #expect(throws: InvalidTuning.self) { try EventLoopGroup(threads: threads) }

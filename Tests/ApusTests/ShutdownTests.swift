@@ -75,16 +75,33 @@ import Testing
     @Test(arguments: Way.allCases)
     func theEndLeavesNoThreadAndNoDescriptor(_ way: Way) async throws {
         try await withStand(way) { stand in
-            let place = await Task(executorPreference: stand.engine.executor) {
-                placeOfThisThread()
-            }.value
+            let threads = await LoopThreads(of: stand.engine)
             _ = try await stand.get("/").body.collect(upTo: 100)
-            #expect(access(place, F_OK) == 0)
+            #expect(threads.alive == 1)
             #expect(descriptors(connectedTo: stand.server.port) == 1)
             await stand.engine.shutdown(drain: .seconds(30))
-            #expect(access(place, F_OK) != 0)
+            #expect(threads.alive == 0)
             #expect(descriptors(connectedTo: stand.server.port) == 0)
         }
+    }
+
+    @Test(arguments: [0, 1, 2])
+    func anEngineThatIsDroppedEndsItsThreads(_ requests: Int) async throws {
+        let server = try LoopbackServer()
+        let threads: LoopThreads
+        do {
+            var tuning = relaxedTuning
+            tuning.eventLoops = 3
+            let engine = try TransportEngine(tuning)
+            threads = await LoopThreads(of: engine)
+            #expect(threads.alive == 3)
+            for _ in 0..<requests {
+                let url = "http://127.0.0.1:\(server.port)/"
+                _ = try await engine.send(.get(url)).body.collect(upTo: 100)
+            }
+        }
+        try await eventually("its threads have ended") { threads.alive == 0 }
+        server.stop()
     }
 
     @Test func aTaskThatPrefersAStoppedLoopStillRuns() async throws {
@@ -99,7 +116,37 @@ import Testing
     }
 }
 
-/// Where the system shows the calling thread for as long as it lives: "/proc/<process>/task/<id>".
+/// The threads of an engine's loops, where the system shows them for as long as they live:
+/// "/proc/<process>/task/<id>".
+struct LoopThreads {
+    private let places: Set<String>
+
+    /// Asks each loop in turn.
+    init(of engine: TransportEngine, threads: Int? = nil) async {
+        let count = threads ?? engine.tuning.eventLoops
+        var places: Set<String> = []
+        for _ in 0..<count {
+            places.insert(
+                await Task(executorPreference: engine.executor) { placeOfThisThread() }.value)
+        }
+        self.places = places
+        #expect(places.count == count)
+        #expect(places.allSatisfy { LoopThreads.name(at: $0).hasPrefix("apus-loop-") })
+    }
+
+    /// How many of them have not ended.
+    var alive: Int { places.count { access($0, F_OK) == 0 } }
+
+    private static func name(at place: String) -> String {
+        guard let file = fopen(place + "/comm", "r") else { return "" }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 64)
+        guard fgets(&line, 64, file) != nil else { return "" }
+        return String(
+            decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}
+
 private func placeOfThisThread() -> String {
     var target = [CChar](repeating: 0, count: 64)
     let count = readlink("/proc/thread-self", &target, target.count)
