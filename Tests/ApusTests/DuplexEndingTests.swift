@@ -122,9 +122,14 @@ import Testing
         try await withFaultStand([script]) { stand in
             let duplex = try await stand.duplex(.upgrade)
             let begun = Task { try await duplex.write(Bytes(BodyPattern.bytes(large))) }
-            try await Task.sleep(for: .milliseconds(100))
-            let queued = Task { try await duplex.write(Bytes("never")) }
-            try await Task.sleep(for: .milliseconds(100))
+            // It has begun when the socket is full.
+            try await fillSocket(connectedTo: stand.peer.port)
+            let executor = stand.engine.executor
+            let queued = Task(executorPreference: executor) {
+                try await duplex.write(Bytes("never"))
+            }
+            // The loop does what it is given in order, so this is behind the steps of that write.
+            for _ in 0..<10 { await Task(executorPreference: executor) {}.value }
             for writer in [queued, begun] {
                 writer.cancel()
                 let error = await transportError { try await writer.value }

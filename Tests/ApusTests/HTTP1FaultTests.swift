@@ -104,9 +104,14 @@ import Testing
 
     // MARK: Time
 
+    // A budget counts from the call, so the connection is there before it: a machine that is busy
+    // with other tests may take as long as it likes for the dial.
+
     @Test("row 18: a peer that stops reading is a timeout of sending, and holds up the producer")
     func row18() async throws {
-        try await withFaultStand([[.expectHead, .silence]]) { stand in
+        let script = FaultStand.goodExchange + [.expectHead, .silence]
+        try await withFaultStand([script]) { stand in
+            try await stand.expectGoodExchange(onConnection: 0)
             let count = Counter()
             let piece = Bytes([UInt8](repeating: 7, count: 64 * 1024))
             let body = RequestBody.stream(length: 64 << 20) {
@@ -128,7 +133,9 @@ import Testing
 
     @Test("row 19: a peer that says nothing is a timeout of the head")
     func row19() async throws {
-        try await withFaultStand([[.expectHead, .silence]]) { stand in
+        let script = FaultStand.goodExchange + [.expectHead, .silence]
+        try await withFaultStand([script]) { stand in
+            try await stand.expectGoodExchange(onConnection: 0)
             var options = RequestOptions()
             options.headTimeout = .milliseconds(500)
             let error = await transportError {
@@ -141,42 +148,61 @@ import Testing
         }
     }
 
+    /// How much slower than usual a peer and a timeout are, one after the other.
+    ///
+    /// A busy machine may hold up a peer for the whole of a timeout; then the next pace is tried.
+    /// What is wrong stays wrong at every pace.
+    private static let paces = [1, 4, 16, 64]
+
     @Test("row 20: silence within the body is measured from the last byte")
     func row20() async throws {
-        let drops = [[ScriptedPeer.Step]](
-            repeating: [.sendText("x"), .pause(.milliseconds(40))], count: 25)
-        let head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
-        let script = [.expectHead, .sendText(head)] + drops.flatMap { $0 } + [.silence]
-        try await withFaultStand([script]) { stand in
-            var options = RequestOptions()
-            options.readIdleTimeout = .milliseconds(800)
-            let response = try await stand.engine.send(stand.request(), options: options)
+        for pace in Self.paces {
+            // All of them together take longer than the timeout.
+            let drops = [[ScriptedPeer.Step]](
+                repeating: [.sendText("x"), .pause(.milliseconds(40 * pace))], count: 25)
+            let head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+            let script = [.expectHead, .sendText(head)] + drops.flatMap { $0 } + [.silence]
             var received = 0
-            let error = await transportError {
-                for try await chunk in response.body { received += chunk.count }
+            try await withFaultStand([script]) { stand in
+                var options = RequestOptions()
+                options.readIdleTimeout = .milliseconds(800 * pace)
+                let response = try await stand.engine.send(stand.request(), options: options)
+                let error = await transportError {
+                    for try await chunk in response.body { received += chunk.count }
+                }
+                #expect(error?.kind == .timeout)
+                #expect(error?.phase == .body)
+                try await stand.expectGoodExchange(onConnection: 1)
             }
-            #expect(received == 25)
-            #expect(error?.kind == .timeout)
-            #expect(error?.phase == .body)
-            try await stand.expectGoodExchange(onConnection: 1)
+            if received == 25 { return }
         }
+        Issue.record("the silence was never measured from the last byte")
     }
 
     @Test("row 31: a head that drips in has one budget, not one for each byte")
     func row31() async throws {
-        let drops = [[ScriptedPeer.Step]](
-            repeating: [.sendText("x"), .pause(.milliseconds(10))], count: 1000)
-        let script = [.expectHead, .sendText("HTTP/1.1 200 OK\r\nX: ")] + drops.flatMap { $0 }
-        try await withFaultStand([script]) { stand in
-            var options = RequestOptions()
-            options.headTimeout = .milliseconds(1500)
-            let error = await transportError {
-                try await stand.sendOnLoop(.get, body: .empty, options)
+        for pace in Self.paces {
+            // The drops come for more than six times as long as the budget lasts.
+            let drops = [[ScriptedPeer.Step]](
+                repeating: [.sendText("x"), .pause(.milliseconds(10 * pace))], count: 1000)
+            let script =
+                FaultStand.goodExchange + [.expectHead, .sendText("HTTP/1.1 200 OK\r\nX: ")]
+                + drops.flatMap { $0 }
+            var hasBegun = false
+            try await withFaultStand([script]) { stand in
+                try await stand.expectGoodExchange(onConnection: 0)
+                var options = RequestOptions()
+                options.headTimeout = .milliseconds(1500 * pace)
+                let error = await transportError {
+                    try await stand.sendOnLoop(.get, body: .empty, options)
+                }
+                #expect(error?.kind == .timeout)
+                #expect(error?.phase == .head)
+                hasBegun = error?.replay == .responseStarted
+                try await stand.expectGoodExchange(onConnection: 1)
             }
-            #expect(error?.kind == .timeout)
-            #expect(error?.phase == .head)
-            #expect(error?.replay == .responseStarted)
-            try await stand.expectGoodExchange(onConnection: 1)
+            if hasBegun { return }
         }
+        Issue.record("no byte of the head was ever heard of")
     }
 }

@@ -61,13 +61,33 @@ import Testing
         Issue.record("a short rest was never drained")
     }
 
+    /// Short enough to be read in a moment, so that nothing but its length ends it.
     @Test("R32: a rest beyond limits.drainBytes is not read, and blocks nobody")
     func aLongRestIsNotDrained() async throws {
-        let length = 32 << 20
+        // More of it remains than the bound, even when the response's own buffer is full.
+        let length = 10 * relaxedTuning.limits.drainBytes
         let rest: [ScriptedPeer.Step] = [
             .send([UInt8](repeating: 7, count: length / 2)), .readUntilEnd,
         ]
         try await withFaultStand([Self.halfAnswer(length) + rest]) { stand in
+            var response: Response? = try await stand.engine.send(stand.request())
+            #expect(response?.status == .ok)
+            stand.peer.release("dropped")
+            response = nil
+            try await eventually("the connection is closed") { !stand.closes.all.isEmpty }
+            #expect(stand.closes.all == [.responseUnfinished])
+            try await stand.expectGoodExchange(onConnection: 1)
+        }
+    }
+
+    @Test("R32: a rest that goes on and on is read for no longer than 50 ms, whatever the bytes")
+    func anEndlessRestIsGivenUp() async throws {
+        let drops = [[ScriptedPeer.Step]](
+            repeating: [.sendText("x"), .pause(.milliseconds(5))], count: 1 << 14)
+        var tuning = relaxedTuning
+        tuning.limits.drainBytes = 1 << 30
+        let script = Self.halfAnswer(1 << 20) + drops.flatMap { $0 }
+        try await withFaultStand([script], tuning: tuning) { stand in
             var response: Response? = try await stand.engine.send(stand.request())
             #expect(response?.status == .ok)
             response = nil
@@ -204,7 +224,9 @@ import Testing
                 .expectHead, .waitForSignal("read on"), .expectBytes(size),
                 .sendText("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), .readUntilEnd,
             ]
-            try await withFaultStand([script], tuning: tuning) { stand in
+            let exchanges = [[ScriptedPeer.Step]](repeating: FaultStand.goodExchange, count: 100)
+            let scripts = [script, exchanges.flatMap { $0 } + [.readUntilEnd]]
+            try await withFaultStand(scripts, tuning: tuning) { stand in
                 let count = Counter()
                 let piece = Bytes([UInt8](repeating: 7, count: 64 * 1024))
                 let body = RequestBody.stream(length: UInt64(size)) {
@@ -212,11 +234,13 @@ import Testing
                 }
                 let request = try stand.request(.post)
                 let task = Task { try await stand.engine.send(request, body: body) }
-                // It runs until it stands still, and that is before its end.
-                var last = -1
-                while count.value != last || last == 0 {
-                    last = count.value
-                    try await Task.sleep(for: .milliseconds(300))
+                // It fills its buffer and the socket, and stands still, whatever else the engine
+                // does meanwhile.
+                try await eventually("the buffer is full") { count.value >= buffer }
+                try await fillSocket(connectedTo: stand.peer.port)
+                for _ in 0..<100 {
+                    let other = try await stand.engine.send(stand.request())
+                    #expect(String(try await other.body.collect(upTo: 100)) == "good")
                 }
                 #expect(count.value < size)
                 counts.append(count.value)
