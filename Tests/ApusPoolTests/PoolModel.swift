@@ -16,6 +16,8 @@ struct PoolModel {
         var isSuspect = false
         var isMultiplexed = false
         var capacity = 0
+        /// When its dial was started.
+        var began = Deadline(nanoseconds: 0)
         var exchanges = 0
         var carried = 0
         var hasCarried: Bool { carried > 0 }
@@ -37,6 +39,8 @@ struct PoolModel {
         let id: WaiterID
         let route: Int
         let reuse: Reuse
+        /// Who came first.
+        let arrival: Int
     }
 
     let tuning: EngineTuning.Pool
@@ -49,12 +53,17 @@ struct PoolModel {
     var multiplexes: [Bool]
     var seen: Set<ConnectionID> = []
     var order = 0
+    /// The last failures of each route's dials.
+    var pauses: [Pause?]
+    /// Those who got an empty connection in this step, and when they came.
+    var served: [(route: Int, arrival: Int)] = []
     var violation: String?
 
     init(_ tuning: EngineTuning.Pool, _ http2: EngineTuning.HTTP2, multiplexes: [Bool]) {
         self.tuning = tuning
         self.http2 = http2
         self.multiplexes = multiplexes
+        pauses = Array(repeating: nil, count: multiplexes.count)
     }
 
     mutating func require(_ holds: Bool, _ rule: @autoclosure () -> String) {
@@ -107,6 +116,7 @@ extension PoolModel {
         if isShared { requireSpread(chosen) } else { requireLastUsed(chosen) }
         require(
             !waiters.contains { $0.route == route && $0.reuse == .pooled }, "overtook a waiter")
+        if chosen.exchanges == 0 { served.append((route, .max)) }
         occupy(index)
     }
 
@@ -152,7 +162,10 @@ extension PoolModel {
             require(seen.insert(dial.connection).inserted, "gave a name twice")
             require(dial.route.origin.host.hasPrefix("route"), "dialled a stranger")
             let route = Int(dial.route.origin.host.dropFirst(5)) ?? 0
-            connections.append(Connection(id: dial.connection, route: route))
+            connections.append(Connection(id: dial.connection, route: route, began: now))
+            if let pause = pauses[route] {
+                require(now >= pause.earliestEnd, "dialled in the pause behind a failure")
+            }
         }
     }
 
@@ -177,6 +190,7 @@ extension PoolModel {
         require(grant.isReused == connection.hasCarried, "told wrongly whether it is reused")
         occupy(index)
         if waiter.reuse == .pooled {
+            if connection.exchanges == 0 { served.append((waiter.route, waiter.arrival)) }
             let overtaken = waiters[..<position].contains {
                 $0.route == waiter.route && $0.reuse == .pooled
             }
@@ -198,6 +212,11 @@ extension PoolModel {
         }
         let closed = connections.remove(at: index)
         require(closed.exchanges == 0, "closed a connection in use")
+        if close.reason == .idleTimeout {
+            // What a peer has taught is three quarters of a second or more.
+            let least = min(closed.idleLimit ?? .seconds(3600), .milliseconds(750))
+            require(now.since(closed.idleSince) >= least, "closed for its idle time too early")
+        }
         guard close.reason == .evicted, close.connection != established, closed.hasRoom,
             !closed.isUnsure
         else {
@@ -268,10 +287,13 @@ extension PoolModel {
         let pooled = waiters.count { $0.route == route && $0.reuse == .pooled }
         let canTake = connections.contains { $0.route == route && $0.hasRoom }
         require(pooled == 0 || !canTake, "lets a caller wait beside a connection with room")
+        // The bound is for those who come. A dial that fails when its waiter has been served leaves
+        // one more in the queue, until the pause is over.
+        let besideQueue = isPausing(route) ? mostConnections : dials + idle
         require(
-            waiting <= dials + idle + tuning.maxWaitersPerHost || multiplexes[route],
+            waiting - tuning.maxWaitersPerHost <= besideQueue || multiplexes[route],
             "queues more than its bound")
-        guard dials < mostDials else { return }
+        guard dials < mostDials, !isPausing(route) else { return }
         // Who wants a connection of its own needs a dial of its own.
         let blocked = connections.count { $0.route == route && $0.isIdle && !$0.hasRoom }
         if waiting - pooled > dials + blocked {

@@ -6,7 +6,7 @@ import Testing
 @Suite struct PoolRandomWalkTests {
     /// Tunings that meet different limits.
     enum Tuning: String, CaseIterable {
-        case tight, unlimited, keepsNothing, fewDials, ageing, wearing
+        case tight, unlimited, keepsNothing, fewDials, ageing, wearing, pausing
 
         var pool: EngineTuning.Pool {
             var pool = EngineTuning.Pool()
@@ -35,6 +35,11 @@ import Testing
             case .wearing:
                 pool.maxRequestsPerConnection = 3
                 pool.maxConnectionsPerHost = 6
+            case .pausing:
+                pool.dialBackoff = .milliseconds(50)
+                pool.maxDialBackoff = .milliseconds(150)
+                pool.maxConnectionsPerHost = 4
+                pool.maxWaitersPerHost = 8
             }
             return pool
         }
@@ -67,6 +72,12 @@ import Testing
                 Issue.record("step \(step), \(walk.last): \(violation)\n\(walk.pool)")
                 return
             }
+        }
+        // Once by the end of the pool, and once by peers that behave from here on.
+        var other = walk
+        other.serveAll()
+        if let violation = other.model.violation {
+            Issue.record("behind the walk, \(other.last): \(violation)\n\(other.pool)")
         }
         walk.shutDown()
         #expect(walk.model.violation == nil)
@@ -110,6 +121,7 @@ struct PoolWalk {
     mutating func step() {
         now = now.advanced(by: .milliseconds(Int.random(in: 0...20, using: &random)))
         model.now = now
+        let claims = model.claims(pool)
         let isBusy = model.waiters.count + model.connections.count > 40
         switch Int.random(in: isBusy ? 30..<100 : 0..<100, using: &random) {
         case ..<38: lease()
@@ -126,6 +138,44 @@ struct PoolWalk {
         }
         forgetRoutes()
         model.check(pool)
+        model.checkOrder(claims, pool)
+    }
+
+    /// Every dial succeeds, every exchange ends, and everybody who waits is served, in time.
+    mutating func serveAll() {
+        let failed = pool.counters.failedWaiters
+        for _ in 0..<100 where !model.waiters.isEmpty && model.violation == nil {
+            now = now.advanced(by: .milliseconds(20))
+            model.now = now
+            recover()
+            for id in model.connections.filter(\.isDialling).map(\.id) {
+                if let index = model.index(of: id) { establish(index, capacity: 1) }
+            }
+            while model.connections.contains(where: { $0.exchanges > 0 }) {
+                let claims = model.claims(pool)
+                release()
+                model.checkOrder(claims, pool)
+            }
+            tick()
+            forgetRoutes()
+            model.check(pool)
+        }
+        model.require(model.waiters.isEmpty, "let a caller wait for ever")
+        model.require(pool.counters.failedWaiters == failed, "failed a caller for nothing")
+    }
+
+    /// Suspects show life, and who allowed nothing allows something.
+    private mutating func recover() {
+        for id in model.connections.filter({ !$0.isDialling && !$0.isClosing }).map(\.id) {
+            if let index = model.index(of: id), model.connections[index].capacity == 0 {
+                model.roomChanges(index) { $0.capacity = 1 }
+                model.apply(pool.capacityChanged(id, to: 1, now: now))
+            }
+            if let index = model.index(of: id), model.connections[index].isSuspect {
+                model.roomChanges(index) { $0.isSuspect = false }
+                model.apply(pool.connectionTrusted(id, now: now))
+            }
+        }
     }
 
     mutating func shutDown() {
@@ -166,7 +216,9 @@ struct PoolWalk {
             model.require(reuse == .pooled, "leased at once to one who wants its own")
             model.leased(connection, isReused: isReused, route: route)
         case .wait(let waiter):
-            model.waiters.append(.init(id: waiter, route: route, reuse: reuse))
+            model.order += 1
+            model.waiters.append(
+                .init(id: waiter, route: route, reuse: reuse, arrival: model.order))
         case .refused(let why):
             model.require(why == .tooManyWaiters, "refused without reason")
             let queued = model.waiters.count { $0.route == route }
@@ -189,12 +241,18 @@ struct PoolWalk {
         guard Int.random(in: 0..<5, using: &random) > 0 else {
             last = "dialFailed \(connection.id)"
             model.connections.remove(at: index)
+            model.dialHasFailed(connection)
             let actions = pool.dialFailed(connection.id, now: now)
             model.require(actions.failedWaiters.count <= 1, "failed several for one dial")
             return model.apply(actions)
         }
         let isPlain = connection.route == 0
         let capacity = isPlain ? 1 : [1, 5, 5, 5, 5, 5, 5, 0].randomElement(using: &random) ?? 5
+        establish(index, capacity: capacity)
+    }
+
+    private mutating func establish(_ index: Int, capacity: Int) {
+        let connection = model.connections[index]
         last = "established \(connection.id) \(capacity)"
         model.connections[index].isDialling = false
         model.connections[index].capacity = capacity
@@ -203,6 +261,7 @@ struct PoolWalk {
         model.connections[index].establishedOrder = model.order
         model.connections[index].idleLimit = model.tuning.idleTimeout
         model.multiplexes[connection.route] = capacity != 1
+        model.pauses[connection.route] = nil
         model.becomesIdle(index)
         let actions = pool.connectionEstablished(connection.id, capacity: capacity, now: now)
         model.apply(actions, established: connection.id)
@@ -229,9 +288,13 @@ struct PoolWalk {
 
     private mutating func lose() {
         guard let index = pick({ !$0.isDialling }) else { return }
-        let id = model.connections.remove(at: index).id
-        last = "closed \(id)"
-        model.apply(pool.connectionClosed(id, reason: .peerClosed, now: now))
+        let connection = model.connections.remove(at: index)
+        var reasons: [CloseReason] = [.peerClosed, .transportError]
+        // The peer had ended it before the request was there.
+        if connection.exchanges > 0, connection.carried > 1 { reasons += [.staleReuse] }
+        let reason = reasons.randomElement(using: &random) ?? .peerClosed
+        last = "closed \(connection.id) \(reason)"
+        model.apply(pool.connectionClosed(connection.id, reason: reason, now: now))
     }
 
     private mutating func changeCapacity() {
@@ -303,6 +366,7 @@ struct PoolWalk {
                 [.idleTimeout, .lifetime, .evicted, .cancelled].contains(close.reason),
                 "closed for nothing")
         }
+        model.endPauses()
         model.apply(actions)
         model.checkExpired()
         if let next = pool.nextDeadline { model.require(next > now, "left a deadline behind") }

@@ -1,0 +1,85 @@
+import ApusCore
+import ApusPool
+
+/// Pauses behind failed dials, and who is served before whom.
+extension PoolModel {
+    /// What failed dials of a route lead to, as far as it can be told without the machine's chance.
+    struct Pause {
+        var failedAt: Deadline
+        /// No dial starts before this.
+        var earliestEnd: Deadline
+        /// When the machine is told of a later instant, it dials again.
+        var latestEnd: Deadline
+        var isOver = false
+    }
+
+    /// A dial has failed; those that ran beside one that failed before it are no failure more.
+    mutating func dialHasFailed(_ connection: Connection) {
+        guard let first = tuning.dialBackoff else { return }
+        if let pause = pauses[connection.route], connection.began <= pause.failedAt { return }
+        pauses[connection.route] = Pause(
+            failedAt: now, earliestEnd: now.advanced(by: first / 2),
+            latestEnd: now.advanced(by: tuning.maxDialBackoff))
+    }
+
+    /// The machine was told the time.
+    mutating func endPauses() {
+        for route in pauses.indices {
+            guard let pause = pauses[route], pause.latestEnd <= now else { continue }
+            pauses[route]?.isOver = true
+        }
+    }
+
+    /// Whether the route's next dial may have to wait.
+    func isPausing(_ route: Int) -> Bool { pauses[route].map { !$0.isOver } ?? false }
+
+    /// A caller who wants a connection of its own, and is kept waiting by the limit of connections.
+    struct Claim {
+        let waiter: Waiter
+        let route: Int
+    }
+
+    /// Of each route, the first of those callers whom nothing else keeps waiting.
+    func claims(_ pool: borrowing PoolMachine) -> [Claim] {
+        multiplexes.indices.compactMap { route in
+            guard let first = firstClaim(route, pool) else { return nil }
+            return Claim(waiter: first, route: route)
+        }
+    }
+
+    private func firstClaim(_ route: Int, _ pool: borrowing PoolMachine) -> Waiter? {
+        let dials = connections.count { $0.route == route && $0.isDialling }
+        let mostDials = tuning.maxDialsPerHost ?? (multiplexes[route] ? 4 : .max)
+        guard dials < mostDials, !isPausing(route) else { return nil }
+        for waiter in waiters where waiter.route == route && waiter.reuse != .pooled {
+            if pool.waitCause(of: waiter.id) == .connectionsPerHost { return waiter }
+        }
+        return nil
+    }
+
+    /// Whoever came later got no empty connection in this step, whose place was claimed before it,
+    /// unless the claim was met as well.
+    mutating func checkOrder(_ claims: [Claim], _ pool: borrowing PoolMachine) {
+        for claim in claims {
+            guard firstClaim(claim.route, pool)?.id == claim.waiter.id else { continue }
+            let isOvertaken = served.contains {
+                $0.route == claim.route && $0.arrival > claim.waiter.arrival
+            }
+            require(!isOvertaken, "overtook a caller who wants its own")
+        }
+        served = []
+        for route in multiplexes.indices { checkOwnDials(route, pool) }
+    }
+
+    /// Dials for those who want their own start in the order in which they came.
+    private mutating func checkOwnDials(_ route: Int, _ pool: borrowing PoolMachine) {
+        var isBehind = false
+        for waiter in waiters where waiter.route == route && waiter.reuse != .pooled {
+            if pool.waitCause(of: waiter.id) == .dial {
+                require(!isBehind, "dialled for a later caller who wants its own")
+            } else {
+                isBehind = true
+            }
+        }
+    }
+}
