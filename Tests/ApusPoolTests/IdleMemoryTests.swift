@@ -38,6 +38,22 @@ import Testing
         }
     }
 
+    @Test("a snapshot tells what a peer has taught, where it may teach", arguments: [true, false])
+    func whatWasLearnedIsTold(mayTeach: Bool) throws {
+        var peer = Peer(keeps: .seconds(4), PoolDriver { $0.learnsIdleTime = mayTeach })
+        func learned() throws -> Duration? {
+            let routes = peer.driver.pool.snapshot(now: peer.driver.now).routes
+            return try #require(routes.first { $0.route == peer.route }).learnedIdle
+        }
+        for _ in 0..<2 {
+            try peer.exchange()
+            #expect(try learned() == nil)
+            peer.driver.pass(.seconds(4))
+        }
+        try peer.exchange()
+        #expect(try learned() == (mayTeach ? .seconds(3) : nil))
+    }
+
     @Test(
         "an origin that closes at 3 s idle costs two stale reuses at most, then none in 100 rounds",
         arguments: [Duration.seconds(3), .milliseconds(1200), .seconds(60)])

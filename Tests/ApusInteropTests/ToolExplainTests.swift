@@ -1,0 +1,71 @@
+import Foundation
+import Loopback
+import Testing
+
+/// `apus load --explain`: what the pool held and did, for people to read.
+@Suite(
+    "the tool and a load", .timeLimit(.minutes(5)),
+    .enabled(if: Programs.apus != nil, "the tool is not built"))
+struct ToolExplainTests {
+    @Test("--explain tells routes, connections, requests and waits, beside the line of JSON")
+    func theExplanation() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let url = "http://127.0.0.1:\(server.port)"
+        let (line, lines) = try load(["--url", url + "/bytes/100", "--requests", "60"])
+        #expect(line.contains("\"requests\":60"), "\(line)")
+        // One worker: it waits for its dial, and then it has its connection.
+        #expect(
+            lines.suffix(4).dropLast() == [
+                "* \(url): 0 leased, 1 idle, 0 dialling, 0 waiting",
+                "* connections: 1 dialled, 0 failed, 0 given up, 1 opened; closed: none",
+                "* requests: 60 got a connection, 59 a used one; 1 waited, 0 gave up, 0 failed; "
+                    + "0 sent again, 0 refused",
+            ])
+        let waits = try #require(lines.last)
+        #expect(waits.hasPrefix("* waited for a dial: 1, "), "\(waits)")
+        #expect(waits.contains(" ms on average, ") && waits.hasSuffix(" ms at most"))
+    }
+
+    @Test("--explain tells why connections were closed")
+    func theCloses() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let url = "http://127.0.0.1:\(server.port)/"
+        let (_, lines) = try load(
+            ["--url", url, "--requests", "20", "--concurrency", "4", "--no-keepalive"])
+        #expect(
+            lines.contains {
+                $0.hasPrefix("* connections: 20 dialled, 0 failed, 0 given up, 20 opened; closed: ")
+                    && $0.hasSuffix("20 connection close")
+            }, "\(lines)")
+    }
+
+    @Test("without --explain nothing but the line of JSON is told")
+    func withoutIt() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let url = "http://127.0.0.1:\(server.port)/"
+        let (line, lines) = try load(["--url", url], explain: false)
+        #expect(line.hasPrefix("{") && line.split(separator: "\n").count == 1)
+        #expect(lines.isEmpty)
+    }
+
+    /// The line of JSON, and the lines of the explanation.
+    private func load(
+        _ arguments: [String], explain: Bool = true
+    ) throws -> (line: String, explanation: [String]) {
+        let base = try ServedFiles.temporaryFolder.get() + "/tool-\(UUID().uuidString)"
+        defer { for path in [base, base + ".err"] { unlink(path) } }
+        let process = try ChildProcess(
+            try #require(Programs.apus),
+            ["load"] + (explain ? ["--explain"] : []) + arguments,
+            output: base, errors: base + ".err")
+        #expect(process.waitForEnd() == 0)
+        let explanation = try String(contentsOfFile: base + ".err", encoding: .utf8)
+        return (
+            try String(contentsOfFile: base, encoding: .utf8),
+            explanation.split(whereSeparator: \.isNewline).map(String.init)
+        )
+    }
+}
