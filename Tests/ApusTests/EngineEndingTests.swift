@@ -7,40 +7,95 @@ private let large = 16 << 20
 
 /// Rows 92 and 93: the end of an engine, wherever its requests are.
 @Suite(.timeLimit(.minutes(5))) struct EngineEndingTests {
-    /// Where a request can be when the end comes.
-    enum State: String, CaseIterable, Sendable {
-        case inTheProxyHandshake, inTheTLSHandshake, waiting, sendingTheBody, awaitingTheHead
-        case readingTheBody
-    }
+    // Nothing here is measured: what must come before what is told by the engine's own events, and
+    // the end itself returns when connections and threads are gone.
 
-    @Test("row 92: a hard end fails a request in every state", arguments: State.allCases)
-    func row92_hardEnd(_ state: State) async throws {
-        let scene = try await Scene(state)
-        await scene.engine.shutdown()
-        let error = await transportError { try await scene.request.value }
+    @Test(
+        "row 92: a hard end fails a request in every state", arguments: Way.allCases,
+        EndingScene.State.allCases)
+    func row92_hardEnd(_ way: Way, _ state: EndingScene.State) async throws {
+        let scene = try await EndingScene(way, state)
+        let cut = await scene.engine.shutdown()
+        #expect(cut.count == 1)
+        let error = await transportError { _ = try await scene.request.value }
         #expect(error?.kind == .shutdown)
-        #expect(descriptors(connectedTo: scene.port) == 0)
-        let snapshot = scene.engine.snapshot()
-        #expect(snapshot.connections == 0 && snapshot.waiting == 0 && snapshot.exchanges == 0)
-        scene.stop()
+        #expect(error?.phase == state.phase)
+        #expect(scene.events.words(ofExchange: scene.exchange).last == "failed: shutdown")
+        #expect(
+            scene.order(of: "shutdown started", "closed: shutdown", "shutdown finished, 1 cut"))
+        await scene.expectNothingLeft()
     }
 
-    @Test("row 92: a graceful end refuses those who wait, and cuts no one else")
-    func row92_gracefulEnd() async throws {
-        var tuning = EngineTuning.executor
-        tuning.pool.maxConnectionsPerHost = 1
-        tuning.pool.acquireTimeout = nil
-        try await withStand(.http1, tuning: tuning) { stand in
-            let first = try await stand.get("/bytes/\(large)")
-            let waiting = Task { _ = try await stand.get("/") }
-            try await eventually("one waits") { stand.engine.snapshot().waiting == 1 }
-            let end = Task { await stand.engine.shutdown(drain: .seconds(60)) }
-            #expect(await transportError { try await waiting.value }?.kind == .shutdown)
-            #expect(try await checkPattern(first.body) == large)
-            #expect(await end.value.isEmpty)
-            let late = await transportError { _ = try await stand.get("/") }
-            #expect(late?.kind == .shutdown)
-        }
+    @Test(
+        "row 92: a graceful end lets a request in flight finish, in every state",
+        arguments: Way.allCases,
+        [EndingScene.State.sendingTheBody, .awaitingTheHead, .readingTheBody])
+    func row92_gracefulEnd(_ way: Way, _ state: EndingScene.State) async throws {
+        let scene = try await EndingScene(way, state)
+        let end = Task { await scene.engine.shutdown(drain: .seconds(600)) }
+        try await eventually("the end has begun") { scene.isDraining }
+        #expect(await transportError { _ = try await scene.send() }?.kind == .shutdown)
+        #expect(scene.threads.alive == 1)
+        scene.goOn()
+        #expect(try await scene.request.value == "half")
+        #expect(await end.value.isEmpty)
+        // That it completed is for its caller's task to tell, which the end does not wait for.
+        #expect(scene.order(of: "shutdown started", "completed"))
+        #expect(
+            scene.order(of: "shutdown started", "closed: shutdown", "shutdown finished, 0 cut"))
+        let words = scene.events.words(ofExchange: scene.exchange)
+        #expect(words.suffix(2) == ["status 200", "completed"])
+        await scene.expectNothingLeft()
+    }
+
+    @Test(
+        "row 92: a graceful end refuses those who wait, and cuts no one else",
+        arguments: Way.allCases)
+    func row92_gracefulEndOfAWait(_ way: Way) async throws {
+        let scene = try await EndingScene(way, .waiting)
+        let end = Task { await scene.engine.shutdown(drain: .seconds(600)) }
+        let error = await transportError { _ = try await scene.request.value }
+        #expect(error?.kind == .shutdown)
+        #expect(error?.phase == .pool)
+        scene.goOn()
+        #expect(try await scene.holder?.value == "half")
+        #expect(await end.value.isEmpty)
+        #expect(scene.order(of: "shutdown started", "completed"))
+        #expect(
+            scene.order(of: "shutdown started", "closed: shutdown", "shutdown finished, 0 cut"))
+        await scene.expectNothingLeft()
+    }
+
+    /// Where a dial can be when the end comes.
+    enum Dial: String, CaseIterable, Sendable {
+        case inTheProxyHandshake, inTheTLSHandshake
+    }
+
+    @Test(
+        "row 92: an end, patient or not, waits for no dial", arguments: Dial.allCases,
+        [Duration.zero, .seconds(600)])
+    func row92_endOfADial(_ dial: Dial, _ drain: Duration) async throws {
+        let peer = try ScriptedPeer(everyConnection: [.readUntilEnd])
+        let chronicle = Chronicle()
+        let engine = try TransportEngine(relaxedTuning, observer: chronicle)
+        let threads = await LoopThreads(of: engine)
+        let proxy =
+            dial == .inTheProxyHandshake
+            ? try ProxySetting(parsing: "socks5h://127.0.0.1:\(peer.port)") : .direct
+        let client = ExecutorClient(engine, proxy: proxy)
+        let request = Task { try await client.send(.get("https://127.0.0.1:\(peer.port)/")) }
+        #expect(await peer.connection(0) { !$0.received.isEmpty })
+        #expect(await engine.shutdown(drain: drain).isEmpty)
+        #expect(await transportError { _ = try await request.value }?.kind == .shutdown)
+        #expect(
+            await transportError { _ = try await client.send(.get("http://a/")) }?.kind
+                == .shutdown)
+        #expect(chronicle.words(ofConnection: 0).last?.hasPrefix("dial failed: ") == true)
+        #expect(chronicle.words(ofExchange: 1).last == "failed: shutdown")
+        #expect(threads.alive == 0)
+        #expect(descriptors(connectedTo: peer.port) == 0)
+        expectEmpty(engine)
+        peer.stop()
     }
 
     @Test("row 92: asked twice, it ends as early as anybody wants", arguments: Way.allCases)
@@ -101,56 +156,5 @@ private let large = 16 << 20
         let endless = try await client.send(.get(stand.url("/endless")))
         let whole = try await client.send(.get(stand.url("/bytes/\(large)")))
         return (endless, whole)
-    }
-}
-
-/// A request in a given state, its engine and its peer.
-private struct Scene {
-    let engine: TransportEngine
-    let request: Task<Void, any Error>
-    let port: UInt16
-    let stop: () -> Void
-
-    init(_ state: EngineEndingTests.State) async throws {
-        var tuning = EngineTuning.executor
-        tuning.pool.maxConnectionsPerHost = 1
-        tuning.relaxBudgets()
-        let engine = try TransportEngine(tuning)
-        self.engine = engine
-        switch state {
-        case .inTheProxyHandshake, .inTheTLSHandshake, .sendingTheBody:
-            let peer = try ScriptedPeer(everyConnection: [.silence])
-            port = peer.port
-            stop = { peer.stop() }
-            let url = "\(state == .sendingTheBody ? "http" : "https")://127.0.0.1:\(peer.port)/"
-            let proxy =
-                state == .inTheProxyHandshake
-                ? try ProxySetting(parsing: "socks5h://127.0.0.1:\(peer.port)") : .direct
-            let body: RequestBody =
-                state == .sendingTheBody
-                ? .bytes(Bytes([UInt8](repeating: 7, count: 32 << 20))) : .empty
-            request = Task {
-                _ = try await ExecutorClient(engine, proxy: proxy).send(.post(url), body: body)
-            }
-            #expect(await peer.connections(1))
-        case .waiting, .awaitingTheHead, .readingTheBody:
-            let server = try LoopbackServer(LoopbackServer.Options(tls: nil))
-            port = server.port
-            stop = { server.stop() }
-            let url = "http://127.0.0.1:\(server.port)"
-            if state == .waiting {
-                Task { _ = try await engine.send(.get(url + "/hang")) }
-                try await eventually("it hangs") { server.counters.currentRequests == 1 }
-            }
-            let path = state == .readingTheBody ? "/head-then-hang" : "/hang"
-            request = Task {
-                let response = try await engine.send(.get(url + path))
-                _ = try await response.body.collect(upTo: 1 << 20)
-            }
-            try await eventually("the state is reached") {
-                state == .waiting
-                    ? engine.snapshot().waiting == 1 : server.counters.currentRequests == 1
-            }
-        }
     }
 }
