@@ -16,29 +16,94 @@ import Testing
         arguments: Way.allCases, Point.allCases)
     func inTheExchange(_ way: Way, _ point: Point) async throws {
         try await withNarrowStand(way) { stand in
+            try await cancel(at: point, stand, stand.client)
+        }
+    }
+
+    @Test(
+        "row 90: cancelled in an exchange through a proxy's tunnel",
+        arguments: [Way.http1OverTLS, .http2OverTLS], Point.allCases)
+    func throughATunnel(_ way: Way, _ point: Point) async throws {
+        let proxy = try LoopbackConnectProxy()
+        try await withNarrowStand(way) { stand in
+            let setting = try ProxySetting(parsing: "http://127.0.0.1:\(proxy.port)")
+            try await cancel(
+                at: point, stand,
+                ExecutorClient(stand.engine, proxy: setting, versions: way.versions))
+            #expect(proxy.connectRequests.count == (way.isHTTP2 ? 1 : 2))
+            #expect(descriptors(connectedTo: proxy.port) == 1)
+        }
+        #expect(descriptors(connectedTo: proxy.port) == 0)
+        proxy.stop()
+    }
+
+    private func cancel(
+        at point: Point, _ stand: Stand, _ client: ExecutorClient
+    ) async throws {
+        let (endless, tap) = AsyncThrowingStream<Bytes, any Error>.makeStream()
+        let task = Task { try await Self.wait(at: point, stand, client, endless) }
+        tap.yield(Bytes("x"))
+        try await eventually("it is there") { stand.server.counters.currentRequests == 1 }
+        let next = Task { try await client.send(.get(stand.url("/bytes/100"))) }
+        try await eventually("the next one waits") { stand.engine.snapshot().waiting == 1 }
+        // The origin never answers, so that only the cancel can end it.
+        task.cancel()
+        let error = await transportError { try await task.value }
+        #expect(error?.kind == .cancelled)
+        let response = try await next.value
+        #expect(try await checkPattern(response.body) == 100)
+        let counters = stand.engine.snapshot().counters
+        if stand.way.isHTTP2 {
+            #expect(response.info.isReused, "a stream's end spares its connection")
+            #expect(counters.closes.isEmpty)
+            #expect(stand.server.counters.cancelledStreams == 1)
+        } else {
+            #expect(counters.closes == ["cancelled": 1])
+            #expect(stand.server.counters.connectionsAccepted == 2)
+        }
+        tap.finish()
+    }
+
+    /// `HTTP2StallTests` has the head that waits behind a full socket on HTTP/2.
+    @Test(
+        "row 90: cancelled while an upload's head goes out, which the peer does not read",
+        arguments: [Way.http1, .http1OverTLS])
+    func inTheHead(_ way: Way) async throws {
+        try FixturePaths.ensureCertificates()
+        let handshake: [ScriptedPeer.Step] =
+            way.isTLS ? [.startTLS(FixturePaths.certificate("leaf"), alpn: ["http/1.1"])] : []
+        let peer = try ScriptedPeer([
+            handshake + [.signal("stands"), .silence],
+            handshake + FaultStand.goodExchange + [.readUntilEnd],
+        ])
+        var tuning = relaxedTuning
+        tuning.pool.maxConnectionsPerHost = 1
+        try await withEngine(tuning, ports: [peer.port]) { engine in
+            let url = "\(way.isTLS ? "https" : "http")://localhost:\(peer.port)/"
+            // More than the sockets of both ends hold together.
+            let large: HTTPFields = [.cookie: String(repeating: "x", count: 16 << 20)]
             let (endless, tap) = AsyncThrowingStream<Bytes, any Error>.makeStream()
-            let task = Task { try await Self.wait(at: point, stand, endless) }
             tap.yield(Bytes("x"))
-            try await eventually("it is there") { stand.server.counters.currentRequests == 1 }
-            let next = Task { try await stand.get("/bytes/100") }
-            try await eventually("the next one waits") { stand.engine.snapshot().waiting == 1 }
-            // The origin never answers, so that only the cancel can end it.
+            let task = Task {
+                _ = try await engine.send(
+                    .post(url, fields: large), body: .oneShot { endless })
+            }
+            #expect(await peer.signal("stands"))
+            try await fillSocket(connectedTo: peer.port)
+            let next = Task { try await fetch(engine, url) }
+            try await eventually("the next one waits") { engine.snapshot().waiting == 1 }
             task.cancel()
             let error = await transportError { try await task.value }
             #expect(error?.kind == .cancelled)
-            let response = try await next.value
-            #expect(try await checkPattern(response.body) == 100)
-            let counters = stand.engine.snapshot().counters
-            if way.isHTTP2 {
-                #expect(response.info.isReused, "a stream's end spares its connection")
-                #expect(counters.closes.isEmpty)
-                #expect(stand.server.counters.cancelledStreams == 1)
-            } else {
-                #expect(counters.closes == ["cancelled": 1])
-                #expect(stand.server.counters.connectionsAccepted == 2)
-            }
+            #expect(error?.phase == .send)
+            #expect(error?.bytesSent == 0, "the body stands behind the head")
+            #expect(error?.replay == .unknown)
+            #expect(try await next.value == 200)
+            #expect(engine.snapshot().counters.closes == ["cancelled": 1])
+            #expect(peer.connectionCount == 2)
             tap.finish()
         }
+        peer.stop()
     }
 
     @Test("row 90: cancelled while it waits for a connection", arguments: Way.allCases)
@@ -89,6 +154,40 @@ import Testing
         peer.stop()
     }
 
+    @Test("row 90: cancelled within the trailers of a stream, whose connection goes on")
+    func inTheTrailersOfAStream() async throws {
+        typealias Frames = HTTP2Frames
+        // A section in two frames, and the second one comes behind the cancel.
+        let (begun, rest) = ([0, 1, 0x61, 1] as [UInt8], [0x62] as [UInt8])
+        var tuning = relaxedTuning
+        tuning.pool.maxConnectionsPerHost = 1
+        tuning.http2.maxStreamsPerConnection = 1
+        try await withHTTP2(
+            [
+                .send(Frames.settings()), .request(1),
+                .send(
+                    Frames.head(1) + Frames.data(1, Array("abc".utf8))
+                        + Frames.frame(Frames.headersType, flags: 1, stream: 1, begun)),
+                .expectFrame(Frames.resetType, stream: 1),
+                .send(Frames.frame(9, flags: 4, stream: 1, rest)),
+            ] + .answering(3) + [.readUntilEnd], tuning: tuning
+        ) { stand in
+            let reached = Shared(false)
+            let task = Task {
+                let body = try await stand.client.send(.get(stand.url)).body
+                for try await piece in body where piece == Bytes("abc") { reached.value = true }
+            }
+            try await eventually("the body has come") { reached.value }
+            let next = Task { try await stand.get() }
+            try await eventually("the next one waits") { stand.engine.snapshot().waiting == 1 }
+            task.cancel()
+            #expect(await transportError { try await task.value }?.kind == .cancelled)
+            #expect(try await next.value == "ok")
+            #expect(stand.peer.connectionCount == 1)
+            #expect(stand.story.closes.isEmpty)
+        }
+    }
+
     /// A place for one exchange at a time.
     private func withNarrowStand(
         _ way: Way, _ body: (Stand) async throws -> Void
@@ -101,15 +200,15 @@ import Testing
     }
 
     private static func wait(
-        at point: Point, _ stand: Stand, _ upload: AsyncThrowingStream<Bytes, any Error>
+        at point: Point, _ stand: Stand, _ client: ExecutorClient,
+        _ upload: AsyncThrowingStream<Bytes, any Error>
     ) async throws {
         switch point {
         case .sendingTheBody:
-            _ = try await stand.client.send(
-                .post(stand.url("/sink")), body: .oneShot { upload })
-        case .awaitingTheHead: _ = try await stand.get("/hang")
+            _ = try await client.send(.post(stand.url("/sink")), body: .oneShot { upload })
+        case .awaitingTheHead: _ = try await client.send(.get(stand.url("/hang")))
         case .readingTheBody:
-            for try await _ in try await stand.get("/head-then-hang").body {}
+            for try await _ in try await client.send(.get(stand.url("/head-then-hang"))).body {}
         }
     }
 }
