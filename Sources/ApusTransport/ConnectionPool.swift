@@ -477,30 +477,3 @@ extension ConnectionPool: ConnectionKeeper {
         dialer.keepSessions(from: wire)
     }
 }
-
-extension Reuse {
-    init(_ reuse: RequestOptions.Reuse) {
-        switch reuse {
-        case .pooled: self = .pooled
-        case .fresh: self = .fresh
-        case .oneShot: self = .oneShot
-        }
-    }
-}
-
-extension TransportError {
-    /// The pool would not even queue the request.
-    static func refused(_ why: LeaseResult.Refusal, _ route: Route) -> TransportError {
-        var error =
-            switch why {
-            case .tooManyWaiters:
-                TransportError(
-                    .overloaded, phase: .pool,
-                    message: "pool.maxWaitersPerHost requests wait for this route already")
-            case .shutDown:
-                TransportError(.shutdown, phase: .pool, message: "the engine is shutting down")
-            }
-        error.route = route
-        return error
-    }
-}

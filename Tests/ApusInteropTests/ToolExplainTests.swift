@@ -8,11 +8,11 @@ import Testing
     .enabled(if: Programs.apus != nil, "the tool is not built"))
 struct ToolExplainTests {
     @Test("--explain tells routes, connections, requests and waits, beside the line of JSON")
-    func theExplanation() throws {
+    func theExplanation() async throws {
         let server = try LoopbackServer()
         defer { server.stop() }
         let url = "http://127.0.0.1:\(server.port)"
-        let (line, lines) = try load(["--url", url + "/bytes/100", "--requests", "60"])
+        let (line, lines) = try await load(["--url", url + "/bytes/100", "--requests", "60"])
         #expect(line.contains("\"requests\":60"), "\(line)")
         // One worker: it waits for its dial, and then it has its connection.
         #expect(
@@ -28,11 +28,11 @@ struct ToolExplainTests {
     }
 
     @Test("--explain tells why connections were closed")
-    func theCloses() throws {
+    func theCloses() async throws {
         let server = try LoopbackServer()
         defer { server.stop() }
         let url = "http://127.0.0.1:\(server.port)/"
-        let (_, lines) = try load(
+        let (_, lines) = try await load(
             ["--url", url, "--requests", "20", "--concurrency", "4", "--no-keepalive"])
         #expect(
             lines.contains {
@@ -42,11 +42,11 @@ struct ToolExplainTests {
     }
 
     @Test("without --explain nothing but the line of JSON is told")
-    func withoutIt() throws {
+    func withoutIt() async throws {
         let server = try LoopbackServer()
         defer { server.stop() }
         let url = "http://127.0.0.1:\(server.port)/"
-        let (line, lines) = try load(["--url", url], explain: false)
+        let (line, lines) = try await load(["--url", url], explain: false)
         #expect(line.hasPrefix("{") && line.split(separator: "\n").count == 1)
         #expect(lines.isEmpty)
     }
@@ -54,18 +54,9 @@ struct ToolExplainTests {
     /// The line of JSON, and the lines of the explanation.
     private func load(
         _ arguments: [String], explain: Bool = true
-    ) throws -> (line: String, explanation: [String]) {
-        let base = try ServedFiles.temporaryFolder.get() + "/tool-\(UUID().uuidString)"
-        defer { for path in [base, base + ".err"] { unlink(path) } }
-        let process = try ChildProcess(
-            try #require(Programs.apus),
-            ["load"] + (explain ? ["--explain"] : []) + arguments,
-            output: base, errors: base + ".err")
-        #expect(process.waitForEnd() == 0)
-        let explanation = try String(contentsOfFile: base + ".err", encoding: .utf8)
-        return (
-            try String(contentsOfFile: base, encoding: .utf8),
-            explanation.split(whereSeparator: \.isNewline).map(String.init)
-        )
+    ) async throws -> (line: String, explanation: [String]) {
+        let run = try await ToolRun.of(["load"] + (explain ? ["--explain"] : []) + arguments)
+        #expect(run.code == 0)
+        return (run.output, run.errors.split(whereSeparator: \.isNewline).map(String.init))
     }
 }

@@ -48,11 +48,11 @@ extension PoolModel {
     }
 
     private func firstClaim(_ route: Int, _ pool: borrowing PoolMachine) -> Waiter? {
-        let dials = connections.count { $0.route == route && $0.isDialling }
-        let mostDials = tuning.maxDialsPerHost ?? (multiplexes[route] ? 4 : .max)
-        guard dials < mostDials, !isPausing(route) else { return nil }
         for waiter in waiters where waiter.route == route && waiter.reuse != .pooled {
-            if pool.waitCause(of: waiter.id) == .connectionsPerHost { return waiter }
+            guard pool.waitCause(of: waiter.id) == .connectionsPerHost else { continue }
+            let dials = connections.count { $0.route == route && $0.isDialling }
+            let mostDials = tuning.maxDialsPerHost ?? (multiplexes[route] ? 4 : .max)
+            return dials < mostDials && !isPausing(route) ? waiter : nil
         }
         return nil
     }
@@ -61,24 +61,26 @@ extension PoolModel {
     /// unless the claim was met as well.
     mutating func checkOrder(_ claims: [Claim], _ pool: borrowing PoolMachine) {
         for claim in claims {
-            guard firstClaim(claim.route, pool)?.id == claim.waiter.id else { continue }
             let isOvertaken = served.contains {
                 $0.route == claim.route && $0.arrival > claim.waiter.arrival
             }
-            require(!isOvertaken, "overtook a caller who wants its own")
+            guard isOvertaken else { continue }
+            require(
+                firstClaim(claim.route, pool)?.id != claim.waiter.id,
+                "overtook a caller who wants its own")
         }
         served = []
-        for route in multiplexes.indices { checkOwnDials(route, pool) }
+        if waiters.contains(where: { $0.reuse != .pooled }) { checkOwnDials(pool) }
     }
 
     /// Dials for those who want their own start in the order in which they came.
-    private mutating func checkOwnDials(_ route: Int, _ pool: borrowing PoolMachine) {
-        var isBehind = false
-        for waiter in waiters where waiter.route == route && waiter.reuse != .pooled {
+    private mutating func checkOwnDials(_ pool: borrowing PoolMachine) {
+        var isBehind = multiplexes.map { _ in false }
+        for waiter in waiters where waiter.reuse != .pooled {
             if pool.waitCause(of: waiter.id) == .dial {
-                require(!isBehind, "dialled for a later caller who wants its own")
+                require(!isBehind[waiter.route], "dialled for a later caller who wants its own")
             } else {
-                isBehind = true
+                isBehind[waiter.route] = true
             }
         }
     }

@@ -117,11 +117,12 @@ func dataSegmentsSent(to port: UInt16) -> Int {
 /// Waits until an engine's socket to a port takes nothing more, because its peer reads nothing.
 func fillSocket(connectedTo port: UInt16) async throws {
     let descriptor = try #require(engineSockets(connectedTo: port).first)
-    var looks = 0
+    // Looked at in a row, since between two looks a busy pool may take a second.
     try await eventually("the socket is full") {
-        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-        looks = poll(&entry, 1, 0) == 0 ? looks + 1 : 0
-        return looks == 50
+        (0..<50).allSatisfy { _ in
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            return poll(&entry, 1, 1) == 0
+        }
     }
 }
 
