@@ -190,7 +190,7 @@ private typealias Frames = HTTP2Frames
 
     @Test func row73_anIdleConnectionThatDoesNotAnswerIsClosedBeforeItIsNeeded() async throws {
         var tuning = Self.asking
-        tuning.http2.deadAfter = .seconds(5)
+        tuning.http2.deadAfter = .seconds(15)
         try await withHTTP2(
             // A slow start may bring the death before the first request, which then moves.
             .http2(Frames.answer(1)) + [.silence], .http2(Frames.answer(1)) + [.silence],
