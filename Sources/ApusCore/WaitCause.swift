@@ -26,7 +26,7 @@ public enum ConnectionState: String, Sendable, Hashable, Codable {
     ///
     /// Exits: `.idle`, `.suspect`, `.draining`, and gone.
     case leased
-    /// Open, but its peer may be dead: it gets no new exchange.
+    /// Open, but its peer may be dead, or has yet to meet many cancels: it gets no new exchange.
     ///
     /// Exits: `.idle`, `.leased`, `.draining`, and gone.
     case suspect
