@@ -121,7 +121,8 @@ struct SessionPlayer {
         do throws(HTTP2Error) {
             let id = try session.submit(request, hasBody: bits & 1 != 0)
             precondition(id % 2 == 1 && streams[id] == nil, "a number given twice")
-            streams[id] = StreamStory(hasBody: bits & 1 != 0)
+            streams[id] = StreamStory(
+                hasBody: bits & 1 != 0, isConnect: request.method == .connect)
         } catch {
             if case .closing = error.kind { precondition(session.isDraining) }
         }
@@ -213,7 +214,10 @@ struct SessionPlayer {
                 precondition(!bytes.isEmpty)
                 told(id) { $0.progress == .body }
             case .end(let id, _): told(id, to: .over) { $0.progress == .body }
-            case .failed(let id, _): told(id, to: .over) { $0.progress != .over }
+            case .failed(let id, _):
+                // Whoever writes to a duplex hears of its end behind the peer's own.
+                told(id, to: .over) { !$0.hasFailed && ($0.progress != .over || $0.isConnect) }
+                streams[id]?.hasFailed = true
             case .requestSent(let id):
                 precondition(streams[id]?.isAnnounced == false, "sent twice, or nobody's")
                 streams[id]?.isAnnounced = true
@@ -250,10 +254,12 @@ struct StreamStory {
     enum Progress { case awaitingHead, body, over }
 
     let hasBody: Bool
+    let isConnect: Bool
     var progress = Progress.awaitingHead
     /// Bytes of the body that the session said have left.
     var told = 0
     var isReset = false
+    var hasFailed = false
     /// Its HEADERS were said to have left.
     var isAnnounced = false
     var isClosed = false
@@ -262,8 +268,9 @@ struct StreamStory {
     var sent = 0
     var written = 0
 
-    init(hasBody: Bool) {
+    init(hasBody: Bool, isConnect: Bool) {
         self.hasBody = hasBody
+        self.isConnect = isConnect
     }
 }
 
