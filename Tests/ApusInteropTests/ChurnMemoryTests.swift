@@ -18,6 +18,8 @@ struct ChurnMemoryTests {
         while growths.count < 3, growths.allSatisfy({ $0 > Self.allowanceKiB }) {
             growths.append(try await growthAfterTenThousandExchanges())
         }
+        // A sanitizer keeps what is freed, on purpose; the rest is counted all the same.
+        guard getenv("APUS_SANITIZER") == nil else { return }
         #expect(growths.contains { $0 <= Self.allowanceKiB }, "\(growths) KiB")
     }
 
