@@ -8,7 +8,7 @@ import Testing
     /// end; nothing but the pool's own patience keeps the dial back until it has.
     @Test("at a limit of one, each dial starts behind the close before it", arguments: [1, 4])
     func eachDialWaitsForTheClose(_ tasks: Int) async throws {
-        let rounds = isSanitized ? 50 : 300
+        let rounds = isSanitized ? 48 : 300
         let server = try LoopbackServer()
         let chronicle = Chronicle()
         var tuning = relaxedTuning
