@@ -223,11 +223,11 @@ import Testing
                 case .success(let count):
                     #expect(count == 64)
                     whole += 1
-                    yields = max(2, yields - 1)
+                    yields = max(2, yields - yields / 8 - 1)
                 case .failure(let error as TransportError):
                     #expect(error.isCancelled, "\(error)")
                     cut += 1
-                    yields = min(1 << 14, yields + 1)
+                    yields = min(1 << 14, yields + yields / 8 + 1)
                 case .failure(let error): Issue.record(error)
                 }
             }
