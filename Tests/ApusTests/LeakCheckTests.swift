@@ -9,6 +9,6 @@ import Testing
     /// then. An idle thread ends after five seconds.
     @Test(.enabled(if: isSanitized, "only a leak checker minds"))
     func idleThreadsEndBeforeLeaksAreLookedFor() {
-        #expect(atexit { sleep(8) } == 0)
+        #expect(atexit { sleep(20) } == 0)
     }
 }
