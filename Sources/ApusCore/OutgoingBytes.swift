@@ -17,6 +17,12 @@ package struct OutgoingBytes: Sendable {
 
     package init() {}
 
+    /// Goes on behind an array's bytes, without copying them; `give(to:)` gives them back.
+    package init(taking array: inout [UInt8]) {
+        swap(&joined, &array)
+        count = joined.count
+    }
+
     package var isEmpty: Bool { count == 0 }
 
     /// Adds a copy.
@@ -88,6 +94,12 @@ package struct OutgoingBytes: Sendable {
         if position < joined.count {
             try body(unsafe joined.span.bytes.extracting(droppingFirst: position))
         }
+    }
+
+    /// Gives all bytes to an array that is empty: only long pieces are copied.
+    package mutating func give(to array: inout [UInt8]) {
+        if references.isEmpty { swap(&joined, &array) } else { copy(to: &array) }
+        removeAll()
     }
 
     /// Copies all bytes behind those of an array.

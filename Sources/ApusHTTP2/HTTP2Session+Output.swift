@@ -66,10 +66,10 @@ extension HTTP2Session {
         return output.count > start && wantsOutput
     }
 
-    /// The same with everything copied behind the bytes of an array.
+    /// The same with everything behind the bytes of an array.
     package func nextOutput(into output: inout [UInt8], limit: Int) throws(HTTP2Error) -> Bool {
-        var bytes = OutgoingBytes()
-        defer { bytes.copy(to: &output) }
+        var bytes = OutgoingBytes(taking: &output)
+        defer { bytes.give(to: &output) }
         return try nextOutput(into: &bytes, limit: limit)
     }
 

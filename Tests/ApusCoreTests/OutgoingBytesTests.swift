@@ -52,6 +52,18 @@ import Testing
         #expect(pieces[1].address == long.withSpan { Self.address(of: $0) })
     }
 
+    @Test(arguments: orders)
+    func anArrayIsTakenAndGivenBack(_ counts: [Int]) {
+        let (other, expected) = Self.made(of: counts)
+        var array: [UInt8] = [7, 8]
+        var bytes = OutgoingBytes(taking: &array)
+        #expect(array.isEmpty && bytes.count == 2)
+        bytes.append(other)
+        bytes.give(to: &array)
+        #expect(array == [7, 8] + expected)
+        #expect(bytes.isEmpty)
+    }
+
     private static func made(of counts: [Int]) -> (OutgoingBytes, [UInt8]) {
         var bytes = OutgoingBytes()
         var expected: [UInt8] = []
