@@ -50,20 +50,10 @@ struct AllocationTests {
 
     private func allocations(of requests: Int, _ url: String, _ version: String) async throws -> Int
     {
-        let folder = try ServedFiles.temporaryFolder.get()
-        let path = "\(folder)/allocations-\(UUID().uuidString)"
-        defer { for name in ["", ".out", ".err"] { unlink(path + name) } }
-        let source = FixturePaths.root + "/../Benchmarks/allocations.c"
-        let library = try await CCompiler.library("allocations", from: source, in: folder)
-        let process = try ChildProcess(
-            try #require(Programs.path("env")),
-            [
-                "LD_PRELOAD=\(library)", "APUS_ALLOCATIONS=\(path)", try #require(Programs.apus),
-                "load", "--url", url, "--proto", version, "--requests", "\(requests)",
-            ],
-            output: path + ".out", errors: path + ".err")
-        #expect(await process.waitForEnd() == 0, "\(tail(of: path + ".err"))")
-        let text = try String(contentsOfFile: path, encoding: .utf8)
-        return try #require(Int(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+        let (run, counts) = try await ToolRun.of(
+            ["load", "--url", url, "--proto", version, "--requests", "\(requests)"],
+            preloading: "../Benchmarks/allocations.c", countingIn: "APUS_ALLOCATIONS")
+        #expect(run.code == 0, "\(run.errors)")
+        return try #require(counts.first)
     }
 }

@@ -24,32 +24,22 @@ struct InterruptedCallsTests {
         let folder = try ServedFiles.temporaryFolder.get()
         let path = "\(folder)/interrupted-\(UUID().uuidString)"
         try Data(BodyPattern.bytes(size)).write(to: URL(fileURLWithPath: path))
-        defer { for name in ["", ".out", ".err", ".counts"] { unlink(path + name) } }
-        let source = FixturePaths.root + "/faults/shortio.c"
+        defer { unlink(path) }
         let version = isTLS ? (way == "tls" ? "--http1.1" : "--http2") : way
         let url = "\(isTLS ? "https" : "http")://localhost:\(origin.port)/echo"
-        let process = try ChildProcess(
-            try #require(Programs.path("env")),
+        let (run, counts) = try await ToolRun.of(
             [
-                "LD_PRELOAD=\(try await CCompiler.library("shortio", from: source, in: folder))",
-                "SHORTIO_COUNTS=\(path).counts",
-                try #require(Programs.apus), "fetch",
-                "--json", "--cacert", FixturePaths.pem("ca"), version, "--data", "@\(path)",
-                "--repeat", "3", url,
+                "fetch", "--json", "--cacert", FixturePaths.pem("ca"), version, "--data",
+                "@\(path)", "--repeat", "3", url,
             ],
-            output: path + ".out", errors: path + ".err")
-        #expect(await process.waitForEnd() == 0, "\(tail(of: path + ".err"))")
-        let lines = try String(contentsOfFile: path + ".out", encoding: .utf8)
-            .split(separator: "\n")
-        #expect(lines.count == 3)
-        let counts = try String(contentsOfFile: path + ".counts", encoding: .utf8)
-            .split(separator: " ").compactMap { Int($0.filter(\.isNumber)) }
+            preloading: "faults/shortio.c", countingIn: "SHORTIO_COUNTS")
+        #expect(run.code == 0, "\(run.errors)")
+        let records = try run.records()
+        #expect(records.count == 3)
         #expect(counts.count == 3)
         #expect(counts.allSatisfy { $0 > 100 }, "EINTR, short writes, EAGAIN: \(counts)")
         let digest = ServedFiles.digest(of: [BodyPattern.bytes(size)])
-        for line in lines {
-            let json = try JSONSerialization.jsonObject(with: Data(line.utf8))
-            let record = try #require(json as? [String: Any])
+        for record in records {
             #expect(record["body_bytes"] as? Int == size)
             #expect(record["body_sha256"] as? String == digest)
         }

@@ -31,25 +31,14 @@ struct OutputCallsTests {
         options.http2PriorKnowledge = !isTLS
         let origin = try LoopbackServer(options)
         defer { origin.stop() }
-        let folder = try ServedFiles.temporaryFolder.get()
-        let file = "\(folder)/output-calls-\(UUID().uuidString)"
-        defer { for name in ["", ".out", ".err"] { unlink(file + name) } }
-        let source = FixturePaths.root + "/faults/outputcalls.c"
-        let library = try await CCompiler.library("outputcalls", from: source, in: folder)
-        let process = try ChildProcess(
-            try #require(Programs.path("env")),
-            [
-                "LD_PRELOAD=\(library)",
-                "APUS_OUTPUT_CALLS=\(file)", try #require(Programs.apus),
-            ] + arguments + [
+        let (run, counts) = try await ToolRun.of(
+            arguments + [
                 "--url", "\(isTLS ? "https" : "http")://localhost:\(origin.port)\(path)",
                 "--proto", "h2", "--ca", FixturePaths.pem("ca"),
             ],
-            output: file + ".out", errors: file + ".err")
-        #expect(await process.waitForEnd() == 0, "\(tail(of: file + ".err"))")
+            preloading: "faults/outputcalls.c", countingIn: "APUS_OUTPUT_CALLS")
+        #expect(run.code == 0, "\(run.errors)")
         #expect(origin.counters.connectionsAccepted == 1)
-        let counts = try String(contentsOfFile: file, encoding: .utf8)
-            .split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
         try #require(counts.count == 2)
         return (counts[0], counts[1])
     }

@@ -8,13 +8,6 @@ import Testing
     "the tool and proxies", .timeLimit(.minutes(5)),
     .enabled(if: Programs.apus != nil, "the tool is not built"))
 struct ToolProxyTests {
-    /// What the tool wrote, and how it ended.
-    struct Run {
-        var story = ""
-        var body = ""
-        var code: Int32 = 0
-    }
-
     @Test("each proxy's story has its steps in their order", arguments: ProxyPeer.installed)
     func theStory(_ peer: ProxyPeer) async throws {
         try FixturePaths.ensureCertificates()
@@ -23,23 +16,23 @@ struct ToolProxyTests {
         defer { server.stop() }
         let url = "https://localhost:\(server.port)/"
         let run = try await fetch(["-v", "-x", try peer.url(), url], roots: try peer.roots)
-        #expect(run.code == 0, "\(run.story)")
-        #expect(run.body == "hello\n")
+        #expect(run.code == 0, "\(run.errors)")
+        #expect(run.output == "hello\n")
         let proxy = try peer.endpoint().description
         var steps = [
             "GET to https://localhost:\(server.port) via \(proxy)", "dialling", "TCP stands",
         ]
         if peer.kind == .https { steps.append("with \(proxy): TLSv1.3") }
         steps += ["\(proxy) opened the way", "TLSv1.", "open to", "status 200", "complete after"]
-        var rest = run.story[...]
+        var rest = run.errors[...]
         for step in steps {
             guard let place = rest.firstRange(of: step) else {
-                Issue.record("no \"\(step)\" in its place in:\n\(run.story)")
+                Issue.record("no \"\(step)\" in its place in:\n\(run.errors)")
                 return
             }
             rest = rest[place.upperBound...]
         }
-        #expect(!run.story.contains("word@") && !run.story.contains("dXNlcjp3b3Jk"))
+        #expect(!run.errors.contains("word@") && !run.errors.contains("dXNlcjp3b3Jk"))
     }
 
     @Test(
@@ -51,10 +44,10 @@ struct ToolProxyTests {
             (isVerbose ? ["-v"] : []) + ["-x", try ProxyPeer.squid.url(), "https://localhost:80/"],
             roots: FixturePaths.pem("ca"))
         #expect(run.code == 1)
-        #expect(run.story.contains("the proxy answered 403"), "\(run.story)")
-        #expect(run.story.contains("< the proxy said: 403"), "\(run.story)")
-        #expect(run.story.contains("ERR_ACCESS_DENIED") || !isVerbose, "\(run.story)")
-        #expect(run.story.contains("X-Squid-Error: ERR_ACCESS_DENIED 0") == isVerbose)
+        #expect(run.errors.contains("the proxy answered 403"), "\(run.errors)")
+        #expect(run.errors.contains("< the proxy said: 403"), "\(run.errors)")
+        #expect(run.errors.contains("ERR_ACCESS_DENIED") || !isVerbose, "\(run.errors)")
+        #expect(run.errors.contains("X-Squid-Error: ERR_ACCESS_DENIED 0") == isVerbose)
     }
 
     @Test(
@@ -74,17 +67,17 @@ struct ToolProxyTests {
                 "-v", "--preproxy", socks, "-x", squid, "-U", "user:word", "--proxy-anyauth",
                 "--proxy-header", "X-For-The-Proxy: yes", url,
             ], roots: roots)
-        #expect(run.code == 0, "\(run.story)")
-        #expect(run.story.contains(" via socks5h://localhost:"))
-        #expect(run.story.contains(" then http://localhost:"))
-        #expect(run.story.contains("forwards the requests"))
-        #expect(run.story.contains("asked who we are (407); answering once"), "\(run.story)")
-        #expect(run.story.contains("status 200"), "\(run.story)")
-        #expect(!run.body.lowercased().contains("proxy-authorization"))
+        #expect(run.code == 0, "\(run.errors)")
+        #expect(run.errors.contains(" via socks5h://localhost:"))
+        #expect(run.errors.contains(" then http://localhost:"))
+        #expect(run.errors.contains("forwards the requests"))
+        #expect(run.errors.contains("asked who we are (407); answering once"), "\(run.errors)")
+        #expect(run.errors.contains("status 200"), "\(run.errors)")
+        #expect(!run.output.lowercased().contains("proxy-authorization"))
         let direct = try await fetch(
             ["-v", "-x", squid, "--noproxy", "localhost", url], roots: roots)
-        #expect(direct.code == 0, "\(direct.story)")
-        #expect(!direct.story.contains(" via "))
+        #expect(direct.code == 0, "\(direct.errors)")
+        #expect(!direct.errors.contains(" via "))
     }
 
     @Test("an https proxy's certificate is its own matter")
@@ -106,23 +99,14 @@ struct ToolProxyTests {
             (["--proxy-cacert", FixturePaths.pem("untrusted-ca")], 0),
         ] as [([String], Int32)] {
             let run = try await fetch(way + extra + [url], roots: roots)
-            #expect(run.code == code, "\(extra): \(run.story)")
-            let isLoud = run.story.contains("THE CERTIFICATE OF https://localhost")
+            #expect(run.code == code, "\(extra): \(run.errors)")
+            let isLoud = run.errors.contains("THE CERTIFICATE OF https://localhost")
             #expect(isLoud == extra.contains("--proxy-insecure"))
         }
     }
 
-    private func fetch(_ arguments: [String], roots: String) async throws -> Run {
-        let base = try ServedFiles.temporaryFolder.get() + "/tool-\(UUID().uuidString)"
-        defer { for path in [base, base + ".err"] { unlink(path) } }
-        let process = try ChildProcess(
-            try #require(Programs.apus),
-            ["fetch", "--connect-timeout", "30", "--cacert", roots] + arguments, output: base,
-            errors: base + ".err")
-        var run = Run()
-        run.code = await process.waitForEnd()
-        run.body = try String(contentsOfFile: base, encoding: .utf8)
-        run.story = try String(contentsOfFile: base + ".err", encoding: .utf8)
-        return run
+    private func fetch(_ arguments: [String], roots: String) async throws -> ToolRun {
+        try await ToolRun.of(
+            ["fetch", "--connect-timeout", "30", "--cacert", roots] + arguments)
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Loopback
 import Testing
 
 /// One run of the tool `apus`: how it ended and what it wrote.
@@ -10,8 +11,12 @@ struct ToolRun {
 
     /// Runs the tool to its end.
     ///
-    /// - Parameter input: what it reads from its standard input.
-    static func of(_ arguments: [String], input: String? = nil) async throws -> ToolRun {
+    /// - Parameters:
+    ///   - input: what it reads from its standard input.
+    ///   - variables: its environment, as `NAME=value`.
+    static func of(
+        _ arguments: [String], input: String? = nil, variables: [String] = []
+    ) async throws -> ToolRun {
         let base = try ServedFiles.temporaryFolder.get() + "/tool-\(UUID().uuidString)"
         defer { for name in ["", ".err", ".in"] { unlink(base + name) } }
         var descriptor: Int32?
@@ -21,12 +26,32 @@ struct ToolRun {
         }
         defer { if let descriptor { close(descriptor) } }
         let process = try ChildProcess(
-            try #require(Programs.apus), arguments, input: descriptor, output: base,
+            try #require(Programs.path("env")),
+            variables + [try #require(Programs.apus)] + arguments, input: descriptor, output: base,
             errors: base + ".err")
         let code = await process.waitForEnd()
         return ToolRun(
             code: code, output: try String(contentsOfFile: base, encoding: .utf8),
             errors: try String(contentsOfFile: base + ".err", encoding: .utf8))
+    }
+
+    /// Runs the tool with a library preloaded, which leaves numbers in the file that `variable`
+    /// names.
+    ///
+    /// - Parameter source: the library's source, under Fixtures.
+    static func of(
+        _ arguments: [String], preloading source: String, countingIn variable: String
+    ) async throws -> (run: ToolRun, counts: [Int]) {
+        let folder = try ServedFiles.temporaryFolder.get()
+        let file = "\(folder)/counts-\(UUID().uuidString)"
+        defer { unlink(file) }
+        let library = try await CCompiler.library(
+            variable, from: "\(FixturePaths.root)/\(source)", in: folder)
+        let run = try await of(
+            arguments, variables: ["LD_PRELOAD=\(library)", "\(variable)=\(file)"])
+        let counts = try String(contentsOfFile: file, encoding: .utf8)
+            .split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+        return (run, counts)
     }
 
     /// What it wrote as JSON, a record a line.
