@@ -111,6 +111,7 @@ enum RealServer: String, CaseIterable, Sendable {
             "UPSTREAM": String(Self.upstream.get().port), "USER": NSUserName(),
         ]
         for (name, port) in ports { values[name] = String(port) }
+        if self == .caddy { values["REQUEST_BUFFER"] = try Self.caddyRequestBuffer(of: path) }
         if self == .haproxyFront {
             values["NGINX"] = String(try Self.runningNginx.get().ports["PLAIN"] ?? 0)
             let both =
@@ -172,6 +173,18 @@ enum RealServer: String, CaseIterable, Sendable {
 }
 
 extension RealServer {
+    /// The directives for a buffered request: others before Caddy 2.7, which Debian does not have.
+    fileprivate static func caddyRequestBuffer(of caddy: String) throws -> String {
+        let path = try ServedFiles.temporaryFolder.get() + "/caddy-version"
+        let process = try ChildProcess(
+            caddy, ["version"], output: path, errors: "/dev/null")
+        guard process.waitBlocking() == 0,
+            let version = try String(contentsOfFile: path, encoding: .utf8)
+                .firstMatch(of: /^v?2\.(\d+)\./), let minor = Int(version.1)
+        else { throw ChildProcess.Failure(description: "caddy version: \(tail(of: path))") }
+        return minor < 7 ? "buffer_requests" : "request_buffers 1MiB"
+    }
+
     /// Compiles the program; the compiler's cache makes the second time quick.
     fileprivate static func builtGoServer(with go: String, in folder: String) throws -> String {
         let program = "\(folder)/goserver"
