@@ -2,7 +2,7 @@ import Apus
 import Testing
 
 /// h2o: HTTP/1.1 and HTTP/2, each in the clear and over TLS.
-@Suite("h2o", .timeLimit(.minutes(5)), .installed(.h2o), .serialized) struct H2OTests {
+@Suite("h2o", .timeLimit(.minutes(5)), .running(.h2o), .serialized) struct H2OTests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + Scenario.echoedUploads
         + Scenario.longEchoedUploads + own

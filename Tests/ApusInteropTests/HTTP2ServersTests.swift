@@ -3,7 +3,7 @@ import Testing
 
 /// haproxy: its own HTTP/2, in front of nginx.
 @Suite(
-    "haproxy", .timeLimit(.minutes(5)), .installed(.haproxyFront), .installed(.nginx), .serialized)
+    "haproxy", .timeLimit(.minutes(5)), .running(.haproxyFront, .nginx), .serialized)
 struct HAProxyFrontTests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + [
@@ -22,7 +22,7 @@ struct HAProxyFrontTests {
 }
 
 /// Go's net/http, over TLS: HTTP/2 by ALPN.
-@Suite("Go", .timeLimit(.minutes(5)), .installed(.goServer), .serialized) struct GoServerTests {
+@Suite("Go", .timeLimit(.minutes(5)), .running(.goServer), .serialized) struct GoServerTests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + Scenario.echoedUploads
         + Scenario.longEchoedUploads + [.trailersBehindHello]

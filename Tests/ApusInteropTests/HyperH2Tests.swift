@@ -2,7 +2,7 @@ import Apus
 import Testing
 
 /// hyper-h2, Python's own HTTP/2: frames and field sections that nghttp2 had no part in.
-@Suite("hyper-h2", .timeLimit(.minutes(5)), .installed(.hyperh2), .serialized) struct HyperH2Tests {
+@Suite("hyper-h2", .timeLimit(.minutes(5)), .running(.hyperh2), .serialized) struct HyperH2Tests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + Scenario.echoedUploads
         + Scenario.longEchoedUploads + [.trailersBehindHello]

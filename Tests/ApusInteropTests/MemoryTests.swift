@@ -14,17 +14,17 @@ struct MemoryTests {
     /// What a 100 MiB download may take beyond one of 1 KiB, at its peak.
     static let allowanceKiB = 4 * 1024
 
-    @Test("nginx", .installed(.nginx), arguments: Peer.nginx)
+    @Test("nginx", .running(.nginx), arguments: Peer.nginx)
     func nginx(_ peer: Peer) async throws {
         try await compare(peer)
     }
 
-    @Test("nghttpd", .installed(.nghttpd), arguments: Peer.nghttpd)
+    @Test("nghttpd", .running(.nghttpd), arguments: Peer.nghttpd)
     func nghttpd(_ peer: Peer) async throws {
         try await compare(peer)
     }
 
-    @Test("h2o", .installed(.h2o), arguments: Peer.h2o)
+    @Test("h2o", .running(.h2o), arguments: Peer.h2o)
     func h2o(_ peer: Peer) async throws {
         try await compare(peer)
     }

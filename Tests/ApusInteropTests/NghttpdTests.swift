@@ -4,7 +4,7 @@ import Testing
 /// nghttpd: HTTP/2 over TLS and in the clear by prior knowledge.
 ///
 /// It has no 204, no entity tags, no ranges and no gzip.
-@Suite("nghttpd", .timeLimit(.minutes(5)), .installed(.nghttpd), .serialized) struct NghttpdTests {
+@Suite("nghttpd", .timeLimit(.minutes(5)), .running(.nghttpd), .serialized) struct NghttpdTests {
     static let scenarios =
         Scenario.common + Scenario.echoedUploads
         + Scenario.longEchoedUploads + [.trailers]

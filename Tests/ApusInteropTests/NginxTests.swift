@@ -2,7 +2,7 @@ import Apus
 import Testing
 
 /// nginx: HTTP/1.1 in the clear and over TLS, HTTP/2 over TLS.
-@Suite("nginx", .timeLimit(.minutes(5)), .installed(.nginx), .serialized) struct NginxTests {
+@Suite("nginx", .timeLimit(.minutes(5)), .running(.nginx), .serialized) struct NginxTests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + Scenario.echoedUploads
         + Scenario.storedUploads + own

@@ -16,18 +16,18 @@ struct ProxyInteropTests {
         var versions: HTTPVersionPolicy { isHTTP2 ? .http2Only : .http1Only(alpn: .http1) }
     }
 
-    /// Skipped by name where some are missing, which the tables below then leave out.
-    @Test(
-        .enabled(
-            if: ProxyPeer.missing.isEmpty,
-            "not installed: \(ProxyPeer.missing.sorted().joined(separator: ", "))"))
-    func everyProxyRuns() throws {
-        for proxy in RealProxy.allCases { #expect(try !proxy.running().ports.isEmpty) }
-    }
+    /// The tables below leave out what is missing; here it is skipped, or fails, by its name.
+    @Test(.running(.squid)) func squidRuns() {}
+    @Test(.running(.tinyproxy)) func tinyproxyRuns() {}
+    @Test(.running(.haproxy)) func haproxyRuns() {}
+    @Test(.running(.microsocks)) func microsocksRuns() {}
+    @Test(.running(.dante)) func danteRuns() {}
+    @Test(.running(.nghttpx)) func nghttpxRuns() {}
+    @Test(.running(.mitmproxy)) func mitmproxyRuns() {}
 
     @Test(
         "R4, section 2.4: bodies both ways, one connection, no login at the origin",
-        arguments: ProxyPeer.installed, Way.allCases)
+        arguments: ProxyPeer.running, Way.allCases)
     func exchangesPass(_ peer: ProxyPeer, _ way: Way) async throws {
         // mitmproxy speaks HTTP/1.1 whatever is asked; its own test is below.
         if !peer.isTransparent, way.isHTTP2 { return }
@@ -58,7 +58,7 @@ struct ProxyInteropTests {
 
     @Test(
         "row 77: a wrong password is told by the proxy's own words",
-        arguments: ProxyPeer.installed.filter(\.asksForLogin))
+        arguments: ProxyPeer.running.filter(\.asksForLogin))
     func aWrongPassword(_ peer: ProxyPeer) async throws {
         try await withProxied(peer, tls: true) { engine, server in
             let client = ExecutorClient(
@@ -80,7 +80,7 @@ struct ProxyInteropTests {
 
     @Test(
         "row 77: credentials that wait for the 407 get through as well",
-        arguments: ProxyPeer.installed.filter { $0.asksForLogin && $0.kind != .socks5h })
+        arguments: ProxyPeer.running.filter { $0.asksForLogin && $0.kind != .socks5h })
     func credentialsWhenAsked(_ peer: ProxyPeer) async throws {
         guard peer.kind == .http || peer.kind == .https else { return }
         var options = ProxyEndpoint.Options()
@@ -94,7 +94,7 @@ struct ProxyInteropTests {
         }
     }
 
-    @Test("row 78: squid refuses CONNECT to port 80, and says why", .installed(.squid))
+    @Test("row 78: squid refuses CONNECT to port 80, and says why", .running(.squid))
     func aRefusedPort() async throws {
         try await withProxied(.squid, tls: true) { engine, _ in
             let client = ExecutorClient(engine, proxy: .proxy(try ProxyPeer.squid.endpoint()))
@@ -111,7 +111,7 @@ struct ProxyInteropTests {
     }
 
     @Test(
-        "rows 78, 84: an origin that refuses is told by the proxy", arguments: ProxyPeer.installed)
+        "rows 78, 84: an origin that refuses is told by the proxy", arguments: ProxyPeer.running)
     func aDeadOrigin(_ peer: ProxyPeer) async throws {
         // mitmproxy answers CONNECT before it has asked anybody.
         guard peer.isTransparent else { return }
@@ -129,8 +129,9 @@ struct ProxyInteropTests {
     }
 
     @Test(
-        "curl's own view of the same proxy is ours", .enabled(if: Programs.path("curl") != nil),
-        arguments: ProxyPeer.installed, [false, true])
+        "curl's own view of the same proxy is ours",
+        .enabled(if: Programs.path("curl") != nil, "curl is not installed"),
+        arguments: ProxyPeer.running, [false, true])
     func curlSeesTheSame(_ peer: ProxyPeer, isTLS: Bool) async throws {
         for path in ["/bytes/100000", "/status/404"] {
             try await withProxied(peer, tls: isTLS) { engine, server in
@@ -151,7 +152,7 @@ struct ProxyInteropTests {
 
     @Test(
         "row 51: a proxy that decrypts may change what ALPN says, and is believed",
-        .installed(.mitmproxy))
+        .running(.mitmproxy))
     func anotherALPN() async throws {
         let peer = ProxyPeer.mitmproxy
         try await withProxied(peer, tls: true) { engine, server in
@@ -180,12 +181,12 @@ struct ProxyInteropTests {
         await engine.shutdown()
     }
 
-    @Test("chains of two real proxies", .installed(.squid), .installed(.microsocks))
+    @Test("chains of two real proxies", .running(.squid, .microsocks))
     func chains() async throws {
         let socks = ProxyPeer.microsocks
         let second = try #require(ProxyPeer.all.first { $0.proxy == .tinyproxy })
         for (first, last) in [(ProxyPeer.squid, socks), (socks, .squid), (.squid, second)] {
-            guard last.proxy.isInstalled else { continue }
+            guard last.proxy.isRunning else { continue }
             try await withProxied(first, tls: true) { engine, server in
                 let client = ExecutorClient(
                     engine, proxy: .chain([try first.endpoint(), try last.endpoint()]))
@@ -229,12 +230,5 @@ struct ProxyInteropTests {
         let server = try LoopbackServer()
         defer { server.stop() }
         return server.port
-    }
-}
-
-extension Trait where Self == ConditionTrait {
-    /// Skips, with the proxy's name, where it is not installed.
-    static func installed(_ proxy: RealProxy) -> Self {
-        .enabled(if: proxy.isInstalled, "\(proxy.program) is not installed")
     }
 }

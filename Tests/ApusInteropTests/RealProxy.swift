@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// The real proxies that the suite goes through, one process of each, started when first needed.
-enum RealProxy: String, CaseIterable, Sendable {
+enum RealProxy: String, CaseIterable, StartedProgram {
     case squid, tinyproxy, haproxy, microsocks, dante, nghttpx, mitmproxy
 
     /// The program's name, as one would install it.
@@ -15,13 +15,13 @@ enum RealProxy: String, CaseIterable, Sendable {
         }
     }
 
-    /// Whether this machine has it, and what stands behind it.
+    var name: String { rawValue }
+    var needs: String { program }
     var isInstalled: Bool {
         let needsSquid = self == .haproxy || self == .nghttpx
         return Programs.path(program) != nil && (!needsSquid || RealProxy.squid.isInstalled)
     }
 
-    /// The proxy, started by whoever asks first.
     func running() throws -> RunningServer {
         switch self {
         case .squid: try Self.runningSquid.get()

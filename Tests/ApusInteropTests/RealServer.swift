@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// The real servers that the suite talks to, one process of each, started when first needed.
-enum RealServer: String, CaseIterable, Sendable {
+enum RealServer: String, CaseIterable, StartedProgram {
     case nginx
     case nghttpd
     case nghttpdInTheClear
@@ -35,10 +35,9 @@ enum RealServer: String, CaseIterable, Sendable {
         }
     }
 
-    /// What has to be installed, for people.
+    var name: String { rawValue }
     var needs: String { self == .hyperh2 ? "hyper-h2 for python3" : program }
 
-    /// Whether this machine has it.
     var isInstalled: Bool {
         self == .hyperh2 ? Self.hasHyperH2 : Programs.path(program) != nil
     }
@@ -51,7 +50,6 @@ enum RealServer: String, CaseIterable, Sendable {
         return process.waitBlocking() == 0
     }()
 
-    /// The server, started by whoever asks first.
     func running() throws -> RunningServer {
         switch self {
         case .nginx: try Self.runningNginx.get()

@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// TLS resumption against nginx: nearly always, and never across a difference.
-@Suite("resumption", .timeLimit(.minutes(5)), .installed(.nginx), .serialized)
+@Suite("resumption", .timeLimit(.minutes(5)), .running(.nginx), .serialized)
 struct ResumptionTests {
     static let once: RequestOptions = {
         var options = RequestOptions()

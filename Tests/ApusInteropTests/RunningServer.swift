@@ -65,8 +65,8 @@ final class RunningServer: Sendable {
         endingHook
         guard Self.waitUntilAccepting(Array(ports.values), guardian) else {
             stop()
-            throw ChildProcess.Failure(
-                description: "\(plan.name) did not come up; its output ends:\n\(tail(of: log))")
+            throw StartFailure(
+                program: plan.name, reason: "its output ends:\n\(tail(of: log))")
         }
         servers.withLock { $0.append(self) }
     }

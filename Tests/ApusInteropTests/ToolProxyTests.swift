@@ -8,7 +8,7 @@ import Testing
     "the tool and proxies", .timeLimit(.minutes(5)),
     .enabled(if: Programs.apus != nil, "the tool is not built"))
 struct ToolProxyTests {
-    @Test("each proxy's story has its steps in their order", arguments: ProxyPeer.installed)
+    @Test("each proxy's story has its steps in their order", arguments: ProxyPeer.running)
     func theStory(_ peer: ProxyPeer) async throws {
         try FixturePaths.ensureCertificates()
         let server = try LoopbackServer(
@@ -37,7 +37,7 @@ struct ToolProxyTests {
 
     @Test(
         "row 78: a failed CONNECT prints the proxy's own words",
-        .enabled(if: RealProxy.squid.isInstalled, "squid is not installed"),
+        .running(.squid),
         arguments: [true, false])
     func theProxysOwnWords(isVerbose: Bool) async throws {
         let run = try await fetch(
@@ -52,9 +52,7 @@ struct ToolProxyTests {
 
     @Test(
         "chains, credentials apart from the URL, and 407 first",
-        .enabled(
-            if: RealProxy.squid.isInstalled && RealProxy.microsocks.isInstalled,
-            "squid or microsocks is not installed"))
+        .running(.squid, .microsocks))
     func optionsOfTheWay() async throws {
         let server = try LoopbackServer()
         defer { server.stop() }
