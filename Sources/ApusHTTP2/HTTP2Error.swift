@@ -37,7 +37,7 @@ package struct HTTP2Error: Error, Sendable, Hashable {
 
 /// The error codes that the engine sends or understands (RFC 9113, section 7).
 package enum HTTP2ErrorCode {
-    static let noError: UInt32 = 0x0
+    package static let noError: UInt32 = 0x0
     static let protocolError: UInt32 = 0x1
     static let internalError: UInt32 = 0x2
     static let flowControlError: UInt32 = 0x3

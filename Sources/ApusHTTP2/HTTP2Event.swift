@@ -55,6 +55,8 @@ package enum StreamFailure: Sendable, Hashable {
     case malformed(String)
     /// The response goes beyond a bound; the stream was reset.
     case tooLarge(String)
+    /// The request's trailers cannot be framed; the stream was reset.
+    case trailersNotFramed
     /// The connection ended, by the peer's or by our own doing.
     case connectionLost
 
@@ -68,7 +70,7 @@ package enum StreamFailure: Sendable, Hashable {
         case .refused, .aboveLastStreamID: .refusedByPeer
         // What wants HTTP/1.1 was not acted on over HTTP/2 (RFC 9113, section 7).
         case .reset(code: HTTP2ErrorCode.http11Required): .refusedByPeer
-        case .reset, .malformed, .tooLarge, .connectionLost: .unknown
+        case .reset, .malformed, .tooLarge, .trailersNotFramed, .connectionLost: .unknown
         }
     }
 }

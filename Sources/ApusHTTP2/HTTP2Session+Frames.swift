@@ -149,9 +149,25 @@ extension HTTP2Session {
         stream.takenBefore = takenBytes
         stream.isWithinLimit = hasPeerSettings
         if !stream.outgoing.isFinished { events.append(.requestSent(id)) }
+        noteBareEnd(of: stream)
     }
 
-    /// A RST_STREAM of ours went out.
+    /// A frame of ours with END_STREAM went out.
+    func endSent(on id: HTTP2StreamID) {
+        stream(id)?.isEndSent = true
+    }
+
+    /// nghttp2 has dropped HEADERS of ours; a request's own end the stream, trailers do not.
+    func headersNotSent(on id: HTTP2StreamID) {
+        guard let stream = stream(id), stream.isSent, !stream.isEndSent else { return }
+        settle(stream, .trailersNotFramed)
+        stream.outgoing.discard()
+        _ = nghttp2_submit_rst_stream(session, 0, id, HTTP2ErrorCode.cancel)
+        census.streamReset()
+    }
+
+    /// A RST_STREAM of ours went out, be it the caller's or an answer to the peer's fault; a PING
+    /// that is asked for now follows it.
     func resetSent() {
         unconfirmedResets += 1
     }

@@ -11,16 +11,46 @@ extension HTTP2Session {
     package func send(_ bytes: Bytes, endOfBody: Bool, on id: HTTP2StreamID) {
         guard failure == nil, let stream = stream(id) else { return }
         stream.outgoing.append(bytes)
-        if endOfBody { stream.outgoing.finish(trailers: nil) }
+        if endOfBody { finish(stream, trailers: nil) }
         wake(stream)
     }
 
     /// Ends the stream's body, with trailers when there are any.
-    package func finish(trailers: HTTPFields?, on id: HTTP2StreamID) {
+    ///
+    /// - Throws: `tooLarge` for trailers that the peer does not take; the body has not ended then.
+    package func finish(trailers: HTTPFields?, on id: HTTP2StreamID) throws(HTTP2Error) {
         guard failure == nil, let stream = stream(id) else { return }
-        let isEmpty = trailers?.isEmpty ?? true
-        stream.outgoing.finish(trailers: isEmpty ? nil : trailers)
+        if let trailers, !trailers.isEmpty {
+            request.fill(trailers: trailers)
+            try checkSize("trailers")
+            finish(stream, trailers: trailers)
+        } else {
+            finish(stream, trailers: nil)
+        }
         wake(stream)
+    }
+
+    private func finish(_ stream: HTTP2Stream, trailers: HTTPFields?) {
+        stream.outgoing.finish(trailers: trailers)
+        noteBareEnd(of: stream)
+    }
+
+    /// Whether what is left of the stream's body, its end included, fits the windows as they are.
+    ///
+    /// False while more of it may be handed over.
+    package func canFinish(_ id: HTTP2StreamID) -> Bool {
+        guard let stream = stream(id), stream.outgoing.isFinished, !stream.outgoing.isDiscarded
+        else { return false }
+        let rest = stream.outgoing.count
+        return rest == 0 || rest <= min(Self.maxDataFrame, sendWindow(of: id))
+    }
+
+    /// Whether END_STREAM of ours was framed, or the stream is gone.
+    package func hasSentEnd(_ id: HTTP2StreamID) -> Bool { stream(id)?.isEndSent ?? true }
+
+    private func sendWindow(of id: HTTP2StreamID) -> Int {
+        let stream = nghttp2_session_get_stream_remote_window_size(session, id)
+        return Int(min(stream, nghttp2_session_get_remote_window_size(session)))
     }
 
     /// Body bytes handed over for the stream that have not left yet.
@@ -40,7 +70,9 @@ extension HTTP2Session {
 
     /// Whether there are bytes for the peer now.
     package var wantsOutput: Bool {
-        !ready.isEmpty || (failure == nil && !isEnded && nghttp2_session_want_write(session) != 0)
+        if !ready.isEmpty { return true }
+        guard failure == nil, !isEnded else { return false }
+        return nghttp2_session_want_write(session) != 0 || !bareEnds.isEmpty
     }
 
     /// Adds the frames that are ready to `output`, whole ones, until about `limit` bytes were
@@ -76,6 +108,10 @@ extension HTTP2Session {
     /// Takes frames out of nghttp2 into `ready` until it holds `limit` bytes.
     func gather(limit: Int) {
         gather(limit: limit) { true }
+        // What the windows hold back is held back; an end without bytes is not.
+        while failure == nil, ready.count < limit, submitBareEnds() {
+            gather(limit: limit) { true }
+        }
     }
 
     /// The same with the frames alone that nghttp2 keeps in its queues: all but DATA, which comes
@@ -110,6 +146,8 @@ extension HTTP2Session {
     /// How many bytes of body the next DATA frame takes; zero asks nghttp2 to wait.
     func nextBody(of id: HTTP2StreamID, room: Int) -> BodyRead {
         guard let stream = stream(id), !stream.outgoing.isDiscarded else { return .cancelled }
+        // The end goes in a frame of its own, and there is nothing before it.
+        if stream.isEndSubmitted { return .deferred }
         let count = min(room, stream.outgoing.count)
         let isLast = stream.outgoing.isFinished && count == stream.outgoing.count
         guard count > 0 || isLast else {
@@ -121,6 +159,7 @@ extension HTTP2Session {
         }
         request.fill(trailers: trailers)
         let code = request.withFields { nghttp2_submit_trailer(session, id, $0, $1) }
+        stream.isEndSubmitted = code == 0
         return .data(count, end: true, trailersFollow: code == 0)
     }
 
@@ -151,6 +190,36 @@ extension HTTP2Session {
         case data(Int, end: Bool, trailersFollow: Bool)
         case deferred
         case cancelled
+    }
+
+    /// Remembers a body that has ended and of which no byte is left.
+    ///
+    /// Its END_STREAM needs no window (RFC 9113, section 6.9.1), but nghttp2 frames no DATA, not
+    /// even an empty frame of it, while a window is closed.
+    func noteBareEnd(of stream: HTTP2Stream) {
+        guard stream.outgoing.isDone, stream.isSent, !stream.isEndSent else { return }
+        bareEnds.append(stream.id)
+    }
+
+    /// Ends those of the streams noted that nghttp2 has not ended by an empty DATA frame: by
+    /// trailers, of no field where there are none.
+    ///
+    /// - Returns: whether there are frames for it.
+    private func submitBareEnds() -> Bool {
+        guard !bareEnds.isEmpty else { return false }
+        var hasSubmitted = false
+        for id in bareEnds {
+            guard let stream = stream(id), stream.outgoing.isDone, !stream.outgoing.isDiscarded,
+                !stream.isEndSent, !stream.isEndSubmitted
+            else { continue }
+            request.fill(trailers: stream.outgoing.trailers ?? [:])
+            let code = request.withFields { nghttp2_submit_trailer(session, id, $0, $1) }
+            guard code == 0 else { continue }
+            stream.isEndSubmitted = true
+            hasSubmitted = true
+        }
+        bareEnds.removeAll(keepingCapacity: true)
+        return hasSubmitted
     }
 
     private func wake(_ stream: HTTP2Stream) {

@@ -55,6 +55,9 @@ package final class HTTP2Session {
     /// of frames of one stream.
     var sentBodies: [SentBody] = []
     package internal(set) var census = FrameCensus()
+    /// Streams whose bodies have ended without a byte left to send; empty once all output was
+    /// taken.
+    var bareEnds: [HTTP2StreamID] = []
     var measurement = WindowMeasurement()
     /// The instant last told.
     var now: Deadline?
@@ -294,13 +297,7 @@ extension HTTP2Session {
     }
 
     private func checkSection(_ request: HTTPRequest) throws(HTTP2Error) {
-        let peer = nghttp2_session_get_remote_settings(
-            session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE)
-        let most = min(Int(peer), Self.maxRequestSection)
-        guard self.request.listSize <= most else {
-            throw HTTP2Error(
-                .tooLarge, "the request's fields are \(self.request.listSize) bytes of \(most)")
-        }
+        try checkSize("fields")
         guard request.extendedConnectProtocol != nil else { return }
         guard
             nghttp2_session_get_remote_settings(
@@ -308,6 +305,19 @@ extension HTTP2Session {
         else {
             throw HTTP2Error(
                 InvalidRequest(field: "protocol", reason: "is not offered by the peer (RFC 8441)"))
+        }
+    }
+}
+
+extension HTTP2Session {
+    /// Holds the section that stands in `request` to what the peer takes, and to our own bound.
+    func checkSize(_ what: String) throws(HTTP2Error) {
+        let peer = nghttp2_session_get_remote_settings(
+            session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE)
+        let most = min(Int(peer), Self.maxRequestSection)
+        guard request.listSize <= most else {
+            throw HTTP2Error(
+                .tooLarge, "the request's \(what) are \(request.listSize) bytes of \(most)")
         }
     }
 }

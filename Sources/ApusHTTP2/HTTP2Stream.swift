@@ -18,6 +18,10 @@ final class HTTP2Stream {
     var progress = Progress.awaitingHead
     /// Whether the request's HEADERS went out; until then the peer cannot know of it.
     var isSent = false
+    /// Whether END_STREAM of ours was framed.
+    var isEndSent = false
+    /// Whether trailers were handed to nghttp2, or an end in their form: nothing follows them.
+    var isEndSubmitted = false
     /// What the transport had taken in all by then.
     var takenBefore: UInt64 = 0
     /// Whether the peer's SETTINGS were known when they did: a refusal then is no matter of a limit

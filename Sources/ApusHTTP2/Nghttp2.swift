@@ -48,6 +48,7 @@ enum Nghttp2 {
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, receiveData)
         nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, closeStream)
         nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, sendFrame)
+        nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, dropFrame)
         nghttp2_session_callbacks_set_send_data_callback(callbacks, sendData)
         nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, dataFrameLength)
     }
@@ -169,7 +170,11 @@ private func sendFrame(
     guard let frame, let session = owner(userData) else { return callbackFailure }
     let header = header(of: frame)
     switch header.type {
-    case FrameType.headers: session.requestSent(on: header.stream_id)
+    case FrameType.data:
+        if header.flags & FrameFlag.endStream != 0 { session.endSent(on: header.stream_id) }
+    case FrameType.headers:
+        if header.flags & FrameFlag.endStream != 0 { session.endSent(on: header.stream_id) }
+        session.requestSent(on: header.stream_id)
     case FrameType.resetStream: session.resetSent()
     case FrameType.ping:
         if header.flags & FrameFlag.acknowledgement == 0 { session.pingSent() }
@@ -181,6 +186,17 @@ private func sendFrame(
             code: goAway.error_code, reason: text(goAway.opaque_data, goAway.opaque_data_len))
     default: break
     }
+    return 0
+}
+
+/// Without this a frame that nghttp2 cannot pack would be gone without a word.
+private func dropFrame(
+    _: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ code: Int32,
+    _ userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    guard let frame, let session = owner(userData) else { return callbackFailure }
+    let header = header(of: frame)
+    if header.type == FrameType.headers { session.headersNotSent(on: header.stream_id) }
     return 0
 }
 

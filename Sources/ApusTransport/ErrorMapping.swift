@@ -37,7 +37,7 @@ extension TransportError.Kind {
         case .reset(code: 0): self = .truncated
         case .reset(let code): self = .h2Stream(code: code)
         case .malformed: self = .malformed
-        case .tooLarge: self = .tooLarge
+        case .tooLarge, .trailersNotFramed: self = .tooLarge
         case .connectionLost: self = .truncated
         }
     }
@@ -83,6 +83,7 @@ extension StreamFailure {
         case .reset(let code): "the peer reset the stream (\(code))"
         case .malformed(let rule): "the response is malformed: \(rule)"
         case .tooLarge(let what): "the response is too large: \(what)"
+        case .trailersNotFramed: "the request's trailers are too large to be framed"
         case .connectionLost: "the connection ended before the response was complete"
         }
     }

@@ -41,10 +41,10 @@ extension HTTP2LiveConnection {
         liveness.doubted()
     }
 
-    /// RST_STREAM(CANCEL); the slot is free once the session says `.closed`.
-    func reset(_ id: HTTP2StreamID) {
+    /// RST_STREAM; the slot is free once the session says `.closed`.
+    func reset(_ id: HTTP2StreamID, code: UInt32 = HTTP2ErrorCode.cancel) {
         streams[id]?.pump?.stop()
-        session.reset(id, code: HTTP2ErrorCode.cancel)
+        session.reset(id, code: code)
         if let failure = session.failure { return sessionFailed(failure) }
         scheduleFlush()
     }

@@ -118,8 +118,20 @@ extension HTTP2LiveConnection {
         // An answer that came before the upload was done ends the upload.
         stream.pump?.stop()
         streams[id]?.pump = nil
-        let isSent = stream.pump == nil || stream.pumped == stream.exchange.request.body.length
-        if !isSent || session.queuedBytes(on: id) > 0 { reset(id) }
+        if session.hasSentEnd(id) { return }
+        guard session.canFinish(id) else { return reset(id, code: HTTP2ErrorCode.noError) }
+        // A short rest leaves faster than a reset would, and some servers count resets as abuse.
+        finishing.insert(id)
+        scheduleFlush()
+    }
+
+    /// What was to leave at once and did not, because others have used the window up, is given up.
+    func giveUpUnfinished() {
+        guard wire.isOpen, wire.isWritable else { return }
+        for id in finishing where !session.hasSentEnd(id) {
+            reset(id, code: HTTP2ErrorCode.noError)
+        }
+        finishing = []
     }
 
     /// Out of the pool before the streams that it ends hear of it, so that none comes back here.

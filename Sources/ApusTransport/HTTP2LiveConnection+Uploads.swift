@@ -98,12 +98,17 @@ extension HTTP2LiveConnection {
     private func sendTrailers(on id: HTTP2StreamID) {
         guard let exchange = streams[id]?.exchange, let make = exchange.request.body.trailers
         else { return }
+        let trailers = make()
         do throws(InvalidRequest) {
-            let trailers = make()
             try RequestValidator.check(trailers: trailers)
-            session.finish(trailers: trailers, on: id)
         } catch {
             exchange.failed(.invalidRequest(error), error.description)
+            return reset(id)
+        }
+        do throws(HTTP2Error) {
+            try session.finish(trailers: trailers, on: id)
+        } catch {
+            exchange.failed(TransportError.Kind(error), error.message)
             return reset(id)
         }
         exchange.timings.sent()

@@ -75,6 +75,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     /// slot.
     var streams: [HTTP2StreamID: Stream] = [:]
     var isFlushScheduled = false
+    /// Streams whose answer is complete while the last of their bodies is about to leave.
+    var finishing: Set<HTTP2StreamID> = []
     /// Whether preface and SETTINGS may leave: with the first request, or without one.
     private var hasOpened = false
     /// Ends the wait for that request.
@@ -315,6 +317,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         }
         // A full socket holds back what leaves, not the end of what was never to leave.
         if wire.isOpen, !wire.isWritable { handleEvents() }
+        if !finishing.isEmpty { giveUpUnfinished() }
         if wire.isOpen {
             outputWatch.flushed(
                 unsent: wire.isWritable ? 0 : undeliveredCount, hasMoved: wasWritable)

@@ -182,7 +182,7 @@ final class HTTP2Tunnel {
 
     /// Ends our side of the stream; reading goes on.
     func endSending(output: inout [UInt8]) {
-        session.finish(trailers: nil, on: stream)
+        session.send(.empty, endOfBody: true, on: stream)
         takeOutput(&output)
     }
 
@@ -233,7 +233,7 @@ extension TunnelError {
         case .refused: self = .streamReset(code: 7)
         case .malformed(let rule): self = .malformed(rule)
         case .tooLarge(let what): self = .tooLarge(what)
-        case .notSent, .aboveLastStreamID, .connectionLost: self = .closed
+        case .notSent, .aboveLastStreamID, .trailersNotFramed, .connectionLost: self = .closed
         }
     }
 }

@@ -41,7 +41,7 @@ private func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: c
     @Test func anEndWithoutBytesIsAnEmptyFrame() throws {
         let harness = try Harness()
         let stream = try harness.request(hasBody: true)
-        harness.session.finish(trailers: nil, on: stream)
+        try harness.session.finish(trailers: nil, on: stream)
         harness.pump()
         #expect(harness.takeSent() == ["HEADERS 1", "DATA 1 0 end"])
     }
@@ -53,7 +53,7 @@ private func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: c
         pair.client.send(Bytes(body), endOfBody: false, on: stream)
         pair.exchange()
         let name = try #require(HTTPField.Name("X-Sum"))
-        pair.client.finish(trailers: [name: "1", .connection: "close"], on: stream)
+        try pair.client.finish(trailers: [name: "1", .connection: "close"], on: stream)
         pair.exchange()
         let request = try #require(pair.server.requests[stream])
         #expect(request.body == Array(body.utf8))
@@ -324,5 +324,100 @@ private func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: c
         harness.receive(Wire.windowUpdate(1, 1_000))
         #expect(harness.takeSent() == ["HEADERS 1", "DATA 1 10", "RST 1 8"])
         #expect(harness.takeLog() == ["closed 1"])
+    }
+
+    // MARK: Ends without bytes
+
+    /// What a peer's windows are when a body of no more bytes ends.
+    enum ClosedWindow: String, CaseIterable, Sendable, CustomTestStringConvertible {
+        case ofTheStream, ofTheConnection, loweredToZero, belowZero, beforeTheHead
+
+        var testDescription: String { rawValue }
+    }
+
+    /// A stream whose window is 0 or less, with nothing of its body left to send.
+    private func blocked(_ window: ClosedWindow) throws -> (Harness, HTTP2StreamID) {
+        let isZero = window == .ofTheStream || window == .beforeTheHead
+        let settings: [(UInt16, UInt32)] = isZero ? [(4, 0)] : []
+        let harness = try Harness(
+            settings: settings + (window == .beforeTheHead ? [(3, 1)] : []))
+        if window == .ofTheConnection || window == .beforeTheHead {
+            let other = try harness.request(hasBody: true)
+            harness.session.send(zeros(65_535), endOfBody: false, on: other)
+            harness.pump()
+        }
+        let stream = try harness.request(hasBody: true)
+        if window == .belowZero {
+            harness.session.send(zeros(100), endOfBody: false, on: stream)
+            harness.pump()
+        }
+        if window == .loweredToZero || window == .belowZero {
+            harness.receive(Wire.settings([(4, 0)]))
+        }
+        _ = harness.takeSent()
+        return (harness, stream)
+    }
+
+    @Test("an END_STREAM without bytes needs no window", arguments: ClosedWindow.allCases)
+    func anEndWithoutBytesNeedsNoWindow(_ window: ClosedWindow) throws {
+        let (harness, stream) = try blocked(window)
+        harness.session.send(.empty, endOfBody: true, on: stream)
+        harness.pump()
+        if window == .beforeTheHead {
+            #expect(harness.takeSent().isEmpty)
+            harness.receive(Wire.reset(1, 8))
+            #expect(harness.takeSent() == ["HEADERS 3", "HEADERS 3 end"])
+        } else {
+            #expect(harness.takeSent() == ["HEADERS \(stream) end"])
+        }
+        // It is said once, whatever the windows become.
+        harness.receive(Wire.windowUpdate(0, 1_000) + Wire.windowUpdate(stream, 1_000))
+        #expect(!harness.takeSent().contains { $0.contains(" \(stream)") })
+        harness.receive(Wire.head(stream, end: true))
+        #expect(harness.takeLog().suffix(2) == ["end \(stream)", "closed \(stream)"])
+        #expect(harness.error == nil)
+    }
+
+    @Test("trailers need no window", arguments: ClosedWindow.allCases)
+    func trailersNeedNoWindow(_ window: ClosedWindow) throws {
+        let (harness, stream) = try blocked(window)
+        let name = try #require(HTTPField.Name("X-Sum"))
+        try harness.session.finish(trailers: [name: "1"], on: stream)
+        harness.pump()
+        if window == .beforeTheHead { harness.receive(Wire.reset(1, 8)) }
+        let sent = harness.takeSent()
+        #expect(sent.suffix(1) == ["HEADERS \(stream) end"])
+        harness.receive(Wire.windowUpdate(0, 1_000) + Wire.windowUpdate(stream, 1_000))
+        #expect(!harness.takeSent().contains { $0.contains(" \(stream)") })
+        #expect(harness.error == nil)
+    }
+
+    @Test("an end without bytes waits for the bytes before it")
+    func anEndWithoutBytesWaitsForTheBytesBeforeIt() throws {
+        let harness = try Harness(settings: [(4, 5)])
+        let stream = try harness.request(hasBody: true)
+        harness.session.send(zeros(10), endOfBody: false, on: stream)
+        harness.session.send(.empty, endOfBody: true, on: stream)
+        harness.pump()
+        #expect(harness.takeSent() == ["HEADERS 1", "DATA 1 5"])
+        harness.receive(Wire.windowUpdate(1, 5))
+        #expect(harness.takeSent() == ["DATA 1 5 end"])
+    }
+
+    @Test("trailers that a peer does not take are refused, and their stream can still end")
+    func trailersBeyondTheBoundAreRefused() throws {
+        let harness = try Harness(settings: [(6, 1_000)])
+        let stream = try harness.request(hasBody: true)
+        let name = try #require(HTTPField.Name("x"))
+        func trailers(_ count: Int) -> HTTPFields { [name: String(repeating: "v", count: count)] }
+        do throws(HTTP2Error) {
+            try harness.session.finish(trailers: trailers(1_000 - 32), on: stream)
+            Issue.record("trailers of 1,001 bytes were taken")
+        } catch {
+            #expect(error.kind == .tooLarge)
+        }
+        try harness.session.finish(trailers: trailers(1_000 - 33), on: stream)
+        harness.pump()
+        #expect(harness.takeSent() == ["HEADERS 1", "HEADERS 1 end"])
     }
 }

@@ -134,7 +134,7 @@ private let refusals = [
         let harness = try Harness()
         let stream = try harness.request(hasBody: true)
         _ = harness.takeSent()
-        harness.session.finish(trailers: [.proxyAuthorization: "x"], on: stream)
+        try harness.session.finish(trailers: [.proxyAuthorization: "x"], on: stream)
         harness.pump()
         #expect(harness.sent.last?.description == "HEADERS 1 end")
         #expect(harness.sent.last?.payload.isEmpty == true)
