@@ -170,6 +170,7 @@ extension HTTP2Session {
     /// that is asked for now follows it.
     func resetSent() {
         unconfirmedResets += 1
+        confirmResets()
     }
 
     /// A PING of ours went out: the peer meets all before it, and then answers.

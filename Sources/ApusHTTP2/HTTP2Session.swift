@@ -240,7 +240,6 @@ extension HTTP2Session {
             forget(id)
             events.append(.closed(id))
         }
-        confirmResets()
         boundQueue()
     }
 
