@@ -5,7 +5,8 @@ import ApusCore
 /// nghttp2 1.52 bounds unanswered PING and SETTINGS frames and, in a fashion, CONTINUATION frames,
 /// and nothing else. This walks the same bytes, nine per frame, and needs no more than that.
 package struct FrameCensus {
-    /// Consecutive DATA frames without a byte of data that do not end a stream.
+    /// Consecutive DATA frames without a byte of data that do not end a stream, per window of time:
+    /// some peers send them as a sign of life.
     static let maxEmptyData = 100
     /// Frames that move nothing, since the last that did: WINDOW_UPDATE, PRIORITY, PING, SETTINGS,
     /// RST_STREAM and unknown ones.
@@ -24,7 +25,8 @@ package struct FrameCensus {
     /// PUSH_PROMISE frames: none is due, and until our SETTINGS are acknowledged nghttp2 answers
     /// each.
     static let maxPushes = 16
-    /// PING frames per window of time.
+    /// PING frames per window of time, since the last bytes that moved something: a peer that
+    /// measures the round trip of a busy connection sends one in each.
     static let maxPings = 2_000
     /// SETTINGS frames per window of time; each may touch every stream.
     static let maxSettings = 200
@@ -94,12 +96,14 @@ package struct FrameCensus {
     /// Something of worth moved, in either direction.
     mutating func usefulBytesMoved() {
         idleFrames = 0
+        pings = 0
     }
 
     /// A header section turned out to belong to an open stream.
     mutating func headersWelcomed() {
         strayHeaders -= 1
         idleFrames = 0
+        pings = 0
     }
 
     /// The section that such a header began is whole, in so many bytes with its CONTINUATIONs.
@@ -133,6 +137,7 @@ package struct FrameCensus {
         pings = 0
         settings = 0
         idleFrames = 0
+        emptyData = 0
         lostStreams = 0
     }
 

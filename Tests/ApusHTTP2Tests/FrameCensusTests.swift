@@ -225,19 +225,50 @@ private func opened(settings: [(UInt16, UInt32)] = []) throws -> Harness {
         "2.1 SETTINGS and PING floods are rates",
         arguments: [
             (Wire.ping(), 2_000, "PING"), (Wire.settings(), 200, "SETTINGS"),
+            (Wire.data(1, ""), 100, "empty DATA"),
         ])
     func ratesAreBoundWhenTheTimeIsTold(frame: [UInt8], most: Int, abuse: String) throws {
         let harness = try opened()
         let start = Deadline(nanoseconds: 1_000)
         harness.session.timePassed(now: start)
-        for _ in 0..<most { harness.receive(frame + Wire.data(1, "x")) }
+        for _ in 0..<most { harness.receive(frame) }
         #expect(harness.error == nil)
         harness.session.timePassed(now: start.advanced(by: .seconds(10)))
-        for _ in 0..<most { harness.receive(frame + Wire.data(1, "x")) }
+        for _ in 0..<most { harness.receive(frame) }
         harness.session.timePassed(now: start.advanced(by: .seconds(19)))
         #expect(harness.error == nil)
         harness.receive(frame)
         #expect(harness.error?.kind == .abuse(abuse))
+    }
+
+    @Test("a peer that measures the round trip of a busy connection sends no flood of PINGs")
+    func pingsBetweenUsefulBytesAreNoFlood() throws {
+        let harness = try Harness(settings: [(4, 1 << 30)])
+        harness.session.timePassed(now: Deadline(nanoseconds: 1_000))
+        let stream = try harness.request(hasBody: true)
+        // An upload: what moves is ours.
+        for _ in 0..<5_000 {
+            harness.session.send(Bytes("x"), endOfBody: false, on: stream)
+            harness.receive(Wire.ping())
+        }
+        #expect(harness.error == nil)
+        harness.receive(Wire.head(stream))
+        for _ in 0..<5_000 { harness.receive(Wire.ping() + Wire.data(stream, "x")) }
+        #expect(harness.error == nil)
+        for _ in 0..<2_000 { harness.receive(Wire.ping()) }
+        #expect(harness.error == nil)
+        harness.receive(Wire.ping())
+        #expect(harness.error?.kind == .abuse("PING"))
+    }
+
+    @Test("SETTINGS are a rate, whatever moves between them")
+    func settingsBetweenUsefulBytesAreCounted() throws {
+        let harness = try opened()
+        harness.session.timePassed(now: Deadline(nanoseconds: 1_000))
+        for _ in 0..<200 { harness.receive(Wire.settings() + Wire.data(1, "x")) }
+        #expect(harness.error == nil)
+        harness.receive(Wire.settings())
+        #expect(harness.error?.kind == .abuse("SETTINGS"))
     }
 
     @Test func aDayOfQuietPingsIsNoFlood() throws {
