@@ -17,6 +17,8 @@ import HTTPTypes
 final class HTTP2Tunnel {
     /// What is framed before it goes down the wire.
     private static let frameAtOnce = 64 * 1024
+    /// What is delivered of what was read ahead, as in one read from the socket.
+    private static let deliveredAtOnce = 64 * 1024
 
     private let session: HTTP2Session
     private let maxBody: Int
@@ -31,8 +33,11 @@ final class HTTP2Tunnel {
     /// An answer that is no tunnel.
     private var refusal: HTTPResponse?
     private var body: [UInt8] = []
-    /// Events of a read are being delivered; whoever sends meanwhile leaves them alone.
-    private var isDelivering = false
+    /// What has come through the tunnel and was not delivered; its stream's window bounds it, since
+    /// only what is delivered is credited.
+    private var held = ChunkQueue()
+    /// Whether the wire was told of `hasEnded` or `fault`.
+    private var isOverTold = false
 
     init(_ tuning: EngineTuning.HTTP2, limits: EngineTuning.Limits) throws(TunnelError) {
         maxBody = limits.proxyErrorBodyBytes
@@ -82,7 +87,10 @@ final class HTTP2Tunnel {
             failure = error
         }
         defer { takeOutput(&output) }
+        // Taking output makes events too: a malformed answer is told once its RST_STREAM is framed.
+        takeOutput(&output)
         while !isOpen, let event = session.nextEvent() { try take(event) }
+        // What follows the head is left for `receive`.
         if isOpen { return .established }
         if let failure { throw TunnelError(failure) }
         return .needsBytes
@@ -125,17 +133,43 @@ final class HTTP2Tunnel {
 
     // MARK: As a layer
 
+    /// Whether there is something to deliver, or an end or a fault to tell.
+    var isHolding: Bool {
+        isOpen && (!held.isEmpty || !isOverTold && (hasEnded || fault != nil))
+    }
+
     /// Bytes that the stream's window has not let out yet.
     var backlog: Int { session.queuedBytes(on: stream) }
 
     /// Delivers what has come through the tunnel; `true` once the proxy has ended its side.
     ///
-    /// What is read is credited at once: nobody shares the connection, so it is the socket that
-    /// stops the proxy when nobody reads.
+    /// What is delivered is credited at once; what is read ahead of that stays within the window.
     func receive(
         _ bytes: RawSpan, output: inout [UInt8], deliver: (RawSpan) -> Void
     ) throws(WireError) -> Bool {
+        if !bytes.isEmpty { take(bytes) }
+        var room = HTTP2Tunnel.deliveredAtOnce
+        while room > 0, let bytes = held.popFirst() {
+            bytes.withSpan(deliver)
+            session.consumed(bytes.count, on: stream)
+            room -= bytes.count
+        }
+        takeOutput(&output)
+        guard held.isEmpty else { return false }
+        isOverTold = hasEnded || fault != nil
         if let fault { throw fault }
+        return hasEnded
+    }
+
+    /// Takes in what comes while nobody reads: what the proxy asks is answered, and the tunnel's
+    /// bytes are held until `receive`.
+    func readAhead(_ bytes: RawSpan, output: inout [UInt8]) {
+        take(bytes)
+        takeOutput(&output)
+    }
+
+    private func take(_ bytes: RawSpan) {
+        guard fault == nil else { return }
         var failure: HTTP2Error?
         session.timePassed(now: .now())
         do throws(HTTP2Error) {
@@ -143,28 +177,14 @@ final class HTTP2Tunnel {
         } catch {
             failure = error
         }
-        isDelivering = true
-        while let event = session.nextEvent() {
-            if case .body(let id, let bytes) = event, id == stream {
-                bytes.withSpan(deliver)
-                session.consumed(bytes.count, on: id)
-            } else {
-                note(event)
-            }
-        }
-        isDelivering = false
-        takeOutput(&output)
-        if let fault { throw fault }
-        if let failure, !hasEnded {
-            let fault = WireError.tunnel(TransportError.Kind(failure), failure.message)
-            self.fault = fault
-            throw fault
-        }
-        return hasEnded
+        while let event = session.nextEvent() { note(event) }
+        guard let failure, fault == nil, !hasEnded else { return }
+        fault = .tunnel(TransportError.Kind(failure), failure.message)
     }
 
     private func note(_ event: HTTP2Event) {
         switch event {
+        case .body(let id, let bytes) where id == stream: held.append(bytes)
         case .end(let id, _) where id == stream: hasEnded = true
         case .failed(let id, let failure) where id == stream && !hasEnded:
             fault = .tunnel(TransportError.Kind(failure), "the tunnel: \(failure.explained)")
@@ -205,8 +225,8 @@ final class HTTP2Tunnel {
         } catch {
             fault = fault ?? .tunnel(TransportError.Kind(error), error.message)
         }
-        guard isOpen, !isDelivering else { return }
-        // Sending makes events too; those of the stream's bytes come from a read alone.
+        guard isOpen else { return }
+        // Sending makes events too.
         while let event = session.nextEvent() { note(event) }
     }
 }

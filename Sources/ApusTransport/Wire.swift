@@ -48,9 +48,9 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     private var socket: StreamSocket?
     private var registration: UInt64 = 0
     /// Nearest to the socket first.
-    private var layers: [WireLayer] = []
+    private(set) var layers: [WireLayer] = []
     /// Those of the layers whose windows may hold bytes back; mostly none.
-    private var tunnels: [HTTP2Tunnel] = []
+    private(set) var tunnels: [HTTP2Tunnel] = []
     /// Bytes for the socket that it has not taken yet, from `unsentStart` on.
     private var unsent: [UInt8] = []
     private var unsentStart = 0
@@ -60,8 +60,12 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     /// The socket took less than was offered without keeping the rest here.
     private var isSocketFull = false
 
-    /// Whether a read may give something: edge-triggered readiness is told only once.
-    private(set) var mayHaveInput = false
+    /// Whether the socket may have something: edge-triggered readiness is told only once.
+    var isReady = false
+    /// What was read from the socket before the owner read it, and how far that went.
+    var ahead = WireReadingAhead()
+    /// Whether a read may give something.
+    var mayHaveInput: Bool { isReady || isHolding }
     /// The first error of sending; later sends are dropped, reading goes on.
     private(set) var sendError: SystemError?
     /// Bytes that the socket has taken: while it takes none, nothing can have left.
@@ -96,8 +100,9 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     func readinessChanged(_ readiness: Readiness) {
         if readiness.isHungUp { isHungUp = true }
         if readiness.isReadable || readiness.isHungUp {
-            mayHaveInput = true
+            isReady = true
             owner?.wireReadable()
+            readAheadIfNobodyReads()
         }
         guard readiness.isWritable, isOpen else { return }
         isSocketFull = false
@@ -111,7 +116,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
 
     /// Asks the socket itself whether something has come, or the end has, that nobody was told of.
     func lookForInput() {
-        if socket?.hasPendingInput() == true { mayHaveInput = true }
+        if socket?.hasPendingInput() == true { isReady = true }
     }
 
     /// Reads once and delivers what came out at the top, in one or more pieces.
@@ -124,35 +129,43 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
             deliver(unsafe bytes.span.bytes)
             return .progress
         }
+        if isHolding { return try takeHeld(deliver) }
+        ahead.reads += 1
+        defer { readAheadIfNobodyReads() }
+        return try readSocket(deliver)
+    }
+
+    /// The same from the socket alone.
+    func readSocket(_ deliver: (RawSpan) -> Void) throws(WireError) -> ReadOutcome {
         guard let socket else { return .end }
         let scratch = loop.scratch
         let result: StreamSocket.ReadResult
         do throws(SystemError) {
             result = try socket.read(into: &scratch.input)
         } catch {
-            mayHaveInput = false
+            isReady = false
             throw .system(error)
         }
         switch result {
         case .bytes(let count):
             // A short read has emptied the socket; after a hang-up its end is still to be read.
-            if count < scratch.input.count, !isHungUp { mayHaveInput = false }
+            if count < scratch.input.count, !isHungUp { isReady = false }
             let isClosed = try scratch.input.withSpan { (input) throws(WireError) in
                 try lift(input.extracting(first: count), through: 0, deliver)
             }
             return isClosed ? .end : .progress
         case .wouldBlock:
-            mayHaveInput = false
+            isReady = false
             return .wouldBlock
         case .end:
-            mayHaveInput = false
+            isReady = false
             for layer in layers { try layer.streamEnded() }
             return .end
         }
     }
 
     /// Takes bytes up through layer `index` and those above; `true` when a layer was closed.
-    private func lift(
+    func lift(
         _ bytes: RawSpan, through index: Int, _ deliver: (RawSpan) -> Void
     ) throws(WireError) -> Bool {
         guard index < layers.count else {
@@ -160,6 +173,11 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
             return false
         }
         var reply: [UInt8] = []
+        if ahead.isReading, index == lastTunnel, case .tunnel(let tunnel) = layers[index] {
+            tunnel.readAhead(bytes, output: &reply)
+            sendReply(reply, under: index)
+            return false
+        }
         var failure: WireError?
         var isClosed = false
         let hasEnded: Bool
@@ -421,17 +439,19 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         }
         layers.append(layer)
         if case .tunnel(let tunnel) = layer {
-            if hasEnded { throw .tunnel(.truncated, "the proxy ended the tunnel at once") }
+            if hasEnded, leftOver.isEmpty { throw .tunnel(.truncated, "the tunnel ended at once") }
+            // Bytes that came before the end are read before it.
+            ahead.hasEnded = hasEnded
             tunnels.append(tunnel)
         }
         sendReply(reply, under: layers.count - 1)
-        if !leftOver.isEmpty { mayHaveInput = true }
+        if !leftOver.isEmpty { isReady = true }
     }
 
     /// Puts bytes back that were read behind a tunnel's answer: they belong to what follows.
     func putBack(_ bytes: RawSpan) {
         leftOver.append(copying: bytes)
-        mayHaveInput = true
+        isReady = true
     }
 
     /// A session that a hop's layer has received and that was not taken yet.
@@ -461,7 +481,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         unsent = []
         unsentStart = 0
         leftOver = []
-        mayHaveInput = false
+        isReady = false
     }
 
     /// Ends our side of a raw duplex, by what its topmost layer has for that (close_notify, or the
@@ -477,14 +497,4 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         top.endSending(output: &farewell)
         sendReply(farewell, under: layers.count - 1)
     }
-}
-
-/// Why a wire is of no more use.
-enum WireError: Error {
-    case system(SystemError)
-    case tls(TLSError)
-    /// An HTTP/2 proxy's tunnel ended before its time.
-    case tunnel(TransportError.Kind, String)
-    /// The peer ended the connection before the handshake was done.
-    case endInHandshake
 }

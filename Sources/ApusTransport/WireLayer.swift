@@ -1,4 +1,5 @@
 import ApusCore
+import ApusSocket
 import ApusTLS
 
 /// One layer of a wire: bytes from below become bytes for above, and the other way round.
@@ -72,4 +73,14 @@ enum WireLayer {
         case .tunnel(let tunnel): try tunnel.streamEnded()
         }
     }
+}
+
+/// Why a wire is of no more use.
+enum WireError: Error {
+    case system(SystemError)
+    case tls(TLSError)
+    /// An HTTP/2 proxy's tunnel ended before its time.
+    case tunnel(TransportError.Kind, String)
+    /// The peer ended the connection before the handshake was done.
+    case endInHandshake
 }
