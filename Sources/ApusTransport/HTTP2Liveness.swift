@@ -39,6 +39,10 @@ package final class HTTP2Liveness: @unchecked Sendable {
     private let loop: EventLoop
     private var state = State.trusted
     private var lastHeard = Deadline.now()
+    /// When the peer last answered a PING, by whatever it sent.
+    private var lastAnswer: Deadline?
+    /// Whether a request has run out of time, and nothing has come since.
+    private var isDoubted = false
     private var hasStreams = false
     private var timer: LoopTimer?
     /// How many bytes were taken when that was last looked at; `nil` where nothing stands before
@@ -62,10 +66,14 @@ package final class HTTP2Liveness: @unchecked Sendable {
 
     package func bytesReceived(now: Deadline) {
         lastHeard = now
+        isDoubted = false
         switch state {
         case .trusted: return
-        case .pinged: state = .trusted
+        case .pinged:
+            state = .trusted
+            lastAnswer = now
         case .suspect:
+            lastAnswer = now
             state = .trusted
             // The timer stands at the hour of death, which is too late for the next silence.
             stopTimer()
@@ -85,7 +93,7 @@ package final class HTTP2Liveness: @unchecked Sendable {
     /// asked at once, beside the request.
     package func streamsOpened() {
         hasStreams = true
-        guard case .trusted = state else { return }
+        guard case .trusted = state, !isDoubted else { return }
         stopTimer()
         guard let silence = tuning.pingAfter else { return }
         let now = Deadline.now()
@@ -98,7 +106,7 @@ package final class HTTP2Liveness: @unchecked Sendable {
     /// connections too.
     func streamsClosed() {
         hasStreams = false
-        guard case .trusted = state else { return }
+        guard case .trusted = state, !isDoubted else { return }
         stopTimer()
         watchIdle()
     }
@@ -108,11 +116,19 @@ package final class HTTP2Liveness: @unchecked Sendable {
         look(at: lastHeard.advanced(by: silence))
     }
 
-    /// A request ran out of time, which may be the peer's death: it is asked at once.
+    /// A request ran out of time, which may be the peer's death: it is asked at once, or
+    /// `http2.suspectAfter` after it answered the last time.
+    ///
+    /// A peer that has just answered is alive and slow; a PING for each timeout would only be more
+    /// to do for it.
     func doubted() {
-        guard tuning.pingAfter != nil, case .trusted = state else { return }
+        guard tuning.pingAfter != nil, case .trusted = state, !isDoubted else { return }
+        let now = Deadline.now()
         stopTimer()
-        ask(.now())
+        let due = lastAnswer?.advanced(by: tuning.suspectAfter) ?? now
+        if due <= now { return ask(now) }
+        isDoubted = true
+        look(at: due)
     }
 
     /// The connection has ended.
@@ -130,6 +146,7 @@ package final class HTTP2Liveness: @unchecked Sendable {
     }
 
     private func expectAnswer(since now: Deadline) {
+        isDoubted = false
         state = .pinged(now)
         look(at: now.advanced(by: tuning.suspectAfter))
     }
@@ -161,6 +178,8 @@ package final class HTTP2Liveness: @unchecked Sendable {
         let now = Deadline.now()
         switch state {
         case .trusted:
+            // Nothing has come since the doubt.
+            if isDoubted { return ask(now) }
             guard let silence else { return }
             let due = lastHeard.advanced(by: silence)
             if due <= now { ask(now) } else { look(at: due) }

@@ -1,5 +1,5 @@
-import ApusCore
-import ApusSocket
+package import ApusCore
+package import ApusSocket
 
 /// Notices a peer that takes nothing of what is sent to it: a socket that stays full.
 ///
@@ -7,7 +7,7 @@ import ApusSocket
 /// alive. What counts is time without a byte taken: however slowly a peer reads, it is no offence.
 ///
 /// Confined to its connection's loop, hence unchecked.
-final class HTTP2OutputWatch: @unchecked Sendable {
+package final class HTTP2OutputWatch: @unchecked Sendable {
     private enum State {
         /// The socket has taken all. Exits: `.blocked` when a flush leaves something behind.
         case flowing
@@ -27,16 +27,16 @@ final class HTTP2OutputWatch: @unchecked Sendable {
     private var unsent = 0
     private var timer: LoopTimer?
     /// The peer takes nothing: it should get no new streams.
-    var stalled: () -> Void = {}
+    package var stalled: () -> Void = {}
     /// The peer takes bytes again.
-    var moved: () -> Void = {}
+    package var moved: () -> Void = {}
     /// The peer has taken nothing for `http2.writeTimeout`.
-    var died: () -> Void = {}
+    package var died: () -> Void = {}
     /// What the peer has not taken now, in the socket too: that a slow one empties in small steps
     /// is seen there first.
-    var pending: () -> Int = { 0 }
+    package var pending: () -> Int = { 0 }
 
-    init(_ tuning: EngineTuning.HTTP2, on loop: EventLoop) {
+    package init(_ tuning: EngineTuning.HTTP2, on loop: EventLoop) {
         writeTimeout = tuning.writeTimeout
         suspectAfter = min(tuning.suspectAfter, tuning.writeTimeout ?? tuning.suspectAfter)
         self.loop = loop
@@ -44,7 +44,7 @@ final class HTTP2OutputWatch: @unchecked Sendable {
 
     /// A flush is over: the socket is full and so many bytes are not taken by the peer, or none
     /// wait for it; it had taken everything before if `hasMoved`.
-    func flushed(unsent: Int, hasMoved: Bool) {
+    package func flushed(unsent: Int, hasMoved: Bool) {
         if case .flowing = state, unsent == 0 { return }
         guard writeTimeout != nil else { return }
         guard unsent > 0 else { return flow() }
@@ -56,7 +56,7 @@ final class HTTP2OutputWatch: @unchecked Sendable {
     }
 
     /// The connection has ended.
-    func stop() {
+    package func stop() {
         stopTimer()
         state = .flowing
     }
@@ -88,10 +88,19 @@ final class HTTP2OutputWatch: @unchecked Sendable {
         case .flowing: return
         case .blocked(let since):
             state = .stalled(since)
-            look(at: since.advanced(by: writeTimeout ?? suspectAfter))
+            lookAgain(since)
             stalled()
-        case .stalled: died()
+        case .stalled(let since):
+            let death = since.advanced(by: writeTimeout ?? suspectAfter)
+            if Deadline.now() < death { lookAgain(since) } else { died() }
         }
+    }
+
+    /// At the hour of death, and before it: a slow peer may empty the socket for long before that
+    /// has room for more and says so.
+    private func lookAgain(_ since: Deadline) {
+        let death = since.advanced(by: writeTimeout ?? suspectAfter)
+        look(at: min(death, Deadline.now().advanced(by: suspectAfter)))
     }
 
     private func look(at deadline: Deadline) {

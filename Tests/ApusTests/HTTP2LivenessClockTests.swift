@@ -81,4 +81,29 @@ import Testing
         let log = try await log(outputs, deadAfter: .seconds(600), until: "trusted")
         #expect(log.filter { $0 != "look" }.prefix(3) == ["ping", "suspected", "trusted"])
     }
+
+    @Test("a stalled output is looked at again long before its end")
+    func aStalledOutputIsLookedAtAgain() async throws {
+        let loop = try EventLoop(name: "apus-test")
+        let log = Log()
+        var tuning = EngineTuning.HTTP2()
+        tuning.suspectAfter = .milliseconds(1)
+        tuning.writeTimeout = .seconds(600)
+        let watch = HTTP2OutputWatch(tuning, on: loop)
+        // The socket stays full, and its peer takes a byte at the third look.
+        watch.pending = { log.look() < 2 ? 100 : 99 }
+        watch.stalled = { log.add("stalled") }
+        watch.moved = { log.add("moved") }
+        watch.died = { log.add("died") }
+        loop.execute { watch.flushed(unsent: 100, hasMoved: true) }
+        try await eventually("it moved") { log.all.contains("moved") }
+        await withCheckedContinuation { continuation in
+            loop.execute {
+                watch.stop()
+                continuation.resume()
+            }
+        }
+        await EventLoop.stopAndJoin([loop])
+        #expect(Array(log.all.prefix(5)) == ["look", "stalled", "look", "look", "moved"])
+    }
 }

@@ -85,6 +85,34 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    @Test("a peer that has just answered a PING is not asked for each timeout")
+    func timeoutsInARowAskOnce() async throws {
+        var tuning = EngineTuning.default
+        tuning.http2.pingAfter = .seconds(600)
+        // No moment in this test is longer ago.
+        tuning.http2.suspectAfter = .seconds(600)
+        tuning.http2.deadAfter = .seconds(1_200)
+        var options = RequestOptions()
+        options.headTimeout = .milliseconds(20)
+        let rounds: [Int32] = [7, 11, 15]
+        let script = rounds.flatMap { id -> [ScriptedPeer.Step] in
+            [.request(id), .request(id + 2), .send(Frames.answer(id + 2))]
+        }
+        try await withHTTP2(
+            .wellBehaved().dropLast() + [
+                .request(3), .expectFrame(Frames.pingType), .send(Frames.ping(1, ack: true)),
+            ] + .answering(5) + script + [.readUntilEnd], tuning: tuning
+        ) { stand in
+            try await stand.works()
+            for _ in 0...rounds.count {
+                let error = await transportError { _ = try await stand.get(options) }
+                #expect(error?.kind == .timeout)
+                try await stand.works()
+            }
+            #expect(stand.frames().count { $0.type == Frames.pingType && $0.flags == 0 } == 1)
+        }
+    }
+
     @Test func aSuspectThatWokeIsWatchedAsBefore() async throws {
         // `deadAfter` is far away: only silence after the waking can bring the second PING.
         try await withHTTP2(
