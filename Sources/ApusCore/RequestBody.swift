@@ -22,6 +22,8 @@ public struct RequestBody: Sendable {
 
     /// What is said behind the body, asked for when its last byte has gone out.
     package private(set) var trailers: (@Sendable () -> HTTPFields)?
+    /// The names that the head announces of them.
+    package private(set) var trailerNames: [HTTPField.Name] = []
 
     /// No body.
     public static let empty = RequestBody(content: .segments([]), length: 0, isReplayable: true)
@@ -66,13 +68,21 @@ public struct RequestBody: Sendable {
 
     /// The same body with trailers behind it: on HTTP/1.1 it is sent chunked, whatever its length.
     ///
-    /// Fields about the message itself (`Content-Length`, `Transfer-Encoding`, `Host` ...) are
-    /// refused as trailers, on either version of HTTP.
-    /// - Parameter make: makes the fields, such as a checksum of what went out; called on the
-    ///   engine's thread once the body has gone out, once per try.
-    public func withTrailers(_ make: @escaping @Sendable () -> HTTPFields) -> RequestBody {
+    /// Fields that must be known before the body (`Content-Length`, `Host`, `Content-Type`,
+    /// `Authorization`, `Expect`, `Trailer` ...) are refused as trailers with an error of kind
+    /// `invalidRequest`, on either version of HTTP (RFC 9110, section 6.5.1).
+    /// - Parameters:
+    ///   - names: the names that will come, where they are known: they are announced by a `Trailer`
+    ///     field (RFC 9110, section 6.6.2), unless the request has one of its own. A name that no
+    ///     trailer has is refused before anything is sent. By default nothing is announced.
+    ///   - make: makes the fields, such as a checksum of what went out; called on the engine's
+    ///     thread once the body has gone out, once per try.
+    public func withTrailers(
+        named names: [HTTPField.Name] = [], _ make: @escaping @Sendable () -> HTTPFields
+    ) -> RequestBody {
         var body = RequestBody(content: content, length: nil, isReplayable: isReplayable)
         body.trailers = make
+        body.trailerNames = names
         return body
     }
 

@@ -19,15 +19,33 @@ package enum RequestValidator {
         try check(fields: request.headerFields)
     }
 
-    /// Checks fields that are to follow a body: none that frames it or belongs to a connection.
+    /// Checks fields that are to follow a body: none that frames it, belongs to a connection, or
+    /// must be known before it (RFC 9110, section 6.5.1).
     ///
     /// - Throws: `InvalidRequest` naming a trailer that cannot be sent as one.
     package static func check(trailers: HTTPFields) throws(InvalidRequest) {
         try check(fields: trailers)
-        for field in trailers
-        where FieldRole(canonicalName: field.name.canonicalName) != .plain {
-            throw InvalidRequest(
-                field: field.name.canonicalName, reason: "cannot be sent as a trailer")
+        for field in trailers { try check(trailer: field.name) }
+    }
+
+    /// Checks the name of a field that is to follow a body.
+    ///
+    /// - Throws: `InvalidRequest` naming it.
+    package static func check(trailer name: HTTPField.Name) throws(InvalidRequest) {
+        let name = name.canonicalName
+        guard FieldRole(canonicalName: name) == .plain, !isOfHeadOnly(name) else {
+            throw InvalidRequest(field: name, reason: "cannot be sent as a trailer")
+        }
+    }
+
+    /// Names that route or modify a request, say who sends it, or tell how to read its content.
+    private static func isOfHeadOnly(_ name: String) -> Bool {
+        switch name {
+        case "authorization", "cache-control", "content-encoding", "content-range", "content-type",
+            "cookie", "expect", "max-forwards", "pragma", "range", "set-cookie", "trailer",
+            "www-authenticate":
+            true
+        default: name.hasPrefix("if-")
         }
     }
 

@@ -75,7 +75,7 @@ package final class OutgoingRequest: Sendable {
         }
         if wantsDuplex, !isRaw { try OutgoingRequest.checkConnect(head, on: route) }
         let named = route.hasZone ? head.withoutZone(route.origin) : head
-        let sent = try OutgoingRequest.head(named, options.priority)
+        let sent = try OutgoingRequest.head(named, options.priority, body.trailerNames)
         plan = try RequestFieldPlan(
             for: sent, target: TargetForm(of: sent, on: route), framing: RequestFraming(of: body))
         hasExpectation = OutgoingRequest.hasExpectation(sent)
@@ -92,13 +92,18 @@ package final class OutgoingRequest: Sendable {
     }
 
     private static func head(
-        _ head: HTTPRequest, _ priority: RequestPriority?
+        _ head: HTTPRequest, _ priority: RequestPriority?, _ trailerNames: [HTTPField.Name]
     ) throws(InvalidRequest) -> HTTPRequest {
-        guard let priority else { return head }
-        let value = try priority.fieldValue()
-        guard !head.headerFields.contains(priorityField) else { return head }
+        guard priority != nil || !trailerNames.isEmpty else { return head }
         var head = head
-        head.headerFields.append(HTTPField(name: priorityField, value: value))
+        if let value = try priority?.fieldValue(), !head.headerFields.contains(priorityField) {
+            head.headerFields.append(HTTPField(name: priorityField, value: value))
+        }
+        for name in trailerNames { try RequestValidator.check(trailer: name) }
+        if !trailerNames.isEmpty, !head.headerFields.contains(.trailer) {
+            let value = trailerNames.map(\.rawName).joined(separator: ", ")
+            head.headerFields.append(HTTPField(name: .trailer, value: value))
+        }
         return head
     }
 

@@ -55,8 +55,11 @@ private typealias Frames = HTTP2Frames
         }
     }
 
-    @Test(arguments: ["Content-Length", "Transfer-Encoding", "Host", "Connection"])
-    func aTrailerThatFramesIsRefused(_ name: String) async throws {
+    @Test(arguments: [
+        "Content-Length", "Transfer-Encoding", "Host", "Connection", "Trailer", "Expect",
+        "Authorization", "Content-Type", "Set-Cookie", "Cookie", "Range", "If-Match",
+    ])
+    func aTrailerThatRFC9110ForbidsIsRefused(_ name: String) async throws {
         try await withHTTP2(
             [.send(Frames.settings()), .request(1)] + .answering(3) + [.readUntilEnd]
         ) { stand in
@@ -68,6 +71,33 @@ private typealias Frames = HTTP2Frames
             #expect(stand.frames().contains { $0.type == Frames.resetType && $0.stream == 1 })
             #expect(!stand.frames().contains { $0.stream == 1 && $0.flags & 1 == 1 && $0.type < 2 })
             #expect(stand.peer.connectionCount == 1)
+        }
+    }
+
+    @Test("trailers whose names are known are announced", arguments: [Way.http2OverTLS, .http1])
+    func namedTrailersAreAnnounced(_ way: Way) async throws {
+        let body = RequestBody.bytes(Bytes("hello")).withTrailers(
+            named: [Self.checksum, .eTag]
+        ) { [Self.checksum: "42", .eTag: "x"] }
+        let lines = try await head(way, [:], body: body, method: .post)
+        #expect(lines.contains { $0.lowercased() == "trailer: x-checksum, etag" }, "\(lines)")
+        // The caller's own word stands, and nothing is announced that was not named.
+        let own = try await head(way, [.trailer: "X-Other"], body: body, method: .post)
+        #expect(own.filter { $0.lowercased().hasPrefix("trailer:") }.count == 1)
+        let unnamed = RequestBody.bytes(Bytes("hello")).withTrailers { [Self.checksum: "42"] }
+        let silent = try await head(way, [:], body: unnamed, method: .post)
+        #expect(!silent.contains { $0.lowercased().hasPrefix("trailer:") })
+    }
+
+    @Test("a name that no trailer has is refused before anything is sent")
+    func aNameThatNoTrailerHasIsNotAnnounced() async throws {
+        try await withHTTP2(.wellBehaved()) { stand in
+            let body = RequestBody.bytes(Bytes("x")).withTrailers(named: [.contentType]) { [:] }
+            let error = await transportError { _ = try await stand.post(body) }
+            #expect(error?.kind.name == "invalidRequest")
+            #expect(error?.replay == .notSent)
+            try await stand.works()
+            #expect(stand.frames().count { $0.type == Frames.headersType } == 1)
         }
     }
 
