@@ -71,10 +71,12 @@ struct FieldSection {
         _ name: UnsafeBufferPointer<UInt8>, _ value: UnsafeBufferPointer<UInt8>
     ) -> Verdict {
         byteCount += name.count + value.count + 32
-        fieldCount += 1
+        // The status is no field: the bound means on either version the same.
+        let isPseudo = name.first == UInt8(ascii: ":")
+        if !isPseudo { fieldCount += 1 }
         if byteCount > maxBytes || fieldCount > maxFields { return exceeded() }
         guard !isDiscarding else { return .keep }
-        if name.first == UInt8(ascii: ":") {
+        if isPseudo {
             // nghttp2 let no other through than one `:status` of three digits.
             status = value.reduce(0) { $0 * 10 + Int($1 &- 0x30) }
             return .keep

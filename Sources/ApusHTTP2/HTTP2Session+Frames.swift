@@ -42,6 +42,13 @@ extension HTTP2Session {
         guard let stream = section.stream, stream.id == id, stream.progress != .settled
         else { return }
         if stream.progress == .body {
+            guard section.fields[.contentLength] == nil else {
+                // Too late to frame the body, or meant to deceive (RFC 9110, section 6.5.1).
+                refuse(
+                    stream, .malformed("a trailer has no Content-Length"),
+                    code: HTTP2ErrorCode.protocolError)
+                return
+            }
             settleAsEnded(stream, trailers: section.fields)
             return
         }

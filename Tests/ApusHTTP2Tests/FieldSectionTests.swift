@@ -43,7 +43,9 @@ private func head(total: Int) -> [(String, String)] {
         #expect(harness.takeSent() == ["RST 1 11"])
     }
 
-    @Test(arguments: [(9, true), (10, false)])
+    @Test(
+        "fields are counted as on HTTP/1.1, where the status is none",
+        arguments: [(10, true), (11, false)])
     func fieldsAreCounted(count: Int, isTaken: Bool) throws {
         let harness = try opened(limits(bytes: 65_536))
         let fields = (0..<count).map { ("x-\($0)", "v") }
@@ -122,5 +124,21 @@ private func head(total: Int) -> [(String, String)] {
             harness.takeLog().first
                 == "head 1 200 content-type=a content-typf=b date=c x-unheard-of=d"
                 + " !#$%&'*+-.^_`|~09=e end")
+    }
+
+    @Test(
+        "a Content-Length among the trailers is refused as on HTTP/1.1", arguments: [true, false])
+    func aContentLengthIsNoTrailer(isAnnounced: Bool) throws {
+        let harness = try opened(limits())
+        let head = [(":status", "200")] + (isAnnounced ? [("content-length", "1")] : [])
+        harness.receive(
+            Wire.headers(1, head) + Wire.data(1, "x") + Wire.trailers(1, [("content-length", "1")])
+                + Wire.head(3, end: true))
+        let log = harness.takeLog()
+        #expect(log.contains { $0.hasPrefix("failed 1 malformed(") })
+        #expect(!log.contains { $0.hasPrefix("end 1") })
+        #expect(log.contains("end 3"))
+        #expect(harness.takeSent() == ["RST 1 1"])
+        #expect(harness.error == nil)
     }
 }
