@@ -7,7 +7,8 @@ package struct HTTP2Error: Error, Sendable, Hashable {
         case protocolViolation(code: UInt32)
         /// The peer floods the connection with the named thing.
         case abuse(String)
-        /// The request's fields are more than the peer says it takes, or than we send.
+        /// The request's fields are more than the peer says it takes, or than we send; or a field
+        /// of an answer's is longer than nghttp2 decodes.
         case tooLarge
         /// Every stream number was used; a new connection has fresh ones.
         case streamsExhausted
@@ -44,6 +45,7 @@ package enum HTTP2ErrorCode {
     package static let settingsTimeout: UInt32 = 0x4
     static let refusedStream: UInt32 = 0x7
     package static let cancel: UInt32 = 0x8
+    static let compressionError: UInt32 = 0x9
     package static let enhanceYourCalm: UInt32 = 0xB
     package static let http11Required: UInt32 = 0xD
 }

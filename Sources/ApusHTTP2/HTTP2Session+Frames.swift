@@ -189,7 +189,12 @@ extension HTTP2Session {
     func violationReported(code: UInt32, reason: String) {
         terminated = HTTP2Error(
             .protocolViolation(code: code),
-            census.isHTTP1 ? "the peer speaks HTTP/1" : reason.isEmpty ? "error \(code)" : reason)
+            census.isHTTP1
+                ? "the peer speaks HTTP/1"
+                : !reason.isEmpty
+                    ? reason
+                    : code == HTTP2ErrorCode.compressionError
+                        ? FieldBlock.unknownFault : "error \(code)")
     }
 
     /// Takes over from nghttp2 once its GOAWAY is among the frames gathered.

@@ -141,4 +141,28 @@ private func head(total: Int) -> [(String, String)] {
         #expect(harness.takeSent() == ["RST 1 1"])
         #expect(harness.error == nil)
     }
+
+    @Test("an HPACK fault is told by its rule, and a long value by its bound")
+    func faultsOfHPACKAreExplained() throws {
+        func message(_ block: [UInt8], step: Int = .max) throws -> HTTP2Error? {
+            let harness = try opened(limits(bytes: 1 << 20))
+            harness.receive(
+                Wire.frame(1, stream: 1, Array(block.prefix(16_384)))
+                    + Wire.frame(
+                        9, flags: 4, stream: 1, Array(block.dropFirst(16_384).prefix(16_384))),
+                step: step)
+            return harness.error
+        }
+        let status = Wire.block([(":status", "200")])
+        // An index of 0 (RFC 7541, section 6.1).
+        let rule = try message(status + [0x80])
+        #expect(rule?.kind == .protocolViolation(code: 9))
+        #expect(rule?.message.contains("RFC 7541") == true, "\(rule?.message ?? "")")
+        let value = Wire.block([("x", String(repeating: "v", count: 70_000))])
+        for step in [Int.max, 1_000, 1] {
+            let bound = try message(status + value, step: step)
+            #expect(bound?.message.contains("65536") == true, "\(bound?.message ?? "")")
+        }
+        #expect(try message(status + value)?.kind == .tooLarge)
+    }
 }
