@@ -141,32 +141,6 @@ package struct FrameCensus {
         lostStreams = 0
     }
 
-    /// The field blocks that begin within these bytes, as far as they are there; asked of the
-    /// census as it was before it counted them.
-    func fieldBlocks(in bytes: UnsafeRawBufferPointer) -> [UnsafeRawBufferPointer] {
-        var walk = self
-        var blocks: [UnsafeRawBufferPointer] = []
-        var index = 0
-        while index < bytes.count {
-            let isWithin = walk.payloadLeft > 0
-            walk.count(UnsafeRawBufferPointer(rebasing: bytes[index..<index + 1]))
-            index += 1
-            guard walk.payloadLeft > 0 else { continue }
-            let end = min(index + walk.payloadLeft, bytes.count)
-            if walk.type == FrameType.headers, !isWithin {
-                let isPadded = walk.flags & FrameFlag.padded != 0
-                let hasPriority = walk.flags & FrameFlag.priority != 0
-                let start = index + (isPadded ? 1 : 0) + (hasPriority ? 5 : 0)
-                if start < end {
-                    blocks.append(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
-                }
-            }
-            walk.count(UnsafeRawBufferPointer(rebasing: bytes[index..<end]))
-            index = end
-        }
-        return blocks
-    }
-
     private mutating func take(_ byte: UInt8) {
         switch position {
         case 0...2: length = length << 8 | Int(byte)
@@ -253,5 +227,4 @@ enum FrameFlag {
     static let acknowledgement: UInt8 = 0x1
     static let endHeaders: UInt8 = 0x4
     static let padded: UInt8 = 0x8
-    static let priority: UInt8 = 0x20
 }

@@ -7,8 +7,7 @@ package struct HTTP2Error: Error, Sendable, Hashable {
         case protocolViolation(code: UInt32)
         /// The peer floods the connection with the named thing.
         case abuse(String)
-        /// The request's fields are more than the peer says it takes, or than we send; or a field
-        /// of an answer's is longer than nghttp2 decodes.
+        /// The request's fields are more than the peer says it takes, or than we send.
         case tooLarge
         /// Every stream number was used; a new connection has fresh ones.
         case streamsExhausted

@@ -191,10 +191,7 @@ extension HTTP2Session {
             .protocolViolation(code: code),
             census.isHTTP1
                 ? "the peer speaks HTTP/1"
-                : !reason.isEmpty
-                    ? reason
-                    : code == HTTP2ErrorCode.compressionError
-                        ? FieldBlock.unknownFault : "error \(code)")
+                : reason.isEmpty ? Nghttp2.explained(code: code) : reason)
     }
 
     /// Takes over from nghttp2 once its GOAWAY is among the frames gathered.

@@ -45,7 +45,6 @@ extension HTTP2Session {
     }
 
     private func feed(_ slice: UnsafeRawBufferPointer) {
-        let before = census
         census.count(slice)
         let code = nghttp2_session_mem_recv(
             session, slice.assumingMemoryBound(to: UInt8.self).baseAddress, slice.count)
@@ -56,9 +55,6 @@ extension HTTP2Session {
             fail(abuse: abuse, "the peer floods the connection: \(abuse)")
         } else {
             settleAccounts()
-        }
-        if failure?.kind == .protocolViolation(code: HTTP2ErrorCode.compressionError) {
-            failure = FieldBlock.fault(in: before.fieldBlocks(in: slice))
         }
     }
 

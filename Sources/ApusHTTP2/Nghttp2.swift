@@ -38,6 +38,16 @@ enum Nghttp2 {
         nghttp2_strerror(code).map { String(cString: $0) } ?? "error \(code)"
     }
 
+    /// The words for a code that nghttp2 gives up with and no reason of its own.
+    ///
+    /// Its decoder says neither what it met nor where, and what has been read beyond that depends
+    /// on how the bytes were cut, so the rule and the bound are named together.
+    static func explained(code: UInt32) -> String {
+        code == HTTP2ErrorCode.compressionError
+            ? "a field section breaks HPACK (RFC 7541), or has a name or value above 65536 bytes"
+            : "error \(code)"
+    }
+
     private static func register(_ callbacks: OpaquePointer) {
         nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, beginHeaders)
         nghttp2_session_callbacks_set_on_header_callback(callbacks, receiveField)
