@@ -49,8 +49,8 @@ private typealias Frames = HTTP2Frames
     func anOriginThatSpeaksFirst(_ cut: Cut) async throws {
         let script =
             cut.steps([Frames.head(1), Frames.data(1, Frames.settings())])
-            // The preface, and behind it at least a request's HEADERS.
-            + [.expectData(1, 100), .send(Frames.data(1, Frames.answer(1))), .readUntilEnd]
+            // Preface, SETTINGS, its window and an acknowledgement are 73 bytes: HEADERS follow.
+            + [.expectData(1, 80), .send(Frames.data(1, Frames.answer(1))), .readUntilEnd]
         try await withProxy(script) { peer, engine, way in
             let client = ExecutorClient(engine, proxy: way, versions: .http2Only)
             let response = try await client.send(.get("http://origin.test/"))
