@@ -72,7 +72,7 @@ extension HTTP2Session {
     package var wantsOutput: Bool {
         if !ready.isEmpty { return true }
         guard failure == nil, !isEnded else { return false }
-        return nghttp2_session_want_write(session) != 0 || !bareEnds.isEmpty
+        return nghttp2_session_want_write(session) != 0 || bareEnds.contains(where: isEndDue)
     }
 
     /// Adds the frames that are ready to `output`, whole ones, until about `limit` bytes were
@@ -209,9 +209,7 @@ extension HTTP2Session {
         guard !bareEnds.isEmpty else { return false }
         var hasSubmitted = false
         for id in bareEnds {
-            guard let stream = stream(id), stream.outgoing.isDone, !stream.outgoing.isDiscarded,
-                !stream.isEndSent, !stream.isEndSubmitted
-            else { continue }
+            guard isEndDue(on: id), let stream = stream(id) else { continue }
             request.fill(trailers: stream.outgoing.trailers ?? [:])
             let code = request.withFields { nghttp2_submit_trailer(session, id, $0, $1) }
             guard code == 0 else { continue }
@@ -220,6 +218,13 @@ extension HTTP2Session {
         }
         bareEnds.removeAll(keepingCapacity: true)
         return hasSubmitted
+    }
+
+    /// Whether the end of a stream's body is still to be framed, and nothing before it.
+    private func isEndDue(on id: HTTP2StreamID) -> Bool {
+        guard let stream = stream(id) else { return false }
+        return stream.outgoing.isDone && !stream.outgoing.isDiscarded && !stream.isEndSent
+            && !stream.isEndSubmitted
     }
 
     private func wake(_ stream: HTTP2Stream) {

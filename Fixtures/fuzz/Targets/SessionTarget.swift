@@ -145,8 +145,12 @@ struct SessionPlayer {
         guard let stream = streams[id], stream.hasBody, !stream.isFinished else { return }
         var trailers = HTTPFields()
         if choices.bool(), let name = HTTPField.Name("x-check") { trailers[name] = "1" }
-        session.finish(trailers: choices.bool() ? trailers : nil, on: id)
-        streams[id]?.isFinished = true
+        do throws(HTTP2Error) {
+            try session.finish(trailers: choices.bool() ? trailers : nil, on: id)
+            streams[id]?.isFinished = true
+        } catch {
+            precondition(error.kind == .tooLarge, "trailers refused for another reason")
+        }
     }
 
     private mutating func rare(_ choices: inout Choices) {
