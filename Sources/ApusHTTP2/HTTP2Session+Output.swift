@@ -195,9 +195,11 @@ extension HTTP2Session {
     /// Remembers a body that has ended and of which no byte is left.
     ///
     /// Its END_STREAM needs no window (RFC 9113, section 6.9.1), but nghttp2 frames no DATA, not
-    /// even an empty frame of it, while a window is closed.
+    /// even an empty frame of it, while a window is closed. A stream that CONNECT opened carries
+    /// DATA alone (RFC 9113, section 8.5), so its end waits for the window all the same.
     func noteBareEnd(of stream: HTTP2Stream) {
-        guard stream.outgoing.isDone, stream.isSent, !stream.isEndSent else { return }
+        guard stream.outgoing.isDone, stream.isSent, !stream.isEndSent, !stream.isDuplex
+        else { return }
         bareEnds.append(stream.id)
     }
 

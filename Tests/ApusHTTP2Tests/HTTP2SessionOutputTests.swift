@@ -392,6 +392,22 @@ private func zeros(_ count: Int) -> Bytes { Bytes([UInt8](repeating: 0, count: c
         #expect(harness.error == nil)
     }
 
+    @Test("a stream that CONNECT opened is ended by DATA alone")
+    func aConnectedStreamIsEndedByDataAlone() throws {
+        let harness = try Harness(settings: [(4, 0)])
+        let stream = try harness.session.submit(
+            HTTPRequest(method: .connect, scheme: nil, authority: "a:1", path: nil), hasBody: true)
+        harness.pump()
+        harness.receive(Wire.head(stream))
+        _ = harness.takeSent()
+        harness.session.send(.empty, endOfBody: true, on: stream)
+        harness.pump()
+        #expect(harness.takeSent().isEmpty)
+        #expect(!harness.session.wantsOutput)
+        harness.receive(Wire.windowUpdate(stream, 1))
+        #expect(harness.takeSent() == ["DATA 1 0 end"])
+    }
+
     @Test("an end without bytes waits for the bytes before it")
     func anEndWithoutBytesWaitsForTheBytesBeforeIt() throws {
         let harness = try Harness(settings: [(4, 5)])
