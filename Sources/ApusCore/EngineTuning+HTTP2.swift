@@ -6,6 +6,13 @@ extension EngineTuning {
         ///
         /// Default 100.
         public var maxStreamsPerConnection = 100
+        /// Streams that a connection is given before its peer's SETTINGS have come.
+        ///
+        /// Default 1, which no peer refuses; 100 at most. Requests beyond it wait for the SETTINGS,
+        /// not for another dial. More saves the rest of a first burst one round trip, and overruns
+        /// a peer that allows fewer (RFC 9113, section 5.1.2): some end the connection then, or
+        /// keep the requests waiting. Further connections of a route begin with what its peer said.
+        public var streamsBeforeSettings = 1
         /// Connections per route that a full one may grow to.
         ///
         /// Default 8.
@@ -26,7 +33,8 @@ extension EngineTuning {
         ///
         /// Default 15 s.
         public var pingAfter: Duration? = .seconds(15)
-        /// A PING unanswered this long: no new streams.
+        /// A PING unanswered this long, or a new connection without the peer's SETTINGS: no new
+        /// streams.
         ///
         /// Default 2 s.
         public var suspectAfter: Duration = .seconds(2)

@@ -42,8 +42,8 @@ package enum HTTP2Event: Sendable {
 
 /// Why a response will never be complete.
 package enum StreamFailure: Sendable, Hashable {
-    /// The request's HEADERS never left: the connection took no more streams, or not a byte of
-    /// them.
+    /// The request's HEADERS never left: the connection took no more streams, the peer's limit left
+    /// no room, or the transport took not a byte of them.
     case notSent
     /// The peer refused the stream before acting on it (REFUSED_STREAM; RFC 9113, section 8.7).
     case refused

@@ -93,6 +93,9 @@ extension HTTP2Session {
     }
 
     /// The peer's SETTINGS; nghttp2 has applied and answered them.
+    ///
+    /// Streams that have not left and have no room under the new limit are over: they fit another
+    /// connection, and here they would wait for as long as those that run.
     func settingsReceived() {
         let peer = nghttp2_session_get_remote_settings(
             session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
@@ -101,6 +104,7 @@ extension HTTP2Session {
         hasPeerSettings = true
         maxStreams = most
         events.append(.settingsChanged(maxStreams: most))
+        endUnsent(beyond: most - streams.values.count { $0.isSent })
     }
 
     /// The answer to a PING; one that was not asked for means nothing.

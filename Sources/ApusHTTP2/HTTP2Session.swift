@@ -119,6 +119,9 @@ package final class HTTP2Session {
     /// Streams submitted and not closed yet.
     package var openStreams: Int { streams.count }
 
+    /// Whether the peer's limit lets another stream out at once.
+    package var hasRoom: Bool { streams.count < maxStreams }
+
     /// Whether the stream was submitted and is not closed on both sides.
     package func isOpen(_ id: HTTP2StreamID) -> Bool { stream(id) != nil }
 
@@ -195,8 +198,7 @@ package final class HTTP2Session {
 extension HTTP2Session {
     /// Opens a stream for a request; without a body END_STREAM goes with its HEADERS.
     ///
-    /// Beyond `maxStreams` the request waits within the session until a slot is free. The caller
-    /// keeps to the bound; this is for when the peer lowers it in between.
+    /// The caller keeps to `maxStreams`; what is submitted beyond it waits until a slot is free.
     ///
     /// - Parameter length: how long the body will be, where that is known.
     package func submit(
@@ -372,6 +374,15 @@ extension HTTP2Session {
         settle(stream, failure)
         forget(stream.id)
         events.append(.closed(stream.id))
+    }
+
+    /// Settles and closes the streams whose HEADERS have not left, but for the first `kept` of
+    /// them: nghttp2 drops the HEADERS from its queue, and the peer never hears of the streams.
+    package func endUnsent(beyond kept: Int) {
+        for stream in streamsInOrder().filter({ !$0.isSent }).dropFirst(max(0, kept)) {
+            _ = nghttp2_submit_rst_stream(session, 0, stream.id, HTTP2ErrorCode.cancel)
+            end(stream, .notSent)
+        }
     }
 
     /// The open streams by their numbers, so that what befalls them all is told in a fixed order.

@@ -37,6 +37,8 @@ struct ConnectionSlot: Sendable {
     var isMultiplexed = false
     /// The peer may be dead: no new exchanges until it shows life.
     var isSuspect = false
+    /// The peer has not said yet how many exchanges it allows; `capacity` is a cautious guess.
+    var isUnheard = false
     /// Its place in the order in which connections were established, from 1.
     var order: UInt64 = 0
     /// Exchanges that it was given so far.
@@ -73,10 +75,23 @@ struct ConnectionSlot: Sendable {
     var mayExpire: Bool { listing == .idle || isUnwanted }
     /// Whether it counts towards the multiplexed connections that a route may grow to.
     var isUsableMultiplexed: Bool { isMultiplexed && phase == .open && !isSuspect }
+    /// Whether waiters do better to wait for the peer's word on this connection than to dial.
+    var isAwaited: Bool { isUnheard && isUsableMultiplexed }
     /// The list where it belongs.
     var wantedListing: Listing {
         guard phase == .open else { return .none }
         return exchanges == 0 ? .idle : hasRoom ? .shared : .none
+    }
+
+    /// Notes what a dial has made.
+    mutating func isEstablished(
+        at now: Int64, _ capacity: Int, _ isShared: Bool?, _ isHeard: Bool
+    ) {
+        self.capacity = capacity
+        isMultiplexed = isShared ?? (capacity != 1)
+        isUnheard = !isHeard
+        since = now
+        idleSince = now
     }
 
     /// When an idle connection is to be closed.

@@ -5,8 +5,15 @@ extension PoolMachine {
     /// A dial succeeded; the connection carries `capacity` exchanges at once.
     ///
     /// A dial that the pool has given up meanwhile comes back as one to close.
+    /// - Parameters:
+    ///   - isShared: whether it is a connection for many exchanges, even where its peer allows one
+    ///     at present; without a word the capacity tells.
+    ///   - isHeard: `false` while the peer of such a connection has not said how many it allows:
+    ///     `capacity` is a guess until `capacityChanged`, and whoever it leaves waiting waits for
+    ///     that word rather than for another dial.
     package mutating func connectionEstablished(
-        _ connection: ConnectionID, capacity: Int, now: Deadline
+        _ connection: ConnectionID, capacity: Int, isShared: Bool? = nil, isHeard: Bool = true,
+        now: Deadline
     ) -> PoolActions {
         precondition(capacity >= 0, "a connection of negative capacity")
         var actions = PoolActions()
@@ -20,14 +27,11 @@ extension PoolMachine {
         slots[slot].failuresBefore = routes[route].failures
         forgive(route)
         dialEnded(slot)
-        slots[slot].capacity = capacity
+        slots[slot].isEstablished(at: now.nanoseconds, capacity, isShared, isHeard)
         slots[slot].order = UInt64(counters.established)
-        slots[slot].isMultiplexed = capacity != 1
-        slots[slot].since = now.nanoseconds
-        slots[slot].idleSince = now.nanoseconds
         slots[slot].idleLimit = limits.idleTimeout
         slots[slot].retiresAt = retirement(connection, now.nanoseconds)
-        routes[route].capacity.learn(capacity, isMultiplexed: slots[slot].isMultiplexed)
+        routes[route].capacity.learn(slots[slot])
         recallIdleTime(route)
         changePhase(slot) { $0.phase = .open }
         // More than the route may grow to, as when a burst of dials meets a peer that multiplexes:
@@ -92,12 +96,10 @@ extension PoolMachine {
         precondition(capacity >= 0, "a connection of negative capacity")
         var actions = PoolActions()
         guard let slot = find(connection), slots[slot].phase == .open,
-            slots[slot].capacity != capacity
+            slots[slot].capacity != capacity || slots[slot].isUnheard
         else { return actions }
-        if slots[slot].isMultiplexed {
-            routes[slots[slot].route].capacity.learn(capacity, isMultiplexed: true)
-        }
-        changeRoom(slot) { $0.capacity = capacity }
+        changeRoom(slot) { ($0.capacity, $0.isUnheard) = (capacity, false) }
+        routes[slots[slot].route].capacity.learn(slots[slot])
         settle(slot, now.nanoseconds, &actions)
         return actions
     }

@@ -116,13 +116,15 @@ extension PoolMachine {
         vacantSlots.append(slot)
     }
 
-    /// Changes what decides whether a connection counts as one to grow by, and counts anew.
+    /// Changes what decides whether a connection counts as one to grow by, or to wait for, and
+    /// counts anew.
     mutating func changePhase(_ slot: Int, _ change: (inout ConnectionSlot) -> Void) {
-        let before = slots[slot].isUsableMultiplexed
+        let (wasUsable, wasAwaited) = (slots[slot].isUsableMultiplexed, slots[slot].isAwaited)
         change(&slots[slot])
-        let after = slots[slot].isUsableMultiplexed
-        guard before != after else { return }
-        routes[slots[slot].route].multiplexed += after ? 1 : -1
+        let (isUsable, isAwaited) = (slots[slot].isUsableMultiplexed, slots[slot].isAwaited)
+        let route = slots[slot].route
+        if wasUsable != isUsable { routes[route].multiplexed += isUsable ? 1 : -1 }
+        if wasAwaited != isAwaited { routes[route].unheard += isAwaited ? 1 : -1 }
     }
 
     /// Moves a connection to the list where it belongs; nothing happens when it is there.

@@ -20,10 +20,11 @@ struct RouteCapacity: Sendable {
         expected = multiplexes ? .max : 1
     }
 
-    /// Remembers what a connection turned out to carry.
-    mutating func learn(_ capacity: Int, isMultiplexed: Bool) {
-        multiplexes = isMultiplexed
+    /// Remembers what a connection turned out to carry; a guess teaches nothing.
+    mutating func learn(_ connection: ConnectionSlot) {
+        multiplexes = connection.isMultiplexed
+        guard !connection.isUnheard else { return }
         // A peer that allows nothing at present is not asked harder by more dials at once.
-        expected = capacity == 0 ? .max : capacity
+        expected = connection.capacity == 0 ? .max : connection.capacity
     }
 }

@@ -30,6 +30,9 @@ struct RouteState: Sendable {
     var pooledDials = 0
     /// Open connections for many exchanges, neither draining nor suspect.
     var multiplexed = 0
+    /// Those of them whose peer has not said yet how many exchanges it allows: for whoever waits,
+    /// each is as good as a dial in flight.
+    var unheard = 0
     /// Dials that failed in a row; those that ran side by side count once.
     var failures = 0
     /// When the last of them failed.
@@ -64,8 +67,9 @@ struct RouteState: Sendable {
         guard firstUndialled != nil else { return false }
         let shared = multiplexed + pooledDials
         if capacity.multiplexes, shared >= limits.multiplexedPerHost { return false }
-        if pooledDials == 0 { return true }
-        return capacity.expected < pooledWaiters.count
-            && pooledDials * capacity.expected < pooledWaiters.count
+        let coming = pooledDials + unheard
+        // Each is thought to serve as many; a division, since that may be the largest number.
+        return coming == 0
+            || capacity.expected < (pooledWaiters.count + coming - 1) / coming
     }
 }

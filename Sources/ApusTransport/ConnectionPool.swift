@@ -40,6 +40,8 @@ final class ConnectionPool: @unchecked Sendable {
     private struct Dial {
         let route: Route
         var phase = DialPhase.decided
+        /// What its peer allows, when that came before the connection was handed over.
+        var capacity: Int?
 
         var isAbandoned: Bool { if case .abandoned = phase { true } else { false } }
     }
@@ -55,9 +57,9 @@ final class ConnectionPool: @unchecked Sendable {
     private let loop: EventLoop
     private let observer: (any EngineObserver)?
 
-    private let lock = Lock()
+    let lock = Lock()
     // Guarded.
-    private var machine: PoolMachine
+    var machine: PoolMachine
     private var connections: [ConnectionID: any LiveConnection] = [:]
     /// Of each of those; apart from them, as no exchange asks for it.
     private var openings: [ConnectionID: Opening] = [:]
@@ -172,17 +174,30 @@ final class ConnectionPool: @unchecked Sendable {
             }
             pool.connections[connection.id] = connection
             pool.openings[connection.id] = Opening(route: route, at: now)
-            // A peer that was heard before will allow what it did then, until it says otherwise.
-            // One exchange alone would make it a connection that is not shared.
-            let known = pool.machine.knownCapacity(for: connection.id).map { max(2, $0) }
+            let (capacity, isHeard) = pool.firstCapacity(of: connection, dial?.capacity)
             return pool.machine.connectionEstablished(
-                connection.id, capacity: min(connection.capacity, known ?? .max), now: now)
+                connection.id, capacity: capacity, isShared: connection.isHTTP2,
+                isHeard: isHeard, now: now)
         }
         if let ended {
             observer?.observe(
                 .connectionClosed(
                     connection: connection.id.rawValue, route: route, reason: ended, age: .zero))
         }
+    }
+
+    /// With the lock held: how many exchanges a new connection is given, and whether that is more
+    /// than a guess.
+    ///
+    /// A peer that was heard before will allow what it did then, until it says otherwise.
+    private func firstCapacity(
+        of connection: any LiveConnection, _ said: Int?
+    ) -> (Int, isHeard: Bool) {
+        guard connection.isHTTP2 else { return (connection.capacity, true) }
+        if let said { return (said, true) }
+        let known = machine.knownCapacity(for: connection.id)
+        let most = known ?? dialer.tuning.http2.streamsBeforeSettings
+        return (min(connection.capacity, most), known != nil)
     }
 
     func dialFailed(_ id: ConnectionID, _ error: TransportError) {
@@ -207,45 +222,6 @@ final class ConnectionPool: @unchecked Sendable {
     /// Why the route's last dial failed, if none has succeeded since.
     func lastFailure(of route: Route) -> TransportError? {
         lock.withLock { failures[route] }
-    }
-
-    /// Lets what stands over TLS finish what it carries, and no more.
-    func tlsReloaded() {
-        step { pool in
-            let routes = Set(pool.machine.knownRoutes.filter(\.hasTLS))
-            return pool.machine.drainAll(of: routes, reason: .tlsReloaded, now: .now())
-        }
-    }
-
-    /// Dials until the route has so many connections, within its limits.
-    ///
-    /// - Returns: how many dials that took.
-    func prewarm(_ route: Route, connections: Int) -> Int {
-        var dials = 0
-        step { pool in
-            let actions = pool.machine.prewarm(route, connections: connections, now: .now())
-            dials = actions.dial.count
-            return actions
-        }
-        return dials
-    }
-
-    /// The routes that the pool holds something of.
-    var knownRoutes: [Route] { lock.withLock { machine.knownRoutes } }
-
-    /// Has the connections of these routes take no more; those that are idle close.
-    func drainAll(of routes: Set<Route>, _ reason: CloseReason) {
-        step { $0.machine.drainAll(of: routes, reason: reason, now: .now()) }
-    }
-
-    /// Has one connection take no more, if it is still there.
-    func drain(_ id: ConnectionID, _ reason: CloseReason) {
-        step { $0.machine.drain(id, reason: reason, now: .now()) }
-    }
-
-    /// Closes what is idle; the pool goes on.
-    func closeIdle() {
-        step { $0.machine.evictIdle(atMost: .max, now: .now()) }
     }
 
     // MARK: Shutting down
@@ -306,7 +282,7 @@ final class ConnectionPool: @unchecked Sendable {
     /// Takes one step of the machine and does what follows from it.
     ///
     /// - Parameter failure: what the waiters that this step fails are told.
-    private func step(failure: TransportError? = nil, _ body: (ConnectionPool) -> PoolActions) {
+    func step(failure: TransportError? = nil, _ body: (ConnectionPool) -> PoolActions) {
         let deeds = lock.withLock { prepare(body(self), failure: failure) }
         if !deeds.isEmpty { perform(deeds) }
     }
@@ -457,7 +433,10 @@ extension ConnectionPool: ConnectionKeeper {
     }
 
     func capacityChanged(_ connection: any LiveConnection, to capacity: Int) {
-        step { $0.machine.capacityChanged(connection.id, to: capacity, now: .now()) }
+        step { pool in
+            pool.dials[connection.id]?.capacity = capacity
+            return pool.machine.capacityChanged(connection.id, to: capacity, now: .now())
+        }
     }
 
     func idleTimeHinted(_ connection: any LiveConnection, _ timeout: Duration) {

@@ -75,7 +75,7 @@ extension StreamFailure {
     /// A sentence for people.
     var explained: String {
         switch self {
-        case .notSent: "the connection ended before the request left"
+        case .notSent: "the connection took no more requests before this one left"
         case .refused: "the peer refused the stream (REFUSED_STREAM)"
         case .aboveLastStreamID(let code):
             "the peer's GOAWAY (\(code)) leaves the stream unprocessed"

@@ -15,7 +15,7 @@ extension HTTP2LiveConnection {
         let exchanges = waiting
         waiting = []
         for exchange in exchanges {
-            guard wire.isOpen, drainReason == nil, !exchange.hasEnded else {
+            guard wire.isOpen, drainReason == nil, session.hasRoom, !exchange.hasEnded else {
                 exchange.timers.stop(on: loop)
                 keeper.released(self)
                 fail(exchange, .notSent)

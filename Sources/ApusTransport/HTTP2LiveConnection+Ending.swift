@@ -96,7 +96,9 @@ extension HTTP2LiveConnection {
         wire.close()
         liveness.stop()
         outputWatch.stop()
-        if let settingsTimer { loop.cancel(settingsTimer) }
+        for timer in [settingsTimer, peerSettingsTimer] {
+            if let timer { loop.cancel(timer) }
+        }
         keeper.closed(self, reason: reason)
         session.streamEnded(taken: taken)
         while let sent = session.nextSentBody() { bodySent(sent) }

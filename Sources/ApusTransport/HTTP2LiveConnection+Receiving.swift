@@ -92,9 +92,7 @@ extension HTTP2LiveConnection {
         case .bodyDrained(let id): bodyDrained(on: id)
         case .goAway(let last, let code, let debug):
             goAwayReceived(GoAway(last: last, code: code, debug: debug))
-        case .settingsChanged(let maxStreams):
-            keeper.capacityChanged(self, to: maxStreams)
-            sendWaiting()
+        case .settingsChanged(let maxStreams): settingsChanged(maxStreams)
         // Any byte is a sign of life, and it was counted as one when it came.
         case .pingAcknowledged: break
         }

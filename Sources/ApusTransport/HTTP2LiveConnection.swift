@@ -40,6 +40,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         case stall
         /// It may not have met yet that so many streams were cancelled.
         case cancels
+        /// Its SETTINGS have not come, with which it should have begun.
+        case settings
     }
 
     /// How long preface and SETTINGS wait for the request that the connection was dialled for,
@@ -65,9 +67,11 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     let session: HTTP2Session
     let liveness: HTTP2Liveness
     let outputWatch: HTTP2OutputWatch
-    private let settingsTimeout: Duration?
+    private let tuning: EngineTuning.HTTP2
     /// Runs until our SETTINGS are acknowledged, or longer by a little.
     var settingsTimer: LoopTimer?
+    /// Ends the patience with a peer that does not say its own.
+    var peerSettingsTimer: LoopTimer?
     /// Extended CONNECTs that wait for the peer's SETTINGS; no more than there are leases.
     var waiting: [Exchange] = []
     private var doubts: Set<Doubt> = []
@@ -108,7 +112,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         if tuning.http2.firstStream > 1 { session.skipStreamIDs(to: tuning.http2.firstStream) }
         liveness = HTTP2Liveness(tuning.http2, on: wire.loop)
         outputWatch = HTTP2OutputWatch(tuning.http2, on: wire.loop)
-        settingsTimeout = tuning.http2.settingsTimeout
+        self.tuning = tuning.http2
     }
 
     /// Takes over the wire; called once, on the loop, before the pool hears of the connection.
@@ -153,12 +157,31 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         }
     }
 
-    private func awaitAcknowledgement() {
-        guard let settingsTimeout else { return }
-        let deadline = Deadline.now().advanced(by: settingsTimeout)
-        settingsTimer = loop.schedule(at: deadline) { [weak self] in
+    private func awaitSettings() {
+        let now = Deadline.now()
+        if !session.hasPeerSettings {
+            // Whoever waits for the peer's limit does better to dial.
+            peerSettingsTimer = loop.schedule(at: now.advanced(by: tuning.suspectAfter)) {
+                [weak self] in
+                self?.assumeIsolated { connection in
+                    connection.peerSettingsTimer = nil
+                    if connection.wire.isOpen { connection.doubt(.settings) }
+                }
+            }
+        }
+        guard let timeout = tuning.settingsTimeout else { return }
+        settingsTimer = loop.schedule(at: now.advanced(by: timeout)) { [weak self] in
             self?.assumeIsolated { $0.acknowledgementIsDue() }
         }
+    }
+
+    /// The peer's limit is known from now on.
+    func settingsChanged(_ maxStreams: Int) {
+        if let peerSettingsTimer { loop.cancel(peerSettingsTimer) }
+        peerSettingsTimer = nil
+        keeper.capacityChanged(self, to: maxStreams)
+        trust(.settings)
+        sendWaiting()
     }
 
     /// RFC 9113, section 6.5.3.
@@ -226,6 +249,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     nonisolated func close(_ reason: CloseReason) {
         onLoop(loop) { connection in
+            // A request that goes out now is cut at once, and may have been acted on.
+            connection.session.endUnsent(beyond: 0)
             connection.session.shutDown()
             connection.open()
             connection.flushNow()
@@ -256,17 +281,19 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         hasOpened = true
         if let openingTimer { loop.cancel(openingTimer) }
         openingTimer = nil
-        awaitAcknowledgement()
+        awaitSettings()
         scheduleFlush()
     }
 
     func begin(_ exchange: Exchange, isReused: Bool) {
         open()
-        guard wire.isOpen, drainReason == nil else {
-            fail(exchange, .notSent)
-            return keeper.released(self)
-        }
         guard exchange.begin(on: self, isReused: isReused) else { return keeper.released(self) }
+        // The limit may have been lowered since the lease: here the request would wait for as long
+        // as those that run.
+        guard wire.isOpen, drainReason == nil, session.hasRoom else {
+            keeper.released(self)
+            return fail(exchange, .notSent)
+        }
         if exchange.request.hasTimeouts { startTimers(of: exchange) }
         if mustWait(exchange) { return waiting.append(exchange) }
         submit(exchange)

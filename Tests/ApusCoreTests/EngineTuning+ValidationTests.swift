@@ -245,6 +245,7 @@ private let protocolRows: [FieldRow] = [
         ],
         refused: [{ $0.http1.keepAliveMargin = .nanoseconds(-1) }]),
     .number("http2.maxStreamsPerConnection", \.http2.maxStreamsPerConnection, 1...million),
+    .number("http2.streamsBeforeSettings", \.http2.streamsBeforeSettings, 1...100),
     .number("http2.maxConnectionsPerHost", \.http2.maxConnectionsPerHost, 1...million),
     FieldRow(
         "http2.streamWindow",

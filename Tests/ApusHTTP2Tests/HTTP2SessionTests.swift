@@ -65,12 +65,9 @@ import Testing
         try harness.request()
         #expect(harness.takeSent().isEmpty)
         #expect(harness.session.openStreams == 2)
-        harness.receive(Wire.settings([(3, 1)]))
-        #expect(harness.takeSent() == ["SETTINGS ack", "HEADERS 1 end"])
-        harness.receive(Wire.head(1, end: true))
-        #expect(harness.takeSent() == ["HEADERS 3 end"])
-        #expect(
-            harness.takeLog() == ["settings 1", "head 1 200 end", "end 1", "closed 1"])
+        harness.receive(Wire.settings([(3, 2)]))
+        #expect(harness.takeSent() == ["SETTINGS ack", "HEADERS 1 end", "HEADERS 3 end"])
+        #expect(harness.takeLog() == ["settings 2"])
     }
 
     @Test func aBodyMayFollowOnceItsRequestHasLeft() throws {
@@ -186,6 +183,30 @@ import Testing
         harness.session.ping()
         harness.pump()
         #expect(harness.takeSent() == ["PING"])
+    }
+
+    @Test func whatHasNotLeftAndFitsNoMoreIsOverAndNeverLeaves() throws {
+        let harness = try Harness()
+        try harness.request()
+        _ = harness.takeSent()
+        let request = HTTPRequest(
+            method: .get, scheme: "https", authority: "example.com", path: "/")
+        for _ in 0..<3 { _ = try harness.session.submit(request, hasBody: false) }
+        // The limit comes before they are framed: one of them fits beside the one that runs.
+        harness.receive(Wire.settings([(3, 2)]), pumps: false)
+        harness.takeEvents()
+        #expect(
+            harness.takeLog() == [
+                "settings 2", "failed 5 notSent", "closed 5", "failed 7 notSent", "closed 7",
+            ])
+        #expect(!harness.session.hasRoom)
+        harness.pump()
+        #expect(harness.takeSent().filter { $0.hasPrefix("HEADERS") } == ["HEADERS 3 end"])
+        harness.receive(Wire.head(1, end: true) + Wire.head(3, end: true))
+        #expect(harness.session.hasRoom)
+        try harness.request()
+        #expect(harness.takeSent() == ["HEADERS 9 end"])
+        #expect(harness.error == nil)
     }
 
     @Test func shuttingDownLetsOpenStreamsEnd() throws {

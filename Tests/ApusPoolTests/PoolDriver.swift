@@ -55,6 +55,18 @@ final class PoolDriver {
         perform(pool.connectionEstablished(connection, capacity: capacity, now: now))
     }
 
+    /// A connection for many exchanges, whose peer has not said how many.
+    func establishUnheard(_ connection: ConnectionID) {
+        dials.removeAll { $0 == connection }
+        perform(
+            pool.connectionEstablished(
+                connection, capacity: 1, isShared: true, isHeard: false, now: now))
+    }
+
+    func hear(_ connection: ConnectionID, _ capacity: Int) {
+        perform(pool.capacityChanged(connection, to: capacity, now: now))
+    }
+
     func fail(_ connection: ConnectionID) {
         dials.removeAll { $0 == connection }
         perform(pool.dialFailed(connection, now: now))

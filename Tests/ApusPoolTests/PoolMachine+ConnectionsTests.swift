@@ -98,6 +98,59 @@ import Testing
         #expect(driver.pool.knownCapacity(for: second) == nil)
     }
 
+    // MARK: The peer's word on what it allows
+
+    @Test func whoeverWaitsBesideAnUnheardPeerWaitsForItsWordAndNotForADial() throws {
+        let driver = PoolDriver()
+        for _ in 0..<20 { _ = driver.wait(Routes.secure()) }
+        let first = try #require(driver.dials.first)
+        driver.establishUnheard(first)
+        #expect(driver.grants.count == 1)
+        #expect(driver.dials.isEmpty)
+        // What comes meanwhile waits as well, be the guess of one used up or not.
+        _ = driver.wait(Routes.secure())
+        driver.release(first)
+        #expect(driver.grants.count == 2)
+        #expect(driver.dials.isEmpty)
+        driver.hear(first, 8)
+        #expect(driver.grants.count == 9)
+        // Twelve wait, and two connections of eight will do.
+        #expect(driver.dials.count == 2)
+    }
+
+    @Test func aWordThatConfirmsTheGuessIsAWordAllTheSame() throws {
+        let driver = PoolDriver()
+        for _ in 0..<3 { _ = driver.wait(Routes.secure()) }
+        let first = try #require(driver.dials.first)
+        driver.establishUnheard(first)
+        driver.hear(first, 1)
+        #expect(driver.grants.count == 1)
+        #expect(driver.dials.count == 2)
+        #expect(driver.pool.knownCapacity(for: driver.dials[0]) == 1)
+        // The next one of the route is known to allow one, and is for many all the same.
+        driver.perform(
+            driver.pool.connectionEstablished(
+                driver.dials[0], capacity: 1, isShared: true, now: driver.now))
+        driver.hear(driver.dials[0], 2)
+        #expect(driver.grants.count == 3)
+    }
+
+    @Test(arguments: ["suspect", "closed", "drained"])
+    func anUnheardPeerIsWaitedForOnlyWhileItsConnectionIsGood(_ fate: String) throws {
+        let driver = PoolDriver()
+        for _ in 0..<3 { _ = driver.wait(Routes.secure()) }
+        let first = try #require(driver.dials.first)
+        driver.establishUnheard(first)
+        #expect(driver.dials.isEmpty)
+        switch fate {
+        case "suspect":
+            driver.perform(driver.pool.connectionSuspected(first, now: driver.now))
+        case "closed": driver.closed(first)
+        default: driver.drain(first, .goAway)
+        }
+        #expect(driver.dials.count == 1)
+    }
+
     @Test func leasesSpreadOverTheLeastLoaded() throws {
         let driver = PoolDriver()
         for _ in 0..<3 { _ = driver.wait(Routes.secure()) }

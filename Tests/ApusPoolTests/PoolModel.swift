@@ -15,6 +15,8 @@ struct PoolModel {
         var isUnsure = false
         var isSuspect = false
         var isMultiplexed = false
+        /// Its peer has not said what it allows.
+        var isUnheard = false
         var capacity = 0
         /// When its dial was started.
         var began = Deadline(nanoseconds: 0)
@@ -270,11 +272,13 @@ extension PoolModel {
         var idle = 0
         var usable = 0
         var isUncertain = false
+        var awaited = 0
         for connection in connections where connection.route == route {
             all += 1
             if connection.isDialling { dials += 1 }
             if connection.isIdle { idle += 1 }
             if connection.isUsable { usable += 1 }
+            if connection.isUsable, connection.isUnheard { awaited += 1 }
             isUncertain = isUncertain || mayBeRetired(connection)
         }
         let mostConnections = tuning.maxConnectionsPerHost ?? .max
@@ -302,9 +306,9 @@ extension PoolModel {
         guard all < mostConnections, pooled > 0 else { return }
         if multiplexes[route] {
             let isGrown = usable + dials >= http2.maxConnectionsPerHost
-            require(dials > 0 || isGrown, "forgot a waiter of a multiplexed route")
+            require(dials > 0 || awaited > 0 || isGrown, "forgot a waiter of a multiplexed route")
         } else {
-            require(waiting <= dials + blocked, "forgot a waiter")
+            require(waiting <= dials + blocked + awaited, "forgot a waiter")
         }
     }
 

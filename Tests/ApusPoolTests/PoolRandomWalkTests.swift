@@ -167,8 +167,11 @@ struct PoolWalk {
     /// Suspects show life, and who allowed nothing allows something.
     private mutating func recover() {
         for id in model.connections.filter({ !$0.isDialling && !$0.isClosing }).map(\.id) {
-            if let index = model.index(of: id), model.connections[index].capacity == 0 {
-                model.roomChanges(index) { $0.capacity = 1 }
+            if let index = model.index(of: id),
+                model.connections[index].capacity == 0 || model.connections[index].isUnheard
+            {
+                model.roomChanges(index) { ($0.capacity, $0.isUnheard) = (1, false) }
+                model.multiplexes[model.connections[index].route] = true
                 model.apply(pool.capacityChanged(id, to: 1, now: now))
             }
             if let index = model.index(of: id), model.connections[index].isSuspect {
@@ -248,22 +251,26 @@ struct PoolWalk {
         }
         let isPlain = connection.route == 0
         let capacity = isPlain ? 1 : [1, 5, 5, 5, 5, 5, 5, 0].randomElement(using: &random) ?? 5
-        establish(index, capacity: capacity)
+        let isUnheard = !isPlain && Int.random(in: 0..<3, using: &random) == 0
+        establish(index, capacity: isUnheard ? 1 : capacity, isUnheard: isUnheard)
     }
 
-    private mutating func establish(_ index: Int, capacity: Int) {
+    private mutating func establish(_ index: Int, capacity: Int, isUnheard: Bool = false) {
         let connection = model.connections[index]
         last = "established \(connection.id) \(capacity)"
         model.connections[index].isDialling = false
         model.connections[index].capacity = capacity
-        model.connections[index].isMultiplexed = capacity != 1
+        let isShared = capacity != 1 || isUnheard
+        model.connections[index].isMultiplexed = isShared
+        model.connections[index].isUnheard = isUnheard
         model.connections[index].established = now
         model.connections[index].establishedOrder = model.order
         model.connections[index].idleLimit = model.tuning.idleTimeout
-        model.multiplexes[connection.route] = capacity != 1
+        model.multiplexes[connection.route] = isShared
         model.pauses[connection.route] = nil
         model.becomesIdle(index)
-        let actions = pool.connectionEstablished(connection.id, capacity: capacity, now: now)
+        let actions = pool.connectionEstablished(
+            connection.id, capacity: capacity, isShared: isShared, isHeard: !isUnheard, now: now)
         model.apply(actions, established: connection.id)
     }
 
@@ -303,7 +310,7 @@ struct PoolWalk {
         let capacity = Int.random(in: 0...6, using: &random)
         last = "capacity \(id) \(capacity)"
         if !model.connections[index].isClosing {
-            model.roomChanges(index) { $0.capacity = capacity }
+            model.roomChanges(index) { ($0.capacity, $0.isUnheard) = (capacity, false) }
             model.multiplexes[model.connections[index].route] = true
         }
         model.apply(pool.capacityChanged(id, to: capacity, now: now))

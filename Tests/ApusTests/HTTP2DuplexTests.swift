@@ -49,12 +49,14 @@ private typealias Frames = HTTP2Frames
     }
 
     @Test func nothingLeavesBeforeThePeerHasSaidThatItKnowsTheMethod() async throws {
+        var tuning = EngineTuning.default
+        tuning.http2.streamsBeforeSettings = 2
         try await withHTTP2(
             [
                 .request(1), .signal("connected"), .waitForSignal("settings"),
                 .send(Self.offering + Frames.answer(1)), .request(3), .send(Frames.head(3)),
                 .readUntilEnd,
-            ]
+            ], tuning: tuning
         ) { stand in
             async let response = Self.connect(stand)
             try await eventually("it was handed to its connection") { stand.story.starts == 1 }

@@ -14,6 +14,10 @@ final class HTTP2Stand: Sendable {
         var tuning = tuning
         let usual = EngineTuning.default
         if tuning.http2.pingAfter == usual.http2.pingAfter { tuning.http2.pingAfter = nil }
+        if tuning.http2.suspectAfter == usual.http2.suspectAfter {
+            tuning.http2.suspectAfter = .seconds(300)
+            tuning.http2.deadAfter = max(tuning.http2.deadAfter, .seconds(300))
+        }
         if tuning.http2.settingsTimeout == usual.http2.settingsTimeout {
             tuning.http2.settingsTimeout = nil
         }

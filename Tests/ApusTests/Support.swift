@@ -220,6 +220,8 @@ extension EngineTuning {
         dial.proxyTimeout = .seconds(300)
         dial.connectTimeout = .seconds(300)
         dial.userTimeout = nil
+        http2.suspectAfter = .seconds(300)
+        http2.deadAfter = .seconds(300)
         http2.settingsTimeout = nil
         http2.writeTimeout = nil
         if isSanitized { http2.pingAfter = nil }

@@ -1,0 +1,45 @@
+import ApusCore
+import ApusPool
+import ApusSocket
+
+/// What is done to routes as wholes, by the user or by what the engine has learnt.
+extension ConnectionPool {
+    /// Lets what stands over TLS finish what it carries, and no more.
+    func tlsReloaded() {
+        step { pool in
+            let routes = Set(pool.machine.knownRoutes.filter(\.hasTLS))
+            return pool.machine.drainAll(of: routes, reason: .tlsReloaded, now: .now())
+        }
+    }
+
+    /// Dials until the route has so many connections, within its limits.
+    ///
+    /// - Returns: how many dials that took.
+    func prewarm(_ route: Route, connections: Int) -> Int {
+        var dials = 0
+        step { pool in
+            let actions = pool.machine.prewarm(route, connections: connections, now: .now())
+            dials = actions.dial.count
+            return actions
+        }
+        return dials
+    }
+
+    /// The routes that the pool holds something of.
+    var knownRoutes: [Route] { lock.withLock { machine.knownRoutes } }
+
+    /// Has the connections of these routes take no more; those that are idle close.
+    func drainAll(of routes: Set<Route>, _ reason: CloseReason) {
+        step { $0.machine.drainAll(of: routes, reason: reason, now: .now()) }
+    }
+
+    /// Has one connection take no more, if it is still there.
+    func drain(_ id: ConnectionID, _ reason: CloseReason) {
+        step { $0.machine.drain(id, reason: reason, now: .now()) }
+    }
+
+    /// Closes what is idle; the pool goes on.
+    func closeIdle() {
+        step { $0.machine.evictIdle(atMost: .max, now: .now()) }
+    }
+}
