@@ -32,7 +32,8 @@ extension EngineTuning {
         public var drainBytes = 64 * 1024
         /// Times that one request may be sent again, where proven safe.
         ///
-        /// Default 2.
+        /// Default 2. A request that has not left its connection moves to another one, up to 16
+        /// times, which is not sending it again.
         public var replays = 2
         /// A failed CONNECT's body kept for the error, in bytes.
         ///

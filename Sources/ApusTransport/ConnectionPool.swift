@@ -92,9 +92,9 @@ final class ConnectionPool: @unchecked Sendable {
     /// The wait ends with the acquire timeout, or with the request's own deadlines when they come
     /// first; `started` is what those count from.
     func lease(
-        _ request: OutgoingRequest, reuse: RequestOptions.Reuse, started: Deadline,
-        story: ExchangeStory?
+        _ next: NextTry, started: Deadline, story: ExchangeStory?
     ) async throws(TransportError) -> Lease {
+        let request = next.request
         enum Decision {
             case leased(Lease)
             case wait(PoolWaiter, WaitCause)
@@ -102,7 +102,8 @@ final class ConnectionPool: @unchecked Sendable {
         }
         let now = Deadline.now()
         let (decision, deeds) = lock.withLock { () -> (Decision, Deeds) in
-            let (result, actions) = machine.lease(request.route, reuse: Reuse(reuse), now: now)
+            let (result, actions) = machine.lease(
+                request.route, reuse: Reuse(next.reuse), now: now)
             let decision: Decision
             switch result {
             case .leased(let id, let isReused):
@@ -125,12 +126,30 @@ final class ConnectionPool: @unchecked Sendable {
         case .leased(let lease): return lease
         case .refused(let why): throw .refused(why, request.route)
         case .wait(let waiter, let cause):
-            let limit = WaitLimit(
-                dialer.tuning.pool.acquireTimeout, as: .pool, now, request, started)
+            let limit = waitLimit(of: next, started)
             var lease = try await waiter.wait(limit, on: loop).get()
             lease.waitedFor = cause
+            if let limit, limit.phase != .pool, limit.deadline <= .now() {
+                // The timer is about to say so; nothing is sent for a request that is over.
+                giveBack(lease)
+                throw limit.reached("no connection became free in time")
+            }
             return lease
         }
+    }
+
+    private func waitLimit(of next: NextTry, _ started: Deadline) -> WaitLimit? {
+        WaitLimit(
+            dialer.tuning.pool.acquireTimeout, as: .pool, next.waitsSince, next.request, started)
+    }
+
+    /// Lets time pass before the next connection is asked for; what ends a wait in the pool ends
+    /// this one as well.
+    func pause(
+        _ duration: Duration, before next: NextTry, _ started: Deadline
+    ) async throws(TransportError) {
+        try await Pause.wait(
+            until: Deadline.now().advanced(by: duration), waitLimit(of: next, started), on: loop)
     }
 
     /// Gives back a lease that was never used.

@@ -112,10 +112,10 @@ extension Engine {
     /// What needs no waiting stands in functions of its own: this frame lasts as long as the wait.
     package func execute(_ original: OutgoingRequest) async throws(TransportError) -> Response {
         let started = Deadline.now()
-        var next = firstTry(original)
+        var next = firstTry(original, started)
         let story = story(of: next.request, started)
         while true {
-            let lease = try await lease(next.request, next.reuse, started, story)
+            let lease = try await lease(next, started, story)
             let exchange = begin(next, on: lease, started, story)
             do throws(TransportError) {
                 let head = try await exchange.nextHead()
@@ -135,9 +135,9 @@ extension Engine {
     }
 
     @inline(never)
-    private func firstTry(_ request: OutgoingRequest) -> NextTry {
+    private func firstTry(_ request: OutgoingRequest, _ started: Deadline) -> NextTry {
         let request = http1Routes.adapted(request)
-        return NextTry(request, amendments: amendments(for: request))
+        return NextTry(request, amendments: amendments(for: request), started: started)
     }
 
     private func story(of request: OutgoingRequest, _ started: Deadline) -> ExchangeStory? {
@@ -163,6 +163,7 @@ extension Engine {
     @inline(never)
     private func leave(_ exchange: Exchange, for next: inout NextTry, _ story: ExchangeStory?) {
         exchange.abandon()
+        next.waitsSince = .now()
         guard next.amendments.omitsExpectation != exchange.amendments.omitsExpectation else {
             return
         }
@@ -176,9 +177,13 @@ extension Engine {
         _ next: inout NextTry, after error: TransportError, of exchange: Exchange,
         on lease: ConnectionPool.Lease, _ story: ExchangeStory?
     ) throws(TransportError) {
+        let isHTTP2 = lease.connection.isHTTP2
+        let isSilent = !isHTTP2 || exchange.hasConnectionEnded
+        // A connection never used before that ends at once is a peer's fault, and no move.
+        let isMove = error.replay == .notSent && (lease.isReused || !isSilent)
         guard exchange.mayRepeat,
-            next.request.mayReplay(after: error, onHTTP2: lease.connection.isHTTP2),
-            next.budget.take(for: error),
+            next.request.mayReplay(after: error, isSilent: isSilent),
+            next.budget.take(for: error, isMove: isMove),
             let request = error.demandsHTTP1
                 ? http1Routes.demanded(by: next.request) : next.request
         else {
@@ -188,7 +193,10 @@ extension Engine {
         next.request = request
         next.replays += 1
         noteReplay(after: error, story)
-        if next.reuse == .pooled, !error.mayUsePool { next.reuse = .fresh }
+        if error.replay != .notSent { next.waitsSince = .now() }
+        // An idle HTTP/1.1 connection may be as stale as the one before it. One of HTTP/2 carries
+        // all who move: it left the pool before they heard of its end, and so did none that works.
+        if next.reuse == .pooled, !isHTTP2, error.replay != .refusedByPeer { next.reuse = .fresh }
     }
 
     private func noteReplay(after error: TransportError, _ story: ExchangeStory?) {
@@ -198,12 +206,13 @@ extension Engine {
 
     /// Waits for a connection no longer than the tuning and the request's own deadline allow.
     private func lease(
-        _ request: OutgoingRequest, _ reuse: RequestOptions.Reuse, _ started: Deadline,
-        _ story: ExchangeStory?
+        _ next: NextTry, _ started: Deadline, _ story: ExchangeStory?
     ) async throws(TransportError) -> ConnectionPool.Lease {
         do throws(TransportError) {
-            let lease = try await pool.lease(
-                request, reuse: reuse, started: started, story: story)
+            if let pause = next.budget.pause(tuning.pool) {
+                try await pool.pause(pause, before: next, started)
+            }
+            let lease = try await pool.lease(next, started: started, story: story)
             if Task.isCancelled {
                 pool.giveBack(lease)
                 throw TransportError(.cancelled, phase: .pool, message: "the request was cancelled")
@@ -211,7 +220,7 @@ extension Engine {
             return lease
         } catch {
             var error = error
-            error.route = request.route
+            error.route = next.request.route
             story?.failed(error)
             throw error
         }

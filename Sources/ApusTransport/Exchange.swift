@@ -59,6 +59,9 @@ package final class Exchange: @unchecked Sendable {
         var hasResponse = false
         /// Whether the final head has come.
         var hasHead = false
+        /// Whether the connection has ended under it, without a word on which requests were not
+        /// acted on.
+        var hasConnectionEnded = false
     }
 
     /// What the task took out.
@@ -224,6 +227,14 @@ extension Exchange {
     func responseStarted() {
         lock.withLock { progress.hasResponse = true }
     }
+
+    /// The connection has ended under the exchange, without a word on it.
+    func connectionEnded() {
+        lock.withLock { progress.hasConnectionEnded = true }
+    }
+
+    /// Whether the connection has ended under the exchange, without a word on it.
+    var hasConnectionEnded: Bool { lock.withLock { progress.hasConnectionEnded } }
 
     /// Whether the peer refused the expectation alone, and the request can go out without it.
     func mayDropExpectation(after head: HTTPResponse) -> Bool {

@@ -52,6 +52,10 @@ extension HTTP2LiveConnection {
     /// Fails an exchange, and tells it of the GOAWAY or the error that its connection ended with.
     func fail(_ exchange: Exchange, _ failure: StreamFailure) {
         let (kind, message) = explain(failure)
+        // A stream's own end is a word, also where its connection has ended since.
+        if !wire.isOpen, goAway == nil, [.connectionLost, .notSent].contains(failure) {
+            exchange.connectionEnded()
+        }
         exchange.failed(kind, message, replay: failure.replay(responseStarted: false))
     }
 

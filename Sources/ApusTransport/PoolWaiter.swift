@@ -19,7 +19,11 @@ final class PoolWaiter: Sendable {
     }
 
     func wait(_ limit: WaitLimit?, on loop: EventLoop) async -> Answer {
-        let timer = limit.map { PoolWaiterTimer(self, $0, on: loop) }
+        let timer = limit.map { limit in
+            PoolWaiterTimer(limit.deadline, on: loop) { [weak self] in
+                self?.deadlineReached(limit.phase)
+            }
+        }
         defer { timer?.cancel() }
         return await withTaskCancellationHandler {
             await answer.wait()
@@ -51,6 +55,35 @@ final class PoolWaiter: Sendable {
     }
 }
 
+/// A wait for time alone, which its task's cancellation ends as well.
+enum Pause {
+    /// Waits until `end`.
+    ///
+    /// - Throws: `timeout` when `limit` comes first, `cancelled` when the task is.
+    static func wait(
+        until end: Deadline, _ limit: WaitLimit?, on loop: EventLoop
+    ) async throws(TransportError) {
+        let answer = FirstAnswer<TransportError?>()
+        let (deadline, error): (Deadline, TransportError?) =
+            if let limit, limit.deadline < end {
+                (limit.deadline, limit.reached("its connections took no requests"))
+            } else {
+                (end, nil)
+            }
+        let timer = PoolWaiterTimer(deadline, on: loop) { answer.give(error) }
+        defer { timer.cancel() }
+        let failure = await withTaskCancellationHandler {
+            await answer.wait()
+        } onCancel: {
+            answer.give(
+                TransportError(
+                    .cancelled, phase: .pool,
+                    message: "the request was cancelled while it waited for a connection"))
+        }
+        if let failure { throw failure }
+    }
+}
+
 /// When a wait for a connection is over, and which of its limits says so.
 struct WaitLimit {
     let deadline: Deadline
@@ -75,6 +108,11 @@ struct WaitLimit {
         deadline = earliest.0
         self.phase = earliest.1
     }
+
+    /// What a request fails with that waits for longer.
+    func reached(_ message: String) -> TransportError {
+        TransportError(.timeout, phase: phase, message: message)
+    }
 }
 
 /// A waiter's deadline on a loop, set and taken away from any thread.
@@ -85,13 +123,13 @@ private final class PoolWaiterTimer: @unchecked Sendable {
     private var timer: LoopTimer?
     private var isCancelled = false
 
-    init(_ waiter: PoolWaiter, _ limit: WaitLimit, on loop: EventLoop) {
+    init(
+        _ deadline: Deadline, on loop: EventLoop, _ action: @escaping @Sendable () -> Void
+    ) {
         self.loop = loop
         loop.execute {
             guard !self.isCancelled else { return }
-            self.timer = loop.schedule(at: limit.deadline) { [weak waiter] in
-                waiter?.deadlineReached(limit.phase)
-            }
+            self.timer = loop.schedule(at: deadline, action)
         }
     }
 

@@ -11,9 +11,12 @@ struct NextTry {
     var budget: ReplayBudget
     /// How often it was sent again so far.
     var replays = 0
+    /// Since when it has waited without having been sent: `pool.acquireTimeout` counts from here.
+    var waitsSince: Deadline
 
-    init(_ request: OutgoingRequest, amendments: Amendments) {
+    init(_ request: OutgoingRequest, amendments: Amendments, started: Deadline) {
         self.request = request
+        waitsSince = started
         reuse = request.reuse
         self.amendments = amendments
         budget = ReplayBudget(limit: request.limits.replays)
@@ -22,39 +25,56 @@ struct NextTry {
 
 /// How often one request may still be sent again.
 ///
-/// A peer that asks in good order to go elsewhere (GOAWAY, NO_ERROR) has done so once per
-/// connection, not once per request: such moves have a bound of their own, so that a burst over
-/// connections that carry few requests each is served whole.
+/// A request that has not left, or that a peer in good order asks to go elsewhere (GOAWAY,
+/// NO_ERROR), moves: that happens once per connection, not once per request. Such moves have a
+/// bound of their own, so that a burst over connections that carry few requests each is served
+/// whole. When moving brings nothing, there is a pause before each further move.
 struct ReplayBudget {
-    /// Times that one request may be moved from a connection that ends in good order.
+    /// Times that one request may be moved from one connection to another.
     static let maxMoves = 16
+    /// Moves in vain without a pause before the next connection.
+    static let maxHastyMoves = 2
 
     private let limit: Int
     private var replays = 0
     private var moves = 0
+    private var movesInVain = 0
 
     init(limit: Int) {
         self.limit = limit
     }
 
     /// Takes one try off the budget; `false` when there is none left.
-    mutating func take(for error: TransportError) -> Bool {
-        if error.isOrderlyMove {
-            moves += 1
-            return limit > 0 && moves <= Self.maxMoves
+    ///
+    /// - Parameter isMove: whether the request did not leave, by no fault of the connection's peer.
+    mutating func take(for error: TransportError, isMove: Bool) -> Bool {
+        guard isMove || error.isOrderlyMove else {
+            replays += 1
+            return replays <= limit
         }
-        replays += 1
-        return replays <= limit
+        moves += 1
+        if !error.toldOfProgress { movesInVain += 1 }
+        // What was never sent is sent once, however often it moves.
+        return moves <= Self.maxMoves && (limit > 0 || error.replay == .notSent)
+    }
+
+    /// The pause before the next connection: as long as those between failed dials.
+    func pause(_ tuning: EngineTuning.Pool) -> Duration? {
+        guard movesInVain > Self.maxHastyMoves, let first = tuning.dialBackoff else { return nil }
+        return min(first * (1 << (movesInVain - Self.maxHastyMoves - 1)), tuning.maxDialBackoff)
     }
 }
 
 extension OutgoingRequest {
     /// Whether the failure proves that sending again does no harm.
     ///
-    /// What happened to the request may be unclear on HTTP/1.1 alone, where an idle connection can
-    /// only end without a word; HTTP/2 has words for it (GOAWAY, REFUSED_STREAM), and a peer that
-    /// uses none may have acted on each stream.
-    func mayReplay(after error: TransportError, onHTTP2 isHTTP2: Bool) -> Bool {
+    /// Where that is unclear, an idempotent request is sent again on one condition: its connection
+    /// was used before and has ended without a word, as a peer ends one that it takes for idle.
+    /// HTTP/2 has words for what was not acted on (GOAWAY, RST_STREAM): a peer that used them, and
+    /// left this request out, may have acted on it.
+    ///
+    /// - Parameter isSilent: whether the connection has ended without such a word.
+    func mayReplay(after error: TransportError, isSilent: Bool) -> Bool {
         guard !error.demandsCalm else { return false }
         switch error.kind {
         case .reset, .truncated, .h2GoAway, .h2Stream: break
@@ -63,7 +83,7 @@ extension OutgoingRequest {
         switch error.replay {
         case .notSent, .refusedByPeer: return true
         case .unknown:
-            return !isHTTP2 && error.isReused && error.bytesReceived == 0 && isIdempotent
+            return isSilent && error.isReused && error.bytesReceived == 0 && isIdempotent
         case .responseStarted: return false
         }
     }
@@ -80,15 +100,6 @@ extension TransportError {
         return error
     }
 
-    /// Whether the next try may use any connection; else it wants a fresh one.
-    ///
-    /// A peer that refused, or a connection that takes no more streams, left the pool before its
-    /// exchanges heard of it.
-    var mayUsePool: Bool {
-        if case .h2GoAway = kind { return true }
-        return replay == .refusedByPeer
-    }
-
     /// Whether the peer serves the request over HTTP/1.1 alone (RFC 9113, section 7).
     var demandsHTTP1: Bool { http2Code == 0xD && replay != .responseStarted }
 
@@ -99,6 +110,12 @@ extension TransportError {
     fileprivate var isOrderlyMove: Bool {
         guard case .h2GoAway(code: 0, _, _) = kind else { return false }
         return replay == .notSent || replay == .refusedByPeer
+    }
+
+    /// Whether the connection has served others, so that asking again at once brings this request
+    /// nearer to its turn.
+    fileprivate var toldOfProgress: Bool {
+        if case .h2GoAway(_, let last, _) = kind { last > 0 } else { false }
     }
 
     private var http2Code: UInt32? {

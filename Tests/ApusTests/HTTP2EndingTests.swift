@@ -238,17 +238,22 @@ private typealias Frames = HTTP2Frames
         }
     }
 
-    @Test(arguments: ["RST(NO_ERROR)", "RST(INTERNAL_ERROR)", "FIN", "GOAWAY above it, and FIN"])
+    @Test(
+        arguments: [
+            "RST(NO_ERROR)", "RST(INTERNAL_ERROR)", "GOAWAY above it, and FIN",
+            "GOAWAY in good order above it, and FIN",
+        ])
     func row62_whatMayHaveBeenActedOnIsNotReplayedOnAReusedConnection(
         _ ending: String
     ) async throws {
-        // A GET, on a connection that was used before, and nothing of an answer: HTTP/1.1 would
-        // send it again, and HTTP/2 has words for "not acted on", none of which was said.
+        // A GET, on a connection that was used before, and nothing of an answer: without a word it
+        // would be sent again, but HTTP/2 has words for "not acted on", and the peer used others.
         let steps: [ScriptedPeer.Step] =
             switch ending {
             case "RST(NO_ERROR)": [.send(Frames.reset(3, 0)), .readUntilEnd]
             case "RST(INTERNAL_ERROR)": [.send(Frames.reset(3, 2)), .readUntilEnd]
-            case "FIN": [.halfClose, .readUntilEnd]
+            case "GOAWAY in good order above it, and FIN":
+                [.send(Frames.goAway(3)), .halfClose, .readUntilEnd]
             default: [.send(Frames.goAway(3, 2)), .halfClose, .readUntilEnd]
             }
         try await withHTTP2(

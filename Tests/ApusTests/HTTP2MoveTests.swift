@@ -104,6 +104,7 @@ private typealias Frames = HTTP2Frames
         let wide = Frames.settings([(4, 1 << 30)]) + Frames.windowUpdate(0, 1 << 30)
         var tuning = EngineTuning.default
         tuning.dial.userTimeout = nil
+        tuning.limits.replays = 0
         try await withHTTP2(
             [
                 .send(wide), .request(1), .waitForSignal("lower"), .send(Frames.maxStreams(1)),
@@ -126,6 +127,110 @@ private typealias Frames = HTTP2Frames
             #expect(try await upload == "ok")
             let requests = stand.frames().filter { $0.type == Frames.headersType }
             #expect(requests.map(\.stream) == [1])
+        }
+    }
+
+    // MARK: What a move costs
+
+    @Test func requestsThatArePutOffShareTheNextConnection() async throws {
+        try await withStand(.http2PriorKnowledge) { stand in
+            let workers = (0..<50).map { _ in
+                Task {
+                    for _ in 0..<20 {
+                        let error = await transportError { _ = try await stand.get("/reset/7") }
+                        #expect([.notSent, .refusedByPeer].contains(error?.replay))
+                    }
+                }
+            }
+            for task in workers { await task.value }
+            let counters = stand.engine.snapshot().counters
+            #expect(counters.closes(.evicted) == 0)
+            // Two refusals in a row cost a connection. With a dial for each request that is put off
+            // by that, there were 700 and more.
+            #expect(stand.server.counters.connectionsAccepted < 500)
+        }
+    }
+
+    /// The caller is the loop's own, and keeps it from hearing of the reset before it sends.
+    @Test(arguments: [true, false])
+    func aRequestOfWhichNoByteLeftMovesWithoutAReplay(_ isHTTP2: Bool) async throws {
+        var tuning = EngineTuning.default
+        tuning.limits.replays = 0
+        let plain: [ScriptedPeer.Step] = [
+            .expectHead, .sendText("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+        ]
+        let first =
+            (isHTTP2 ? .wellBehaved().dropLast() : plain) + [.waitForSignal("go"), .reset]
+        let second = isHTTP2 ? .wellBehaved() : plain + [.readUntilEnd]
+        try await withHTTP2(first, second, tuning: tuning) { stand in
+            let versions: HTTPVersionPolicy = isHTTP2 ? .http2Only : .http1Only(alpn: .http1)
+            let client = ExecutorClient(stand.engine, versions: versions)
+            let url = stand.url
+            try await Task(executorPreference: stand.engine.executor) {
+                #expect(try await text(of: client.send(.get(url))) == "ok")
+                stand.peer.release("go")
+                #expect(stand.peer.waitUntilClosed(connection: 0))
+                let answer = try await client.send(.post(url), body: .bytes(Bytes("x")))
+                #expect(try await text(of: answer) == "ok")
+            }.value
+            #expect(stand.peer.connectionCount == 2)
+            #expect(stand.story.replays.map(\.replay) == [.notSent])
+        }
+    }
+
+    @Test func thePauseBetweenDialsBeginsAfterTheSecondMoveInVain() async throws {
+        var tuning = EngineTuning.default
+        tuning.pool.dialBackoff = .seconds(600)
+        tuning.pool.maxDialBackoff = .seconds(600)
+        let draining = .http2(Frames.goAway(0)) + [ScriptedPeer.Step.readUntilEnd]
+        try await withHTTP2(
+            scripts: Array(repeating: draining, count: 30), tuning: tuning
+        ) { stand in
+            let request = Task { try await stand.get() }
+            try await eventually("it has moved") { stand.story.replays.count >= 2 }
+            try await eventually("the third connection is over") {
+                stand.story.replays.count >= 3 && stand.engine.snapshot().connections == 0
+            }
+            request.cancel()
+            let error = await transportError { _ = try await request.value }
+            #expect(error?.kind == .cancelled)
+            #expect(stand.peer.connectionCount == 3)
+        }
+    }
+
+    // MARK: Silent ends
+
+    private static let endings: [ScriptedPeer.Step] = [.halfClose, .reset]
+
+    @Test(arguments: endings.indices, [true, false])
+    func aReusedConnectionThatEndsWithoutAWordCostsAnIdempotentRequestNothing(
+        _ ending: Int, _ isTunnel: Bool
+    ) async throws {
+        let tunnel: [ScriptedPeer.Step] =
+            isTunnel ? [.expectHead, .sendText("HTTP/1.1 200 OK\r\n\r\n")] : []
+        let scripts: [[ScriptedPeer.Step]] = [
+            tunnel + .wellBehaved().dropLast()
+                + [.request(3), Self.endings[ending], .readUntilEnd],
+            tunnel + .wellBehaved().dropLast()
+                + [.request(3), Self.endings[ending], .readUntilEnd],
+        ]
+        try await withHTTP2(scripts: scripts) { stand in
+            var options = RequestOptions()
+            if isTunnel {
+                options.proxy = try ProxySetting(parsing: "http://127.0.0.1:\(stand.peer.port)")
+            }
+            #expect(try await stand.get(options) == "ok")
+            #expect(try await stand.get(options) == "ok")
+            #expect(stand.peer.connectionCount == 2)
+            #expect(stand.story.replays.map(\.replay) == [.unknown])
+            // What may have been acted on is not sent twice.
+            let error = await transportError {
+                _ = try await stand.client.send(
+                    .post(stand.url), body: .bytes(Bytes("x")), options: options)
+            }
+            #expect(error?.replay == .unknown)
+            #expect(error?.isReused == true)
+            #expect(stand.peer.connectionCount == 2)
         }
     }
 }
