@@ -24,9 +24,6 @@ extension EngineTuning {
     /// differ there are how requests are smuggled. Nor does any of these apply to a field that has
     /// a part in that, such as `Content-Length`, `Transfer-Encoding` or `Connection`.
     public struct Lenience: Sendable, Hashable {
-        /// A status line that ends with its code: `HTTP/1.1 200`, without the blank that stands
-        /// before a reason even when there is none (RFC 9112, section 4).
-        public var missingReasonBlank = false
         /// A field's value that goes on in a line which begins with a blank (obs-fold); the fold
         /// becomes one blank (RFC 9112, section 5.2).
         public var foldedFields = false
@@ -37,6 +34,6 @@ extension EngineTuning {
         public init() {}
 
         /// Whether nothing is let pass.
-        package var isStrict: Bool { !missingReasonBlank && !foldedFields && !controlsInValues }
+        package var isStrict: Bool { !foldedFields && !controlsInValues }
     }
 }

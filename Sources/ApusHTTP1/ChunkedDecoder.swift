@@ -13,10 +13,12 @@ struct ChunkedDecoder {
     }
 
     private enum State {
-        /// Within the size's digits. Exits: `.chunkExtension`, `.sizeLineFeed`.
+        /// Within the size's digits. Exits: `.blanks`, `.chunkExtension`, `.sizeLineFeed`.
         case size(UInt64, digits: Int)
-        /// Behind a semicolon. Exits: `.sizeLineFeed`.
-        case chunkExtension(size: UInt64, bytes: Int)
+        /// Within the blanks between the size and a semicolon. Exits: `.chunkExtension`.
+        case blanks(Int, size: UInt64)
+        /// Behind a semicolon, which came after so many blanks. Exits: `.sizeLineFeed`.
+        case chunkExtension(size: UInt64, bytes: Int, blanks: Int)
         /// Behind the CR of the size's line. Exits: `.data`, `.trailers`.
         case sizeLineFeed(size: UInt64)
         /// Within the data. Exits: `.dataCarriageReturn`.
@@ -52,8 +54,11 @@ struct ChunkedDecoder {
             switch state {
             case .size(let size, let digits):
                 try readSize(size, digits: digits, in: input, at: &offset)
-            case .chunkExtension(let size, let bytes):
-                try readExtension(size: size, bytes: bytes, in: input, at: &offset, limits)
+            case .blanks(let count, let size):
+                try readBlanks(count, size: size, in: input, at: &offset, limits)
+            case .chunkExtension(let size, let bytes, let blanks):
+                try readExtension(
+                    size: size, bytes: bytes, blanks: blanks, in: input, at: &offset, limits)
             case .sizeLineFeed(let size):
                 try expect(ASCII.lineFeed, in: input, at: &offset, "a chunk's line ends in CR LF")
                 state = size == 0 ? .trailers : .data(remaining: size)
@@ -104,31 +109,53 @@ struct ChunkedDecoder {
         case ASCII.carriageReturn:
             unpaidBytes = max(0, unpaidBytes - ChunkedDecoder.credit(for: size))
             state = .sizeLineFeed(size: size)
-        case ASCII.semicolon: state = .chunkExtension(size: size, bytes: 0)
+        case ASCII.semicolon: state = .chunkExtension(size: size, bytes: 0, blanks: 0)
+        case ASCII.space, ASCII.tab: state = .blanks(1, size: size)
         case ASCII.lineFeed: throw .malformed("a chunk's line ends in CR LF")
         default: throw .malformed("only a semicolon or CR LF follows a chunk size")
         }
     }
 
-    /// Passes over extensions: nobody uses them, and they change nothing.
-    private mutating func readExtension(
-        size: UInt64, bytes: Int, in input: RawSpan, at offset: inout Int,
+    /// Passes over blanks before an extension, "bad whitespace" that a recipient must parse and
+    /// remove (RFC 9112, section 7.1.1); they count as bytes of the extension.
+    private mutating func readBlanks(
+        _ count: Int, size: UInt64, in input: RawSpan, at offset: inout Int,
         _ limits: EngineTuning.Limits
     ) throws(HTTP1Error) {
-        let room = limits.chunkExtensionBytes - bytes
+        guard count <= limits.chunkExtensionBytes else {
+            throw ChunkedDecoder.tooLong(limits)
+        }
+        let byte = input.byte(offset)
+        offset += 1
+        if ASCII.isBlank(byte) {
+            state = .blanks(count + 1, size: size)
+        } else if byte == ASCII.semicolon {
+            state = .chunkExtension(size: size, bytes: 0, blanks: count)
+        } else {
+            throw .malformed("only a semicolon or CR LF follows a chunk size")
+        }
+    }
+
+    private static func tooLong(_ limits: EngineTuning.Limits) -> HTTP1Error {
+        .tooLarge("extensions of one chunk have at most \(limits.chunkExtensionBytes) bytes")
+    }
+
+    /// Passes over extensions: nobody uses them, and they change nothing.
+    private mutating func readExtension(
+        size: UInt64, bytes: Int, blanks: Int, in input: RawSpan, at offset: inout Int,
+        _ limits: EngineTuning.Limits
+    ) throws(HTTP1Error) {
+        let room = limits.chunkExtensionBytes - blanks - bytes
         let end = input.firstControl(from: offset)
         let count = bytes + end - offset
-        guard end - offset <= room else {
-            throw .tooLarge(
-                "extensions of one chunk have at most \(limits.chunkExtensionBytes) bytes")
-        }
+        guard end - offset <= room else { throw ChunkedDecoder.tooLong(limits) }
         offset = end
-        state = .chunkExtension(size: size, bytes: count)
+        state = .chunkExtension(size: size, bytes: count, blanks: blanks)
         guard end < input.byteCount else { return }
         guard count > 0 else { throw .malformed("a chunk extension is not empty") }
         try expect(
             ASCII.carriageReturn, in: input, at: &offset, "a chunk's line has no control byte")
-        unpaidBytes = max(0, unpaidBytes + count - ChunkedDecoder.credit(for: size))
+        unpaidBytes = max(0, unpaidBytes + count + blanks - ChunkedDecoder.credit(for: size))
         guard unpaidBytes <= 4 * limits.chunkExtensionBytes else {
             throw .tooLarge("a chunked body is not mostly extensions")
         }

@@ -3,20 +3,24 @@ import HTTPTypes
 
 /// Fields of one section in their order, and what they say about the message itself.
 struct ParsedFields {
-    /// Everything received, in order.
+    /// Everything received, in order, but for a field that is being unfolded.
     private var received = HTTPFields()
+    /// The last field, when its value goes on over several lines.
+    private var unfolding: (name: HTTPField.Name, value: [UInt8])?
     private(set) var facts = MessageFacts()
     /// Whether the last field means nothing to the codec.
     private(set) var isLastPlain = true
 
     /// How many fields were received.
-    var count: Int { received.count }
+    var count: Int { received.count + (unfolding == nil ? 0 : 1) }
 
     /// The fields as users see them.
     ///
     /// A repeated but identical Content-Length is collapsed into one (RFC 9110, section 8.6), so
     /// that nobody downstream reads the list in another way.
     var fields: HTTPFields {
+        var received = received
+        addUnfolded(to: &received)
         guard facts.isLengthRepeated, let length = facts.contentLength else { return received }
         var isKept = false
         var fields = HTTPFields()
@@ -61,6 +65,7 @@ struct ParsedFields {
         }
         isLastPlain = role == .plain
         if role != .plain { facts.note(role, start..<valueEnd, in: bytes) }
+        if unfolding != nil { endUnfolding() }
         // Validated above, so the initialiser blanks nothing.
         if received.isEmpty { received.reserveCapacity(16) }
         received.append(ParsedFields.makeField(name, bytes.extracting(start..<valueEnd)))
@@ -69,17 +74,33 @@ struct ParsedFields {
 
     /// Adds a line to the last field's value, behind one blank (RFC 9112, section 5.2).
     ///
+    /// The value is made into a field when the next one begins, so that each byte of it is copied
+    /// a fixed number of times, however many lines there are.
+    ///
     /// - Returns: `false` when there is no field to add it to.
     mutating func fold(_ more: RawSpan) throws(HTTP1Error) -> Bool {
-        guard let last = received.popLast() else { return false }
+        guard unfolding != nil || !received.isEmpty else { return false }
         guard isLastPlain else {
             throw .malformed("a field that frames a message is not folded over lines")
         }
-        var value = unsafe last.withUnsafeBytesOfValue { unsafe [UInt8]($0) }
-        if !value.isEmpty, !more.isEmpty { value.append(ASCII.space) }
-        value.append(copying: more)
-        received.append(unsafe ParsedFields.makeField(last.name, value.span.bytes))
+        if unfolding == nil, let last = received.popLast() {
+            unfolding = (last.name, unsafe last.withUnsafeBytesOfValue { unsafe [UInt8]($0) })
+        }
+        if unfolding?.value.isEmpty == false, more.byteCount > 0 {
+            unfolding?.value.append(ASCII.space)
+        }
+        unfolding?.value.append(copying: more)
         return true
+    }
+
+    private mutating func endUnfolding() {
+        addUnfolded(to: &received)
+        unfolding = nil
+    }
+
+    private func addUnfolded(to fields: inout HTTPFields) {
+        guard let (name, value) = unfolding else { return }
+        fields.append(unsafe ParsedFields.makeField(name, value.span.bytes))
     }
 
     /// A field whose value is known to be valid.

@@ -165,11 +165,7 @@ struct HeadParser {
     ) throws(HTTP1Error) -> Bool {
         guard let end = LenientLine.end(of: line) else { return false }
         let text = line.extracting(0..<end)
-        if hasStatusLine, statusLine == nil {
-            guard lenience.missingReasonBlank else { return false }
-            statusLine = try LenientLine.statusLine(text)
-            return statusLine != nil
-        }
+        if hasStatusLine, statusLine == nil { return false }
         if ASCII.isBlank(line.byte(0)) {
             guard lenience.foldedFields, let more = LenientLine.value(text, lenience) else {
                 return false
@@ -196,38 +192,58 @@ struct HeadParser {
 }
 
 extension HeadParser.StatusLine {
-    /// Reads `HTTP/1.x SP 3DIGIT SP reason CRLF` (RFC 9112, section 4), exactly.
+    /// Reads `HTTP/1.x SP 3DIGIT [SP reason] CRLF` (RFC 9112, section 4).
+    ///
+    /// The blank before a reason may be missing where there is none: many servers leave it out, and
+    /// the line has no other meaning. Control bytes in a reason are passed over, but for those at
+    /// which another reader would see an end (NUL, CR, LF).
     static func parse(
         _ bytes: RawSpan, at start: Int
     ) throws(HTTP1Error) -> (HeadParser.StatusLine, next: Int)? {
-        // "HTTP/1.1 200 " is 13 bytes.
+        // "HTTP/1.1 200" and the byte behind it are 13 bytes.
         guard start + 13 <= bytes.byteCount else {
             guard bytes.firstLineFeed(from: start) != nil else { return nil }
             try checkProtocol(of: bytes, at: start)
-            throw .malformed("a status line is HTTP/1.x, a blank, three digits, a blank, a reason")
+            throw .malformed(rule)
         }
         try checkProtocol(of: bytes, at: start)
         guard let minorVersion = ASCII.digit(bytes.byte(start + 7)),
             bytes.byte(start + 8) == ASCII.space,
             let hundreds = ASCII.digit(bytes.byte(start + 9)),
             let tens = ASCII.digit(bytes.byte(start + 10)),
-            let units = ASCII.digit(bytes.byte(start + 11)),
-            bytes.byte(start + 12) == ASCII.space
-        else {
-            throw .malformed("a status line is HTTP/1.x, a blank, three digits, a blank, a reason")
+            let units = ASCII.digit(bytes.byte(start + 11))
+        else { throw .malformed(rule) }
+        let hasReason = bytes.byte(start + 12) == ASCII.space
+        guard hasReason || bytes.byte(start + 12) == ASCII.carriageReturn else {
+            throw .malformed(rule)
         }
         let code = Int(hundreds) * 100 + Int(tens) * 10 + Int(units)
         guard code >= 100 else { throw .malformed("a status code is not below 100") }
-        let lineEnd = bytes.firstControl(from: start + 13)
+        let reasonStart = hasReason ? start + 13 : start + 12
+        var lineEnd = bytes.firstControl(from: reasonStart)
+        var hasControls = false
+        while lineEnd < bytes.byteCount, !ASCII.endsLines(bytes.byte(lineEnd)) {
+            hasControls = true
+            lineEnd = bytes.firstControl(from: lineEnd + 1)
+        }
         guard let next = try endOfLine(in: bytes, at: lineEnd) else { return nil }
+        let reason = bytes.extracting(reasonStart..<lineEnd)
         let line = HeadParser.StatusLine(
             minorVersion: minorVersion, code: code,
-            reason: reason(bytes.extracting(start + 13..<lineEnd)))
+            reason: hasControls ? withoutControls(reason) : text(of: reason))
         return (line, next)
     }
 
+    private static let rule =
+        "a status line is HTTP/1.x, a blank, three digits, and perhaps a blank and a reason"
+
+    private static func withoutControls(_ bytes: RawSpan) -> String {
+        let kept = (0..<bytes.byteCount).map { bytes.byte($0) }.filter { !ASCII.isControl($0) }
+        return unsafe text(of: kept.span.bytes)
+    }
+
     /// Reason phrases are ISO 8859-1 to swift-http-types, which would blank anything else.
-    private static func reason(_ bytes: RawSpan) -> String {
+    private static func text(of bytes: RawSpan) -> String {
         if bytes.isASCII {
             return unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
         }

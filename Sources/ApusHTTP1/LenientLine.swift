@@ -10,20 +10,12 @@ enum LenientLine {
         return end > 0 && line.byte(end) == ASCII.carriageReturn ? end : nil
     }
 
-    /// `HTTP/1.x SP 3DIGIT`, to which the blank behind it is added.
-    static func statusLine(_ text: RawSpan) throws(HTTP1Error) -> HeadParser.StatusLine? {
-        guard text.byteCount == 12 else { return nil }
-        var line = [UInt8](copying: text)
-        line += [ASCII.space, ASCII.carriageReturn, ASCII.lineFeed]
-        return unsafe try HeadParser.StatusLine.parse(line.span.bytes, at: 0)?.0
-    }
-
     /// A line that goes on with a value, with the blanks around it taken off; `nil` when it holds
     /// what is not let pass.
     static func value(_ text: RawSpan, _ lenience: EngineTuning.Lenience) -> [UInt8]? {
         var value = [UInt8](copying: text)
-        for index in value.indices where isControl(value[index]) {
-            guard lenience.controlsInValues, !endsLines(value[index]) else { return nil }
+        for index in value.indices where ASCII.isControl(value[index]) {
+            guard lenience.controlsInValues, !ASCII.endsLines(value[index]) else { return nil }
             value[index] = ASCII.space
         }
         let range = unsafe value.span.bytes.trimmed(0..<value.count)
@@ -38,20 +30,11 @@ enum LenientLine {
         }
         var line = [UInt8](copying: text)
         var isChanged = false
-        for index in colon + 1..<line.count where isControl(line[index]) {
-            guard !endsLines(line[index]) else { return nil }
+        for index in colon + 1..<line.count where ASCII.isControl(line[index]) {
+            guard !ASCII.endsLines(line[index]) else { return nil }
             line[index] = ASCII.space
             isChanged = true
         }
         return isChanged ? line + [ASCII.carriageReturn, ASCII.lineFeed] : nil
-    }
-
-    private static func isControl(_ byte: UInt8) -> Bool {
-        (byte < 0x20 && byte != ASCII.tab) || byte == 0x7F
-    }
-
-    /// NUL, CR and LF are where other readers see an end.
-    private static func endsLines(_ byte: UInt8) -> Bool {
-        byte == 0 || byte == ASCII.carriageReturn || byte == ASCII.lineFeed
     }
 }

@@ -18,7 +18,7 @@ package struct RequestFieldPlan: Sendable {
     /// cookies, and HTTP/1.1 has them in one field (RFC 9113, section 8.2.3).
     private var cookieIndex: Int?
     private var moreCookies: [Int] = []
-    /// Where the fields stand that do not go out; mostly none.
+    /// Where the fields stand that do not go out, in order; mostly none.
     private var dropped: [Int] = []
 
     /// Checks a request whole and decides on its fields.
@@ -37,6 +37,7 @@ package struct RequestFieldPlan: Sendable {
     ) throws(InvalidRequest) {
         authority = request.authority ?? ""
         let listed = RequestFieldPlan.namesListed(in: fields)
+        var cookies: [Int] = []
         for index in fields.indices {
             let field = fields[index]
             let role = FieldRole(canonicalName: field.name.canonicalName)
@@ -51,10 +52,11 @@ package struct RequestFieldPlan: Sendable {
             case .contentLength: try placeLength(field, framing)
             case .transferEncoding: try placeEncoding(field, framing)
             case .te: sendsTE = true
-            case .plain where field.name.canonicalName == "cookie": placeCookie(index)
+            case .plain where field.name.canonicalName == "cookie": cookies.append(index)
             default: continue
             }
         }
+        if cookies.count > 1 { join(cookies, of: fields) }
         guard hasHost && target != .absolute && target != .authority || !authority.isEmpty else {
             throw InvalidRequest(field: "host", reason: "is missing")
         }
@@ -73,14 +75,25 @@ package struct RequestFieldPlan: Sendable {
     }
 
     /// Whether the caller's field at this place goes out.
-    func sends(_ index: Int) -> Bool { dropped.isEmpty || !dropped.contains(index) }
+    func sends(_ index: Int) -> Bool {
+        var lower = 0
+        var upper = dropped.count
+        while lower < upper {
+            let middle = (lower + upper) / 2
+            if dropped[middle] == index { return false }
+            if dropped[middle] < index { lower = middle + 1 } else { upper = middle }
+        }
+        return true
+    }
 
     /// The `Cookie` fields that go out with the one at this place, in order.
     func cookies(joinedAt index: Int) -> [Int] { index == cookieIndex ? moreCookies : [] }
 
     /// Fields for one hop never go on to the next (RFC 9110, section 7.6.1), except `TE: trailers`,
     /// which is about the message.
-    private static func sends(_ field: HTTPField, _ role: FieldRole, _ listed: [String]) -> Bool {
+    private static func sends(
+        _ field: HTTPField, _ role: FieldRole, _ listed: Set<String>
+    ) -> Bool {
         switch role {
         case .connection, .keepAlive, .upgrade, .hopByHop: false
         case .te: field.value.lowercased() == "trailers"
@@ -90,11 +103,12 @@ package struct RequestFieldPlan: Sendable {
     }
 
     /// The names that the caller's `Connection` lists, in lower case: they are for this hop alone.
-    private static func namesListed(in fields: HTTPFields) -> [String] {
+    private static func namesListed(in fields: HTTPFields) -> Set<String> {
         guard fields.contains(.connection) else { return [] }
-        return fields[values: .connection].flatMap { value in
+        let names = fields[values: .connection].flatMap { value in
             value.split(separator: ",").map { trimmed($0).lowercased() }
         }
+        return Set(names)
     }
 
     private mutating func placeHost(
@@ -142,13 +156,13 @@ package struct RequestFieldPlan: Sendable {
         hasFraming = true
     }
 
-    private mutating func placeCookie(_ index: Int) {
-        guard cookieIndex != nil else {
-            cookieIndex = index
-            return
-        }
-        moreCookies.append(index)
-        dropped.append(index)
+    /// Joins several `Cookie` fields to one; those without a cookie in them add nothing to it.
+    private mutating func join(_ cookies: [Int], of fields: HTTPFields) {
+        let full = cookies.filter { !fields[$0].value.utf8.allSatisfy(ASCII.isBlank) }
+        cookieIndex = full.first ?? cookies[0]
+        moreCookies = Array(full.dropFirst())
+        dropped += cookies.filter { $0 != cookieIndex }
+        dropped.sort()
     }
 
     private static func trimmed(_ text: Substring) -> Substring {

@@ -23,6 +23,14 @@ enum ASCII {
     @inline(__always)
     static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 
+    /// Whether a byte is a control byte but tab.
+    static func isControl(_ byte: UInt8) -> Bool { (byte < 0x20 && byte != tab) || byte == 0x7F }
+
+    /// Whether other readers see an end in a byte: NUL, CR and LF.
+    static func endsLines(_ byte: UInt8) -> Bool {
+        byte == 0 || byte == carriageReturn || byte == lineFeed
+    }
+
     /// The value of a decimal digit.
     @inline(__always)
     static func digit(_ byte: UInt8) -> UInt8? {

@@ -101,8 +101,15 @@ struct RequestSection {
     private mutating func addFields(_ list: HTTPFields, isForProxy: Bool) {
         guard !list.isEmpty else { return }
         let named = Self.namesInConnection(list)
+        var hasCookies: Bool?
         for field in list where Self.isKept(field, named: named, isForProxy: isForProxy) {
             guard field.name != .cookie else {
+                if field.value.isEmpty {
+                    // The peer would join it to the others, as a cookie that nobody has set.
+                    let isOneOfMany = hasCookies ?? Self.hasCookies(list)
+                    hasCookies = isOneOfMany
+                    if isOneOfMany { continue }
+                }
                 addCrumbs(field)
                 continue
             }
@@ -115,6 +122,11 @@ struct RequestSection {
                     nameStart: nameStart, valueStart: valueStart, end: bytes.count,
                     flags: Self.flags(of: field)))
         }
+    }
+
+    /// Whether a `Cookie` field has something in it.
+    private static func hasCookies(_ list: HTTPFields) -> Bool {
+        list.contains { $0.name == .cookie && !$0.value.isEmpty }
     }
 
     /// Splits cookies, so that those which stay the same are found in the table of the last request

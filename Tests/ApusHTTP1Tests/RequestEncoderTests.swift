@@ -125,8 +125,16 @@ import Testing
             testDescription: "several cookies are one field, where the first stands",
             fields: [("A", "1"), ("cookie", "a=1"), ("B", "2"), ("Cookie", ""), ("COOKIE", "b=2")],
             expected: [
-                "GET / HTTP/1.1", "Host: example.com:8080", "A: 1", "cookie: a=1; ; b=2", "B: 2",
+                "GET / HTTP/1.1", "Host: example.com:8080", "A: 1", "cookie: a=1; b=2", "B: 2",
             ]),
+        Case(
+            testDescription: "an empty Cookie before another adds nothing to it",
+            fields: [("Cookie", ""), ("A", "1"), ("cookie", "c=d")],
+            expected: ["GET / HTTP/1.1", "Host: example.com:8080", "A: 1", "cookie: c=d"]),
+        Case(
+            testDescription: "empty Cookies alone are one",
+            fields: [("Cookie", ""), ("A", "1"), ("cookie", "")],
+            expected: ["GET / HTTP/1.1", "Host: example.com:8080", "Cookie: ", "A: 1"]),
         Case(
             testDescription: "Connection cannot hide Host or framing",
             method: .post,

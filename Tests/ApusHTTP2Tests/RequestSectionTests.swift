@@ -59,8 +59,12 @@ private let mappings = [
         ["cookie: a=1", "cookie: b=2;c=3", "cookie: d=4"]),
     Mapping(
         "every crumb is kept, the empty ones too, so that the peer joins them to the same bytes",
-        [.cookie: "; a=1; ; b", name("Cookie"): "", name("cookie"): ";"],
-        ["cookie: ", "cookie: a=1", "cookie: ", "cookie: b", "cookie: ", "cookie: ;"]),
+        [.cookie: "; a=1; ; b", name("cookie"): ";"],
+        ["cookie: ", "cookie: a=1", "cookie: ", "cookie: b", "cookie: ;"]),
+    Mapping(
+        "an empty Cookie beside others adds nothing to them",
+        [.cookie: "", name("Cookie"): "c=d", name("cookie"): ""], ["cookie: c=d"]),
+    Mapping("an empty Cookie of its own goes out", [.cookie: ""], ["cookie: "]),
     Mapping(
         "what is for a proxy is for no origin",
         [

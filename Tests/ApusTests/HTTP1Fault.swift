@@ -112,7 +112,7 @@ extension HTTP1Fault {
             ("a bare CR", ok + "X: a\rb\r\n\r\n"),
             ("a bare LF", ok + "X: a\nContent-Length: 0\r\n\r\n"),
             ("a NUL", ok + "X: a\0b\r\n\r\n"),
-            ("a status line without a blank", "HTTP/1.1 200\r\n\r\n"),
+            ("a status line with two blanks", "HTTP/1.1  200 OK\r\n\r\n"),
         ].map { name, text in .init(32, name, text: text, .malformed, in: .head) }
         + [
             ("a chunk size with a sign", "+5\r\nhello\r\n"),

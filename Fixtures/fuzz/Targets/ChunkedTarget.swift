@@ -98,6 +98,13 @@ enum ReferenceChunks {
         }
         guard position < bytes.count else { return .some(nil) }
         guard digits > 0 else { return .none }
+        let sizeEnd = position
+        while position < bytes.count, bytes[position] == 0x09 || bytes[position] == 0x20 {
+            position += 1
+        }
+        guard position < bytes.count else { return .some(nil) }
+        // Blanks come before an extension only.
+        guard position == sizeEnd || bytes[position] == UInt8(ascii: ";") else { return .none }
         if bytes[position] == UInt8(ascii: ";") {
             let start = position + 1
             position = start

@@ -94,7 +94,7 @@ enum EncoderTarget {
     }
 
     /// The caller's fields are there in their order, but for those of one hop; cookies are one
-    /// field, in the first one's place.
+    /// field, in the place of the first that is not empty.
     private static func compareFields(_ read: ReferenceRequest, _ request: HTTPRequest) {
         let hop: Set = [
             "connection", "keep-alive", "upgrade", "proxy-connection", "proxy-authenticate",
@@ -106,14 +106,15 @@ enum EncoderTarget {
         let kept = request.headerFields.filter {
             !hop.contains($0.name.canonicalName) && !listed.contains($0.name.canonicalName)
         }
-        let cookies = kept.filter { $0.name == .cookie }.map { bytes(of: $0) }
+        let cookies = kept.filter { $0.name == .cookie && !trimmed(bytes(of: $0)).isEmpty }
         var isCookieSeen = false
         for field in kept {
             var value = bytes(of: field)
             if field.name == .cookie {
-                if isCookieSeen { continue }
+                if isCookieSeen || trimmed(value).isEmpty && !cookies.isEmpty { continue }
                 isCookieSeen = true
-                value = Array(cookies.joined(separator: Array("; ".utf8)))
+                let values = cookies.map { bytes(of: $0) }
+                value = Array(values.joined(separator: Array("; ".utf8)))
             }
             guard let next = rest.popFirst() else { preconditionFailure("a field is missing") }
             precondition(next.name == field.name.rawName, "another field")

@@ -14,7 +14,6 @@ enum HeadTarget {
         let bytes = Array(input.dropFirst(2))
         let strict = read(bytes, Cut.all(seed: seed), EngineTuning.Lenience())
         var lenience = EngineTuning.Lenience()
-        lenience.missingReasonBlank = switches & 1 != 0
         lenience.foldedFields = switches & 2 != 0
         lenience.controlsInValues = switches & 4 != 0
         let lenient = read(bytes, Cut.all(seed: seed), lenience)
@@ -67,6 +66,10 @@ enum HeadTarget {
     /// The head as text, once it is seen to hold nothing that it may not.
     private static func story(_ response: HTTPResponse) -> [String] {
         precondition((100...999).contains(response.status.code))
+        let reason = response.status.reasonPhrase.unicodeScalars
+        precondition(
+            reason.allSatisfy { $0.value == 9 || ($0.value >= 0x20 && $0.value != 0x7F) },
+            "a control byte in the reason")
         var story = ["\(response.status.code) \(response.status.reasonPhrase)"]
         for field in response.headerFields {
             let name = Array(field.name.rawName.utf8)

@@ -99,7 +99,6 @@ struct Transcript: Sendable, CustomTestStringConvertible {
     private mutating func allow(_ text: Substring) {
         for name in text.split(separator: " ") {
             switch name {
-            case "missingReasonBlank": lenience.missingReasonBlank = true
             case "foldedFields": lenience.foldedFields = true
             case "controlsInValues": lenience.controlsInValues = true
             default: expected.append("unknown switch \(name)")
