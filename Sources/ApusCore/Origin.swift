@@ -205,9 +205,11 @@ package enum Host {
             rest = authority[colon...]
         }
         guard !rest.isEmpty, rest != ":" else { return (String(host), nil) }
+        // Any number of digits, thus of zeros before the others (RFC 3986, section 3.2.3).
         let digits = rest.dropFirst()
-        guard digits.utf8.count <= 5, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            let port = Int(digits),
+        let number = digits.drop { $0 == "0" }
+        guard number.utf8.count <= 5, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            let port = Int(number),
             (1...65535).contains(port)
         else { throw InvalidRequest(field: "port", reason: "is not a number in 1...65535") }
         return (String(host), port)
