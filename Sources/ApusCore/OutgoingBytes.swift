@@ -24,6 +24,8 @@ package struct OutgoingBytes: Sendable {
     }
 
     package var isEmpty: Bool { count == 0 }
+    /// Bytes of memory kept for what is copied.
+    package var capacity: Int { joined.capacity }
 
     /// Adds a copy.
     package mutating func append(copying span: RawSpan) {

@@ -30,9 +30,11 @@ package protocol Flushable: AnyObject {
 
 /// One thread, one epoll, one timer queue; both a serial executor and a task executor.
 ///
-/// A tick: wait for readiness, tell every handler, fire the timers that are due, run jobs until
-/// there are none, then flush whoever has output. Work handed over by another thread goes through a
-/// locked queue and a wake-up; work from the loop's own thread goes to a plain array.
+/// A tick: wait for readiness, tell every handler, fire the timers that are due, run the jobs that
+/// are there, then flush whoever has output. A job that comes while jobs run is for the next tick,
+/// so that descriptors and timers have their turn however much work adds to itself. Work handed
+/// over by another thread goes through a locked queue and a wake-up; work from the loop's own
+/// thread goes to a plain array.
 ///
 /// Unchecked, because its state is divided by rule: what stands under "foreign" is touched with the
 /// lock held, what stands under "own thread" only by the loop's thread.
@@ -63,8 +65,10 @@ package final class EventLoop: @unchecked Sendable {
         var generation: UInt32 = 0
     }
 
-    /// Jobs run in one go before the loop looks at its descriptors again.
-    private static let maxJobsPerTick = 8192
+    /// How long jobs run in one go before the loop looks at its descriptors again.
+    private static let maxJobTime = Duration.milliseconds(1)
+    /// Jobs between two looks at the clock.
+    private static let jobsPerLook = 16
     private static let maxEventsPerTick = 512
 
     private let epoll: FileDescriptor
@@ -79,7 +83,7 @@ package final class EventLoop: @unchecked Sendable {
     private var hasLateThread = false
 
     // Own thread.
-    private var work: [Work] = []
+    private var work = LoopWork<Work>()
     private var slots: [Slot] = [Slot()]
     private var freeSlots: [Int] = []
     private var timers = TimerQueue()
@@ -116,7 +120,7 @@ package final class EventLoop: @unchecked Sendable {
             == UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque()))
     }
 
-    /// Runs `body` on the loop, later in the present tick or in the next.
+    /// Runs `body` on the loop: in the present tick if no job has run in it yet, else in the next.
     package func execute(_ body: @escaping @Sendable () -> Void) {
         add(.call(body))
     }
@@ -261,8 +265,9 @@ extension EventLoop {
     /// Runs what is queued, then flushes; `false` when the loop was told to stop and is done.
     private func runTick() -> Bool {
         takeForeignWork()
-        runWork(atMost: EventLoop.maxJobsPerTick)
+        runTurn()
         flushDirty()
+        scratch.trim()
         guard work.isEmpty, dirty.isEmpty else { return true }
         return lock.withLock {
             guard phase == .stopping, foreignWork.isEmpty else { return true }
@@ -273,27 +278,22 @@ extension EventLoop {
 
     private func takeForeignWork() {
         lock.withLock {
-            guard !foreignWork.isEmpty else { return }
-            if work.isEmpty {
-                swap(&work, &foreignWork)
-            } else {
-                work.append(contentsOf: foreignWork)
-                foreignWork.removeAll(keepingCapacity: true)
-            }
+            if !foreignWork.isEmpty { work.append(taking: &foreignWork) }
         }
     }
 
-    private func runWork(atMost limit: Int) {
-        var index = 0
-        while index < work.count, index < limit {
-            let item = work[index]
-            index += 1
+    /// Runs what is there, for as long as a tick may take; the rest is for the next one.
+    private func runTurn() {
+        work.beginTurn()
+        var end: Deadline?
+        var count = 0
+        while let item = work.next() {
             run(item)
-        }
-        if index == work.count {
-            work.removeAll(keepingCapacity: true)
-        } else {
-            work.removeFirst(index)
+            count += 1
+            guard count % EventLoop.jobsPerLook == 0 else { continue }
+            let now = Deadline.now()
+            if let end, now >= end { return }
+            end = end ?? now.advanced(by: EventLoop.maxJobTime)
         }
     }
 
@@ -307,13 +307,11 @@ extension EventLoop {
         }
     }
 
+    /// Flushes whoever asked before the flushes began; who asks during them is for the next tick.
     private func flushDirty() {
-        var index = 0
-        while index < dirty.count {
-            dirty[index].flush()
-            index += 1
-        }
-        dirty.removeAll(keepingCapacity: true)
+        let count = dirty.count
+        for index in 0..<count { dirty[index].flush() }
+        dirty.removeFirst(count)
     }
 
     /// Milliseconds to sleep: none when work is waiting, for ever (-1) when nothing is planned.
@@ -354,7 +352,7 @@ extension EventLoop {
         unsafe capus_set_loop_of_thread(Unmanaged.passUnretained(self).toOpaque())
         while true {
             takeForeignWork()
-            runWork(atMost: .max)
+            runTurn()
             flushDirty()
             let isDone = lock.withLock {
                 guard foreignWork.isEmpty, work.isEmpty else { return false }

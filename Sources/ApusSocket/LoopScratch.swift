@@ -9,6 +9,8 @@ package final class LoopScratch {
     package static let inputSize = 64 * 1024
     /// What is gathered before it is sent.
     package static let outputSize = 128 * 1024
+    /// What a buffer keeps from one tick to the next: more than a piece of a body needs.
+    package static let maxKept = 1024 * 1024
 
     /// Bytes from the socket.
     package var input = [UInt8](repeating: 0, count: LoopScratch.inputSize)
@@ -22,5 +24,12 @@ package final class LoopScratch {
     init() {
         plaintext.reserveCapacity(LoopScratch.outputSize)
         ciphertext.reserveCapacity(LoopScratch.outputSize)
+    }
+
+    /// Lets go of a buffer that a long head has grown; called when none is in use.
+    func trim() {
+        if plaintext.capacity > LoopScratch.maxKept { plaintext = [] }
+        if ciphertext.capacity > LoopScratch.maxKept { ciphertext = [] }
+        if outgoing.capacity > LoopScratch.maxKept { outgoing = OutgoingBytes() }
     }
 }

@@ -15,8 +15,7 @@ private let drainTime = Duration.milliseconds(50)
 extension HTTP1LiveConnection {
     /// Reads while there is something to read and somebody takes it.
     func readInput() {
-        guard hasMoreInput(after: maxReadsInRow) else { return }
-        loop.execute { self.assumeIsolated { $0.readInput() } }
+        if hasMoreInput(after: maxReadsInRow) { wire.readLater() }
     }
 
     /// Looks for what came since the last answer, before a request is sent: nothing of that may be
@@ -162,7 +161,9 @@ extension HTTP1LiveConnection {
     func resumeReading(for exchange: Exchange) {
         guard self.exchange === exchange, isPaused else { return }
         isPaused = false
-        readInput()
+        // Not at once: a consumer on this loop would then never have to wait for a piece, and would
+        // leave the loop to nobody else.
+        wire.readLater()
     }
 
     /// Reads on without a reader, in the hope that the response ends soon.

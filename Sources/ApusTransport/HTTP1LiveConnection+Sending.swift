@@ -102,11 +102,13 @@ extension HTTP1LiveConnection {
 
     // MARK: The body
 
-    /// Hands over as much of the body as the wire takes.
+    /// Hands over as much of the body as the wire takes, and others on the loop can wait for.
     func sendBody() {
         guard exchange != nil else { return }
+        let end = wire.sentCount + Wire.maxSentInRow
         var goesOn = true
         while goesOn, wire.isWritable {
+            guard wire.sentCount < end else { return wire.writeLater() }
             switch outgoing {
             case .nothing, .held: return
             case .segments(let segments): send(segments)
@@ -124,7 +126,8 @@ extension HTTP1LiveConnection {
         var rest = segments.drop(while: \.isEmpty)
         if rest.isEmpty { wire.send(head) }
         var head = head
-        while !rest.isEmpty, !head.isEmpty || wire.isWritable {
+        let end = wire.sentCount + Wire.maxSentInRow
+        while !rest.isEmpty, !head.isEmpty || wire.isWritable, wire.sentCount < end {
             let count = wire.send(head, rest)
             head = RawSpan()
             exchange?.bodySent(count)

@@ -12,7 +12,7 @@ extension HTTP2LiveConnection {
         while wire.mayHaveInput || isForced, wire.isOpen {
             isForced = false
             guard reads < HTTP2LiveConnection.maxReadsInRow else {
-                return loop.execute { self.assumeIsolated { $0.readInput() } }
+                return wire.readLater()
             }
             reads += 1
             do throws(WireError) {

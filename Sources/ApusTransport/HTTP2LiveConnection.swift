@@ -81,6 +81,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     var isFlushScheduled = false
     /// Streams whose answer is complete while the last of their bodies is about to leave.
     var finishing: Set<HTTP2StreamID> = []
+    /// What comes up during a flush is part of it.
+    private var isFlushing = false
     /// Whether preface and SETTINGS may leave: with the first request, or without one.
     private var hasOpened = false
     /// Ends the wait for that request.
@@ -325,7 +327,7 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     }
 
     func scheduleFlush() {
-        guard !isFlushScheduled else { return }
+        guard !isFlushScheduled, !isFlushing else { return }
         isFlushScheduled = true
         loop.scheduleFlush(self)
     }
@@ -333,18 +335,24 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     func flushNow() {
         guard hasOpened else { return }
         let wasWritable = wire.isWritable
+        let end = wire.sentCount + Wire.maxSentInRow
+        isFlushing = true
         do throws(HTTP2Error) {
             var hasMore = true
-            while hasMore, wire.isWritable {
+            while hasMore, wire.isWritable, wire.sentCount < end {
                 hasMore = try sendOutput()
                 handleEvents()
             }
         } catch {
             sessionFailed(error)
         }
+        isFlushing = false
+        // What is left then is for the next turn, and no stream's end is given up before it.
+        let isCut = session.wantsOutput && wire.isWritable
+        if isCut { wire.writeLater() }
         // A full socket holds back what leaves, not the end of what was never to leave.
         if wire.isOpen, !wire.isWritable { handleEvents() }
-        if !finishing.isEmpty { giveUpUnfinished() }
+        if !finishing.isEmpty, !isCut { giveUpUnfinished() }
         if wire.isOpen {
             outputWatch.flushed(
                 unsent: wire.isWritable ? 0 : undeliveredCount, hasMoved: wasWritable)

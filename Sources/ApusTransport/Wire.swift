@@ -66,6 +66,10 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     var ahead = WireReadingAhead()
     /// Whether a read may give something.
     var mayHaveInput: Bool { isReady || isHolding }
+    /// The owner is asked in the loop's next tick to read on.
+    var isReadPlanned = false
+    /// The owner is asked in the loop's next tick to send on.
+    var isWritePlanned = false
     /// The first error of sending; later sends are dropped, reading goes on.
     private(set) var sendError: SystemError?
     /// Bytes that the socket has taken: while it takes none, nothing can have left.
@@ -101,7 +105,8 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         if readiness.isHungUp { isHungUp = true }
         if readiness.isReadable || readiness.isHungUp {
             isReady = true
-            owner?.wireReadable()
+            // Else it reads in this very tick, once.
+            if !isReadPlanned { owner?.wireReadable() }
             readAheadIfNobodyReads()
         }
         guard readiness.isWritable, isOpen else { return }
@@ -210,14 +215,6 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     private func sendReply(_ reply: [UInt8], under index: Int) {
         guard !reply.isEmpty else { return }
         lower(unsafe reply.span.bytes, through: index - 1)
-    }
-
-    /// A window has opened; its owner hears of it once it has read.
-    private func tellWhenWritable() {
-        guard isWritable else { return }
-        loop.execute { [weak self] in
-            if let self, self.isWritable { self.owner?.wireWritable() }
-        }
     }
 
     // MARK: Sending

@@ -139,12 +139,56 @@ private final class Flusher: Flushable {
             let counts = Recorder<Int>()
             await loop.wait { done in
                 flusher.value.action = done
-                loop.scheduleFlush(flusher.value)
+                // Two of one tick: what was there when it began.
+                loop.execute {
+                    loop.scheduleFlush(flusher.value)
+                    counts.record(flusher.value.flushes)
+                }
                 loop.execute { counts.record(flusher.value.flushes) }
-                counts.record(flusher.value.flushes)
             }
             #expect(counts.values == [0, 0])
             #expect(await loop.run { flusher.value.flushes } == 1)
+        }
+    }
+
+    @Test func workThatAddsToItselfLeavesDescriptorsTheirTurn() async throws {
+        try await withLoop { loop in
+            let connection = try Connection()
+            let ours = connection.ours
+            let watcher = LoopBound(Watcher())
+            let steps = Recorder<Int>()
+            await loop.wait { done in
+                @Sendable func step(_ index: Int) {
+                    steps.record(index)
+                    // Work without end would hang a loop that runs it all first.
+                    guard watcher.value.seen.isEmpty, index < 1_000_000 else { return done() }
+                    loop.execute { step(index + 1) }
+                }
+                // Writable at once.
+                register(ours, on: loop, watcher.value)
+                step(0)
+            }
+            #expect(steps.values == [0, 1])
+        }
+    }
+
+    @Test func flushesThatAskForThemselvesLeaveDescriptorsTheirTurn() async throws {
+        try await withLoop { loop in
+            let connection = try Connection()
+            let ours = connection.ours
+            let watcher = LoopBound(Watcher())
+            let flusher = LoopBound(Flusher())
+            await loop.wait { done in
+                flusher.value.action = {
+                    guard watcher.value.seen.isEmpty, flusher.value.flushes < 1_000_000 else {
+                        return done()
+                    }
+                    loop.scheduleFlush(flusher.value)
+                }
+                register(ours, on: loop, watcher.value)
+                loop.scheduleFlush(flusher.value)
+            }
+            #expect(await loop.run { flusher.value.flushes } == 2)
         }
     }
 

@@ -60,6 +60,48 @@ private actor Resident {
         }
     }
 
+    @Test func workThatAddsToItselfLeavesTimersTheirTurn() async throws {
+        try await withLoop { loop in
+            let recorder = Recorder<Int>()
+            await loop.wait { done in
+                let isOver = LoopBound(false)
+                @Sendable func step(_ index: Int) {
+                    recorder.record(index)
+                    // Work without end would hang a loop that runs it all first.
+                    guard !isOver.value, index < 1_000_000 else { return done() }
+                    loop.execute { step(index + 1) }
+                }
+                _ = loop.schedule(at: .now()) { isOver.value = true }
+                step(0)
+            }
+            // The timer is due: it fires behind the first tick.
+            #expect(recorder.values == [0, 1])
+        }
+    }
+
+    @Test func workThatTakesLongLeavesTimersTheirTurn() async throws {
+        try await withLoop { loop in
+            let recorder = Recorder<String>()
+            await loop.wait { done in
+                // All of it is one tick's work.
+                loop.execute {
+                    _ = loop.schedule(at: .now()) { recorder.record("timer") }
+                }
+                for index in 0..<100 {
+                    loop.execute {
+                        usleep(1000)
+                        recorder.record("work")
+                        if index == 99 { done() }
+                    }
+                }
+            }
+            let values = recorder.values
+            #expect(values.count == 101)
+            #expect(values.last == "work")
+            #expect(values.first == "work")
+        }
+    }
+
     @Test func tenThousandClosuresFromEightThreadsAllRunEachThreadsInOrder() async throws {
         try await withLoop { loop in
             let recorder = Recorder<(thread: Int, index: Int)>()
@@ -72,6 +114,29 @@ private actor Resident {
             for thread in 0..<8 {
                 #expect(values.filter { $0.thread == thread }.map(\.index) == Array(0..<1250))
             }
+        }
+    }
+
+    @Test func theScratchKeepsNoMoreThanItsBound() async throws {
+        try await withLoop { loop in
+            let long = [UInt8](repeating: 7, count: 4 * LoopScratch.maxKept)
+            let kept = await loop.run {
+                loop.scratch.plaintext += long
+                loop.scratch.plaintext.removeAll(keepingCapacity: true)
+                loop.scratch.ciphertext += long
+                loop.scratch.ciphertext.removeAll(keepingCapacity: true)
+                loop.scratch.outgoing.append(copying: long.span.bytes)
+                loop.scratch.outgoing.removeAll()
+                return loop.scratch.plaintext.capacity
+            }
+            #expect(kept >= long.count)
+            let left = await loop.run {
+                [
+                    loop.scratch.plaintext.capacity, loop.scratch.ciphertext.capacity,
+                    loop.scratch.outgoing.capacity,
+                ]
+            }
+            #expect(left.allSatisfy { $0 <= LoopScratch.maxKept })
         }
     }
 

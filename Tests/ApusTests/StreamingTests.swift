@@ -62,6 +62,37 @@ import Testing
         }
     }
 
+    @Test(
+        "a consumer on the loop leaves others their turn, however fast its body comes",
+        arguments: Way.allCases)
+    func aFastBodyLeavesOthersTheirTurn(_ way: Way) async throws {
+        try await withStand(way, tuning: oneLoop) { stand in
+            let executor = stand.engine.executor
+            let taken = try await Task(executorPreference: executor) {
+                let endless = try await stand.get("/endless")
+                let body = endless.body.makeAsyncIterator()
+                // From here on the sender is always ahead.
+                var count = 0
+                while count < 4 << 20, let chunk = try await body.next() { count += chunk.count }
+                let other = Shared(false)
+                Task(executorPreference: executor) { other.change { $0 = true } }
+                var taken = 0
+                while !other.value, taken < 256 << 20, let chunk = try await body.next() {
+                    taken += chunk.count
+                }
+                return taken
+            }.value
+            // What was received before it had its turn.
+            #expect(taken <= 8 << 20, "another task waited for \(taken) bytes")
+        }
+    }
+
+    private var oneLoop: EngineTuning {
+        var tuning = EngineTuning.executor
+        tuning.eventLoops = 1
+        return tuning
+    }
+
     /// Waits until a number has stopped growing, and gives it.
     private func settled(_ number: () -> Int) async throws -> Int {
         var last = -1

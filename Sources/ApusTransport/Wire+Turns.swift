@@ -1,0 +1,32 @@
+import ApusSocket
+
+// How a wire that has much to do lets others on its loop have their turn.
+extension Wire {
+    /// What is sent in a row before others on the loop have their turn.
+    static let maxSentInRow: UInt64 = 1024 * 1024
+
+    /// Has the owner read on in the loop's next tick: others on the loop have their turn before.
+    func readLater() {
+        guard !isReadPlanned else { return }
+        isReadPlanned = true
+        loop.execute { [self] in
+            isReadPlanned = false
+            owner?.wireReadable()
+        }
+    }
+
+    /// A window has opened; its owner hears of it once it has read.
+    func tellWhenWritable() {
+        if isWritable { writeLater() }
+    }
+
+    /// Has the owner send on in the loop's next tick: others on the loop have their turn before.
+    func writeLater() {
+        guard !isWritePlanned else { return }
+        isWritePlanned = true
+        loop.execute { [self] in
+            isWritePlanned = false
+            if isWritable { owner?.wireWritable() }
+        }
+    }
+}
