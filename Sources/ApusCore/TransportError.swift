@@ -245,7 +245,7 @@ extension TransportError: CustomStringConvertible {
         if !attempts.isEmpty {
             text += " (tried \(attempts.map(\.description).joined(separator: "; ")))"
         }
-        return text
-            + " (sent \(bytesSent) B, received \(bytesReceived) B, replay: \(replay.rawValue))"
+        return text + " (of bodies: sent \(bytesSent) B, received \(bytesReceived) B;"
+            + " replay: \(replay.rawValue))"
     }
 }

@@ -33,8 +33,11 @@ package final class Exchange: @unchecked Sendable {
     private var outcome: Outcome?
     private var connection: (any LiveConnection)?
     private var progress = Progress()
-    /// Whether the head is the caller's, so that the exchange's end is its story's.
+    /// Whether the head is the caller's: there is no other try, and the exchange's end is its
+    /// story's.
     private var isAccepted = false
+    /// Whether nothing more of the body goes out in this try.
+    private var isUploadOver = false
     private var informational: [HTTPResponse] = []
     private var upgradedTo: (any DuplexStream)?
     /// Judges `readIdleTimeout`; `nil` without one.
@@ -121,9 +124,13 @@ package final class Exchange: @unchecked Sendable {
 
     /// The head is what the caller gets: the request is not sent again.
     func accept() {
-        guard let story else { return }
-        lock.withLock { isAccepted = true }
-        tellEnd(to: story)
+        guard story != nil || request.holdsBody else { return }
+        let isBodyOver = lock.withLock {
+            isAccepted = true
+            return isUploadOver || outcome != nil
+        }
+        if isBodyOver { request.letGoOfBody() }
+        if let story { tellEnd(to: story) }
     }
 
     /// The consumer is gone: what is left of the response is not wanted.
@@ -144,7 +151,7 @@ package final class Exchange: @unchecked Sendable {
             defer { self.connection = nil }
             return (self.connection, true)
         }
-        if isFirst, let story { tellEnd(to: story) }
+        if isFirst { hasFinished() }
         wake()
         connection?.cancel(self, reason: reason)
     }
@@ -245,6 +252,22 @@ extension Exchange {
     /// Whether the body can go out once more: it can be made again, or was not begun.
     var mayRepeat: Bool {
         request.body.isReplayable || lock.withLock { !progress.hasBodyStarted }
+    }
+
+    /// The request has gone out whole.
+    func requestSent() {
+        timings.sent()
+        uploadEnded()
+    }
+
+    /// Nothing more of the body goes out in this try.
+    func uploadEnded() {
+        guard request.holdsBody else { return }
+        let isBodyOver = lock.withLock {
+            isUploadOver = true
+            return isAccepted
+        }
+        if isBodyOver { request.letGoOfBody() }
     }
 
     func bodySent(_ count: Int) {
@@ -349,7 +372,13 @@ extension Exchange {
             connection = nil
             return true
         }
-        if isFirst, let story { tellEnd(to: story) }
+        if isFirst { hasFinished() }
+    }
+
+    /// The outcome is there.
+    private func hasFinished() {
+        if request.holdsBody, lock.withLock({ isAccepted }) { request.letGoOfBody() }
+        if let story { tellEnd(to: story) }
     }
 
     /// Tells how the exchange ended; before the head is accepted, whether that is the end is for

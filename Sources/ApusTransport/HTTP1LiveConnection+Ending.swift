@@ -19,8 +19,14 @@ extension HTTP1LiveConnection {
             }
             end(.peerClosed, .truncated, "the connection ended")
         } catch {
-            end(.peerClosed, TransportError.Kind(error), error.rule)
+            end(.peerClosed, TransportError.Kind(error), explain(error))
         }
+    }
+
+    /// The rule that was broken, and how much of the answer had come: an error's own count is of
+    /// its body alone.
+    func explain(_ error: HTTP1Error) -> String {
+        answerBytes > 0 ? "\(error.rule); \(answerBytes) bytes of the answer had come" : error.rule
     }
 
     func wireFailed(_ error: WireError) {

@@ -58,6 +58,7 @@ extension HTTP1LiveConnection {
 
     private func bytesReceived(_ bytes: RawSpan) {
         var offset = 0
+        answerBytes += bytes.byteCount
         // Told once, at the end: by then the connection may be free for the caller's next request.
         let exchange = exchange
         defer { exchange?.wake() }
@@ -69,7 +70,7 @@ extension HTTP1LiveConnection {
             guard self.exchange != nil || drain != nil else {
                 return end(.unsolicitedBytes, .malformed, error.rule)
             }
-            end(.protocolViolation, TransportError.Kind(error), error.rule)
+            end(.protocolViolation, TransportError.Kind(error), explain(error))
         }
         // What stands behind the head that ended HTTP here is the duplex's to read first.
         if duplex != nil, offset < bytes.byteCount {

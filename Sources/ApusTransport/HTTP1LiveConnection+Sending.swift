@@ -38,6 +38,7 @@ extension HTTP1LiveConnection {
             upgrade: request.upgrade)
         exchange.requestStarted()
         isRefused = false
+        answerBytes = 0
         sentBefore = wire.sentCount
         if request.hasTimeouts { startTimers(of: exchange) }
         if request.expectsContinue, !exchange.amendments.omitsExpectation {
@@ -52,9 +53,8 @@ extension HTTP1LiveConnection {
     /// Sends the head, and with it as much of a body at hand as goes out in the same write.
     private func sendHead(of exchange: Exchange) {
         let scratch = loop.scratch
-        guard case .segments(let segments) = exchange.request.body.content,
-            exchange.request.body.length != nil
-        else {
+        let body = exchange.request.content
+        guard case .segments(let segments) = body.content, body.length != nil else {
             wire.send(unsafe scratch.plaintext.span.bytes)
             return startBody(of: exchange)
         }
@@ -65,7 +65,7 @@ extension HTTP1LiveConnection {
     /// Makes the body ready to go out behind a head that has left.
     private func startBody(of exchange: Exchange) {
         exchange.bodyStarted()
-        let body = exchange.request.body
+        let body = exchange.request.content
         if case .segments(let segments) = body.content, body.length != nil {
             outgoing = .segments(segments[...])
             return
@@ -185,7 +185,7 @@ extension HTTP1LiveConnection {
         scratch.plaintext.removeAll(keepingCapacity: true)
         do throws(InvalidRequest) {
             try RequestEncoder.appendLastChunk(
-                trailers: exchange?.request.body.trailers?() ?? [:], to: &scratch.plaintext)
+                trailers: exchange?.request.content.trailers?() ?? [:], to: &scratch.plaintext)
         } catch {
             failUpload(error)
             return false
@@ -197,7 +197,7 @@ extension HTTP1LiveConnection {
     private func finishRequest() {
         outgoing = .nothing
         machine.requestFinished()
-        exchange?.timings.sent()
+        exchange?.requestSent()
     }
 
     private func failUpload(_ message: String) {
@@ -223,6 +223,7 @@ extension HTTP1LiveConnection {
         case .pump(let pump, _): pump.stop()
         }
         outgoing = .nothing
+        exchange?.uploadEnded()
     }
 
     /// A parsed response beats a broken pipe: what the peer had said is read to its end.

@@ -53,6 +53,8 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
     var outgoing = Outgoing.nothing
     /// What the wire had sent when the present request began.
     var sentBefore: UInt64 = 0
+    /// Bytes that have come since the present request began, heads and framing included.
+    var answerBytes = 0
     /// The peer has refused the present request: its answer is read to the end, whatever becomes of
     /// the request.
     var isRefused = false

@@ -56,7 +56,7 @@ extension OutgoingRequest {
 extension RequestFraming {
     /// A known length is said, an unknown one is chunked, no body on a bodiless method says
     /// nothing.
-    init(of body: RequestBody) {
+    init(of body: BodyFacts) {
         guard let length = body.length else {
             self = .chunked
             return

@@ -7,8 +7,8 @@ import ApusHTTP2
 
 extension HTTP2LiveConnection {
     func sendBody(of exchange: Exchange, on stream: HTTP2StreamID) {
-        let body = exchange.request.body
-        guard !body.isEmpty else { return exchange.timings.sent() }
+        guard exchange.request.holdsBody else { return exchange.requestSent() }
+        let body = exchange.request.content
         switch body.content {
         case .segments(let segments):
             let hasTrailers = body.trailers != nil
@@ -26,7 +26,7 @@ extension HTTP2LiveConnection {
     func requestSent(on id: HTTP2StreamID) {
         guard let exchange = streams[id]?.exchange, streams[id]?.pump == nil, !exchange.hasEnded
         else { return }
-        let content = exchange.request.body.content
+        let content = exchange.request.content.content
         if case .segments = content { return }
         exchange.bodyStarted()
         let pump = UploadPump(maxBuffered: exchange.request.limits.uploadBufferBytes)
@@ -61,9 +61,9 @@ extension HTTP2LiveConnection {
                         let owed = length - pumped
                         return failUpload(of: id, "ended \(owed) bytes before its declared length")
                     }
-                } else if request.body.trailers == nil {
+                } else if request.content.trailers == nil {
                     session.send(.empty, endOfBody: true, on: id)
-                    if session.queuedBytes(on: id) == 0 { stream.exchange.timings.sent() }
+                    if session.queuedBytes(on: id) == 0 { stream.exchange.requestSent() }
                 } else if session.queuedBytes(on: id) == 0 {
                     sendTrailers(on: id)
                 }
@@ -91,12 +91,14 @@ extension HTTP2LiveConnection {
         if let duplex = stream.duplex { return duplex.sent(sent.count) }
         stream.exchange.bodySent(sent.count)
         let isWhole = stream.exchange.bytesOwed.map { $0 == 0 } ?? (stream.pump == nil)
-        if isWhole, session.queuedBytes(on: sent.stream) == 0 { stream.exchange.timings.sent() }
+        guard isWhole, session.queuedBytes(on: sent.stream) == 0 else { return }
+        // Trailers are still to come: `sendTrailers`.
+        if stream.exchange.request.content.trailers == nil { stream.exchange.requestSent() }
     }
 
     /// Ends a body whose last byte has left with its trailers.
     private func sendTrailers(on id: HTTP2StreamID) {
-        guard let exchange = streams[id]?.exchange, let make = exchange.request.body.trailers
+        guard let exchange = streams[id]?.exchange, let make = exchange.request.content.trailers
         else { return }
         let trailers = make()
         do throws(InvalidRequest) {
@@ -111,7 +113,7 @@ extension HTTP2LiveConnection {
             exchange.failed(TransportError.Kind(error), error.message)
             return reset(id)
         }
-        exchange.timings.sent()
+        exchange.requestSent()
         scheduleFlush()
     }
 

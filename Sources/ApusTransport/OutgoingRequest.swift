@@ -5,7 +5,9 @@ package import HTTPTypes
 /// A request that was checked and knows its way: everything that its tries share.
 package final class OutgoingRequest: Sendable {
     let head: HTTPRequest
-    let body: RequestBody
+    let body: BodyFacts
+    /// The body itself; `nil` where there is none.
+    private let heldBody: HeldBody?
     package let route: Route
     let reuse: RequestOptions.Reuse
     /// The protocol asked for instead of HTTP; `nil` asks for none.
@@ -77,10 +79,12 @@ package final class OutgoingRequest: Sendable {
         let named = route.hasZone ? head.withoutZone(route.origin) : head
         let sent = try OutgoingRequest.head(named, options.priority, body.trailerNames)
         plan = try RequestFieldPlan(
-            for: sent, target: TargetForm(of: sent, on: route), framing: RequestFraming(of: body))
+            for: sent, target: TargetForm(of: sent, on: route),
+            framing: RequestFraming(of: BodyFacts(body)))
         hasExpectation = OutgoingRequest.hasExpectation(sent)
         self.head = sent
-        self.body = body
+        self.body = BodyFacts(body)
+        heldBody = body.isEmpty ? nil : HeldBody(body)
         reuse = options.reuse
         upgrade = options.upgrade
         onInformational = options.onInformational
@@ -89,6 +93,17 @@ package final class OutgoingRequest: Sendable {
         readIdleTimeout = options.readIdleTimeout
         limits = tuning.limits
         isIdempotent = options.isIdempotent || OutgoingRequest.isIdempotent(head)
+    }
+
+    /// The body as it is to go out; empty once it was let go.
+    var content: RequestBody { heldBody?.content ?? .empty }
+
+    /// Whether there is a body that may be let go.
+    var holdsBody: Bool { heldBody != nil }
+
+    /// The body has gone out, or will not, and no other try follows: its memory is free again.
+    func letGoOfBody() {
+        heldBody?.letGo()
     }
 
     private static func head(
@@ -124,6 +139,7 @@ package final class OutgoingRequest: Sendable {
         hasExpectation = other.hasExpectation
         head = other.head
         body = other.body
+        heldBody = other.heldBody
         reuse = other.reuse
         upgrade = other.upgrade
         isExtendedConnect = other.isExtendedConnect

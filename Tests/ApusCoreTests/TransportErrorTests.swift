@@ -22,8 +22,8 @@ import Testing
         let error = TransportError(.timeout, phase: .connect, message: "gave up after 5 s")
         #expect(
             error.description
-                == "timeout in connect: gave up after 5 s (sent 0 B, received 0 B, replay: notSent)"
-        )
+                == "timeout in connect: gave up after 5 s"
+                + " (of bodies: sent 0 B, received 0 B; replay: notSent)")
     }
 
     @Test func aFullErrorTellsTheWholeStory() throws {
@@ -46,7 +46,7 @@ import Testing
                 == "connect in connect at the proxy: nobody listens"
                 + " [https://h via http://proxy:3128 in \(scope)]"
                 + " (tried 127.0.0.1:1: refused; [::1]:1: unreachable)"
-                + " (sent 12 B, received 34 B, replay: unknown)")
+                + " (of bodies: sent 12 B, received 34 B; replay: unknown)")
         for secret in ["hunter2", "swordfish", "tenant-name"] {
             #expect(!"\(error)".contains(secret))
             #expect(!String(reflecting: error).contains(secret))

@@ -25,6 +25,20 @@ import Testing
         }
     }
 
+    @Test(
+        "an error about the answer's head says how much of the answer had come",
+        arguments: [("HTTP/1.1 2x0 OK\r\n\r\n", 19), ("SSH-2.0-OpenSSH_9.2\r\n", 21)])
+    func bytesOfTheAnswer(text: String, count: Int) async throws {
+        try await withFaultStand([[.expectHead, .sendText(text), .readUntilEnd]]) { stand in
+            let error = await transportError {
+                _ = try await stand.engine.send(stand.request())
+            }
+            #expect(error?.kind == .malformed)
+            #expect(error?.message.hasSuffix("; \(count) bytes of the answer had come") == true)
+            #expect(error?.description.contains("received 0 B,") == false)
+        }
+    }
+
     // MARK: What is unusual and yet right
 
     /// An answer that is taken, and whether its connection is kept.
