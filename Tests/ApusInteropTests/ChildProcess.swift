@@ -96,6 +96,12 @@ enum Programs {
     /// Where `.ci/install` puts what no package has.
     private static let ownPrograms = FixturePaths.root + "/../.build/programs/bin"
 
+    /// The path of a program that `.ci/install` put there.
+    static func own(_ name: String) -> String? {
+        let path = "\(ownPrograms)/\(name)"
+        return access(path, X_OK) == 0 ? path : nil
+    }
+
     /// The path of an installed program.
     static func path(_ name: String) -> String? {
         searchPath.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }

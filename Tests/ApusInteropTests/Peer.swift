@@ -10,10 +10,11 @@ struct Peer: Sendable, CustomTestStringConvertible {
     let isTLS: Bool
     let versions: HTTPVersionPolicy
     let version: HTTPVersion
+    /// The ports of a server of the test's own; without them it is the one that all tests share.
+    private var ownPorts: [String: UInt16]?
 
     var testDescription: String {
-        let name = server == .hyperh2 ? "hyper-h2" : server.program
-        return "\(name) \(version.rawValue)\(isTLS ? " over TLS" : "")"
+        "\(server.title) \(version.rawValue)\(isTLS ? " over TLS" : "")"
     }
     var isHTTP2: Bool { version == .http2 }
 
@@ -53,9 +54,36 @@ struct Peer: Sendable, CustomTestStringConvertible {
     ]
     static let goServer = [Peer(.goServer, "TLS", isTLS: true, .http2)]
 
+    static let lighttpd = [
+        Peer(.lighttpd, "TLS", isTLS: true, .http2),
+        Peer(.lighttpd, "PLAIN", isTLS: false, .http2),
+        Peer(.lighttpd, "PLAIN", isTLS: false, .http1),
+    ]
+    static let node = [
+        Peer(.node, "TLS", isTLS: true, .http2), Peer(.node, "PLAIN", isTLS: false, .http1),
+    ]
+    static let uvicorn = [
+        Peer(.uvicorn, "TLS", isTLS: true, .http1), Peer(.uvicorn, "PLAIN", isTLS: false, .http1),
+    ]
+    static let hypercorn = [
+        Peer(.hypercorn, "TLS", isTLS: true, .http2),
+        Peer(.hypercorn, "PLAIN", isTLS: false, .http1),
+    ]
+    static let aiohttp = [
+        Peer(.aiohttp, "TLS", isTLS: true, .http1), Peer(.aiohttp, "PLAIN", isTLS: false, .http1),
+    ]
+
+    /// The same at a server of the test's own.
+    func at(_ ports: [String: UInt16]) -> Peer {
+        var peer = self
+        peer.ownPorts = ports
+        return peer
+    }
+
     /// Where the peer serves a path; the server is started if it does not run.
     func url(_ path: String) throws -> String {
-        let port = try #require(server.running().ports[portName])
+        let ports = try ownPorts ?? server.running().ports
+        let port = try #require(ports[portName])
         return "\(isTLS ? "https" : "http")://localhost:\(port)\(path)"
     }
 

@@ -17,6 +17,11 @@ enum RealServer: String, CaseIterable, StartedProgram {
     case haproxyFront
     /// Go's net/http.
     case goServer
+    case lighttpd
+    case node
+    case uvicorn
+    case hypercorn
+    case aiohttp
 
     /// The folder of the templates.
     static let fixtures = FixturePaths.root + "/servers"
@@ -29,25 +34,54 @@ enum RealServer: String, CaseIterable, StartedProgram {
         case .h2o: "h2o"
         case .apache2: "apache2"
         case .caddy: "caddy"
-        case .httpserver, .hyperh2: "python3"
+        case .httpserver, .hyperh2, .uvicorn, .hypercorn, .aiohttp: "python3"
         case .haproxyFront: "haproxy"
         case .goServer: "go"
+        case .lighttpd: "lighttpd"
+        case .node: "node"
+        }
+    }
+
+    /// What a test calls it.
+    var title: String {
+        switch self {
+        case .hyperh2: "hyper-h2"
+        case .uvicorn, .hypercorn, .aiohttp: rawValue
+        default: program
         }
     }
 
     var name: String { rawValue }
-    var needs: String { self == .hyperh2 ? "hyper-h2 for python3" : program }
+    var needs: String { self == .hyperh2 ? "hyper-h2 for python3" : title }
 
     var isInstalled: Bool {
-        self == .hyperh2 ? Self.hasHyperH2 : Programs.path(program) != nil
+        if let hasModule = Self.modules[self] { return hasModule }
+        // Its tally is that of the server behind it.
+        if self == .lighttpd, !RealServer.httpserver.isInstalled { return false }
+        return path != nil
     }
 
-    /// Whether the interpreter that runs the server finds the module.
-    private static let hasHyperH2: Bool = {
-        guard let python = Programs.path("python3"),
-            let process = try? ChildProcess(python, ["-c", "import h2"], output: "/dev/null")
-        else { return false }
-        return process.waitBlocking() == 0
+    /// The program; the interpreter of the virtual environment for what is installed there.
+    private var path: String? {
+        switch self {
+        case .uvicorn, .hypercorn, .aiohttp: Programs.own(program)
+        default: Programs.path(program)
+        }
+    }
+
+    /// Whether the interpreter that runs the server finds its module.
+    private static let modules: [RealServer: Bool] = {
+        let names: [RealServer: String] = [
+            .hyperh2: "h2", .uvicorn: "uvicorn", .hypercorn: "hypercorn", .aiohttp: "aiohttp",
+        ]
+        return Dictionary(
+            uniqueKeysWithValues: names.map { server, name in
+                guard let python = server.path,
+                    let process = try? ChildProcess(
+                        python, ["-c", "import \(name)"], output: "/dev/null")
+                else { return (server, false) }
+                return (server, process.waitBlocking() == 0)
+            })
     }()
 
     func running() throws -> RunningServer {
@@ -62,6 +96,11 @@ enum RealServer: String, CaseIterable, StartedProgram {
         case .hyperh2: try Self.runningHyperH2.get()
         case .haproxyFront: try Self.runningHAProxyFront.get()
         case .goServer: try Self.runningGoServer.get()
+        case .lighttpd: try Self.runningLighttpd.get()
+        case .node: try Self.runningNode.get()
+        case .uvicorn: try Self.runningUvicorn.get()
+        case .hypercorn: try Self.runningHypercorn.get()
+        case .aiohttp: try Self.runningAiohttp.get()
         }
     }
 
@@ -76,6 +115,11 @@ enum RealServer: String, CaseIterable, StartedProgram {
     private static let runningHyperH2 = start(.hyperh2, ports: ["TLS", "PLAIN"])
     private static let runningHAProxyFront = start(.haproxyFront, ports: ["TLS", "PLAIN"])
     private static let runningGoServer = start(.goServer, ports: ["TLS"])
+    private static let runningLighttpd = start(.lighttpd, ports: ["TLS", "PLAIN"])
+    private static let runningNode = start(.node, ports: ["TLS", "PLAIN"])
+    private static let runningUvicorn = start(.uvicorn, ports: ["TLS", "PLAIN"])
+    private static let runningHypercorn = start(.hypercorn, ports: ["TLS", "PLAIN"])
+    private static let runningAiohttp = start(.aiohttp, ports: ["TLS", "PLAIN"])
 
     /// The loopback origin behind the servers: it counts uploads and sends them back.
     static let upstream = Result {
@@ -96,7 +140,7 @@ enum RealServer: String, CaseIterable, StartedProgram {
 
     /// Fills the template; the command that runs the server with it.
     private func command(ports: [String: UInt16], folder: String) throws -> [String] {
-        guard var path = Programs.path(program) else {
+        guard var path else {
             throw ChildProcess.Failure(description: "\(program) is not installed")
         }
         if self == .goServer { path = try Self.builtGoServer(with: path, in: folder) }
@@ -105,10 +149,15 @@ enum RealServer: String, CaseIterable, StartedProgram {
             "FOLDER": folder, "SITE": ServedFiles.files.get().folder,
             "CERTIFICATE": certificate.chain, "KEY": certificate.key,
             "HTTPSERVER": "\(Self.fixtures)/httpserver.py",
-            "SCRIPT": "\(Self.fixtures)/hyperh2.py",
+            "SCRIPT": "\(Self.fixtures)/hyperh2.py", "TALLY": "\(folder)/tally",
+            "ASGI": "\(Self.fixtures)/asgi.py", "AIOHTTP": "\(Self.fixtures)/aiohttpserver.py",
+            "NODESERVER": "\(Self.fixtures)/nodeserver.js",
             "UPSTREAM": String(Self.upstream.get().port), "USER": NSUserName(),
         ]
         for (name, port) in ports { values[name] = String(port) }
+        if self == .lighttpd {
+            values["ORIGIN"] = String(try RealServer.httpserver.running().ports["PLAIN"] ?? 0)
+        }
         if self == .caddy { values["REQUEST_BUFFER"] = try Self.caddyRequestBuffer(of: path) }
         if self == .haproxyFront {
             values["NGINX"] = String(try Self.runningNginx.get().ports["PLAIN"] ?? 0)
@@ -129,6 +178,7 @@ enum RealServer: String, CaseIterable, StartedProgram {
             // One that could not start before may have left it.
             unlink("\(folder)/nginx.socket")
             return [path, "-p", folder, "-c", configuration]
+        case .lighttpd: return [path, "-D", "-f", configuration]
         case .haproxyFront: return [path, "-db", "-f", configuration]
         case .apache2: return [path, "-d", folder, "-f", configuration, "-D", "FOREGROUND"]
         case .caddy:
@@ -154,6 +204,8 @@ enum RealServer: String, CaseIterable, StartedProgram {
         case .hyperh2: "hyperh2.arguments.in"
         case .haproxyFront: "haproxy-front.conf.in"
         case .goServer: "goserver.arguments.in"
+        case .lighttpd: "lighttpd.conf.in"
+        case .node, .uvicorn, .hypercorn, .aiohttp: "\(rawValue).arguments.in"
         }
     }
 
@@ -167,6 +219,28 @@ enum RealServer: String, CaseIterable, StartedProgram {
             throw ChildProcess.Failure(description: "\(template): no value for \(rest.output)")
         }
         return text
+    }
+}
+
+// The servers of the load tests, which write what they did into a file.
+extension RealServer {
+    /// How long a connection may be idle.
+    var keepAlive: Duration { self == .lighttpd ? .seconds(1) : .milliseconds(500) }
+
+    /// The file of the server that all tests share.
+    var tally: String {
+        get throws { try tally(in: running().folder) }
+    }
+
+    /// The file of a server that has this folder.
+    func tally(in folder: String) throws -> String {
+        self == .lighttpd ? try RealServer.httpserver.tally : "\(folder)/tally"
+    }
+
+    /// A server of a test's own; one with a name that was used before goes on with its file.
+    func start(as name: String, ports: [String: UInt16]) throws -> RunningServer {
+        try RunningServer.start(
+            .init(name: name, portNames: ["TLS", "PLAIN"], ports: ports, command: command))
     }
 }
 
