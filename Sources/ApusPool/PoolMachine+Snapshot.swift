@@ -100,7 +100,8 @@ extension PoolMachine {
         if state.heldUntil != nil, state.dials == 0 { return .backoff }
         if state.connections >= limits.connectionsPerHost { return .connectionsPerHost }
         if state.dials >= limits.dialsPerHost(state) { return .dialsPerHost }
-        return state.pooledDials > 0 ? .dial : .sharedConnectionsPerHost
+        // The peer's first word on its limit is as good as the end of a dial.
+        return state.pooledDials + state.unheard > 0 ? .dial : .sharedConnectionsPerHost
     }
 
     private func entry(of slot: Int, _ now: Int64) -> PoolSnapshot.ConnectionEntry? {

@@ -108,7 +108,8 @@ import Testing
         #expect(driver.grants.count == 1)
         #expect(driver.dials.isEmpty)
         // What comes meanwhile waits as well, be the guess of one used up or not.
-        _ = driver.wait(Routes.secure())
+        let late = try #require(driver.wait(Routes.secure()))
+        #expect(driver.pool.waitCause(of: late) == .dial)
         driver.release(first)
         #expect(driver.grants.count == 2)
         #expect(driver.dials.isEmpty)
