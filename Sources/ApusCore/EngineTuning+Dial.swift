@@ -39,10 +39,16 @@ extension EngineTuning {
         /// Default 30 s.
         public var userTimeout: Duration? = .seconds(30)
         /// The literal address that connections start from; `nil` lets the system choose.
-        public var localAddress: String?
+        public var localAddress: String? {
+            get { localAddressText?.text }
+            set { localAddressText = newValue.map { ExactText($0) } }
+        }
         /// The interface that connections leave by, as in "eth0" (`SO_BINDTODEVICE`); `nil` lets
         /// the system choose.
-        public var localInterface: String?
+        public var localInterface: String? {
+            get { localInterfaceText?.text }
+            set { localInterfaceText = newValue.map { ExactText($0) } }
+        }
         /// Called with each TCP socket before it connects; `nil`, the default, calls nobody.
         public var beforeConnect: SocketHook?
         /// Where to connect instead of where a name leads, the first that fits counts.
@@ -76,6 +82,9 @@ extension EngineTuning {
         /// each time would cost good connections.
         public var addressCheck: Duration?
 
+        private var localAddressText: ExactText?
+        private var localInterfaceText: ExactText?
+
         public init() {}
     }
 }
@@ -86,14 +95,18 @@ extension EngineTuning.Dial {
     /// The request, its `Host`, SNI and verification stay as they are. It counts for whatever name
     /// would be looked up: the origin's, or the proxy's.
     public struct Override: Sendable, Hashable {
-        public var host: String
+        public var host: String {
+            get { exactHost.text }
+            set { exactHost = ExactText(newValue) }
+        }
         /// `nil` is every port.
         public var port: UInt16?
         /// Raced like a name's own addresses; never empty.
         public var targets: [ConnectTarget]
+        private var exactHost: ExactText
 
         public init(host: String, port: UInt16? = nil, to targets: [ConnectTarget]) {
-            self.host = host
+            exactHost = ExactText(host)
             self.port = port
             self.targets = targets
         }

@@ -5,6 +5,8 @@ extension EngineTuning {
     /// A part of the route: a difference means another connection.
     public struct TLS: Sendable, Hashable {
         /// Who may vouch for a server.
+        ///
+        /// Two are equal only when their texts have equal bytes.
         public enum Roots: Sendable, Hashable {
             /// The system's certificate store.
             case system
@@ -16,6 +18,26 @@ extension EngineTuning {
             case bytes(Bytes)
             /// The certificates in what the source gives, PEM or DER, and no others.
             case source(TLSSource)
+
+            public static func == (left: Roots, right: Roots) -> Bool {
+                switch (left, right) {
+                case (.system, .system): true
+                case (.file(let text), .file(let other)), (.pem(let text), .pem(let other)):
+                    ExactText.areEqual(text, other)
+                case (.bytes(let bytes), .bytes(let other)): bytes == other
+                case (.source(let source), .source(let other)): source == other
+                case (.system, _), (.file, _), (.pem, _), (.bytes, _), (.source, _): false
+                }
+            }
+
+            public func hash(into hasher: inout Hasher) {
+                switch self {
+                case .system: hasher.combine(0)
+                case .file(let text), .pem(let text): hasher.combine(text)
+                case .bytes(let bytes): hasher.combine(bytes)
+                case .source(let source): hasher.combine(source)
+                }
+            }
         }
 
         /// A protocol version.
@@ -39,10 +61,16 @@ extension EngineTuning {
         /// Default TLS 1.3.
         public var maximumVersion: Version = .tls13
         /// The name sent as SNI and verified, when it is not the origin's host.
-        public var serverName: String?
+        public var serverName: String? {
+            get { serverNameText?.text }
+            set { serverNameText = newValue.map { ExactText($0) } }
+        }
         /// The name or address that the certificate must be for, when it is not the one sent as
         /// SNI.
-        public var verifiedName: String?
+        public var verifiedName: String? {
+            get { verifiedNameText?.text }
+            set { verifiedNameText = newValue.map { ExactText($0) } }
+        }
         /// Whether the server's name is sent (SNI, RFC 6066, section 3).
         ///
         /// Default true; an address is never sent.
@@ -52,10 +80,16 @@ extension EngineTuning {
         public var tls12CipherSuites: [String]?
         /// Cipher suites of TLS 1.3 by OpenSSL's names, in order of preference; `nil`, the default,
         /// is OpenSSL's own choice.
-        public var tls13CipherSuites: [String]?
+        public var tls13CipherSuites: [String]? {
+            get { tls13CipherSuitesText.map { $0.map(\.text) } }
+            set { tls13CipherSuitesText = newValue.map { $0.map { ExactText($0) } } }
+        }
         /// Groups for the key exchange by OpenSSL's names, in order of preference; `nil`, the
         /// default, is X25519, P-256, P-384 and P-521.
-        public var groups: [String]?
+        public var groups: [String]? {
+            get { groupsText.map { $0.map(\.text) } }
+            set { groupsText = newValue.map { $0.map { ExactText($0) } } }
+        }
         /// Public keys of which one must stand in the verified chain; empty, the default, demands
         /// none.
         ///
@@ -89,6 +123,12 @@ extension EngineTuning {
         ///
         /// Default 2.
         public var maxSessionsPerRoute = 2
+
+        private var serverNameText: ExactText?
+        private var verifiedNameText: ExactText?
+        private var tls12CipherSuitesText: [ExactText]?
+        private var tls13CipherSuitesText: [ExactText]?
+        private var groupsText: [ExactText]?
 
         public init() {}
     }

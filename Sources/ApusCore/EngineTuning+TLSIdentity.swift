@@ -4,46 +4,47 @@ extension EngineTuning.TLS {
     public struct Identity: Sendable, Hashable {
         /// Where the parts are, and in which form.
         package enum Form: Sendable, Hashable {
-            case files(certificate: String, key: String)
+            case files(certificate: ExactText, key: ExactText)
             case pem(certificate: Bytes, key: Bytes)
-            case pkcs12File(String)
+            case pkcs12File(ExactText)
             case pkcs12(Bytes)
             case source(TLSSource)
         }
 
         package let form: Form
         /// What the private key is locked with; `nil` for one that is not.
-        package let password: String?
+        package var password: String? { exactPassword?.text }
+        private let exactPassword: ExactText?
 
         /// PEM files: the certificate with what leads to its root, and the key; both may be one
         /// file.
         public init(certificateFile: String, keyFile: String, password: String? = nil) {
-            form = .files(certificate: certificateFile, key: keyFile)
-            self.password = password
+            form = .files(certificate: ExactText(certificateFile), key: ExactText(keyFile))
+            exactPassword = password.map { ExactText($0) }
         }
 
         /// PEM text at hand; both may be the same text.
         public init(certificate: Bytes, key: Bytes, password: String? = nil) {
             form = .pem(certificate: certificate, key: key)
-            self.password = password
+            exactPassword = password.map { ExactText($0) }
         }
 
         /// A PKCS#12 file (`.p12`, `.pfx`).
         public init(pkcs12File: String, password: String? = nil) {
-            form = .pkcs12File(pkcs12File)
-            self.password = password
+            form = .pkcs12File(ExactText(pkcs12File))
+            exactPassword = password.map { ExactText($0) }
         }
 
         /// PKCS#12 bytes at hand.
         public init(pkcs12: Bytes, password: String? = nil) {
             form = .pkcs12(pkcs12)
-            self.password = password
+            exactPassword = password.map { ExactText($0) }
         }
 
         /// What the source gives: certificate and key as one PEM text, or PKCS#12.
         public init(_ source: TLSSource, password: String? = nil) {
             form = .source(source)
-            self.password = password
+            exactPassword = password.map { ExactText($0) }
         }
     }
 }

@@ -19,9 +19,14 @@ public enum Scheme: String, Sendable, Hashable, Codable {
 /// Who answers a request: scheme, host and port (RFC 9110, section 4.3.1).
 public struct Origin: Sendable, Hashable {
     public let scheme: Scheme
-    /// A name in lower case without its trailing dot, or an address literal; IPv6 without brackets.
-    public let host: String
+    /// A name in lower case, or an address in its canonical spelling; IPv6 without brackets.
+    ///
+    /// A trailing dot stays: it makes the name absolute, so that a resolver puts no domain of a
+    /// search list after it. SNI and certificates have none (RFC 6066, section 3). A host whose
+    /// last label is a number is the IPv4 address of that spelling, as in WHATWG's URL standard.
+    public var host: String { exactHost.text }
     public let port: UInt16
+    private let exactHost: ExactText
 
     /// Checks and normalises the parts of an origin.
     ///
@@ -32,7 +37,7 @@ public struct Origin: Sendable, Hashable {
             throw InvalidRequest(field: "port", reason: "\(port) is not in 1...65535")
         }
         self.scheme = scheme
-        self.host = try Host.normalized(host)
+        exactHost = ExactText(try Host.normalized(host))
         self.port = UInt16(port)
     }
 
@@ -51,7 +56,7 @@ public struct Origin: Sendable, Hashable {
 
     private init(_ scheme: Scheme, _ host: String, _ port: UInt16) {
         self.scheme = scheme
-        self.host = host
+        exactHost = ExactText(host)
         self.port = port
     }
 

@@ -2,8 +2,10 @@
 public struct ProxyCredentials: Sendable, Hashable, CustomStringConvertible,
     CustomDebugStringConvertible, CustomReflectable
 {
-    package let user: String
-    package let password: String
+    package var user: String { exactUser.text }
+    package var password: String { exactPassword.text }
+    private let exactUser: ExactText
+    private let exactPassword: ExactText
 
     /// - Throws: `InvalidProxy` when a part is longer than 255 bytes or has a control in it.
     public init(user: String, password: String) throws(InvalidProxy) {
@@ -15,8 +17,8 @@ public struct ProxyCredentials: Sendable, Hashable, CustomStringConvertible,
                 throw InvalidProxy(reason: "user or password has a control character")
             }
         }
-        self.user = user
-        self.password = password
+        exactUser = ExactText(user)
+        exactPassword = ExactText(password)
     }
 
     /// Reads `user[:password]`, percent-decoded; `nil` when the text is empty.

@@ -56,12 +56,13 @@ public struct ProxyEndpoint: Sendable, Hashable {
 
     public let kind: Kind
     /// Normalised like an origin's host.
-    public let host: String
+    public var host: String { exactHost.text }
     public let port: UInt16
     /// Who we are to the proxy; `nil` when it does not ask.
     public let credentials: ProxyCredentials?
     /// `nil` for the defaults, so that an ordinary proxy stays small.
     private let given: GivenOptions?
+    private let exactHost: ExactText
 
     /// - Throws: `InvalidProxy` naming the part at fault, never its value.
     public init(
@@ -69,7 +70,7 @@ public struct ProxyEndpoint: Sendable, Hashable {
         options: Options = Options()
     ) throws(InvalidProxy) {
         do throws(InvalidRequest) {
-            self.host = try Host.normalized(host)
+            exactHost = ExactText(try Host.normalized(host))
         } catch {
             throw InvalidProxy(reason: error.description)
         }

@@ -1,7 +1,7 @@
 /// An origin and how to get there: the pool's key.
 ///
-/// Two requests share a connection only when every part is equal. The parts stand in one reference
-/// with their hash worked out once, since each request looks its route up.
+/// Two requests share a connection only when every part is equal, texts byte by byte. The parts are
+/// in one reference with their hash worked out once, since each request looks its route up.
 public struct Route: Sendable, Hashable {
     private let parts: Parts
 
@@ -25,9 +25,9 @@ public struct Route: Sendable, Hashable {
     /// proxy.
     public var tls: EngineTuning.TLS { parts.tls }
     /// The literal address that connections start from; `nil` lets the system choose.
-    public var localAddress: String? { parts.localAddress }
+    public var localAddress: String? { parts.localAddress?.text }
     /// The interface that connections leave by; `nil` lets the system choose.
-    public var localInterface: String? { parts.localInterface }
+    public var localInterface: String? { parts.localInterface?.text }
     /// Where to connect instead of the origin's own host and port: behind the proxies, if any.
     public var connectTo: ConnectTarget? { parts.connectTo }
     public var isolation: IsolationScope? { parts.isolation }
@@ -62,8 +62,8 @@ public struct Route: Sendable, Hashable {
         let proxies: [ProxyEndpoint]
         let versions: HTTPVersionPolicy
         let tls: EngineTuning.TLS
-        let localAddress: String?
-        let localInterface: String?
+        let localAddress: ExactText?
+        let localInterface: ExactText?
         let connectTo: ConnectTarget?
         let isolation: IsolationScope?
         let purpose: Purpose
@@ -92,8 +92,8 @@ public struct Route: Sendable, Hashable {
             hasher.combine(origin)
             hasher.combine(proxies)
             hasher.combine(versions)
-            hasher.combine(localAddress)
-            hasher.combine(localInterface)
+            hasher.combine(self.localAddress)
+            hasher.combine(self.localInterface)
             hasher.combine(connectTo)
             hasher.combine(isolation)
             hasher.combine(purpose)
@@ -129,22 +129,5 @@ extension Route {
     package var skipsVerification: Bool {
         (tls.insecureSkipVerify && origin.scheme == .https)
             || proxies.contains { $0.kind == .https && $0.tls(in: tls).insecureSkipVerify }
-    }
-}
-
-/// Where to connect when that is not what the origin's name says: an override of address, or a Unix
-/// socket.
-public enum ConnectTarget: Sendable, Hashable, CustomStringConvertible {
-    /// A literal address and a port.
-    case address(String, port: UInt16)
-    /// The path of a Unix-domain stream socket.
-    case unixSocket(path: String)
-
-    public var description: String {
-        switch self {
-        case .address(let address, let port):
-            address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
-        case .unixSocket(let path): "unix:\(path)"
-        }
     }
 }

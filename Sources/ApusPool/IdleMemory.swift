@@ -14,12 +14,12 @@ struct IdleMemory: Sendable {
     /// Scopes and credentials do not matter to a peer's clock.
     struct Peer: Hashable, Sendable {
         private let origin: Origin
-        private let proxies: [String]
+        private let proxies: [ExactText]
         private let connectTo: ConnectTarget?
 
         init(_ route: Route) {
             origin = route.origin
-            proxies = route.proxies.map(\.description)
+            proxies = route.proxies.map { ExactText($0.description) }
             connectTo = route.connectTo
         }
     }

@@ -31,7 +31,7 @@ package struct NameCache: Sendable {
 
     /// Where an answer is kept.
     private struct Key: Hashable {
-        let name: String
+        let name: ExactText
         let scope: IsolationScope?
     }
 
@@ -44,9 +44,9 @@ package struct NameCache: Sendable {
     private let negativeCacheTime: Duration?
     private let maxKnown: Int
     private let maxQueued: Int
-    private var lookups: [String: Lookup] = [:]
+    private var lookups: [ExactText: Lookup] = [:]
     /// Names that wait for their lookup, oldest first.
-    private var queue: [String] = []
+    private var queue: [ExactText] = []
     private var known: [Key: Known] = [:]
 
     package init(_ tuning: EngineTuning.Dial) {
@@ -63,8 +63,9 @@ package struct NameCache: Sendable {
 
     /// Asks for a name on behalf of a waiter.
     package mutating func ask(
-        for name: String, in scope: IsolationScope? = nil, waiter: WaiterID, now: Deadline
+        for text: String, in scope: IsolationScope? = nil, waiter: WaiterID, now: Deadline
     ) -> AskResult {
+        let name = ExactText(text)
         let key = Key(name: name, scope: scope)
         if let found = known[key] {
             if now < found.until { return .known(found.answer) }
@@ -82,7 +83,8 @@ package struct NameCache: Sendable {
     }
 
     /// A waiter waits no longer; a lookup that has not begun is dropped with its last waiter.
-    package mutating func cancel(_ waiter: WaiterID, for name: String) {
+    package mutating func cancel(_ waiter: WaiterID, for text: String) {
+        let name = ExactText(text)
         guard var lookup = lookups[name] else { return }
         lookup.waiters.removeAll { $0 == waiter }
         guard lookup.waiters.isEmpty, !lookup.hasBegun else {
@@ -98,15 +100,16 @@ package struct NameCache: Sendable {
         guard !queue.isEmpty else { return nil }
         let name = queue.removeFirst()
         lookups[name]?.hasBegun = true
-        return name
+        return name.text
     }
 
     /// A lookup has ended.
     ///
     /// - Returns: who waited for it, in the order of asking.
     package mutating func answered(
-        _ name: String, _ answer: Answer, now: Deadline
+        _ text: String, _ answer: Answer, now: Deadline
     ) -> [WaiterID] {
+        let name = ExactText(text)
         guard let lookup = lookups.removeValue(forKey: name) else { return [] }
         if let time = lifetime(of: answer) {
             for scope in lookup.scopes {
@@ -119,7 +122,8 @@ package struct NameCache: Sendable {
     }
 
     /// What is known of a name is doubtful: the next to ask has it looked up again.
-    package mutating func forget(_ name: String) {
+    package mutating func forget(_ text: String) {
+        let name = ExactText(text)
         known = known.filter { $0.key.name != name }
     }
 

@@ -77,17 +77,17 @@ package struct TLSMaterial: Sendable {
         case .files(let certificate, let key):
             let origin = "certificate file \(certificate)"
             let keyOrigin = "key file \(key)"
-            let chain = try read(file: certificate, as: origin)
+            let chain = try read(file: certificate.text, as: origin)
             return .pem(
                 certificate: chain, origin: origin,
-                key: key == certificate ? chain : try read(file: key, as: keyOrigin),
+                key: key == certificate ? chain : try read(file: key.text, as: keyOrigin),
                 keyOrigin: keyOrigin)
         case .pem(let certificate, let key):
             return .pem(
                 certificate: certificate, origin: "certificate", key: key, keyOrigin: "key")
         case .pkcs12File(let path):
             let origin = "PKCS#12 file \(path)"
-            return .pkcs12(try read(file: path, as: origin), origin: origin)
+            return .pkcs12(try read(file: path.text, as: origin), origin: origin)
         case .pkcs12(let bytes): return .pkcs12(bytes, origin: "PKCS#12")
         case .source(let source):
             let bytes = try read(source, as: "identity source")

@@ -17,7 +17,7 @@ final class AddressWatch: Sendable {
 
     /// A name to look up.
     private struct Name: Hashable {
-        let host: String
+        let host: ExactText
         let port: UInt16
     }
 
@@ -61,7 +61,7 @@ final class AddressWatch: Sendable {
     private func lookUp(_ name: Name) async -> [SocketAddress]? {
         let answer = FirstAnswer<[SocketAddress]?>()
         let lookup = Task(executorPreference: loop) { [resolver] in
-            answer.give(try? await resolver.resolve(host: name.host, port: name.port))
+            answer.give(try? await resolver.resolve(host: name.host.text, port: name.port))
         }
         loop.execute { [loop, lookupTime] in
             _ = loop.schedule(at: Deadline.now().advanced(by: lookupTime)) { answer.give(nil) }
@@ -86,7 +86,7 @@ final class AddressWatch: Sendable {
             guard SpecialNames.addresses(of: host, port: port) == nil,
                 !overrides.contains(where: { $0.covers(host, port) })
             else { continue }
-            found[Name(host: host, port: port), default: []].append((entry.id, address))
+            found[Name(host: ExactText(host), port: port), default: []].append((entry.id, address))
         }
         return found
     }

@@ -58,7 +58,7 @@ package final class OutgoingRequest: Sendable {
         try OutgoingRequest.check(timeout: options.headTimeout)
         try OutgoingRequest.check(timeout: options.readIdleTimeout)
         let way = RouteMemory.Way(
-            authority: authority, scheme: scheme, proxy: options.proxy,
+            authority: ExactText(lookingFor: authority), scheme: scheme, proxy: options.proxy,
             versions: isExtendedConnect
                 ? .http2Only
                 : wantsDuplex ? options.versionsForDuplex : options.versions ?? .automatic,

@@ -7,7 +7,7 @@ import ApusSocket
 package final class RouteMemory: @unchecked Sendable {
     /// What a route follows from, as the request says it.
     struct Way: Equatable {
-        let authority: String
+        var authority: ExactText
         let scheme: Scheme
         let proxy: ProxySetting
         let versions: HTTPVersionPolicy
@@ -43,11 +43,14 @@ package final class RouteMemory: @unchecked Sendable {
         let known = lock.withLock { recent.first { $0.way == way }?.route }
         if let known { return known }
         let route = try make()
+        var way = way
+        way.authority = ExactText(way.authority.text)
+        let kept = way
         lock.withLock {
             if recent.count < RouteMemory.maxRoutes {
-                recent.append((way, route))
+                recent.append((kept, route))
             } else {
-                recent[oldest] = (way, route)
+                recent[oldest] = (kept, route)
                 oldest = (oldest + 1) % RouteMemory.maxRoutes
             }
         }

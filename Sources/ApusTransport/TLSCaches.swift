@@ -14,10 +14,10 @@ enum TLSHop: Hashable, Sendable {
         /// Up to and including the proxy, with credentials and settings.
         let proxies: [ProxyEndpoint]
         let isolation: IsolationScope?
-        let localAddress: String?
-        let localInterface: String?
+        let localAddress: ExactText?
+        let localInterface: ExactText?
         /// By ALPN: less is offered to a proxy that is to forward.
-        let offer: [String]
+        let offer: [ExactText]
     }
 
     /// The proxy at `index` of a route.
@@ -25,8 +25,9 @@ enum TLSHop: Hashable, Sendable {
         self = .proxy(
             Way(
                 proxies: Array(route.proxies[...index]), isolation: route.isolation,
-                localAddress: route.localAddress, localInterface: route.localInterface,
-                offer: offer))
+                localAddress: route.localAddress.map { ExactText($0) },
+                localInterface: route.localInterface.map { ExactText($0) },
+                offer: offer.map { ExactText($0) }))
     }
 }
 

@@ -125,7 +125,12 @@ extension FieldRow {
             let name = part.label ?? ""
             let inner = Mirror(reflecting: part.value)
             if inner.displayStyle == .struct {
-                for field in inner.children { fields.insert("\(name).\(field.label ?? "")") }
+                for field in inner.children {
+                    var label = field.label ?? ""
+                    // A text is kept as an exact one, under a name of its own.
+                    if label.hasSuffix("Text") { label.removeLast(4) }
+                    fields.insert("\(name).\(label)")
+                }
             } else {
                 fields.insert(name)
             }

@@ -128,6 +128,7 @@ import Testing
         let before = never
         // Worked out from the others.
         never["parts.hash"] = nil
+        never = never.filter { !$0.key.hasSuffix(".isASCII") }
         // They show nothing, as they should; each is mutated above all the same.
         never = never.filter { !$0.key.hasSuffix(".credentials") }
         for mutation in Self.mutations {

@@ -69,6 +69,49 @@ import Testing
         }
     }
 
+    @Test("two Unix sockets whose names are one to Unicode are two servers")
+    func namesOfUnixSockets() async throws {
+        let folder = "/tmp/apus-test-\(UInt32.random(in: 0 ... .max))"
+        let composed = try UnixAnswerer(path: "\(folder)-\u{E9}", answering: "composed")
+        let decomposed = try UnixAnswerer(path: "\(folder)-e\u{301}", answering: "decomposed")
+        defer {
+            composed.stop()
+            decomposed.stop()
+        }
+        #expect(composed.path == decomposed.path, "Swift takes them for one")
+        try await withEngine { engine in
+            for (path, word) in [
+                (composed.path, "composed"), (decomposed.path, "decomposed"),
+                (composed.path, "composed"),
+            ] {
+                var options = RequestOptions()
+                options.connectTo = .unixSocket(path: path)
+                let response = try await engine.send(.get("http://name.test/"), options: options)
+                #expect(String(try await response.body.collect(upTo: 100)) == word)
+            }
+            #expect(engine.snapshot().connectionsOpened == 2)
+        }
+    }
+
+    @Test("an authority that is equal to a known one only to Unicode is refused as ever")
+    func authoritiesAreBytes() async throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        try await withEngine(resolver: StubResolver("127.0.0.1"), ports: [server.port]) { engine in
+            for (host, isFine) in [("K.test", true), ("\u{212A}.test", false)] {
+                let request = HTTPRequest(
+                    method: .get, scheme: "http", authority: "\(host):\(server.port)", path: "/")
+                if isFine {
+                    let response = try await engine.send(request)
+                    _ = try await response.body.collect(upTo: 100)
+                } else {
+                    let error = await transportError { _ = try await engine.send(request) }
+                    #expect(error?.kind.name == "invalidRequest", "\(String(describing: error))")
+                }
+            }
+        }
+    }
+
     private func send(
         _ choice: Choice, to port: UInt16, _ engine: TransportEngine
     ) async throws -> Response {

@@ -110,6 +110,12 @@ import Testing
         let place: String
     }
 
+    /// Whether a property can be read and set, and is kept as something else: a text as its bytes.
+    private func isKeptElsewhere(_ index: Int, in file: SourceFile) -> Bool {
+        index + 2 < file.code.count && file.code[index + 1].contains("get {")
+            && file.code[index + 2].contains("set {")
+    }
+
     /// The public stored properties of structs, by the way to them, as in `pool.maxIdle`.
     ///
     /// Where there is none, as in an array, they go by their type: `Override.host`.
@@ -126,7 +132,8 @@ import Testing
                     let name = String(match.2)
                     structs[match.1.count] = name
                     if match.1.isEmpty { outermost.insert(name) }
-                } else if let match = line.firstMatch(of: stored), !line.contains("{"),
+                } else if let match = line.firstMatch(of: stored),
+                    !line.contains("{") || isKeptElsewhere(index, in: file),
                     let owner = structs[match.1.count - 4]
                 {
                     found.append(
