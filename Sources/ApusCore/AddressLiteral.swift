@@ -42,6 +42,37 @@ struct AddressLiteral: Sendable, Hashable {
         return bytes.count == 4 ? bytes : nil
     }
 
+    /// An IPv6 address in its one canonical spelling (RFC 5952, sections 4 and 5); `nil` when the
+    /// text, without brackets and zone, is none.
+    static func canonicalIPv6(_ text: Substring) -> String? {
+        guard let bytes = ipv6(text) else { return nil }
+        if bytes[..<10].allSatisfy({ $0 == 0 }), bytes[10] == 255, bytes[11] == 255 {
+            return "::ffff:" + bytes[12...].map { "\($0)" }.joined(separator: ".")
+        }
+        let groups = stride(from: 0, to: 16, by: 2).map {
+            UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1])
+        }
+        let texts = groups.map { String($0, radix: 16) }
+        let gap = longestZeros(groups)
+        guard gap.count > 1 else { return texts.joined(separator: ":") }
+        return texts[..<gap.lowerBound].joined(separator: ":") + "::"
+            + texts[gap.upperBound...].joined(separator: ":")
+    }
+
+    /// The first of the longest runs of zeros.
+    private static func longestZeros(_ groups: [UInt16]) -> Range<Int> {
+        var longest = 0..<0
+        var start = 0
+        for index in groups.indices {
+            guard groups[index] == 0 else {
+                start = index + 1
+                continue
+            }
+            if index + 1 - start > longest.count { longest = start..<index + 1 }
+        }
+        return longest
+    }
+
     /// RFC 4291, section 2.2.
     private static func ipv6(_ text: Substring) -> [UInt8]? {
         guard let gap = text.firstRange(of: "::") else {

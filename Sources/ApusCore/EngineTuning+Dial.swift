@@ -93,7 +93,7 @@ extension EngineTuning.Dial {
     /// Where to connect for a host, and perhaps a port, instead of asking for its name.
     ///
     /// The request, its `Host`, SNI and verification stay as they are. It counts for whatever name
-    /// would be looked up: the origin's, or the proxy's.
+    /// would be looked up, with a trailing dot or without: the origin's, or the proxy's.
     public struct Override: Sendable, Hashable {
         public var host: String {
             get { exactHost.text }
@@ -113,7 +113,7 @@ extension EngineTuning.Dial {
 
         /// Whether it says where this host and port are.
         package func covers(_ host: String, _ port: UInt16) -> Bool {
-            self.host == host && (self.port ?? port) == port
+            exactHost == ExactText(Host.withoutDot(host)) && (self.port ?? port) == port
         }
     }
 }

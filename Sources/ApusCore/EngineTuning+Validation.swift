@@ -78,9 +78,10 @@ extension EngineTuning.Dial.Override {
         } catch {
             throw InvalidTuning(field: "dial.overrides", reason: "\(host): \(error.reason)")
         }
-        guard normalized == host else {
+        let written = Host.withoutDot(normalized)
+        guard written.utf8.elementsEqual(host.utf8) else {
             throw InvalidTuning(
-                field: "dial.overrides", reason: "\(host) is to be written \(normalized)")
+                field: "dial.overrides", reason: "\(host) is to be written \(written)")
         }
         guard !targets.isEmpty else {
             throw InvalidTuning(field: "dial.overrides", reason: "\(host) leads nowhere")
@@ -104,10 +105,16 @@ extension EngineTuning.TLS {
 
     private func requireName(_ field: String, _ name: String?) throws(InvalidTuning) {
         guard let name else { return }
+        let normalized: String
         do throws(InvalidRequest) {
-            _ = try Host.normalized(name)
+            normalized = try Host.normalized(name)
         } catch {
             throw InvalidTuning(field: field, reason: error.reason)
+        }
+        // What TLS would take for a name.
+        let isNumber = !name.contains(":") && AddressLiteral(normalized[...]) != nil
+        guard !isNumber || normalized == name else {
+            throw InvalidTuning(field: field, reason: "is to be written \(normalized)")
         }
     }
 

@@ -77,6 +77,14 @@ public struct Origin: Sendable, Hashable {
         return isIPv6 ? "[\(address)]" : host
     }
 
+    /// Whether an authority of this origin has its address as it goes out.
+    package func isSpelled(in authority: String) -> Bool {
+        let host = isIPv6 ? "[\(host)]" : host
+        let rest = authority.utf8.dropFirst(host.utf8.count)
+        return authority.utf8.starts(with: host.utf8)
+            && (rest.isEmpty || rest.first == UInt8(ascii: ":")) && !host.utf8.contains(0x25)
+    }
+
     /// As `authority`, with the zone of an IPv6 literal as a URL writes it (RFC 6874, section 2).
     package var authorityWithZone: String {
         guard isIPv6, let zone = host.firstIndex(of: "%") else { return authority }
@@ -107,7 +115,7 @@ public struct InvalidRequest: Error, Sendable, Hashable, CustomStringConvertible
 /// The rules for host names and literals, in one place, so that routing, SNI and verification use
 /// the same text.
 package enum Host {
-    /// The host in lower case, without brackets and without one trailing dot.
+    /// The host in lower case and without brackets; an address in its canonical spelling.
     package static func normalized(_ text: String) throws(InvalidRequest) -> String {
         // Before lower-casing, which makes an ASCII "k" of the Kelvin sign.
         for byte in text.utf8 where byte >= 0x80 {
@@ -115,24 +123,44 @@ package enum Host {
                 field: "host", reason: "has a character that no host has (byte \(byte))")
         }
         var host = text.lowercased()
-        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        if let zone = text.utf8.firstIndex(of: UInt8(ascii: "%")), host.contains(":") {
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
+        if isBracketed { host = String(host.dropFirst().dropLast()) }
+        if host.utf8.contains(UInt8(ascii: ":")) {
+            guard let zone = text.utf8.firstIndex(of: UInt8(ascii: "%")) else {
+                return try canonicalIPv6(host[...])
+            }
             return try literal(host.prefix { $0 != "%" }, zone: text[zone...])
         }
-        if host.hasSuffix(".") { host.removeLast() }
-        guard !host.isEmpty else { throw InvalidRequest(field: "host", reason: "is missing") }
-        guard host.utf8.count <= 255 else {
+        guard !isBracketed else { throw bracketsAroundName }
+        let name = Host.withoutDot(host)
+        guard !name.isEmpty else { throw InvalidRequest(field: "host", reason: "is missing") }
+        guard name.utf8.count <= 255 else {
             throw InvalidRequest(field: "host", reason: "is longer than 255 bytes")
         }
-        guard !host.hasPrefix("."), !host.hasSuffix("."), !host.contains("..") else {
+        guard !name.hasPrefix("."), !name.hasSuffix("."), !name.contains("..") else {
             throw InvalidRequest(field: "host", reason: "has an empty label")
         }
-        let isLiteral = host.utf8.contains(UInt8(ascii: ":"))
-        for byte in host.utf8 where !(isLiteral ? isLiteralByte(byte) : isNameByte(byte)) {
+        for byte in name.utf8 where !isNameByte(byte) {
             throw InvalidRequest(
                 field: "host", reason: "has a character that no host has (byte \(byte))")
         }
+        if let address = try HostNumber.address(of: name) { return address }
         return host
+    }
+
+    /// The name without the dot that makes it absolute.
+    package static func withoutDot(_ name: String) -> String {
+        name.utf8.last == UInt8(ascii: ".") ? String(name.dropLast()) : name
+    }
+
+    private static let bracketsAroundName = InvalidRequest(
+        field: "host", reason: "has brackets around a name")
+
+    private static func canonicalIPv6(_ text: Substring) throws(InvalidRequest) -> String {
+        guard let address = AddressLiteral.canonicalIPv6(text) else {
+            throw InvalidRequest(field: "host", reason: "is no IPv6 address")
+        }
+        return address
     }
 
     /// An IPv6 literal with a zone, which is written `%25` and its name in a URL, and may be
@@ -143,17 +171,13 @@ package enum Host {
         var zone = text.dropFirst()
         if zone.hasSuffix("]") { zone.removeLast() }
         if zone.hasPrefix("25"), zone.count > 2 { zone = zone.dropFirst(2) }
-        let isAddress = address.utf8.allSatisfy {
-            isNameByte($0) || $0 == UInt8(ascii: ":")
-        }
         let isZone = zone.utf8.allSatisfy { byte in
             isNameByte(byte) || (0x41...0x5A).contains(byte) || byte == UInt8(ascii: "~")
         }
-        let isShort = address.utf8.count <= 64 && (1...15).contains(zone.utf8.count)
-        guard isAddress, isZone, isShort else {
+        guard isZone, (1...15).contains(zone.utf8.count) else {
             throw InvalidRequest(field: "host", reason: "has a zone that no address has")
         }
-        return "\(address)%\(zone)"
+        return "\(try canonicalIPv6(address))%\(zone)"
     }
 
     /// The common case, in one pass over the bytes and before anything is copied: a normal name or
@@ -164,13 +188,19 @@ package enum Host {
         let bytes = authority.utf8.span
         let dot = UInt8(ascii: ".")
         var end = 0
+        var labelStart = 0
         var last = dot
         while end < bytes.count, bytes[end] != UInt8(ascii: ":") {
             guard isNameByte(bytes[end]), bytes[end] != dot || last != dot else { return nil }
             last = bytes[end]
             end += 1
+            if last == dot { labelStart = end }
         }
         guard end > 0, end <= 255, last != dot else { return nil }
+        // It may be a number, and thus an address in another spelling.
+        if (0x30...0x39).contains(bytes[labelStart]), !HostNumber.isPlainAddress(bytes, upTo: end) {
+            return nil
+        }
         guard end < bytes.count else { return (authority, nil) }
         var port: UInt32 = 0
         guard (2...6).contains(bytes.count - end) else { return nil }
@@ -197,9 +227,7 @@ package enum Host {
                 throw InvalidRequest(field: "host", reason: "opens a bracket and never closes it")
             }
             host = authority[...end]
-            guard host.contains(":") else {
-                throw InvalidRequest(field: "host", reason: "has brackets around a name")
-            }
+            guard host.contains(":") else { throw bracketsAroundName }
             rest = authority[authority.index(after: end)...]
             guard rest.isEmpty || rest.hasPrefix(":") else {
                 throw InvalidRequest(field: "host", reason: "goes on behind its bracket")
@@ -225,10 +253,5 @@ package enum Host {
         case 0x61...0x7A, 0x30...0x39, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"): true
         default: false
         }
-    }
-
-    /// Hexadecimal digits, colons and the dots of an embedded IPv4 address.
-    private static func isLiteralByte(_ byte: UInt8) -> Bool {
-        isNameByte(byte) || byte == UInt8(ascii: ":")
     }
 }

@@ -8,19 +8,32 @@
 /// - `192.0.2.0/24`, `2001:db8::/32` is a range of addresses;
 /// - each but `*` and a range may end in `:port`, an IPv6 address then in brackets.
 ///
-/// An address never matches a name, nor a name an address: names are not resolved for this. What
-/// is none of these matches nothing.
+/// An address never matches a name, nor a name an address: names are not resolved for this. A
+/// number is the address that it stands for, as in `Origin.host`. What is none of these matches
+/// nothing.
 public struct ProxyExceptions: Sendable, Hashable {
     private enum Entry: Sendable, Hashable {
         case everything
-        case name(String, isBelowOnly: Bool, port: UInt16?)
+        case name(ExactText, isBelowOnly: Bool, port: UInt16?)
         case addresses(AddressLiteral, prefix: Int, port: UInt16?)
     }
 
     private let entries: [Entry]
 
+    /// No exceptions.
+    public init() {
+        entries = []
+    }
+
     /// Reads a list; an empty one has no exceptions.
-    public init(parsing list: String) {
+    ///
+    /// - Throws: `InvalidProxy` when an entry is not ASCII: a host is, so that the entry would
+    ///   cover nothing, and its requests would go through the proxy.
+    public init(parsing list: String) throws(InvalidProxy) {
+        guard list.utf8.allSatisfy({ $0 < 0x80 }) else {
+            throw InvalidProxy(
+                reason: "an exception has a character beyond ASCII; write its name as xn--...")
+        }
         entries = list.split { $0 == "," || $0.isWhitespace }.compactMap(Self.entry)
     }
 
@@ -28,6 +41,7 @@ public struct ProxyExceptions: Sendable, Hashable {
     public func covers(_ origin: Origin) -> Bool {
         guard !entries.isEmpty else { return false }
         let address = AddressLiteral(origin.host[...])
+        let host = Host.withoutDot(origin.host)
         return entries.contains { entry in
             switch entry {
             case .everything: return true
@@ -38,9 +52,9 @@ public struct ProxyExceptions: Sendable, Hashable {
                 guard address == nil, !origin.isIPv6, port == nil || port == origin.port else {
                     return false
                 }
-                if origin.host == name { return !isBelowOnly }
-                return origin.host.hasSuffix(name)
-                    && origin.host.dropLast(name.count).hasSuffix(".")
+                if ExactText(host) == name { return !isBelowOnly }
+                return host.hasSuffix(name.text)
+                    && host.dropLast(name.text.count).hasSuffix(".")
             }
         }
     }
@@ -49,7 +63,7 @@ public struct ProxyExceptions: Sendable, Hashable {
         if text == "*" { return .everything }
         if let slash = text.firstIndex(of: "/") {
             guard let base = AddressLiteral(unbracketed(text[..<slash])),
-                let length = Int(text[slash...].dropFirst()),
+                let length = number(text[slash...].dropFirst()),
                 (0...base.bytes.count * 8).contains(length)
             else { return nil }
             return .addresses(base, prefix: length, port: nil)
@@ -61,8 +75,9 @@ public struct ProxyExceptions: Sendable, Hashable {
         var host = text
         var port: UInt16?
         if let colon = text.lastIndex(of: ":") {
-            guard let number = UInt16(text[colon...].dropFirst()), number > 0 else { return nil }
-            (host, port) = (text[..<colon], number)
+            guard let number = number(text[colon...].dropFirst()), (1...65535).contains(number)
+            else { return nil }
+            (host, port) = (text[..<colon], UInt16(number))
         }
         if let address = AddressLiteral(unbracketed(host)) {
             return .addresses(address, prefix: address.bytes.count * 8, port: port)
@@ -73,7 +88,16 @@ public struct ProxyExceptions: Sendable, Hashable {
         guard let name = try? Host.normalized(String(host)), !name.contains(":") else {
             return nil
         }
-        return .name(name, isBelowOnly: isBelowOnly, port: port)
+        if let address = AddressLiteral(name[...]) {
+            guard !isBelowOnly else { return nil }
+            return .addresses(address, prefix: address.bytes.count * 8, port: port)
+        }
+        return .name(ExactText(Host.withoutDot(name)), isBelowOnly: isBelowOnly, port: port)
+    }
+
+    /// Decimal digits alone: Swift's own reading takes a sign.
+    private static func number(_ text: Substring) -> Int? {
+        text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) : nil
     }
 
     private static func unbracketed(_ text: Substring) -> Substring {

@@ -11,7 +11,7 @@ public struct ProxyRules: Sendable, Hashable, CustomStringConvertible {
     ///   - exceptions: origins that are reached without a proxy, whatever the other two say.
     public init(
         http: ProxySetting = .direct, https: ProxySetting = .direct,
-        except exceptions: ProxyExceptions = ProxyExceptions(parsing: "")
+        except exceptions: ProxyExceptions = ProxyExceptions()
     ) {
         parts = Parts(http: http, https: https, exceptions: exceptions)
     }
@@ -61,7 +61,7 @@ extension ProxySetting {
     /// two leave; `no_proxy` names hosts reached without any. Of two spellings the one in lower
     /// case counts, unless it is empty. `HTTP_PROXY` is ignored where `REQUEST_METHOD` is set,
     /// because a client's `Proxy` field becomes that variable in CGI. A proxy without `scheme://`
-    /// is an `http` one.
+    /// is an `http` one; "direct" and "none" are no proxy, as in `ProxySetting(parsing:)`.
     ///
     /// - Returns: `rules`, or `inherit` when no variable names a proxy: then there is no opinion.
     /// - Throws: `InvalidProxy` naming the variable, never its value.
@@ -73,11 +73,23 @@ extension ProxySetting {
         let http = try proxy("http_proxy", in: variables, ignoresUpperCase: isCGI) ?? all
         let https = try proxy("https_proxy", in: variables, ignoresUpperCase: false) ?? all
         guard http != nil || https != nil else { return .inherit }
-        let exceptions = value("no_proxy", in: variables, ignoresUpperCase: false)?.text ?? ""
         return .rules(
             ProxyRules(
                 http: http ?? .direct, https: https ?? .direct,
-                except: ProxyExceptions(parsing: exceptions)))
+                except: try exceptions(in: variables)))
+    }
+
+    private static func exceptions(
+        in variables: [String: String]
+    ) throws(InvalidProxy) -> ProxyExceptions {
+        guard let (name, text) = value("no_proxy", in: variables, ignoresUpperCase: false) else {
+            return ProxyExceptions()
+        }
+        do throws(InvalidProxy) {
+            return try ProxyExceptions(parsing: text)
+        } catch {
+            throw InvalidProxy(reason: "\(name): \(error.reason)")
+        }
     }
 
     private static func proxy(
@@ -86,8 +98,9 @@ extension ProxySetting {
         guard let (name, text) = value(name, in: variables, ignoresUpperCase: ignoresUpperCase)
         else { return nil }
         do throws(InvalidProxy) {
-            return .proxy(
-                try ProxyEndpoint(parsing: text.contains("://") ? text : "http://" + text))
+            let words: Set = ["direct", "none"]
+            let isURL = text.contains("://") || words.contains(text.lowercased())
+            return try ProxySetting(parsing: isURL ? text : "http://" + text)
         } catch {
             throw InvalidProxy(reason: "\(name): \(error.reason)")
         }

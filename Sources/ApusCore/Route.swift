@@ -31,8 +31,8 @@ public struct Route: Sendable, Hashable {
     /// Where to connect instead of the origin's own host and port: behind the proxies, if any.
     public var connectTo: ConnectTarget? { parts.connectTo }
     public var isolation: IsolationScope? { parts.isolation }
-    /// Whether the origin's address has a zone, which no peer is to see (RFC 6874, section 4).
-    package var hasZone: Bool { parts.hasZone }
+    /// Whether the origin's host is an address rather than a name.
+    package var hasLiteral: Bool { parts.hasLiteral }
     /// What the connection is for; what is made for one is not given to another.
     public var purpose: Purpose { parts.purpose }
     /// Whether an http proxy is asked for a tunnel even to an http origin.
@@ -68,7 +68,7 @@ public struct Route: Sendable, Hashable {
         let isolation: IsolationScope?
         let purpose: Purpose
         let hash: Int
-        let hasZone: Bool
+        let hasLiteral: Bool
 
         init(
             origin: Origin, proxies: [ProxyEndpoint], versions: HTTPVersionPolicy,
@@ -80,9 +80,9 @@ public struct Route: Sendable, Hashable {
             self.proxies = proxies
             self.versions = versions
             self.tls = tls
-            self.localAddress = localAddress
-            self.localInterface = localInterface
-            hasZone = origin.isIPv6 && origin.host.utf8.contains(UInt8(ascii: "%"))
+            self.localAddress = localAddress.map { ExactText($0) }
+            self.localInterface = localInterface.map { ExactText($0) }
+            hasLiteral = AddressLiteral(origin.host[...]) != nil
             self.connectTo = connectTo
             self.isolation = isolation
             self.purpose = purpose

@@ -76,7 +76,7 @@ package final class OutgoingRequest: Sendable {
             return route
         }
         if wantsDuplex, !isRaw { try OutgoingRequest.checkConnect(head, on: route) }
-        let named = route.hasZone ? head.withoutZone(route.origin) : head
+        let named = route.hasLiteral ? head.naming(route.origin) : head
         let sent = try OutgoingRequest.head(named, options.priority, body.trailerNames)
         plan = try RequestFieldPlan(
             for: sent, target: TargetForm(of: sent, on: route),
@@ -164,10 +164,13 @@ private let priorityField = HTTPField.Name("Priority") ?? .ifMatch
 private let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifMatch
 
 extension HTTPRequest {
-    /// The zone of an address means something on this machine only (RFC 6874, section 4).
-    fileprivate func withoutZone(_ origin: Origin) -> HTTPRequest {
+    /// An address goes out in its canonical spelling, and without its zone, which means something
+    /// on this machine only (RFC 6874, section 4).
+    fileprivate func naming(_ origin: Origin) -> HTTPRequest {
+        guard let authority, !origin.isSpelled(in: authority) else { return self }
         var head = self
-        head.authority = origin.authority
+        let isForTunnel = method == .connect && extendedConnectProtocol == nil
+        head.authority = isForTunnel ? origin.hostAndPort : origin.authority
         return head
     }
 }

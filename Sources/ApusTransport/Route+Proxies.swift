@@ -26,7 +26,7 @@ extension Route {
         }
     }
 
-    /// Refuses a place to connect to that no proxy can be told.
+    /// Refuses a place to connect to that is none, or that no proxy can be told.
     ///
     /// `connectTo` is about the origin. Behind a proxy it is what the last one is asked for, which
     /// takes a tunnel and an address; the way to a proxy is the proxy's own host and port.
@@ -45,9 +45,7 @@ extension Route {
     /// Whom the last proxy is asked for.
     var tunnelTarget: TunnelTarget {
         guard case .address(let literal, let port) = connectTo else {
-            // A zone says which of our links: it means nothing to a proxy (RFC 6874, section 4).
-            let host = hasZone ? String(origin.host.prefix { $0 != "%" }) : origin.host
-            return TunnelTarget(host: host, port: origin.port)
+            return TunnelTarget(host: origin.host, port: origin.port)
         }
         return TunnelTarget(host: literal, port: port)
     }
@@ -63,6 +61,12 @@ extension Route {
 struct TunnelTarget: Sendable, Hashable {
     let host: String
     let port: UInt16
+
+    init(host: String, port: UInt16) {
+        // A zone says which of our links: it means nothing to a proxy (RFC 6874, section 4).
+        self.host = host.contains(":") ? String(host.prefix { $0 != "%" }) : host
+        self.port = port
+    }
 
     /// As CONNECT wants it, with brackets around IPv6.
     var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }

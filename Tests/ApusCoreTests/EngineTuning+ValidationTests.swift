@@ -228,13 +228,20 @@ private let dialRows: [FieldRow] = [
         accepted: [{ $0.tls.serverName = "Example.com." }, { $0.tls.serverName = "::1" }],
         refused: [
             { $0.tls.serverName = "" }, { $0.tls.serverName = "a b" },
-            { $0.tls.serverName = "a\u{0}" },
+            { $0.tls.serverName = "a\u{0}" }, { $0.tls.serverName = "127.1" },
             { $0.tls.serverName = String(repeating: "a", count: 256) },
         ]),
     FieldRow(
         "tls.verifiedName",
         accepted: [{ $0.tls.verifiedName = "example.com" }, { $0.tls.verifiedName = "10.0.0.1" }],
-        refused: [{ $0.tls.verifiedName = "" }, { $0.tls.verifiedName = "a b" }]),
+        refused: [
+            { $0.tls.verifiedName = "" }, { $0.tls.verifiedName = "a b" },
+            { $0.tls.verifiedName = "0x7f000001" },
+        ]),
+    FieldRow(
+        "tls.identity",
+        accepted: [{ $0.tls.identity = .init(pkcs12File: "a", password: "b") }],
+        refused: [{ $0.tls.identity = .init(pkcs12File: "a", password: "b\u{0}c") }]),
     .names("tls.tls12CipherSuites", \.tls.tls12CipherSuites, "ECDHE-RSA-AES128-GCM-SHA256"),
     .names("tls.tls13CipherSuites", \.tls.tls13CipherSuites, "TLS_AES_128_GCM_SHA256"),
     .names("tls.groups", \.tls.groups, "X25519"),

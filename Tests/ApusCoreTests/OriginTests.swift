@@ -7,8 +7,8 @@ import Testing
 
     @Test(arguments: [
         ("example.com", "example.com", 443), ("example.com:8443", "example.com", 8443),
-        ("EXAMPLE.Com", "example.com", 443), ("example.com.", "example.com", 443),
-        ("example.com.:81", "example.com", 81), ("example.com:", "example.com", 443),
+        ("EXAMPLE.Com", "example.com", 443), ("example.com.", "example.com.", 443),
+        ("Example.com.:81", "example.com.", 81), ("example.com:", "example.com", 443),
         ("127.0.0.1:1", "127.0.0.1", 1), ("a_b-c.d:65535", "a_b-c.d", 65535),
         ("[::1]", "::1", 443), ("[::1]:81", "::1", 81), ("[::1]:", "::1", 443),
         ("[FE80::1%eth0]:81", "fe80::1%eth0", 81), ("[::ffff:10.0.0.1]", "::ffff:10.0.0.1", 443),
@@ -42,6 +42,67 @@ import Testing
         #expect(refusedField { _ = try Origin(scheme: .http, authority: text) } == field)
     }
 
+    // MARK: Numbers and addresses
+
+    /// As in the URL standard of WHATWG: a host whose last label is a number is an IPv4 address.
+    @Test(arguments: [
+        ("127.1", "127.0.0.1"), ("0x7f.1", "127.0.0.1"), ("2130706433", "127.0.0.1"),
+        ("0177.0.0.1", "127.0.0.1"), ("0", "0.0.0.0"), ("0x", "0.0.0.0"),
+        ("127.0.0.1.", "127.0.0.1"),
+        ("1.2.3", "1.2.0.3"), ("1.2.65535", "1.2.255.255"), ("1.16777215", "1.255.255.255"),
+        ("4294967295", "255.255.255.255"), ("0XFF.0x1.010.9", "255.1.8.9"),
+        ("0x00000000000000007F000001", "127.0.0.1"), ("192.168.0.1", "192.168.0.1"),
+        ("0.0.0.0", "0.0.0.0"), ("00.0.0.0", "0.0.0.0"),
+        ("1a", "1a"), ("1.2.3.4a", "1.2.3.4a"), ("0xg", "0xg"), ("1.example", "1.example"),
+        ("x0x1", "x0x1"), ("1-2", "1-2"), ("1e9", "1e9"), ("3com", "3com"),
+    ])
+    func aNumberIsTheAddressThatItStandsFor(text: String, host: String) throws {
+        for scheme in [Scheme.http, .https] {
+            #expect(try Origin(scheme: scheme, authority: text).host == host)
+            #expect(try Origin(scheme: scheme, authority: "\(text):81").host == host)
+            #expect(try Origin(scheme: scheme, host: text).host == host)
+            #expect(try ProxyEndpoint(kind: .http, host: text).host == host)
+        }
+    }
+
+    @Test(arguments: [
+        "256.0.0.1", "1.2.3.256", "1.2.65536", "1.16777216", "4294967296", "1.2.3.4.5", "08",
+        "09.1",
+        "1.2.3.08", "foo.1", "foo.0x1", "a.b.255", "0x1ffffffff", "1..2", "1.2.3.4..",
+        "99999999999999999999999999", "0xffffffffffffffffffffffff", "example.08",
+    ])
+    func aNumberThatIsNoAddressIsRefused(text: String) {
+        #expect(refusedField { _ = try Origin(scheme: .http, authority: text) } == "host")
+        #expect(refusedField { _ = try Origin(scheme: .http, host: text, port: 1) } == "host")
+    }
+
+    /// RFC 5952, section 4, and section 5 for an IPv4 address in IPv6.
+    @Test(arguments: [
+        ("0:0:0:0:0:0:0:1", "::1"), ("::", "::"), ("0:0:0:0:0:0:0:0", "::"), ("1::", "1::"),
+        ("2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
+        ("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"),
+        ("2001:0db8:0000:0000:0000:ff00:0042:8329", "2001:db8::ff00:42:8329"),
+        ("1:0:0:2:0:0:0:3", "1:0:0:2::3"), ("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"),
+        ("::ffff:7f00:1", "::ffff:127.0.0.1"), ("0::FFFF:127.0.0.1", "::ffff:127.0.0.1"),
+        ("::1.2.3.4", "::102:304"), ("64:ff9b::1.2.3.4", "64:ff9b::102:304"),
+        ("fe80:0::1%eth0", "fe80::1%eth0"),
+    ])
+    func anIPv6AddressHasOneSpelling(text: String, host: String) throws {
+        #expect(try Origin(scheme: .http, authority: "[\(text)]").host == host)
+        #expect(try Origin(scheme: .http, host: text).host == host)
+        #expect(try Origin(scheme: .http, authority: "[\(text)]:81").host == host)
+    }
+
+    @Test(arguments: [
+        "[:]", "[:::]", "[::1::]", "[1:2:3:4:5:6:7]", "[1:2:3:4:5:6:7:8:9]", "[12345::]", "[g::1]",
+        "[a:b]", "[::1.2.3]", "[::1.2.3.256]", "[1.2.3.4::]", "[::1%]", "[:1%lo]", "[a:b%lo]",
+        "[v1.a:b]", "[127.0.0.1]",
+    ])
+    func bracketsWithoutAnAddressAreRefused(text: String) {
+        #expect(refusedField { _ = try Origin(scheme: .http, authority: text) } == "host")
+        #expect(refusedField { _ = try Origin(scheme: .http, host: text) } == "host")
+    }
+
     // MARK: Parts
 
     @Test func theSchemesOwnPortIsTheDefault() throws {
@@ -60,13 +121,14 @@ import Testing
     @Test func aHostHasAtMost255Bytes() throws {
         let longest = String(repeating: "a", count: 255)
         #expect(try Origin(scheme: .http, host: longest).host == longest)
-        #expect(try Origin(scheme: .http, host: longest + ".").host == longest)
+        #expect(try Origin(scheme: .http, host: longest + ".").host == longest + ".")
         #expect(refusedField { _ = try Origin(scheme: .http, host: longest + "a") } == "host")
     }
 
     @Test func originsAreEqualOnceNormalised() throws {
         let plain = try Origin(scheme: .https, host: "example.com")
-        #expect(try Origin(scheme: .https, authority: "Example.COM.:443") == plain)
+        #expect(try Origin(scheme: .https, authority: "Example.COM:443") == plain)
+        #expect(try Origin(scheme: .https, authority: "example.com.") != plain)
         #expect(try Origin(scheme: .https, host: "[::1]") == Origin(scheme: .https, host: "::1"))
         #expect(try Origin(scheme: .http, host: "example.com", port: 443) != plain)
         #expect(try Origin(scheme: .https, host: "example.com", port: 80) != plain)

@@ -59,6 +59,10 @@ import Testing
             ("example.com:", "http://example.com", false),
             ("example.com:0", "http://example.com", false),
             ("example.com:http", "http://example.com", false),
+            ("example.com:+80", "http://example.com", false),
+            ("example.com:-80", "http://example.com", false),
+            ("127.0.0.1:+81", "http://127.0.0.1:81", false),
+            ("example.com:080", "http://example.com", true),
         ])
     func ports(_ list: String, _ url: String, _ expected: Bool) throws {
         #expect(try covers(list, url) == expected)
@@ -75,7 +79,9 @@ import Testing
             ("2001:DB8::A", "http://[2001:db8:0::a]", true),
             ("1.2.3.4", "http://[::ffff:1.2.3.4]", true),
             ("::ffff:1.2.3.4", "http://1.2.3.4", true),
-            ("01.2.3.4", "http://1.2.3.4", false), ("::1::", "http://[::1]", false),
+            ("01.2.3.4", "http://1.2.3.4", true), ("127.1", "http://127.0.0.1", true),
+            ("127.1:81", "http://0x7f.1:81", true), ("2130706433", "http://127.0.0.1", true),
+            ("::1::", "http://[::1]", false),
         ])
     func addresses(_ list: String, _ url: String, _ expected: Bool) throws {
         #expect(try covers(list, url) == expected)
@@ -92,7 +98,8 @@ import Testing
             ("127.0.0.1/32", "http://127.0.0.1", true),
             ("127.0.0.1/32", "http://127.0.0.2", false),
             ("127.0.0.1/33", "http://127.0.0.1", false),
-            ("127.0.0.1/-1", "http://127.0.0.1", false), ("127.0.0.1/", "http://127.0.0.1", false),
+            ("127.0.0.1/-1", "http://127.0.0.1", false), ("10.0.0.0/+8", "http://10.0.0.1", false),
+            ("127.0.0.1/", "http://127.0.0.1", false),
             ("fd00::/8", "http://[fdff::1]", true), ("fd00::/8", "http://[fe00::1]", false),
             ("2001:db8::/33", "http://[2001:db8:7fff::]", true),
             ("2001:db8::/33", "http://[2001:db8:8000::]", false),
@@ -136,6 +143,6 @@ import Testing
     }
 
     private func covers(_ list: String, _ url: String) throws -> Bool {
-        ProxyExceptions(parsing: list).covers(try RequestURL(parsing: url).origin)
+        try ProxyExceptions(parsing: list).covers(try RequestURL(parsing: url).origin)
     }
 }

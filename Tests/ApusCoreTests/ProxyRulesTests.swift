@@ -67,6 +67,13 @@ import Testing
         Case(
             "no_proxy for another", ["http_proxy": "http://a:1", "no_proxy": "x.test"],
             "http://o.test", "http://a:1"),
+        Case(
+            "direct is no proxy", ["https_proxy": "direct", "all_proxy": "http://a:1"],
+            "https://o.test", "direct"),
+        Case(
+            "none is no proxy", ["http_proxy": " None ", "all_proxy": "http://a:1"],
+            "http://o.test", "direct"),
+        Case("all_proxy may be direct", ["ALL_PROXY": "DIRECT"], "http://o.test", "direct"),
         Case("nothing", [:], "http://o.test", "inherit"),
         Case("exceptions alone are no opinion", ["no_proxy": "*"], "http://o.test", "inherit"),
         Case("other variables", ["PATH": "/bin", "ftp_proxy": "a:1"], "http://o.test", "inherit"),
@@ -115,7 +122,7 @@ import Testing
     @Test func rulesMayNameChainsAndOtherRules() throws {
         let a = try ProxyEndpoint(parsing: "http://a:1")
         let b = try ProxyEndpoint(parsing: "http://b:2")
-        let inner = ProxyRules(http: .proxy(b), except: ProxyExceptions(parsing: "x.test"))
+        let inner = ProxyRules(http: .proxy(b), except: try ProxyExceptions(parsing: "x.test"))
         let rules = ProxyRules(http: .rules(inner), https: .chain([a, b]))
         let setting = ProxySetting.rules(rules)
         #expect(try setting.proxies(for: origin("https://o.test")) == [a, b])

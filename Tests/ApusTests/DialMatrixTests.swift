@@ -158,7 +158,7 @@ import Testing
             defer { proxy.stop() }
             let setting = ProxySetting.proxy(try proxy.endpoint(login))
             let rules = ProxyRules(
-                http: setting, https: setting, except: ProxyExceptions(parsing: "localhost"))
+                http: setting, https: setting, except: try ProxyExceptions(parsing: "localhost"))
             let client = ExecutorClient(
                 stand.engine, proxy: .rules(rules), versions: way.versions)
             try await expectPassage(client, stand, [])

@@ -33,7 +33,7 @@ import Testing
     @Test func rules() async throws {
         try await withGround { engine, proxies, url in
             let proxy = try ProxySetting(parsing: proxies.http)
-            let exceptions = ProxyExceptions(parsing: ".internal.example, 10.0.0.0/8")
+            let exceptions = try ProxyExceptions(parsing: ".internal.example, 10.0.0.0/8")
             let rules = ProxyRules(http: proxy, https: proxy, except: exceptions)
             let chooser = ExecutorClient(engine, proxy: .rules(rules))
             try await expectStatus(200, chooser, url)

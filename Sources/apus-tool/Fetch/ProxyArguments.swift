@@ -85,7 +85,7 @@ struct ProxyArguments: ParsableArguments {
             }
         guard let noproxy, found != .inherit else { return found }
         return .rules(
-            ProxyRules(http: found, https: found, except: ProxyExceptions(parsing: noproxy)))
+            ProxyRules(http: found, https: found, except: try ProxyExceptions(parsing: noproxy)))
     }
 
     private func chain(_ roots: EngineTuning.TLS.Roots) throws(InvalidProxy) -> ProxySetting {
