@@ -28,6 +28,9 @@ public enum EngineEvent: Sendable {
     case tunnelled(connection: UInt64, proxy: String)
     /// TLS stands with the origin.
     case secured(connection: UInt64, tls: ConnectionFacts.TLSFacts)
+    /// One step of a TLS handshake took 100 ms or more of the processor's time, in which its event
+    /// loop did nothing else: the peer chose costly keys.
+    case handshakeStepWasSlow(connection: UInt64, step: Duration)
     /// A connection could not be made.
     case dialFailed(connection: UInt64, error: TransportError)
     /// A connection stands and may carry exchanges.

@@ -52,6 +52,13 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
         public package(set) var failedWaits = 0
         /// Requests turned away: the queue was full, or the engine was shut down.
         public package(set) var refusals = 0
+        /// Time of the processor that the steps of TLS handshakes took on their event loops, in
+        /// seconds.
+        public package(set) var handshakeSeconds = 0.0
+        /// The longest of these steps, in seconds: so long nothing else of its loop went on.
+        public package(set) var longestHandshakeStepSeconds = 0.0
+        /// Steps of 100 ms and above, each of which is an event too.
+        public package(set) var slowHandshakeSteps = 0
 
         package init() {}
 

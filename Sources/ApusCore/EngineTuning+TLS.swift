@@ -76,8 +76,14 @@ extension EngineTuning {
         /// Default true; an address is never sent.
         public var sendsServerName = true
         /// Cipher suites of TLS 1.2 by OpenSSL's names, in order of preference; `nil`, the default,
-        /// is those of RFC 9325: forward secrecy and authenticated encryption alone.
-        public var tls12CipherSuites: [String]?
+        /// is ECDHE with AES-GCM or ChaCha20 (RFC 9325, section 4.2).
+        ///
+        /// DHE can be named here. The server chooses its group then, and OpenSSL takes one of up to
+        /// 10,000 bits: a second of the loop's time for each handshake.
+        public var tls12CipherSuites: [String]? {
+            get { tls12CipherSuitesText.map { $0.map(\.text) } }
+            set { tls12CipherSuitesText = newValue.map { $0.map { ExactText($0) } } }
+        }
         /// Cipher suites of TLS 1.3 by OpenSSL's names, in order of preference; `nil`, the default,
         /// is OpenSSL's own choice.
         public var tls13CipherSuites: [String]? {

@@ -27,7 +27,7 @@ extension EngineEvent {
         case .dialFailed, .exchangeFailed, .exchangeReplayed: .info
         case .shutdownStarted: .info
         case .shutdownFinished(let cut): cut.isEmpty ? .info : .notice
-        case .engineDropped: .warning
+        case .engineDropped, .handshakeStepWasSlow: .warning
         case .connectionOpened(_, let route, _):
             route.skipsVerification ? .warning : .debug
         default: .debug
@@ -83,6 +83,8 @@ extension EngineEvent {
                     "tls.cipher": tls.cipher, "tls.resumed": "\(tls.isResumed)",
                 ]
             )
+        case .handshakeStepWasSlow(let id, let step):
+            ("slow step of a handshake", ["apus.connection": "\(id)", "apus.step": "\(step)"])
         case .dialFailed(let id, let error):
             (
                 "dial failed",

@@ -55,11 +55,10 @@ package final class TLSContext: Sendable {
         else { throw .refusedSetting("tls versions") }
         SSL_CTX_set_security_level(pointer, 2)
         // For TLS 1.2 only what RFC 9325 recommends: forward secrecy, and authenticated encryption
-        // as HTTP/2 demands (RFC 9113, section 9.2.2).
+        // as HTTP/2 demands (RFC 9113, section 9.2.2). Without DHE: the server chooses its group,
+        // and one of 10,000 bits, which OpenSSL takes, costs a loop a second. Without DSS too.
         let ciphers = settings.tls12CipherSuites?.joined(separator: ":")
-        guard
-            SSL_CTX_set_cipher_list(pointer, ciphers ?? "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM")
-                == 1
+        guard SSL_CTX_set_cipher_list(pointer, ciphers ?? "ECDHE+AESGCM:ECDHE+CHACHA20") == 1
         else { throw .refusedSetting("tls.tls12CipherSuites") }
         if let suites = settings.tls13CipherSuites?.joined(separator: ":") {
             guard SSL_CTX_set_ciphersuites(pointer, suites) == 1 else {

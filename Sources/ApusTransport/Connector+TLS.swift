@@ -14,13 +14,19 @@ extension Connector {
         let context = try await context(settings, alpn, until: limit, hop)
         do throws(WireError) {
             let engine = try makeEngine(name, context, settings, place)
-            try wire.startHandshake(engine, with: place, of: route)
+            try measured { () throws(WireError) in
+                try wire.startHandshake(engine, with: place, of: route)
+            }
             while true {
                 if let peer = engine.peerToJudge {
                     try await askVerifier(about: peer, for: engine, settings, until: limit, hop)
-                    if try wire.resumeHandshake(engine) { break }
+                    if try measured({ () throws(WireError) in try wire.resumeHandshake(engine) }) {
+                        break
+                    }
                 } else if wire.mayHaveInput {
-                    if try wire.advanceHandshake(engine) { break }
+                    if try measured({ () throws(WireError) in try wire.advanceHandshake(engine) }) {
+                        break
+                    }
                 } else {
                     try await waitInHandshake(until: limit, hop)
                 }
@@ -36,6 +42,20 @@ extension Connector {
             if case .tls(let error) = error { failure.certificateRefusal = error.refusal }
             throw failure
         }
+    }
+
+    /// Runs one step of a handshake and counts what it took of the loop's thread.
+    private func measured<Result>(
+        _ step: () throws(WireError) -> Result
+    ) throws(WireError) -> Result {
+        let began = ThreadTime.spent()
+        defer {
+            let duration = ThreadTime.spent() - began
+            if dialer.handshakes.took(duration) {
+                tell { .handshakeStepWasSlow(connection: $0, step: duration) }
+            }
+        }
+        return try step()
     }
 
     /// Waits for the verifier's verdict, within the handshake's own budget.

@@ -12,6 +12,7 @@ final class Dialer: Sendable {
     let hooks: DialHooks
     let contexts = TLSContextCache()
     let sessions: TLSSessionCache
+    let handshakes = HandshakeMeter()
     /// What the windows of all h2 connections may grow by.
     let windowBudget: EngineWindowBudget
     private let loops: [EventLoop]

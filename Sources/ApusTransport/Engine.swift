@@ -99,8 +99,10 @@ package final class Engine: Sendable {
     /// What the pool holds and has done.
     package func snapshot() -> EngineSnapshot {
         let (machine, facts) = pool.snapshotWithFacts()
-        return EngineSnapshot(
+        var snapshot = EngineSnapshot(
             machine, facts: facts, replays: replays.load(ordering: .relaxed))
+        dialer.handshakes.fill(&snapshot.counters)
+        return snapshot
     }
 }
 

@@ -48,7 +48,7 @@ extension EngineEvent {
         switch self {
         case .dialStarted(let id, _), .resolved(let id, _), .connected(let id, _),
             .proxySecured(let id, _, _), .proxyChallenged(let id, _), .tunnelled(let id, _),
-            .secured(let id, _), .dialFailed(let id, _),
+            .secured(let id, _), .handshakeStepWasSlow(let id, _), .dialFailed(let id, _),
             .connectionOpened(let id, _, _), .connectionDraining(let id, _),
             .connectionClosed(let id, _, _, _):
             id
@@ -65,6 +65,7 @@ extension EngineEvent {
         case .proxyChallenged: "asked"
         case .tunnelled: "tunnelled"
         case .secured: "secured"
+        case .handshakeStepWasSlow: "slow step"
         case .dialFailed(_, let error): "dial failed: \(error.kind.name)"
         case .connectionOpened: "opened"
         case .connectionDraining(_, let reason): "draining: \(reason)"

@@ -24,6 +24,8 @@ struct Story: EngineObserver {
             "connection \(connection): \(proxy) opened the way"
         case .secured(let connection, let tls):
             "connection \(connection): \(text(of: tls))" + certificate(of: tls)
+        case .handshakeStepWasSlow(let connection, let step):
+            "connection \(connection): one step of the handshake took \(milliseconds(step))"
         case .dialFailed(let connection, let error):
             "connection \(connection): not made: \(error)"
         case .connectionOpened(let connection, let route, let facts):
