@@ -111,6 +111,12 @@ extension EngineTuning {
         ///
         /// Default false.
         public var allowsPartialChain = false
+        /// Whether certificates are held to the rules of RFC 5280 that OpenSSL checks only when
+        /// asked to (`X509_V_FLAG_X509_STRICT`).
+        ///
+        /// Default true. An authority that says nothing of its key's use, as `openssl req -x509`
+        /// makes it, is refused then.
+        public var isStrict = true
         /// Where the secrets of each connection are told, for looking into captured traffic; `nil`,
         /// the default, is nowhere.
         ///

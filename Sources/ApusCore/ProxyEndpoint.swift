@@ -132,6 +132,7 @@ public struct ProxyEndpoint: Sendable, Hashable {
         settings.tls13CipherSuites = engine.tls13CipherSuites
         settings.groups = engine.groups
         settings.allowsPartialChain = engine.allowsPartialChain
+        settings.isStrict = engine.isStrict
         settings.keyLog = engine.keyLog
         settings.resumption = engine.resumption
         return settings

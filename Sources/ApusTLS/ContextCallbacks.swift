@@ -21,13 +21,48 @@ enum ContextCallbacks {
     }
 }
 
-/// Notes what was refused and where, which OpenSSL forgets; the verdict is OpenSSL's.
+/// Notes what was refused and where, which OpenSSL forgets; the verdict is OpenSSL's, but for names
+/// with an underscore.
 private func certificateJudged(_ isAccepted: Int32, _ store: OpaquePointer?) -> Int32 {
-    guard isAccepted == 0, let store else { return isAccepted }
-    CiphertextPort.of(store: store)?.refuse(
-        code: X509_STORE_CTX_get_error(store), depth: X509_STORE_CTX_get_error_depth(store),
-        certificate: X509_STORE_CTX_get_current_cert(store))
+    guard isAccepted == 0, let store, let port = CiphertextPort.of(store: store) else {
+        return isAccepted
+    }
+    let code = X509_STORE_CTX_get_error(store)
+    let certificate = X509_STORE_CTX_get_current_cert(store)
+    if code == X509_V_ERR_HOSTNAME_MISMATCH, let certificate,
+        isCoveredByWildcard(port.verifiedName, certificate)
+    {
+        X509_STORE_CTX_set_error(store, X509_V_OK)
+        return 1
+    }
+    port.refuse(
+        code: code, depth: X509_STORE_CTX_get_error_depth(store), certificate: certificate)
     return isAccepted
+}
+
+/// Whether a wildcard of the certificate stands for the first label of a name, and that label has
+/// an underscore.
+///
+/// A wildcard stands for one whole label (RFC 9525, section 6.3). To OpenSSL that label must have
+/// letters, digits and hyphens alone; names in use have underscores too. So OpenSSL is asked about
+/// another first label, and only what a wildcard matched counts.
+private func isCoveredByWildcard(_ name: String, _ certificate: OpaquePointer) -> Bool {
+    let label = name.utf8.prefix { $0 != UInt8(ascii: ".") }
+    let isLabel = label.allSatisfy { byte in
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"): true
+        default: false
+        }
+    }
+    guard isLabel, label.contains(UInt8(ascii: "_")) else { return false }
+    let twin = "any-label-that-is-in-no-certificate" + name.dropFirst(label.count)
+    var matched: UnsafeMutablePointer<CChar>?
+    let flags = X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
+    guard X509_check_host(certificate, twin, twin.utf8.count, UInt32(flags), &matched) == 1,
+        let matched
+    else { return false }
+    defer { CRYPTO_free(matched, nil, 0) }
+    return matched.pointee == CChar(UInt8(ascii: "*"))
 }
 
 /// Judges a whole chain: OpenSSL first, unless verification is skipped; then the pins; then the

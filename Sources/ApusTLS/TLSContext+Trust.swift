@@ -15,7 +15,8 @@ extension TLSContext {
         case .certificates(let bytes, let origin): try trust(bytes, origin)
         }
         ContextCallbacks.requireValidCertificate(on: pointer)
-        var flags = UInt(X509_V_FLAG_X509_STRICT)
+        var flags: UInt = 0
+        if settings.isStrict { flags |= UInt(X509_V_FLAG_X509_STRICT) }
         if settings.allowsPartialChain { flags |= UInt(X509_V_FLAG_PARTIAL_CHAIN) }
         X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(pointer), flags)
     }

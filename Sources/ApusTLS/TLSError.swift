@@ -43,10 +43,14 @@ package struct TLSError: Error, Sendable, Hashable {
             default:
                 X509_verify_cert_error_string(refusal.code).map { String(cString: $0) } ?? "refused"
             }
+        let hint =
+            refusal.check == .strictness
+            ? "; RFC 5280 forbids it, and tls.isStrict = false does without that rule" : ""
         let which = refusal.certificate.map { ": \($0)" } ?? ""
         self.init(
             .verify(code: refusal.code, depth: refusal.depth),
-            "\(reason) for \(refusal.name) (certificate \(refusal.depth) of the chain\(which))",
+            "\(reason) for \(refusal.name) (certificate \(refusal.depth) of the chain\(which))"
+                + hint,
             refusal: refusal)
     }
 }

@@ -116,7 +116,7 @@ extension FieldRow {
             "tls.insecureSkipVerify", "tls.resumption", "tls.sendsServerName", "tls.pins",
             "tls.verifier", "tls.allowsPartialChain", "tls.keyLog",
             // Switches.
-            "http1.lenience", "pool.learnsIdleTime",
+            "tls.isStrict", "http1.lenience", "pool.learnsIdleTime",
             // Package access: tests alone begin near the last stream number.
             "http2.firstStream",
         ]

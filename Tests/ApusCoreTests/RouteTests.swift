@@ -164,6 +164,7 @@ private let mutations: [Mutation] = [
     Mutation("a verifier") { $0.tls.verifier = verifiers[0] },
     Mutation("another verifier") { $0.tls.verifier = verifiers[1] },
     Mutation("partial chains") { $0.tls.allowsPartialChain = true },
+    Mutation("no strict rules") { $0.tls.isStrict = false },
     Mutation("key log") { $0.tls.keyLog = keyLog },
     Mutation("no resumption") { $0.tls.resumption = false },
     Mutation("sessions kept") { $0.tls.maxSessionsPerRoute = 3 },

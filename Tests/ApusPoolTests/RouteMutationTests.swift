@@ -106,6 +106,7 @@ import Testing
         { $0.tls.verifier = verifiers[0] },
         { $0.tls.verifier = verifiers[1] },
         { $0.tls.allowsPartialChain = true },
+        { $0.tls.isStrict = false },
         { $0.tls.keyLog = keyLog },
         { $0.localAddress = nil },
         { $0.localAddress = "127.0.0.2" },

@@ -101,11 +101,36 @@ import Testing
         }
     }
 
+    // MARK: Strictness
+
+    @Test func anAuthorityWithoutAKeyUsageIsTrustedOnlyWhereTheRulesAreNotStrict() throws {
+        var settings = trusting()
+        settings.roots = .file(FixturePaths.pem("plain-ca"))
+        let server = try TLSServerContext(certificate: "plain")
+        let strict = try makePair(server, settings: settings)
+        let error = #expect(throws: TLSError.self) { try strict.handshake() }
+        #expect(error?.refusal?.check == .strictness)
+        #expect(error?.message.contains("tls.isStrict") == true, "\(error as Any)")
+        settings.isStrict = false
+        try makePair(server, settings: settings).handshake()
+        // Nothing else is let pass.
+        for certificate in ["leaf", "untrusted", "self-signed", "expired"] {
+            let other = try makePair(
+                TLSServerContext(certificate: certificate), settings: settings)
+            #expect(throws: TLSError.self) { try other.handshake() }
+        }
+        settings.roots = .file(FixturePaths.pem("ca"))
+        try makePair(TLSServerContext(certificate: "not-strict"), settings: settings).handshake()
+    }
+
     // MARK: Name constraints, wildcards, addresses
 
     @Test(arguments: [
         ("constrained", "a.allowed.test"), ("wildcard", "a.example.test"),
         ("ip-san", "127.0.0.1"), ("ip-san", "::1"),
+        // Names with an underscore are no host names to OpenSSL, and are used as such.
+        ("wildcard", "a_x.example.test"), ("wildcard", "_a.example.test"),
+        ("wildcard", "A_.Example.test."), ("leaf", "a_x.example.test"),
     ])
     func accepts(_ certificate: String, _ name: String) throws {
         let server = try TLSServerContext(certificate: certificate)
@@ -116,6 +141,11 @@ import Testing
         ("constrained-violation", "localhost", 47, CertificateRefusal.Check.nameConstraints),
         ("wildcard", "example.test", 62, .name), ("wildcard", "a.b.example.test", 62, .name),
         ("ip-san", "localhost", 62, .name), ("ip-san", "127.0.0.3", 64, .name),
+        ("wildcard", "a_x.b.example.test", 62, .name), ("wildcard", "a_x.example.org", 62, .name),
+        ("wildcard", "a.b_c.example.test", 62, .name), ("wildcard", "_", 62, .name),
+        ("wildcard", "a_x.test", 62, .name),
+        ("partial-wildcard", "fo_o.example.test", 62, .name),
+        ("constrained", "a_.allowed.test", 62, .name),
     ])
     func refuses(
         _ certificate: String, _ name: String, _ code: Int, _ check: CertificateRefusal.Check
