@@ -98,6 +98,9 @@ extension EngineTuning.TLS {
         try require("tls.maxSessionsPerRoute", maxSessionsPerRoute, in: 1...64)
         try requireName("tls.serverName", serverName)
         try requireName("tls.verifiedName", verifiedName)
+        guard identity?.password?.utf8.contains(0) != true else {
+            throw InvalidTuning(field: "tls.identity", reason: "has a password with a zero byte")
+        }
         try requireNames("tls.tls12CipherSuites", tls12CipherSuites)
         try requireNames("tls.tls13CipherSuites", tls13CipherSuites)
         try requireNames("tls.groups", groups)

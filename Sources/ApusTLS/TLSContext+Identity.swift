@@ -3,7 +3,17 @@ import CApusOpenSSL
 
 // Who we are.
 extension TLSContext {
+    /// What deriving the keys of an identity may cost, in rounds of a hash.
+    ///
+    /// One thread makes all contexts, and a number in a file is not to stop it. Programs write
+    /// stores of up to three times 600,000 rounds.
+    static let maxKeyRounds = 2_000_000
+
     func configureIdentity(_ identity: TLSMaterial.Identity?) throws(TLSError) {
+        // C would end the password there.
+        guard settings.identity?.password?.utf8.contains(0) != true else {
+            throw TLSError(.configuration, "the identity's password has a zero byte")
+        }
         switch identity {
         case nil: return
         case .pem(let certificate, let origin, let key, let keyOrigin):
@@ -27,12 +37,27 @@ extension TLSContext {
 
     private func sign(with bytes: Bytes, _ origin: String) throws(TLSError) {
         try withReader(of: bytes, origin) { (reader) throws(TLSError) in
+            if settings.identity?.password != nil {
+                try checkCost(apus_pem_key_rounds(reader), origin)
+            }
             guard let key = privateKey(from: reader) else { throw .refusedSetting(origin) }
             defer { EVP_PKEY_free(key) }
             guard SSL_CTX_use_PrivateKey(pointer, key) == 1,
                 SSL_CTX_check_private_key(pointer) == 1
             else { throw .refusedSetting(origin) }
             ERR_clear_error()
+        }
+    }
+
+    /// Refuses what would take too long.
+    private func checkCost(_ rounds: Int, _ origin: String) throws(TLSError) {
+        guard rounds != APUS_ROUNDS_UNKNOWN, rounds <= Self.maxKeyRounds else {
+            ERR_clear_error()
+            let number = rounds < 0 ? "an unknown number of" : "\(rounds)"
+            throw TLSError(
+                .configuration,
+                "\(origin): \(number) rounds of key derivation, and at most \(Self.maxKeyRounds)"
+                    + " are done")
         }
     }
 
@@ -49,11 +74,13 @@ extension TLSContext {
         try withReader(of: bytes, origin) { (reader) throws(TLSError) in
             guard let store = d2i_PKCS12_bio(reader, nil) else { throw .refusedSetting(origin) }
             defer { PKCS12_free(store) }
+            let password = settings.identity?.password ?? ""
+            try checkCost(apus_pkcs12_rounds(store, password, Self.maxKeyRounds), origin)
+            ERR_clear_error()
             var key: OpaquePointer?
             var certificate: OpaquePointer?
             var chain: OpaquePointer?
-            let isRead = PKCS12_parse(
-                store, settings.identity?.password ?? "", &key, &certificate, &chain)
+            let isRead = PKCS12_parse(store, password, &key, &certificate, &chain)
             defer {
                 EVP_PKEY_free(key)
                 X509_free(certificate)

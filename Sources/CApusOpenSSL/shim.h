@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include "key_rounds.h"
 
 static const uint64_t APUS_SSL_OP_NO_RENEGOTIATION = SSL_OP_NO_RENEGOTIATION;
 static const uint64_t APUS_SSL_OP_NO_TICKET = SSL_OP_NO_TICKET;

@@ -111,8 +111,7 @@ extension FieldRow {
     /// Every stored number, time and text of the tuning has a row above, or is free by nature.
     @Test func noFieldIsForgotten() {
         let free: Set = [
-            "dial.localAddress", "dial.beforeConnect", "tls.roots", "tls.identity",
-            "tls.maximumVersion",
+            "dial.localAddress", "dial.beforeConnect", "tls.roots", "tls.maximumVersion",
             "tls.insecureSkipVerify", "tls.resumption", "tls.sendsServerName", "tls.pins",
             "tls.verifier", "tls.allowsPartialChain", "tls.keyLog",
             // Switches.
