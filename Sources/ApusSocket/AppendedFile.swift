@@ -3,6 +3,8 @@ import Glibc
 /// A file that lines are appended to, each with one system call, so that writers do not mix.
 package final class AppendedFile: Sendable {
     private let descriptor: FileDescriptor
+    /// Whether writing may raise SIGPIPE, which ends a process that does not expect it.
+    private let isPipe: Bool
 
     /// Opens the file, or makes it, readable for its owner alone.
     package init(path: String) throws(SystemError) {
@@ -10,13 +12,37 @@ package final class AppendedFile: Sendable {
         let number = unsafe open(path, flags, 0o600)
         guard number >= 0 else { throw SystemError(call: "open") }
         descriptor = FileDescriptor(number)
+        var facts = stat()
+        isPipe = unsafe fstat(number, &facts) == 0 && facts.st_mode & S_IFMT == S_IFIFO
     }
 
     /// Appends a text; one that cannot be written is lost.
     package func append(_ text: String) {
         let bytes = Array(text.utf8)
-        _ = unsafe bytes.withUnsafeBytes {
-            unsafe write(descriptor.number, $0.baseAddress, $0.count)
+        let write = {
+            unsafe bytes.withUnsafeBytes {
+                unsafe Glibc.write(self.descriptor.number, $0.baseAddress, $0.count)
+            }
         }
+        if isPipe { AppendedFile.withoutPipeSignal(write) } else { _ = write() }
+    }
+
+    /// Runs a write to a pipe whose reader may have gone.
+    ///
+    /// SIGPIPE goes to the thread that writes. It is blocked there meanwhile and taken away
+    /// afterwards; one that the program has blocked and not taken yet stays.
+    private static func withoutPipeSignal(_ write: () -> Int) {
+        var signal = sigset_t()
+        var pending = sigset_t()
+        var before = sigset_t()
+        unsafe sigemptyset(&signal)
+        unsafe sigaddset(&signal, SIGPIPE)
+        unsafe sigpending(&pending)
+        unsafe pthread_sigmask(SIG_BLOCK, &signal, &before)
+        if write() < 0, errno == EPIPE, unsafe sigismember(&pending, SIGPIPE) == 0 {
+            var atOnce = timespec()
+            while unsafe sigtimedwait(&signal, nil, &atOnce) < 0, errno == EINTR {}
+        }
+        unsafe pthread_sigmask(SIG_SETMASK, &before, nil)
     }
 }

@@ -41,6 +41,9 @@ final class CiphertextPort {
     private(set) var refusal: CertificateRefusal?
     /// The verifier's words.
     var refusalReason: String?
+    /// The `errno` of a file of roots that could not be opened for want of descriptors or memory; 0
+    /// when there was none.
+    var exhaustion: Int32 = 0
     var verification = Verification.open
     /// The connection, whose owner keeps this port; `nil` before it is attached.
     private(set) var connection: OpaquePointer?

@@ -70,7 +70,10 @@ private func isCoveredByWildcard(_ name: String, _ certificate: OpaquePointer) -
 private func chainJudged(_ store: OpaquePointer?, _ argument: UnsafeMutableRawPointer?) -> Int32 {
     guard let store, let port = CiphertextPort.of(store: store) else { return 0 }
     let settings = port.context.settings
-    if !settings.insecureSkipVerify, X509_verify_cert(store) != 1 { return 0 }
+    if !settings.insecureSkipVerify, X509_verify_cert(store) != 1 {
+        port.exhaustion = apus_exhausted()
+        return 0
+    }
     let chain =
         settings.insecureSkipVerify
         ? certificates(of: X509_STORE_CTX_get0_untrusted(store))

@@ -11,7 +11,7 @@ extension TLSContext {
             let isLooked = !settings.pins.isEmpty || settings.verifier != nil
             SSL_CTX_set_verify(pointer, isLooked ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nil)
             return
-        case .system: trustSystem()
+        case .system: try trustSystem()
         case .certificates(let bytes, let origin): try trust(bytes, origin)
         }
         ContextCallbacks.requireValidCertificate(on: pointer)
@@ -22,10 +22,16 @@ extension TLSContext {
     }
 
     /// OpenSSL's built-in places; its function for both of them would read the environment.
-    private func trustSystem() {
-        if let file = X509_get_default_cert_file() { SSL_CTX_load_verify_file(pointer, file) }
+    ///
+    /// One of the two places is usually missing, but what cannot be read because descriptors have
+    /// run out is not: a context without it would trust nobody for as long as it is kept.
+    private func trustSystem() throws(TLSError) {
+        ERR_clear_error()
+        if let store = SSL_CTX_get_cert_store(pointer), let file = X509_get_default_cert_file() {
+            apus_store_add_file(store, file)
+        }
+        guard apus_exhausted() == 0 else { throw .refusedSetting("the system's roots") }
         if let folder = X509_get_default_cert_dir() { SSL_CTX_load_verify_dir(pointer, folder) }
-        // One of them is usually missing.
         ERR_clear_error()
     }
 

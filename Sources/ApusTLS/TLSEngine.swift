@@ -362,6 +362,9 @@ package final class TLSEngine {
         let error: TLSError
         if port.isFlooded {
             error = TLSError(.abuse, "too many handshake messages after the handshake")
+        } else if port.exhaustion != 0, !port.isHandshakeDone {
+            error = TLSError(
+                .resource(errno: port.exhaustion), "the system's roots cannot be read: \(reason)")
         } else if let refusal = port.refusal, !port.isHandshakeDone {
             error = TLSError(refusal, reason: port.refusalReason)
         } else {

@@ -16,6 +16,8 @@ package struct TLSError: Error, Sendable, Hashable {
         case unexpectedEnd
         /// A setting is unusable, such as a file that cannot be read.
         case configuration
+        /// Descriptors or memory have run out, where a file was to be read.
+        case resource(errno: Int32)
         /// The peer flooded the connection with KeyUpdates or session tickets.
         case abuse
     }
@@ -77,7 +79,12 @@ func takeOpenSSLReason() -> String? {
 
 extension TLSError {
     /// A setting that OpenSSL refused, with its reason.
+    ///
+    /// That something has run out is no fault of the setting, and may be over soon.
     static func refusedSetting(_ what: String) -> TLSError {
-        TLSError(.configuration, "\(what): \(takeOpenSSLReason() ?? "refused by OpenSSL")")
+        let exhausted = apus_exhausted()
+        return TLSError(
+            exhausted == 0 ? .configuration : .resource(errno: exhausted),
+            "\(what): \(takeOpenSSLReason() ?? "refused by OpenSSL")")
     }
 }

@@ -122,7 +122,8 @@ package struct TLSMaterial: Sendable {
             throw TLSError(.configuration, "a path holds a zero byte")
         }
         ERR_clear_error()
-        guard let file = BIO_new_file(path, "rb") else { throw .refusedSetting(origin) }
+        // "e" is O_CLOEXEC, with Glibc.
+        guard let file = BIO_new_file(path, "rbe") else { throw .refusedSetting(origin) }
         defer { BIO_free(file) }
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 64 * 1024)

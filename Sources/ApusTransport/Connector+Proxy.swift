@@ -28,7 +28,7 @@ extension Connector {
                 try await connect(to: target, through: index, over: wire)
             }
         case .socks4a, .socks5, .socks5h:
-            let socksTarget = try await socksTarget(target, proxy.kind)
+            let socksTarget = try await socksTarget(target, proxy.kind, at: index)
             var handshake: TunnelHandshake
             do throws(TunnelError) {
                 handshake =
@@ -39,7 +39,12 @@ extension Connector {
                 throw failure(error, at: index)
             }
             let limit = deadline(dialer.tuning.dial.proxyTimeout)
-            try await tunnel(&handshake, through: index, over: wire, until: limit)
+            do throws(TransportError) {
+                try await tunnel(&handshake, through: index, over: wire, until: limit)
+            } catch {
+                socksAddresses.refused(at: index, error.socksCause)
+                throw error
+            }
         }
         tell { .tunnelled(connection: $0, proxy: proxy.description) }
     }
@@ -149,18 +154,20 @@ extension Connector {
 
     /// SOCKS takes an address when names are resolved here, else the name itself.
     private func socksTarget(
-        _ target: TunnelTarget, _ kind: ProxyEndpoint.Kind
+        _ target: TunnelTarget, _ kind: ProxyEndpoint.Kind, at index: Int
     ) async throws(TransportError) -> SOCKSTarget {
+        if let current = socksAddresses.current(at: index) { return current }
         let literal = SocketAddress(literal: target.host, port: target.port)
         if let known = literal?.socksTarget { return known }
         guard kind == .socks5 else { return .name(target.host, port: target.port) }
-        let addresses = try await lookUp(target.host, target.port)
-        guard let found = addresses.lazy.compactMap(\.socksTarget).first else {
+        let addresses = try await lookUp(target.host, target.port).compactMap(\.socksTarget)
+        guard let found = addresses.first else {
             throw failure(
                 .connect(errno: EAFNOSUPPORT), .proxy,
                 "\(target.host) is overridden with a Unix socket, which no SOCKS proxy can reach",
                 hop: .proxy)
         }
+        socksAddresses.keep(addresses, at: index)
         return found
     }
 

@@ -24,6 +24,8 @@ actor Connector {
     var resolvedAfter = Duration.zero
     /// How the proxies' 407s were answered.
     var logins = ProxyLogins()
+    /// What `socks5` proxies are asked for.
+    var socksAddresses = SOCKSAddresses()
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     init(_ id: ConnectionID, _ route: Route, _ dialer: Dialer, on loop: EventLoop) {
@@ -51,8 +53,10 @@ actor Connector {
             } catch {
                 dialer.keepSessions(from: wire)
                 wire.close()
-                // A proxy that asked who we are and then closed is answered on another connection.
-                guard logins.takeRedial() else { throw error }
+                // A proxy that asked who we are and then closed is answered on another connection,
+                // and one that could not reach an address is asked for the next one on another.
+                let isAsked = logins.takeRedial()
+                guard socksAddresses.takeRedial() || isAsked else { throw error }
             }
         }
     }

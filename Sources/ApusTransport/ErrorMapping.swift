@@ -46,6 +46,7 @@ extension TransportError.Kind {
         switch error.kind {
         case .verify(let code, _): self = .tlsVerify(code: code)
         case .handshake, .configuration: self = .tlsHandshake
+        case .resource(let errno): self = .resource(errno: errno)
         case .alert, .abuse: self = .tlsAlert
         case .unexpectedEnd: self = .truncated
         }
@@ -103,11 +104,26 @@ extension TunnelError {
         case .streamReset(let code):
             (.proxyFailed, "the proxy ended the tunnel's stream (HTTP/2 code \(code))")
         case .authenticationRefused: (.proxyFailed, "the proxy refused the credentials")
+        case .methodRefused(let method, let hadCredentials):
+            (.proxyFailed, TunnelError.words(forMethod: method, hadCredentials))
         case .malformed(let rule): (.proxyFailed, "the proxy's answer is malformed: \(rule)")
         case .closed: (.proxyFailed, "the proxy closed the connection")
         case .tooLarge(let what): (.tooLarge, "the proxy's answer is too large: \(what)")
         case .invalid(let reason):
             (.invalidRequest(InvalidRequest(field: "host", reason: reason)), reason)
+        }
+    }
+}
+
+extension TunnelError {
+    /// What a SOCKS 5 proxy's choice of a method means (RFC 1928, section 3).
+    private static func words(forMethod method: UInt8, _ hadCredentials: Bool) -> String {
+        switch (method, hadCredentials) {
+        case (0xFF, false), (2, false):
+            "the proxy wants credentials (SOCKS method \(method)), and there are none for it"
+        case (0xFF, true):
+            "the proxy takes neither user and password nor nobody (SOCKS method 255)"
+        default: "the proxy chose SOCKS method \(method), which was not offered"
         }
     }
 }

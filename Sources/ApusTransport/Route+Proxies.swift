@@ -31,7 +31,9 @@ extension Route {
     /// `connectTo` is about the origin. Behind a proxy it is what the last one is asked for, which
     /// takes a tunnel and an address; the way to a proxy is the proxy's own host and port.
     private func checkConnectTarget() throws(InvalidRequest) {
-        guard let connectTo, !proxies.isEmpty else { return }
+        guard let connectTo else { return }
+        try connectTo.check()
+        guard !proxies.isEmpty else { return }
         if case .unixSocket = connectTo {
             throw InvalidRequest(
                 field: "connectTo", reason: "is a Unix socket, which no proxy can be asked for")

@@ -16,11 +16,19 @@ final class TLSContextCache: @unchecked Sendable {
     }
     typealias Made = Result<TLSContext, TLSError>
 
-    /// An engine has few TLS settings; whoever churns through more pays for making them again.
+    /// An engine has few TLS settings; of more the one that was not used for longest goes.
     private static let maxContexts = 64
 
+    /// A context, and when it was last asked for.
+    private struct Entry {
+        let context: TLSContext
+        var lastUse: UInt64
+    }
+
     private let lock = Lock()
-    private var contexts: [Key: TLSContext] = [:]
+    private var contexts: [Key: Entry] = [:]
+    /// Counts the uses.
+    private var uses: UInt64 = 0
     private var materials: [EngineTuning.TLS: TLSMaterial] = [:]
     /// How often something else was found where files and sources were read anew.
     private var reloads = 0
@@ -36,7 +44,30 @@ final class TLSContextCache: @unchecked Sendable {
     /// The context for these settings, if it was made before.
     func made(_ settings: EngineTuning.TLS, alpn: [String]) -> TLSContext? {
         let key = Key(settings: settings, alpn: alpn)
-        return lock.withLock { contexts[key] }
+        return lock.withLock { use(key) }
+    }
+
+    /// With the lock held: the context that was made before, which is used now.
+    private func use(_ key: Key) -> TLSContext? {
+        uses += 1
+        contexts[key]?.lastUse = uses
+        return contexts[key]?.context
+    }
+
+    /// With the lock held: keeps a context, in the place of the one not used for longest.
+    private func keep(_ context: TLSContext, of material: TLSMaterial?, for key: Key) {
+        if contexts.count >= TLSContextCache.maxContexts,
+            let oldest = contexts.min(by: { $0.value.lastUse < $1.value.lastUse })?.key
+        {
+            contexts[oldest] = nil
+            // What others of the same settings are made of stays.
+            if !contexts.keys.contains(where: { $0.settings == oldest.settings }) {
+                materials[oldest.settings] = nil
+            }
+        }
+        uses += 1
+        contexts[key] = Entry(context: context, lastUse: uses)
+        materials[key.settings] = material
     }
 
     /// Makes the context for these settings and hands it over, usually on another thread.
@@ -46,7 +77,7 @@ final class TLSContextCache: @unchecked Sendable {
     ) {
         let key = Key(settings: settings, alpn: alpn)
         let (known, mustStart) = lock.withLock { () -> (TLSContext?, Bool) in
-            if let context = contexts[key] { return (context, false) }
+            if let context = use(key) { return (context, false) }
             if waiting[key] == nil { queue.append(key) }
             waiting[key, default: []].append(finish)
             defer { hasThread = true }
@@ -90,14 +121,7 @@ final class TLSContextCache: @unchecked Sendable {
             }
             let waiters = lock.withLock { () -> [@Sendable (Made) -> Void]? in
                 guard reloads == revision else { return nil }
-                if case .success(let context) = made {
-                    if contexts.count >= TLSContextCache.maxContexts {
-                        contexts.removeAll()
-                        materials.removeAll()
-                    }
-                    contexts[key] = context
-                    materials[key.settings] = material
-                }
+                if case .success(let context) = made { keep(context, of: material, for: key) }
                 return waiting.removeValue(forKey: key) ?? []
             }
             guard let waiters else { continue }

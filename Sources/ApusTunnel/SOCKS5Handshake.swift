@@ -125,7 +125,7 @@ package struct SOCKS5Handshake: Sendable {
             state = .password
             let (user, password) = (Array(credentials.user.utf8), Array(credentials.password.utf8))
             output += [1, UInt8(user.count)] + user + [UInt8(password.count)] + password
-        default: throw .authenticationRefused
+        default: throw .methodRefused(answer[1], hadCredentials: credentials != nil)
         }
     }
 

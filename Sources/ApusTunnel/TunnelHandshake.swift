@@ -15,8 +15,10 @@ package enum TunnelError: Error, Sendable, Hashable {
     case refused(TransportError.ProxyAnswer)
     /// SOCKS gave a reply other than success; `SOCKSCause` says what the code means.
     case reply(UInt8)
-    /// SOCKS accepts none of our methods, or not the password.
+    /// SOCKS does not accept the password.
     case authenticationRefused
+    /// SOCKS accepts none of our methods (255), or chose one that was not offered.
+    case methodRefused(UInt8, hadCredentials: Bool)
     /// The proxy ended the stream of an HTTP/2 CONNECT with this code.
     case streamReset(code: UInt32)
     /// The answer breaks the protocol.

@@ -1,5 +1,7 @@
 // OpenSSL's headers, and inline functions for those of its macros that Swift cannot import.
 #pragma once
+#include <errno.h>
+#include <string.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -58,6 +60,36 @@ static inline void apus_x509_free_all(STACK_OF(X509) *chain) { sk_X509_pop_free(
 
 static inline long apus_ssl_ctx_add_chain_certificate(SSL_CTX *context, X509 *certificate) {
     return SSL_CTX_add1_chain_cert(context, certificate);
+}
+
+/// The `errno` of the oldest error in the queue, if it says that something has run out; else 0.
+static inline int apus_exhausted(void) {
+    unsigned long code = ERR_peek_error();
+    if (ERR_GET_LIB(code) != ERR_LIB_SYS) return 0;
+    switch (ERR_GET_REASON(code)) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS: return ERR_GET_REASON(code);
+    default: return 0;
+    }
+}
+
+/// Adds the certificates and revocation lists of a PEM file, which no child process inherits.
+///
+/// Returns 0 when the file cannot be read; the queue says why.
+static inline int apus_store_add_file(X509_STORE *store, const char *path) {
+    BIO *file = BIO_new_file(path, "rbe");
+    if (file == NULL) return 0;
+    STACK_OF(X509_INFO) *list = PEM_X509_INFO_read_bio(file, NULL, NULL, (void *)"");
+    BIO_free(file);
+    for (int index = 0; index < sk_X509_INFO_num(list); index++) {
+        X509_INFO *entry = sk_X509_INFO_value(list, index);
+        if (entry->x509 != NULL) X509_STORE_add_cert(store, entry->x509);
+        if (entry->crl != NULL) X509_STORE_add_crl(store, entry->crl);
+    }
+    sk_X509_INFO_pop_free(list, X509_INFO_free);
+    return list != NULL;
 }
 
 static inline int apus_pem_is_end(void) {

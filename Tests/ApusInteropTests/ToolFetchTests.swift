@@ -44,6 +44,43 @@ struct ToolFetchTests {
         }
     }
 
+    @Test("no URL's password is printed, wherever the URL is")
+    func passwordsInURLs() async throws {
+        for options in [["--json"], ["-v"], []] {
+            for url in [
+                "http://user:hunter2@127.0.0.1:1/", "http://hunter2@127.0.0.1:1/hunter",
+                "HTTPS://a:b:hunter2@hunter2@name.test", "http://user:hunter2@ name.test/",
+                "ftp://user:hunter2@name.test/", "http:user:hunter2@name.test",
+            ] {
+                let run = try await ToolRun.of(["fetch"] + options + [url])
+                #expect(run.code != 0)
+                #expect(!(run.output + run.errors).contains("hunter2"), "\(run)")
+            }
+        }
+    }
+
+    @Test("running out of descriptors is told as that, wherever it happens")
+    func outOfDescriptors() async throws {
+        try FixturePaths.ensureCertificates()
+        let server = try LoopbackServer(.init(tls: FixturePaths.certificate("leaf")))
+        defer { server.stop() }
+        var kinds: [String] = []
+        for limit in 8...24 {
+            let record = try await ToolRun.record(
+                descriptors: limit,
+                [
+                    "fetch", "--json", "--cacert", FixturePaths.pem("ca"),
+                    "https://127.0.0.1:\(server.port)/",
+                ])
+            guard let record else { continue }
+            let error = record["error"] as? [String: Any]
+            kinds.append(error?["kind"] as? String ?? "none")
+        }
+        #expect(kinds.contains("resource"))
+        #expect(kinds.contains("none"))
+        #expect(Set(kinds) == ["resource", "none"], "\(kinds)")
+    }
+
     @Test("fields keep their order in a record, several of one name apart")
     func fieldsInOrder() async throws {
         let peer = try ScriptedPeer(everyConnection: [

@@ -54,6 +54,23 @@ struct ToolRun {
         return (run, counts)
     }
 
+    /// The record of a run that may have so many descriptors; `nil` where they are too few to run.
+    static func record(
+        descriptors limit: Int, _ arguments: [String]
+    ) async throws -> [String: Any]? {
+        let output = try ServedFiles.temporaryFolder.get() + "/tool-\(UUID().uuidString)"
+        defer { unlink(output) }
+        let process = try ChildProcess(
+            "/bin/sh",
+            [
+                "-c", "ulimit -n \(limit); exec \"$@\" 2>/dev/null", "sh",
+                try #require(Programs.apus),
+            ] + arguments, output: output)
+        _ = await process.waitForEnd()
+        let text = try String(contentsOfFile: output, encoding: .utf8)
+        return try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
+    }
+
     /// What it wrote as JSON, a record a line.
     func records() throws -> [[String: Any]] {
         try output.split(separator: "\n").map { line in

@@ -242,6 +242,36 @@ import Testing
         }
     }
 
+    @Test("more contexts than are kept make none of the others read its sources again")
+    func theContextThatIsTooMany() async throws {
+        let server = try secureOrigin()
+        let proxy = try secureProxy()
+        defer {
+            server.stop()
+            proxy.stop()
+        }
+        let store = try Store(FixturePaths.pem("ca"))
+        try await withEngine(trusting: store) { engine in
+            let url = "https://localhost:\(server.port)/"
+            var reads: [Int] = []
+            for number in 1...70 {
+                // In use all the time, so that it is never the one that goes.
+                try await expectStatus(200, engine, url, options: .once)
+                var options = ProxyEndpoint.Options()
+                options.tls = EngineTuning.TLS()
+                options.tls?.roots = .file(FixturePaths.pem("ca"))
+                options.tls?.maxSessionsPerRoute = (number - 1) % 64 + 1
+                options.tls?.sendsServerName = number <= 64
+                let endpoint = try ProxyEndpoint(
+                    kind: .https, host: "localhost", port: Int(proxy.port), options: options)
+                let client = ExecutorClient(engine, proxy: .proxy(endpoint))
+                try await expectStatus(200, client, url, options: .once)
+                reads.append(store.reads.list.count)
+            }
+            #expect(reads.allSatisfy { $0 == 1 }, "\(reads)")
+        }
+    }
+
     @Test("connections in the clear know nothing of it")
     func inTheClear() async throws {
         let server = try LoopbackServer()

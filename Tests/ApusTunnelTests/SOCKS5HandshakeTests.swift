@@ -187,14 +187,14 @@ private let accepted = [
 ]
 
 private let refused = [
-    Dialogue("no method will do", [5, 0xFF], "authenticationRefused"),
+    Dialogue("no method will do", [5, 0xFF], "methodRefused 255"),
     Dialogue(
-        "no method will do, with credentials", [5, 0xFF], "authenticationRefused",
+        "no method will do, with credentials", [5, 0xFF], "methodRefused 255",
         hasCredentials: true),
-    Dialogue("a password that we lack", [5, 2], "authenticationRefused"),
-    Dialogue("a method that nobody offered", [5, 1], "authenticationRefused"),
+    Dialogue("a password that we lack", [5, 2], "methodRefused 2"),
+    Dialogue("a method that nobody offered", [5, 1], "methodRefused 1"),
     Dialogue(
-        "a method that nobody offered, with credentials", [5, 1], "authenticationRefused",
+        "a method that nobody offered, with credentials", [5, 1], "methodRefused 1",
         hasCredentials: true),
     Dialogue(
         "the password is refused", [5, 2, 1, 1], "authenticationRefused", hasCredentials: true),

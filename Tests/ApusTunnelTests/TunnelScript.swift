@@ -70,6 +70,7 @@ extension TunnelError {
         case .refused(let answer): "refused \(answer.status)"
         case .reply(let code): "reply \(code)"
         case .authenticationRefused: "authenticationRefused"
+        case .methodRefused(let method, _): "methodRefused \(method)"
         case .malformed: "malformed"
         case .closed: "closed"
         case .streamReset(let code): "streamReset \(code)"

@@ -57,9 +57,9 @@ final class FetchRun: Sendable {
     /// The life of one exchange; what arrived before a failure is kept.
     private func exchange(_ number: Int) async -> ExchangeRecord {
         let index = number % urls.count
-        var record = ExchangeRecord(url: urls[index])
+        var record = ExchangeRecord(url: withoutCredentials(urls[index]))
         do {
-            let response = try await head(of: record.url, number: number)
+            let response = try await head(of: urls[index], number: number)
             record.response = response
             if let length = response.head.headerFields[.contentLength].flatMap(UInt64.init),
                 plan.method != .head

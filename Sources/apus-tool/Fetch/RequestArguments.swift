@@ -117,6 +117,16 @@ struct RequestPlan: Sendable {
     }
 }
 
+/// A URL as it may be printed: one that is refused may hold a user and a password, which are left
+/// out with all that stands before the last `@`.
+func withoutCredentials(_ url: String) -> String {
+    guard let end = url.lastIndex(of: "@"), (try? RequestURL(parsing: url)) == nil else {
+        return url
+    }
+    let start = url[..<end].firstRange(of: "://")?.upperBound ?? url.startIndex
+    return url[..<start] + "..." + url[end...]
+}
+
 /// The text with controls shown as escapes, so that a message stays on its line.
 func readable(_ text: String) -> String {
     text.unicodeScalars.reduce(into: "") { result, scalar in
