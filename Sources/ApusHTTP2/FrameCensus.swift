@@ -5,8 +5,9 @@ import ApusCore
 /// nghttp2 1.52 bounds unanswered PING and SETTINGS frames and, in a fashion, CONTINUATION frames,
 /// and nothing else. This walks the same bytes, nine per frame, and needs no more than that.
 package struct FrameCensus {
-    /// Consecutive DATA frames without a byte of data that do not end a stream, per window of time:
-    /// some peers send them as a sign of life.
+    /// DATA frames without a byte of data that do not end a stream, since the last that has one or
+    /// ends one; per window of time and for each of the open streams: some peers send them as a
+    /// sign of life.
     static let maxEmptyData = 100
     /// Frames that move nothing, since the last that did: WINDOW_UPDATE, PRIORITY, PING, SETTINGS,
     /// RST_STREAM and unknown ones.
@@ -48,6 +49,8 @@ package struct FrameCensus {
     package private(set) var pings = 0
     package private(set) var settings = 0
     package private(set) var lostStreams = 0
+    /// The streams that are open; the session says.
+    var openStreams = 0
     /// Frames that nghttp2 answers, since `answersLeft()`.
     private(set) var unansweredFrames = 0
     /// Whether the first bytes were an HTTP/1 status line.
@@ -65,7 +68,7 @@ package struct FrameCensus {
 
     /// The flood that the counts amount to, if any.
     var abuse: String? {
-        if emptyData > Self.maxEmptyData { return "empty DATA" }
+        if emptyData > Self.maxEmptyData * max(openStreams, 1) { return "empty DATA" }
         if idleFrames > Self.maxIdleFrames { return "frames that move nothing" }
         if continuations > Self.maxContinuations { return "CONTINUATION" }
         if pushes > Self.maxPushes { return "PUSH_PROMISE" }
@@ -201,9 +204,9 @@ package struct FrameCensus {
     }
 
     private mutating func countData(_ dataCount: Int) {
-        if dataCount > 0 {
+        if dataCount > 0 || flags & FrameFlag.endStream != 0 {
             emptyData = 0
-        } else if flags & FrameFlag.endStream == 0 {
+        } else {
             emptyData += 1
         }
     }

@@ -45,6 +45,7 @@ extension HTTP2Session {
     }
 
     private func feed(_ slice: UnsafeRawBufferPointer) {
+        census.openStreams = streams.count
         census.count(slice)
         let code = nghttp2_session_mem_recv(
             session, slice.assumingMemoryBound(to: UInt8.self).baseAddress, slice.count)

@@ -261,6 +261,21 @@ private func opened(settings: [(UInt16, UInt32)] = []) throws -> Harness {
         #expect(harness.error?.kind == .abuse("PING"))
     }
 
+    @Test("each open stream may have its own heartbeat of empty DATA")
+    func heartbeatsOfManyStreamsAreNoFlood() throws {
+        let harness = try Harness()
+        let streams = try (0..<10).map { _ in try harness.request() }
+        harness.receive(streams.flatMap { Wire.head($0) })
+        for _ in 0..<100 { harness.receive(streams.flatMap { Wire.data($0, "") }) }
+        #expect(harness.error == nil)
+        // Those that end leave the others' count where it would be without them.
+        harness.receive(streams.dropFirst().flatMap { Wire.data($0, "", end: true) })
+        for _ in 0..<100 { harness.receive(Wire.data(1, "")) }
+        #expect(harness.error == nil)
+        harness.receive(Wire.data(1, ""))
+        #expect(harness.error?.kind == .abuse("empty DATA"))
+    }
+
     @Test("SETTINGS are a rate, whatever moves between them")
     func settingsBetweenUsefulBytesAreCounted() throws {
         let harness = try opened()
