@@ -43,13 +43,8 @@ struct LighttpdTests {
 /// hypercorn: HTTP/1.1 in the clear; HTTP/2 over TLS, five streams a connection, and strict.
 @Suite("hypercorn", .timeLimit(.minutes(5)), .running(.hypercorn), .serialized)
 struct HypercornTests {
-    @Test(arguments: Peer.hypercorn.filter { !$0.isHTTP2 }, Scenario.load)
+    @Test(arguments: Peer.hypercorn, Scenario.load)
     func answers(_ peer: Peer, _ scenario: Scenario) async throws {
-        try await scenario.play(with: peer)
-    }
-
-    @Test(arguments: Peer.hypercorn.filter(\.isHTTP2), [.cancels] as [Scenario])
-    func answersOverHTTP2(_ peer: Peer, _ scenario: Scenario) async throws {
         try await scenario.play(with: peer)
     }
 

@@ -4,7 +4,25 @@ import Testing
 
 // What servers with small limits and short patience are asked: no answer depends on timing.
 extension Scenario {
-    static let load = [idleRaces, cancels]
+    static let load = [coldBurst, idleRaces, cancels]
+
+    /// A gate answers nobody before so many wait at it, so that a burst on one connection fails.
+    static let coldBurst = Scenario("60 cold requests are spread over connections") { talk in
+        let gate = "/gate/\(UUID().uuidString)/30"
+        let answers = try await withThrowingTaskGroup(of: (UInt64, String).self) { group in
+            for _ in 0..<60 {
+                group.addTask {
+                    let response = try await talk.get(gate)
+                    let text = String(try await response.body.collect(upTo: 100))
+                    return (response.info.connectionID, text)
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(answers.count { $0.1 == "open" } == 60)
+        // At most eight requests share a connection at these servers.
+        #expect(Set(answers.map(\.0)).count >= 4)
+    }
 
     /// Waves of requests, each when the server's patience with the idle connections ends.
     ///
