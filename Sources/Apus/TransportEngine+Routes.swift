@@ -10,14 +10,14 @@ extension TransportEngine {
     public func route(
         to url: String, options: RequestOptions = .init()
     ) throws(TransportError) -> Route {
+        let request = try HTTPRequest.get(url)
         do throws(InvalidRequest) {
             return try OutgoingRequest(
-                HTTPRequest.get(url), body: .empty, options: options, tuning: engine.tuning,
+                request, body: .empty, options: options, tuning: engine.tuning,
                 routes: engine.routes
             ).route
         } catch {
-            throw TransportError(
-                .invalidRequest(error), phase: .request, message: error.description)
+            throw TransportError(error)
         }
     }
 

@@ -26,8 +26,7 @@ extension TransportEngine {
                 tunnelTo: target, via: proxy, options: options, tuning: engine.tuning,
                 routes: engine.routes)
         } catch {
-            throw TransportError(
-                .invalidRequest(error), phase: .request, message: error.description)
+            throw TransportError(error)
         }
         guard let duplex = Response(try await engine.execute(outgoing)).duplex else {
             throw TransportError(.malformed, phase: .connect, message: "the tunnel is no duplex")

@@ -68,8 +68,7 @@ public final class TransportEngine: HTTPTransport {
             return try OutgoingRequest(
                 request, body: body, options: options, tuning: engine.tuning, routes: engine.routes)
         } catch {
-            throw TransportError(
-                .invalidRequest(error), phase: .request, message: error.description)
+            throw TransportError(error)
         }
     }
 

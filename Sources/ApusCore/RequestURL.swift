@@ -40,9 +40,16 @@ public struct RequestURL: Sendable, Hashable {
 extension HTTPRequest {
     /// A request for an absolute URL; path and query pass through untouched.
     ///
-    /// - Throws: `InvalidRequest` naming the part of the URL at fault.
-    public init(_ method: Method, url: String, fields: HTTPFields = [:]) throws(InvalidRequest) {
-        let url = try RequestURL(parsing: url)
+    /// - Throws: `TransportError` of kind `invalidRequest` naming the part of the URL at fault: the
+    ///   same type as `send` throws, so that one `do` serves for both.
+    public init(_ method: Method, url: String, fields: HTTPFields = [:]) throws(TransportError) {
+        let text = url
+        let url: RequestURL
+        do throws(InvalidRequest) {
+            url = try RequestURL(parsing: text)
+        } catch {
+            throw TransportError(error)
+        }
         self.init(
             method: method, scheme: url.origin.scheme.rawValue,
             authority: url.origin.authorityWithZone,
@@ -52,8 +59,8 @@ extension HTTPRequest {
 
     /// A GET for an absolute URL.
     ///
-    /// - Throws: `InvalidRequest` naming the part of the URL at fault.
-    public static func get(_ url: String, fields: HTTPFields = [:]) throws(InvalidRequest)
+    /// - Throws: `TransportError` of kind `invalidRequest` naming the part of the URL at fault.
+    public static func get(_ url: String, fields: HTTPFields = [:]) throws(TransportError)
         -> HTTPRequest
     {
         try HTTPRequest(.get, url: url, fields: fields)
@@ -61,8 +68,8 @@ extension HTTPRequest {
 
     /// A POST to an absolute URL.
     ///
-    /// - Throws: `InvalidRequest` naming the part of the URL at fault.
-    public static func post(_ url: String, fields: HTTPFields = [:]) throws(InvalidRequest)
+    /// - Throws: `TransportError` of kind `invalidRequest` naming the part of the URL at fault.
+    public static func post(_ url: String, fields: HTTPFields = [:]) throws(TransportError)
         -> HTTPRequest
     {
         try HTTPRequest(.post, url: url, fields: fields)

@@ -5,8 +5,11 @@ public import HTTPTypes
 public struct TransportError: Error, Sendable {
     /// What went wrong.
     public enum Kind: Sendable, Hashable {
-        /// The request cannot be sent as it stands; nothing was dialled.
+        /// The request cannot be sent as it stands; nothing was dialled, unless the body turned out
+        /// to have another length than it declared.
         case invalidRequest(InvalidRequest)
+        /// The body's producer threw, or its file could not be read; `producerError` is the error.
+        case producerFailed
         /// The name did not resolve.
         case dns(isTemporary: Bool)
         /// No address took the connection; the number is the last attempt's `errno`.
@@ -141,6 +144,22 @@ public struct TransportError: Error, Sendable {
         get { box.story.bytesReceived }
         set { ownBox.story.bytesReceived = newValue }
     }
+    /// The connection's number in its engine, as in `EngineEvent`; `nil` without a connection.
+    public var connectionID: UInt64? {
+        get { box.story.connectionID }
+        set { ownBox.story.connectionID = newValue }
+    }
+    /// The address that the connection stands to, as text: the proxy's when there is one; `nil`
+    /// without a connection.
+    public var remoteAddress: String? {
+        get { box.story.remoteAddress }
+        set { ownBox.story.remoteAddress = newValue }
+    }
+    /// The exchange's number, as in `EngineEvent`; `nil` when the engine has no observer.
+    public var exchangeID: UInt64? {
+        get { box.story.exchangeID }
+        set { ownBox.story.exchangeID = newValue }
+    }
     /// Whether the connection had carried an exchange before.
     public var isReused: Bool {
         get { box.story.isReused }
@@ -162,10 +181,31 @@ public struct TransportError: Error, Sendable {
         set { ownBox.story.certificateRefusal = newValue }
     }
 
+    /// What the body's producer threw (`Kind.producerFailed`), as it was thrown; for a file, the
+    /// system's error.
+    public var producerError: (any Error)? {
+        get { box.story.producerError }
+        set { ownBox.story.producerError = newValue }
+    }
+
     private var box: Box
 
     public init(_ kind: Kind, phase: Phase, message: String, replay: Replay = .notSent) {
         box = Box(Story(kind: kind, phase: phase, message: message, replay: replay))
+    }
+
+    /// A request at fault, as an error of kind `invalidRequest`.
+    ///
+    /// - Parameters:
+    ///   - invalid: the part at fault, and what is wrong with it.
+    ///   - phase: `request` unless it was found later.
+    public init(_ invalid: InvalidRequest, phase: Phase = .request) {
+        self.init(.invalidRequest(invalid), phase: phase, message: invalid.description)
+    }
+
+    /// The part of the request at fault; `nil` for any other kind than `invalidRequest`.
+    public var invalidRequest: InvalidRequest? {
+        if case .invalidRequest(let invalid) = kind { invalid } else { nil }
     }
 
     /// The box, no longer shared with any copy of the error.
@@ -186,10 +226,14 @@ public struct TransportError: Error, Sendable {
         var attempts: [Attempt] = []
         var bytesSent: UInt64 = 0
         var bytesReceived: UInt64 = 0
+        var connectionID: UInt64?
+        var remoteAddress: String?
+        var exchangeID: UInt64?
         var isReused = false
         var replay: Replay
         var proxyAnswer: ProxyAnswer?
         var certificateRefusal: CertificateRefusal?
+        var producerError: (any Error)?
     }
 
     /// Keeps the story behind one pointer: an error may be thrown through every await, and what it
@@ -213,6 +257,7 @@ extension TransportError.Kind {
     public var name: String {
         switch self {
         case .invalidRequest: "invalidRequest"
+        case .producerFailed: "producer"
         case .dns: "dns"
         case .connect: "connect"
         case .timeout: "timeout"
@@ -236,12 +281,18 @@ extension TransportError.Kind {
 }
 
 extension TransportError: CustomStringConvertible {
-    /// One line: kind, phase, message, route, counts and the replay verdict.
+    /// One line: kind, phase, message, route, connection, counts and the replay verdict.
     public var description: String {
         var text = "\(kind.name) in \(phase.rawValue)"
         if hop == .proxy { text += " at the proxy" }
         text += ": \(message)"
         if let route { text += " [\(route)]" }
+        if let connectionID {
+            text += " (connection \(connectionID)"
+            if let remoteAddress { text += " to \(remoteAddress)" }
+            if let exchangeID { text += ", exchange \(exchangeID)" }
+            text += ")"
+        }
         if !attempts.isEmpty {
             text += " (tried \(attempts.map(\.description).joined(separator: "; ")))"
         }

@@ -72,9 +72,18 @@ import Testing
     }
 
     @Test func aBadURLMakesNoRequest() {
-        #expect(throws: InvalidRequest.self) { try HTTPRequest.get("example.com") }
-        #expect(throws: InvalidRequest.self) { try HTTPRequest.post("http://user@h/") }
-        #expect(throws: InvalidRequest.self) { try HTTPRequest(.put, url: "http://h/ ") }
+        let makers: [(field: String, make: () throws(TransportError) -> HTTPRequest)] = [
+            ("url", { () throws(TransportError) in try .get("example.com") }),
+            ("host", { () throws(TransportError) in try .post("http://user@h/") }),
+            ("path", { () throws(TransportError) in try HTTPRequest(.put, url: "http://h/ ") }),
+        ]
+        for (field, make) in makers {
+            let error = #expect(throws: TransportError.self) { try make() }
+            #expect(error?.invalidRequest?.field == field)
+            #expect(error?.phase == .request)
+            #expect(error?.replay == .notSent)
+            #expect(error?.message == error?.invalidRequest?.description)
+        }
     }
 
     @Test func aRefusalNeverRepeatsTheURL() {

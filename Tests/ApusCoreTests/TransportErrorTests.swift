@@ -16,6 +16,32 @@ import Testing
         #expect(!error.isReused)
         #expect(error.replay == .notSent)
         #expect(error.proxyAnswer == nil)
+        #expect(error.connectionID == nil && error.remoteAddress == nil)
+        #expect(error.exchangeID == nil && error.producerError == nil)
+        #expect(error.invalidRequest == nil)
+    }
+
+    @Test func anErrorNamesItsConnectionAndItsExchange() {
+        var error = TransportError(.reset, phase: .head, message: "m")
+        error.connectionID = 3
+        error.remoteAddress = "127.0.0.1:80"
+        let counts = " (of bodies: sent 0 B, received 0 B; replay: notSent)"
+        #expect(
+            error.description == "reset in head: m (connection 3 to 127.0.0.1:80)" + counts)
+        error.exchangeID = 7
+        #expect(
+            error.description
+                == "reset in head: m (connection 3 to 127.0.0.1:80, exchange 7)" + counts)
+    }
+
+    @Test func anInvalidRequestKeepsItsFacts() {
+        let invalid = InvalidRequest(field: "host", reason: "is missing")
+        let error = TransportError(invalid)
+        #expect(error.kind == .invalidRequest(invalid))
+        #expect(error.phase == .request)
+        #expect(error.invalidRequest == invalid)
+        #expect(error.message == "host: is missing")
+        #expect(TransportError(invalid, phase: .body).phase == .body)
     }
 
     @Test func aPlainErrorIsOneShortLine() {
@@ -55,6 +81,7 @@ import Testing
 
     @Test(arguments: [
         (Kind.invalidRequest(InvalidRequest(field: "a", reason: "b")), "invalidRequest"),
+        (.producerFailed, "producer"),
         (.dns(isTemporary: true), "dns"), (.connect(errno: 1), "connect"), (.timeout, "timeout"),
         (.tlsVerify(code: 20), "tlsVerify"), (.tlsHandshake, "tlsHandshake"),
         (.tlsAlert, "tlsAlert"), (.proxyStatus(407), "proxy"), (.proxyReply(1), "proxy"),

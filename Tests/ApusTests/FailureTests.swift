@@ -162,7 +162,7 @@ import Testing
             "ftp://host/", "http://", "http:///path", "http://host:99999/", "http://a b/",
             "host/path",
         ] {
-            #expect(throws: InvalidRequest.self, "\(url)") { try HTTPRequest.get(url) }
+            #expect(throws: TransportError.self, "\(url)") { try HTTPRequest.get(url) }
         }
         var request = try HTTPRequest.get("http://127.0.0.1:1/")
         request.path = "/a b"

@@ -139,7 +139,7 @@ extension HTTP2Case {
         of method: HTTPRequest.Method, _ stand: HTTP2Stand
     ) async -> String {
         var text = ""
-        do {
+        do throws(TransportError) {
             let request = try HTTPRequest(method, url: stand.url)
             let response = try await stand.client.send(
                 request, body: method == .post ? .bytes(Bytes("x")) : .empty)
@@ -148,11 +148,9 @@ extension HTTP2Case {
             for try await chunk in response.body { text += String(chunk) }
             for field in response.body.trailers ?? [:] { text += " \(field)" }
             return text
-        } catch let error as TransportError {
+        } catch {
             if !text.isEmpty { text += ", then " }
             return text + name(of: error.kind) + " \(error.replay.rawValue)"
-        } catch {
-            return "\(error)"
         }
     }
 

@@ -8,14 +8,14 @@ let url = CommandLine.arguments.dropFirst().first ?? "https://example.com/"
 for round in 1...2 {
     // A client is a cheap value, one per request if you like: all share the engine's one pool.
     let client = ExecutorClient(engine, isolation: "credential-42")
-    do {
+    do throws(TransportError) {
         let response = try await client.send(.get(url, fields: [.accept: "*/*"]))
         var count = 0
         for try await chunk in response.body { count += chunk.count }  // as it arrives
         print(
             round, response.status, response.version.rawValue, count, "bytes on a",
             response.info.isReused ? "reused connection" : "new connection")
-    } catch let error as TransportError {
+    } catch {
         print(round, error)  // kind, phase, route, attempts, bytes, and whether a replay is safe
     }
 }

@@ -9,7 +9,7 @@ let client = ExecutorClient(engine)
 var options = RequestOptions()
 options.headTimeout = .seconds(30)  // from the call to the response's head
 options.readIdleTimeout = .seconds(60)  // silence between two pieces of the body
-do {
+do throws(TransportError) {
     let response = try await client.send(
         .get(url, fields: [.accept: "text/event-stream"]), options: options)
     guard response.status == .ok else {
@@ -30,7 +30,7 @@ do {
             line.removeAll(keepingCapacity: true)
         }
     }
-} catch let error as TransportError {
+} catch {
     // What had arrived was printed before this; `.truncated` tells a cut stream from its end.
     print("the stream failed:", error)
 }

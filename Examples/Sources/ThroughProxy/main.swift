@@ -14,12 +14,12 @@ let engine = try TransportEngine(.executor)
 // difference, and a proxy that fails never falls back to a direct connection.
 let client = ExecutorClient(engine, proxy: try ProxySetting(parsing: proxyURL))
 let body = RequestBody.bytes(Bytes(#"{"stream": false}"#))
-do {
+do throws(TransportError) {
     let response = try await client.send(
         .post(url, fields: [.contentType: "application/json"]), body: body)
     let answer = try await response.body.collect(upTo: 1 << 20)
     print(response.status, answer.count, "bytes through", response.info.connection.remoteAddress)
-} catch let error as TransportError {
+} catch {
     print("kind:   ", error.kind.name)
     print("phase:  ", error.phase, "at the", error.hop)
     print("message:", error.message)

@@ -128,12 +128,12 @@ struct LoadCommand: AsyncParsableCommand {
         var fields = HTTPFields()
         if mode == .post { fields[.contentType] = "application/json" }
         let requests: [HTTPRequest]
-        do throws(InvalidRequest) {
-            requests = try url.map { url throws(InvalidRequest) in
+        do throws(TransportError) {
+            requests = try url.map { url throws(TransportError) in
                 try HTTPRequest(mode == .post ? .post : .get, url: url, fields: fields)
             }
         } catch {
-            throw ValidationError("--url: \(error)")
+            throw ValidationError("--url: \(error.message)")
         }
         let setting: ProxySetting
         do throws(InvalidProxy) {
