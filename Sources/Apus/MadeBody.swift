@@ -2,7 +2,7 @@ import Synchronization
 
 /// A body that a program makes: pieces at hand, or a function that gives them.
 ///
-/// An actor, so that two readers at once, which a body does not allow, at least break nothing.
+/// One task reads at a time, as of an exchange's body.
 actor MadeBody {
     typealias Next = @Sendable () async throws(TransportError) -> Bytes?
 
@@ -30,6 +30,14 @@ actor MadeBody {
     private let failure: TransportError?
     private let makeTrailers: @Sendable () -> HTTPFields?
     private let hasEnded = Atomic(false)
+    private var isRead = false
+
+    /// A call of the function that outlives the reads that wait for it: one at a time.
+    private var call: Task<Void, Never>?
+    /// What that call gave, and no read has taken.
+    private var result: Result<Bytes?, TransportError>?
+    /// The read that waits for the call, or for its deadline.
+    private var waiter: CheckedContinuation<Void, Never>?
 
     init(_ chunks: [Bytes], trailers: HTTPFields?, failure: TransportError?) {
         state = .chunks(chunks.filter { !$0.isEmpty }.reversed())
@@ -43,9 +51,65 @@ actor MadeBody {
         makeTrailers = trailers
     }
 
+    /// A call that nobody waits for any more is not wanted.
+    deinit {
+        call?.cancel()
+    }
+
     func nextChunk() async throws(TransportError) -> Bytes? {
+        try beginReading()
+        defer { isRead = false }
+        guard case .function(let next) = state else { return try takeAtHand() }
+        do throws(TransportError) {
+            while let chunk = try await piece(of: next) {
+                if !chunk.isEmpty { return chunk }
+            }
+            return end()
+        } catch {
+            state = .failing(error)
+            throw error
+        }
+    }
+
+    /// As `nextChunk()`, but only until the deadline: the function's call then goes on, and the
+    /// next read has what it gives.
+    func nextChunk(
+        until deadline: ContinuousClock.Instant
+    ) async throws(TransportError) -> ResponseBody.Arrival {
+        try beginReading()
+        defer { isRead = false }
+        guard case .function(let next) = state else {
+            return try takeAtHand().map { .bytes($0) } ?? .end
+        }
+        do throws(TransportError) {
+            while true {
+                if call == nil { begin(next) }
+                await waitForCall(until: deadline)
+                guard let result = takeResult() else { return .nothing }
+                guard let chunk = try result.get() else {
+                    _ = end()
+                    return .end
+                }
+                if !chunk.isEmpty { return .bytes(chunk) }
+            }
+        } catch {
+            state = .failing(error)
+            throw error
+        }
+    }
+
+    private func beginReading() throws(TransportError) {
+        guard !isRead else {
+            throw TransportError(
+                InvalidRequest(field: "body", reason: "is read by two tasks at once"), phase: .body)
+        }
+        isRead = true
+    }
+
+    /// The next of the pieces at hand, when no function gives them.
+    private func takeAtHand() throws(TransportError) -> Bytes? {
         switch state {
-        case .over: return nil
+        case .over, .function: return nil
         case .failing(let error): throw error
         case .chunks(var chunks):
             if let chunk = chunks.popLast() {
@@ -55,15 +119,63 @@ actor MadeBody {
             guard let failure else { return end() }
             state = .failing(failure)
             throw failure
-        case .function(let next):
+        }
+    }
+
+    // MARK: Calling the function
+
+    /// What the function gives next: by a call made here, or by one that was left behind.
+    private func piece(of next: Next) async throws(TransportError) -> Bytes? {
+        guard call != nil else { return try await next() }
+        await waitForCall(until: nil)
+        guard let result = takeResult() else { return try await next() }
+        return try result.get()
+    }
+
+    private func begin(_ next: @escaping Next) {
+        call = Task { [weak self] in
+            let result: Result<Bytes?, TransportError>
             do throws(TransportError) {
-                while let chunk = try await next() {
-                    if !chunk.isEmpty { return chunk }
-                }
-                return end()
+                result = .success(try await next())
             } catch {
-                state = .failing(error)
-                throw error
+                result = .failure(error)
+            }
+            await self?.ended(result)
+        }
+    }
+
+    private func ended(_ result: Result<Bytes?, TransportError>) {
+        self.result = result
+        wake()
+    }
+
+    private func wake() {
+        waiter?.resume()
+        waiter = nil
+    }
+
+    private func takeResult() -> Result<Bytes?, TransportError>? {
+        guard let result else { return nil }
+        self.result = nil
+        call = nil
+        return result
+    }
+
+    /// Waits for the call's end, or until the deadline; cancelling the read cancels the call.
+    private func waitForCall(until deadline: ContinuousClock.Instant?) async {
+        let timer = deadline.map { deadline in
+            Task {
+                try await Task.sleep(until: deadline, clock: .continuous)
+                wake()
+            }
+        }
+        defer { timer?.cancel() }
+        let call = call
+        while result == nil, deadline.map({ ContinuousClock.now < $0 }) ?? true {
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { waiter = $0 }
+            } onCancel: {
+                call?.cancel()
             }
         }
     }
@@ -80,6 +192,7 @@ actor MadeBody {
 
     private func letGo() {
         state = .over
+        call?.cancel()
     }
 
     private func end() -> Bytes? {

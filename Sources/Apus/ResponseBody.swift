@@ -47,13 +47,26 @@ public struct ResponseBody: AsyncSequence, Sendable {
         Iterator(source: source)
     }
 
+    /// What a read with a deadline finds.
+    public enum Arrival: Sendable, Hashable {
+        /// The next piece, never empty.
+        case bytes(Bytes)
+        /// The body has ended as it should.
+        case end
+        /// Neither has come in time; the body lives on.
+        case nothing
+    }
+
     /// Gives one piece after the other, in order and never empty.
     public struct Iterator: AsyncIteratorProtocol, Sendable {
         fileprivate let source: Source
 
         /// The next piece; `nil` when the body has ended as it should.
         ///
-        /// - Throws: `TransportError`, after everything that was received before the failure.
+        /// One task reads at a time: one that reads while another waits is refused, and the other
+        /// goes on. Cancelling a read ends the exchange.
+        /// - Throws: `TransportError`, after everything that was received before the failure; of
+        ///   kind `invalidRequest` when another task reads.
         public func next() async throws(TransportError) -> Bytes? {
             switch source {
             case .exchange(let reader): try await reader.exchange.nextChunk()
@@ -68,6 +81,25 @@ public struct ResponseBody: AsyncSequence, Sendable {
             switch source {
             case .exchange(let reader): try await reader.exchange.nextChunk()
             case .program(let body): try await body.nextChunk()
+            }
+        }
+
+        /// The next piece, if it comes before the deadline; what comes later stays for the next
+        /// read, so that each piece is given once.
+        ///
+        /// For work beside a body that may pause, such as an event stream's heartbeat:
+        /// `next(until: .now + .seconds(15))`. It costs no task. A deadline that is over takes what
+        /// is there. Otherwise as `next()`: cancelling it ends the exchange.
+        ///
+        /// - Parameter deadline: until when to wait.
+        /// - Throws: `TransportError`, as `next()`; never because of the deadline.
+        public func next(
+            until deadline: ContinuousClock.Instant
+        ) async throws(TransportError) -> Arrival {
+            switch source {
+            case .exchange(let reader):
+                try await reader.exchange.nextChunk(within: deadline - .now).arrival
+            case .program(let body): try await body.nextChunk(until: deadline)
             }
         }
     }
@@ -89,10 +121,7 @@ public struct ResponseBody: AsyncSequence, Sendable {
         let iterator = makeAsyncIterator()
         while let chunk = try await iterator.next() {
             guard chunk.count <= limit - result.count else {
-                abandon()
-                throw TransportError(
-                    .tooLarge, phase: .body, message: "the body is longer than \(limit) bytes",
-                    replay: .responseStarted)
+                throw refuseRest("the body is longer than \(limit) bytes")
             }
             if result.isEmpty, isComplete { return chunk }
             result.append(contentsOf: chunk)
@@ -106,10 +135,14 @@ public struct ResponseBody: AsyncSequence, Sendable {
         return false
     }
 
-    private func abandon() {
+    /// Ends the exchange, because nobody wants what is left; the error says so.
+    private func refuseRest(_ message: String) -> TransportError {
         switch source {
-        case .exchange(let reader): reader.exchange.abandon()
-        case .program(let body): body.abandon()
+        case .exchange(let reader): return reader.exchange.refuseRest(message)
+        case .program(let body):
+            body.abandon()
+            return TransportError(
+                .tooLarge, phase: .body, message: message, replay: .responseStarted)
         }
     }
 
@@ -123,6 +156,16 @@ public struct ResponseBody: AsyncSequence, Sendable {
 
         deinit {
             exchange.abandon()
+        }
+    }
+}
+
+extension Exchange.Arrival {
+    fileprivate var arrival: ResponseBody.Arrival {
+        switch self {
+        case .bytes(let bytes): .bytes(bytes)
+        case .end: .end
+        case .nothing: .nothing
         }
     }
 }

@@ -37,7 +37,9 @@ final class Dialer: Sendable {
     /// Makes a connection and tells the pool what became of it.
     func dial(_ dial: PoolActions.Dial, for pool: ConnectionPool) -> Task<Void, Never> {
         let loop = nextLoop()
-        return Task(executorPreference: loop) {
+        // Detached: a dial may serve others than the one who caused it, so that nothing of that
+        // one's task is theirs.
+        return Task.detached(executorPreference: loop) {
             let connector = Connector(dial.connection, dial.route, self, on: loop)
             let revision = self.contexts.revision
             do throws(TransportError) {

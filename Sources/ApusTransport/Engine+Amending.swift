@@ -126,12 +126,9 @@ extension Exchange {
     fileprivate func refused(
         _ kind: TransportError.Kind, _ phase: TransportError.Phase, _ message: String
     ) -> TransportError {
-        var error = TransportError(kind, phase: phase, message: message, replay: .refusedByPeer)
+        var error = error(kind, phase, message)
         error.hop = .proxy
-        error.route = request.route
-        error.bytesSent = bytesSentSoFar
-        error.bytesReceived = bytesReceivedSoFar
-        error.isReused = isOnReusedConnection
+        error.replay = .refusedByPeer
         return error
     }
 }

@@ -114,6 +114,7 @@ extension Engine {
     /// What needs no waiting stands in functions of its own: this frame lasts as long as the wait.
     package func execute(_ original: OutgoingRequest) async throws(TransportError) -> Response {
         let started = Deadline.now()
+        if original.body.isEmpty, original.holdsBody { try await hearOut(original, started) }
         var next = firstTry(original, started)
         let story = story(of: next.request, started)
         while true {
@@ -154,7 +155,8 @@ extension Engine {
         _ next: NextTry, on lease: ConnectionPool.Lease, _ started: Deadline,
         _ story: ExchangeStory?
     ) -> Exchange {
-        let exchange = Exchange(next.request, started: started, story: story)
+        let exchange = Exchange(
+            next.request, on: lease.connection, started: started, story: story)
         exchange.amendments = next.amendments
         story?.started(on: lease)
         lease.connection.start(exchange, isReused: lease.isReused)
@@ -223,6 +225,7 @@ extension Engine {
         } catch {
             var error = error
             error.route = next.request.route
+            error.exchangeID = story?.number
             story?.failed(error)
             throw error
         }

@@ -1,5 +1,6 @@
 package import ApusCore
 import ApusHTTP2
+import ApusPool
 import ApusSocket
 package import HTTPTypes
 
@@ -12,6 +13,8 @@ package import HTTPTypes
 /// never changes.
 package final class Exchange: @unchecked Sendable {
     let request: OutgoingRequest
+    /// Where it takes place, for errors.
+    let place: ExchangePlace
     package let timings: ExchangeTimings
     /// Hears of head and end; `nil` without an observer.
     private let story: ExchangeStory?
@@ -21,18 +24,23 @@ package final class Exchange: @unchecked Sendable {
     var amendments = Amendments()
     /// What its deadlines hang on; touched only on its connection's loop.
     var timers = ExchangeTimers()
+    /// Brings the body of a producer or a file; `nil` without one.
+    let pump: UploadPump?
 
-    private let lock = Lock()
+    let lock = Lock()
     // Guarded.
     private var waiter: UnsafeContinuation<Void, Never>?
+    private var reader = BodyReader()
     private var head: HTTPResponse?
-    private var chunks = ChunkQueue()
+    var chunks = ChunkQueue()
     /// Bytes taken since the connection was last told.
     private var uncredited = 0
-    private var isPaused = false
-    private var outcome: Outcome?
+    var isPaused = false
+    var outcome: Outcome?
     private var connection: (any LiveConnection)?
-    private var progress = Progress()
+    /// What the body's producer threw.
+    var producerError: (any Error)?
+    var progress = Progress()
     /// Whether the head is the caller's: there is no other try, and the exchange's end is its
     /// story's.
     private var isAccepted = false
@@ -41,10 +49,10 @@ package final class Exchange: @unchecked Sendable {
     private var informational: [HTTPResponse] = []
     private var upgradedTo: (any DuplexStream)?
     /// Judges `readIdleTimeout`; `nil` without one.
-    private var silence: SilenceWatch?
+    var silence: SilenceWatch?
 
     /// How an exchange ended.
-    private enum Outcome {
+    enum Outcome {
         case ended(trailers: HTTPFields?)
         case failed(TransportError)
     }
@@ -74,14 +82,38 @@ package final class Exchange: @unchecked Sendable {
         case end
         case failed(TransportError)
         case nothing
+        /// Nothing, and the read's deadline is over.
+        case late
     }
 
-    /// A connection is there as of now; `started` is when the caller asked.
-    init(_ request: OutgoingRequest, started: Deadline, story: ExchangeStory? = nil) {
+    /// What a read with a deadline finds.
+    package enum Arrival: Sendable {
+        case bytes(Bytes)
+        case end
+        /// Neither has come in time.
+        case nothing
+    }
+
+    /// The connection is there as of now; `started` is when the caller asked.
+    ///
+    /// Made in the caller's task, whose surroundings become those of the body's producer.
+    init(
+        _ request: OutgoingRequest, on connection: any LiveConnection, started: Deadline,
+        story: ExchangeStory? = nil
+    ) {
         self.request = request
+        place = ExchangePlace(
+            route: request.route, connection: connection.id.rawValue,
+            address: connection.facts.remoteAddress, exchange: story?.number)
         timings = ExchangeTimings(started: started, leased: .now())
         self.story = story
         silence = request.readIdleTimeout.map { SilenceWatch(timeout: $0) }
+        pump = request.makePump()
+    }
+
+    /// A producer that was never wanted does not wait on.
+    deinit {
+        pump?.stop()
     }
 
     // MARK: The task's side
@@ -92,21 +124,44 @@ package final class Exchange: @unchecked Sendable {
             switch lock.withLock({ takeHead() }) {
             case .head(let head): return head
             case .failed(let error): throw error
-            case .nothing, .chunk, .end: await wait()
+            case .nothing, .late, .chunk, .end: await wait()
             }
         }
     }
 
     /// Waits for the next piece of the body; `nil` at its end.
     package func nextChunk() async throws(TransportError) -> Bytes? {
+        var hasWaited = false
         while true {
-            switch lock.withLock({ takeChunk() }) {
+            switch lock.withLock({ takeChunk(hasWaited: hasWaited) }) {
             case .chunk(let bytes, let credit):
                 if credit > 0 { creditConnection(credit) }
                 return bytes
             case .end: return nil
             case .failed(let error): throw error
-            case .nothing, .head: await wait()
+            case .nothing, .late, .head:
+                hasWaited = true
+                await wait()
+            }
+        }
+    }
+
+    /// Waits for the next piece no longer than this, and takes nothing else.
+    package func nextChunk(within time: Duration) async throws(TransportError) -> Arrival {
+        let deadline = Deadline.now().advanced(by: time)
+        var hasWaited = false
+        while true {
+            switch lock.withLock({ takeChunk(hasWaited: hasWaited, until: deadline) }) {
+            case .chunk(let bytes, let credit):
+                if credit > 0 { creditConnection(credit) }
+                return .bytes(bytes)
+            case .end: return .end
+            case .late: return .nothing
+            case .failed(let error): throw error
+            case .nothing, .head:
+                hasWaited = true
+                armReadTimer()
+                await wait()
             }
         }
     }
@@ -129,7 +184,7 @@ package final class Exchange: @unchecked Sendable {
             isAccepted = true
             return isUploadOver || outcome != nil
         }
-        if isBodyOver { request.letGoOfBody() }
+        if isBodyOver { letGoOfBody() }
         if let story { tellEnd(to: story) }
     }
 
@@ -160,7 +215,8 @@ package final class Exchange: @unchecked Sendable {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
                 let isReady = lock.withLock {
-                    guard outcome == nil, head == nil, chunks.isEmpty else { return true }
+                    guard outcome == nil, head == nil, chunks.isEmpty, !reader.isLate(.now())
+                    else { return true }
                     unsafe waiter = continuation
                     return false
                 }
@@ -171,6 +227,36 @@ package final class Exchange: @unchecked Sendable {
         }
     }
 
+    /// Nothing of the request's body is needed any more.
+    private func letGoOfBody() {
+        request.letGoOfBody()
+        pump?.stopUnlessStarted()
+    }
+
+    /// Has the loop look after a read with a deadline, unless it will look early enough anyway.
+    private func armReadTimer() {
+        let timer = lock.withLock { () -> (deadline: Deadline, loop: EventLoop)? in
+            guard let connection, let deadline = reader.nextTimer() else { return nil }
+            return (deadline, connection.loop)
+        }
+        if let timer { setReadTimer(at: timer.deadline, on: timer.loop) }
+    }
+
+    /// The timer of reads has run out: a read that is late ends.
+    ///
+    /// - Returns: when to look again; `nil` when no read waits.
+    func readTimerFired(now: Deadline) -> Deadline? {
+        let (next, waiter) = lock.withLock {
+            () -> (Deadline?, UnsafeContinuation<Void, Never>?) in
+            let next = reader.timerFired(now: now)
+            guard next == nil, reader.isLate(now) else { return (next, nil) }
+            defer { unsafe self.waiter = nil }
+            return unsafe (nil, self.waiter)
+        }
+        unsafe waiter?.resume()
+        return next
+    }
+
     private func takeHead() -> Taken {
         if let head {
             self.head = nil
@@ -178,6 +264,20 @@ package final class Exchange: @unchecked Sendable {
         }
         if case .failed(let error) = outcome { return .failed(error) }
         return .nothing
+    }
+
+    /// Takes the next piece for a task that reads; `hasWaited` once it is the one that waits.
+    private func takeChunk(hasWaited: Bool, until deadline: Deadline? = nil) -> Taken {
+        guard hasWaited || !reader.isWaiting else {
+            let rule = BodyReader.twoReaders
+            return .failed(makeError(.invalidRequest(rule), rule.description, phase: .body))
+        }
+        let taken = takeChunk()
+        guard case .nothing = taken else {
+            reader.tookSomething()
+            return taken
+        }
+        return reader.mayWait(until: deadline, now: .now()) ? .nothing : .late
     }
 
     private func takeChunk() -> Taken {
@@ -267,7 +367,7 @@ extension Exchange {
             isUploadOver = true
             return isAccepted
         }
-        if isBodyOver { request.letGoOfBody() }
+        if isBodyOver { letGoOfBody() }
     }
 
     func bodySent(_ count: Int) {
@@ -377,7 +477,7 @@ extension Exchange {
 
     /// The outcome is there.
     private func hasFinished() {
-        if request.holdsBody, lock.withLock({ isAccepted }) { request.letGoOfBody() }
+        if request.holdsBody, lock.withLock({ isAccepted }) { letGoOfBody() }
         if let story { tellEnd(to: story) }
     }
 
@@ -389,65 +489,6 @@ extension Exchange {
         case .ended: story.completed(sent: progress.bytesSent, received: progress.bytesReceived)
         case .failed(let error): story.failed(error)
         case nil: break
-        }
-    }
-
-    /// With the lock held: the error as it stands now, with phase and replay verdict from progress.
-    private func makeError(
-        _ kind: TransportError.Kind, _ message: String, phase: TransportError.Phase? = nil,
-        replay: TransportError.Replay? = nil
-    ) -> TransportError {
-        // A body of unknown length has left when its connection says so.
-        let isUploading =
-            request.body.length.map { progress.bytesSent < $0 } ?? (timings.sentAfter == nil)
-        let natural: TransportError.Phase =
-            progress.hasHead ? .body : isUploading ? .send : .head
-        var error = TransportError(kind, phase: phase ?? natural, message: message)
-        error.route = request.route
-        error.bytesSent = progress.bytesSent
-        error.bytesReceived = progress.bytesReceived
-        error.isReused = progress.isReused
-        error.replay =
-            progress.hasResponse
-            ? .responseStarted : replay ?? (progress.hasStarted ? .unknown : .notSent)
-        return error
-    }
-}
-
-// MARK: What the timers ask
-
-extension Exchange {
-    var isAwaitingHead: Bool { lock.withLock { outcome == nil && !progress.hasHead } }
-    /// Bytes of the request's body given to the connection.
-    package var bytesSentSoFar: UInt64 { lock.withLock { progress.bytesSent } }
-    var bytesReceivedSoFar: UInt64 { lock.withLock { progress.bytesReceived } }
-
-    /// What the silence amounts to; `nil` once nobody is watching it.
-    func silence(now: Deadline) -> SilenceWatch.Verdict? {
-        lock.withLock {
-            guard outcome == nil else { return nil }
-            // Else the head is awaited, or a slow consumer.
-            let isReading = progress.hasHead && !isPaused && chunks.isEmpty
-            return silence?.deadlineReached(now: now, isReading: isReading)
-        }
-    }
-}
-
-extension Exchange {
-    /// How many body bytes are still owed of what the request declared; negative when there were
-    /// more, `nil` when it declared nothing.
-    var bytesOwed: Int64? {
-        guard let length = request.body.length else { return nil }
-        return lock.withLock { Int64(clamping: length) - Int64(clamping: progress.bytesSent) }
-    }
-}
-
-extension Exchange {
-    /// Whether everything of the body has been received and taken.
-    package var isComplete: Bool {
-        lock.withLock {
-            guard case .ended = outcome else { return false }
-            return chunks.isEmpty
         }
     }
 }

@@ -6,6 +6,8 @@ struct ExchangeTimers {
     private var timers: [LoopTimer] = []
     /// Asks whether the peer is silent: one at a time, however long the response is.
     private var silence: LoopTimer?
+    /// Ends a read that has a deadline: one at a time, however many reads there are.
+    private var read: LoopTimer?
 
     /// Sets the timers that the request asks for; `expire` hears which one ran out.
     mutating func start(
@@ -34,6 +36,21 @@ struct ExchangeTimers {
         timers = []
         if let silence { loop.cancel(silence) }
         silence = nil
+        if let read { loop.cancel(read) }
+        read = nil
+    }
+
+    /// Looks at the reader of the body at this instant, and again when it asks for that.
+    fileprivate mutating func watchRead(
+        of exchange: Exchange, at deadline: Deadline, on loop: EventLoop
+    ) {
+        if let read { loop.cancel(read) }
+        read = nil
+        guard !exchange.hasEnded else { return }
+        read = loop.schedule(at: deadline) { [weak exchange] in
+            guard let exchange, let next = exchange.readTimerFired(now: .now()) else { return }
+            exchange.timers.watchRead(of: exchange, at: next, on: loop)
+        }
     }
 
     /// Looks again whenever the silence could have grown long enough, rather than at each read.
@@ -48,6 +65,17 @@ struct ExchangeTimers {
             case .lasts(let next):
                 exchange.timers.watchSilence(of: exchange, at: next, on: loop, expire)
             }
+        }
+    }
+}
+
+extension Exchange {
+    /// Sets the timer of reads, from any thread.
+    func setReadTimer(at deadline: Deadline, on loop: EventLoop) {
+        if loop.isCurrent {
+            timers.watchRead(of: self, at: deadline, on: loop)
+        } else {
+            loop.execute { self.timers.watchRead(of: self, at: deadline, on: loop) }
         }
     }
 }

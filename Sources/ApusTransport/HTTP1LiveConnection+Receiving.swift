@@ -99,7 +99,7 @@ extension HTTP1LiveConnection {
         keeper.sessionsReceived(from: wire)
         // Not another byte is read here.
         isPaused = true
-        let duplex = WireDuplex(wire, route: exchange.request.route) { [self] reason in
+        let duplex = WireDuplex(wire, at: exchange.place) { [self] reason in
             keeper.closed(self, reason: reason)
         }
         self.duplex = duplex

@@ -70,11 +70,12 @@ extension HTTP1LiveConnection {
             outgoing = .segments(segments[...])
             return
         }
-        let pump = UploadPump(maxBuffered: exchange.request.limits.uploadBufferBytes)
+        let pump =
+            exchange.pump
+            ?? UploadPump(
+                body.content, maxBuffered: exchange.request.limits.uploadBufferBytes)
         outgoing = .pump(pump, remaining: body.length)
-        // The answer may come before the producer says that it is done.
-        if body.length == 0 { machine.requestFinished() }
-        pump.start(body.content) { [weak self, weak exchange] in
+        pump.start { [weak self, weak exchange] in
             guard let self, let exchange else { return }
             self.uploadReady(exchange)
         }
@@ -152,7 +153,7 @@ extension HTTP1LiveConnection {
             outgoing = .pump(pump, remaining: remaining - UInt64(bytes.count))
             bytes.withSpan { wire.send($0) }
             exchange?.bodySent(bytes.count)
-            // As above.
+            // The answer may come before the producer says that it is done.
             if UInt64(bytes.count) == remaining { machine.requestFinished() }
             return true
         case .end:
@@ -163,8 +164,9 @@ extension HTTP1LiveConnection {
             if remaining == nil, !sendLastChunk() { return false }
             finishRequest()
             return false
-        case .failed(let message):
-            failUpload(message)
+        case .failed(let error):
+            exchange?.producerFailed(error)
+            failUpload(.producerFailed, UploadPump.explain(error))
             return false
         }
     }
@@ -204,13 +206,17 @@ extension HTTP1LiveConnection {
         failUpload(InvalidRequest(field: "body", reason: message))
     }
 
-    /// The request cannot be whole any more, which hides no answer that has come all the same.
     private func failUpload(_ invalid: InvalidRequest) {
+        failUpload(.invalidRequest(invalid), invalid.description)
+    }
+
+    /// The request cannot be whole any more, which hides no answer that has come all the same.
+    private func failUpload(_ kind: TransportError.Kind, _ message: String) {
         stopUpload()
         let exchange = exchange
         readWhatHasCome()
         guard self.exchange === exchange, !isRefused else { return }
-        end(.requestUnfinished, .invalidRequest(invalid), invalid.description)
+        end(.requestUnfinished, kind, message)
     }
 
     // MARK: Giving up

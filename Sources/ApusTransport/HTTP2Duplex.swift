@@ -11,7 +11,7 @@ import ApusSocket
 final class HTTP2Duplex: DuplexStream, @unchecked Sendable {
     private let connection: HTTP2LiveConnection
     private let stream: HTTP2StreamID
-    private let route: Route
+    private let place: ExchangePlace
     /// Handed over and not sent; beyond, writers wait.
     private let maxQueued: Int
 
@@ -29,11 +29,11 @@ final class HTTP2Duplex: DuplexStream, @unchecked Sendable {
     private var bytesSent: UInt64 = 0
     private var bytesReceived: UInt64 = 0
 
-    init(_ stream: HTTP2StreamID, of connection: HTTP2LiveConnection, _ request: OutgoingRequest) {
+    init(_ stream: HTTP2StreamID, of connection: HTTP2LiveConnection, _ exchange: Exchange) {
         self.connection = connection
         self.stream = stream
-        route = request.route
-        maxQueued = request.limits.uploadBufferBytes
+        place = exchange.place
+        maxQueued = exchange.request.limits.uploadBufferBytes
     }
 
     // MARK: The tasks' side
@@ -236,7 +236,7 @@ final class HTTP2Duplex: DuplexStream, @unchecked Sendable {
         _ kind: TransportError.Kind, _ phase: TransportError.Phase, _ message: String
     ) -> TransportError {
         var error = TransportError(kind, phase: phase, message: message, replay: .responseStarted)
-        error.route = route
+        place.mark(&error)
         error.bytesSent = bytesSent
         error.bytesReceived = bytesReceived
         return error

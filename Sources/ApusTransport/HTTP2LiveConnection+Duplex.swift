@@ -55,7 +55,7 @@ extension HTTP2LiveConnection {
             return false
         }
         exchange.timers.stop(on: loop)
-        let duplex = HTTP2Duplex(id, of: self, exchange.request)
+        let duplex = HTTP2Duplex(id, of: self, exchange)
         streams[id]?.duplex = duplex
         if exchange.upgraded(response, to: duplex) {
             exchange.wake()

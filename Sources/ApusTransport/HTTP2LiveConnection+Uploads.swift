@@ -7,7 +7,9 @@ import ApusHTTP2
 
 extension HTTP2LiveConnection {
     func sendBody(of exchange: Exchange, on stream: HTTP2StreamID) {
-        guard exchange.request.holdsBody else { return exchange.requestSent() }
+        guard exchange.request.holdsBody, !exchange.request.body.isEmpty else {
+            return exchange.requestSent()
+        }
         let body = exchange.request.content
         switch body.content {
         case .segments(let segments):
@@ -26,12 +28,10 @@ extension HTTP2LiveConnection {
     func requestSent(on id: HTTP2StreamID) {
         guard let exchange = streams[id]?.exchange, streams[id]?.pump == nil, !exchange.hasEnded
         else { return }
-        let content = exchange.request.content.content
-        if case .segments = content { return }
+        guard !exchange.request.body.isEmpty, let pump = exchange.pump else { return }
         exchange.bodyStarted()
-        let pump = UploadPump(maxBuffered: exchange.request.limits.uploadBufferBytes)
         streams[id]?.pump = pump
-        pump.start(content) { [weak self, weak exchange] in
+        pump.start { [weak self, weak exchange] in
             guard let self, let exchange else { return }
             self.uploadReady(exchange)
         }
@@ -68,8 +68,9 @@ extension HTTP2LiveConnection {
                     sendTrailers(on: id)
                 }
                 return scheduleFlush()
-            case .failed(let message):
-                return failUpload(of: id, message)
+            case .failed(let error):
+                stream.exchange.producerFailed(error)
+                return failUpload(of: id, .producerFailed, UploadPump.explain(error))
             }
         }
         scheduleFlush()
@@ -119,7 +120,13 @@ extension HTTP2LiveConnection {
 
     private func failUpload(of id: HTTP2StreamID, _ message: String) {
         let invalid = InvalidRequest(field: "body", reason: message)
-        streams[id]?.exchange.failed(.invalidRequest(invalid), invalid.description)
+        failUpload(of: id, .invalidRequest(invalid), invalid.description)
+    }
+
+    private func failUpload(
+        of id: HTTP2StreamID, _ kind: TransportError.Kind, _ message: String
+    ) {
+        streams[id]?.exchange.failed(kind, message)
         // The producer may have more to say, which is of no use now.
         streams[id]?.pump?.stop()
         streams[id]?.pump = nil

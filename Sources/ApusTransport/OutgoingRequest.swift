@@ -84,7 +84,7 @@ package final class OutgoingRequest: Sendable {
         hasExpectation = OutgoingRequest.hasExpectation(sent)
         self.head = sent
         self.body = BodyFacts(body)
-        heldBody = body.isEmpty ? nil : HeldBody(body)
+        heldBody = body.isEmpty && !body.isEmptyByWord ? nil : HeldBody(body)
         reuse = options.reuse
         upgrade = options.upgrade
         onInformational = options.onInformational
@@ -149,6 +149,14 @@ package final class OutgoingRequest: Sendable {
         readIdleTimeout = other.readIdleTimeout
         limits = other.limits
         isIdempotent = other.isIdempotent
+    }
+
+    /// What brings a body that is not at hand, made in the caller's task; `nil` for others.
+    func makePump() -> UploadPump? {
+        guard holdsBody else { return nil }
+        let body = content
+        if case .segments = body.content { return nil }
+        return UploadPump(body.content, maxBuffered: limits.uploadBufferBytes)
     }
 
     /// RFC 9110, section 9.2.2, and the `Idempotency-Key` field that APIs use for POST.

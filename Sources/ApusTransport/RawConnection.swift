@@ -39,7 +39,7 @@ actor RawConnection: LiveConnection, WireOwner {
             exchange.failed(.reset, "the connection had closed before it was taken")
             return
         }
-        let duplex = WireDuplex(wire, route: exchange.request.route) { [self] reason in
+        let duplex = WireDuplex(wire, at: exchange.place) { [self] reason in
             keeper.closed(self, reason: reason)
         }
         self.duplex = duplex

@@ -3,6 +3,9 @@ import ApusSocket
 
 /// Brings a streamed body from its producer to its connection, a bounded number of bytes ahead.
 ///
+/// The producer's task is made with the pump and waits for `start`: so it has the task-local values
+/// and the priority of the task that made the pump, wherever `start` is called.
+///
 /// Unchecked, because what stands under "guarded" is touched only with the lock held.
 final class UploadPump: @unchecked Sendable {
     /// What the connection finds.
@@ -11,58 +14,112 @@ final class UploadPump: @unchecked Sendable {
         /// The producer is not that far; `LiveConnection.uploadReady` will be called.
         case later
         case end
-        case failed(String)
+        case failed(any Error)
     }
 
     /// What goes out at once of a piece, however large the producer's pieces are.
     private static let maxPiece = 256 * 1024
 
+    /// How far the producer is.
+    private enum Stage {
+        /// Not wanted yet.
+        ///
+        /// Exits: `.waiting`, `.running`, `.stopped`.
+        case made
+        /// Not wanted yet, and its task waits.
+        ///
+        /// Exits: `.running`, `.stopped`.
+        case waiting(UnsafeContinuation<Void, Never>)
+        /// Wanted; the function is called whenever the connection may find something new.
+        ///
+        /// Exits: `.stopped`.
+        case running(@Sendable () -> Void)
+        /// Not wanted any more.
+        ///
+        /// No exits.
+        case stopped
+    }
+
     private let maxBuffered: Int
     private let lock = Lock()
     // Guarded.
+    private var stage = Stage.made
     private var chunks = ChunkQueue()
     /// What is left of a piece that is going out.
     private var rest = Bytes.empty
     private var end: Next?
     private var producer: UnsafeContinuation<Void, Never>?
-    private var isStopped = false
     private var task: Task<Void, Never>?
 
-    init(maxBuffered: Int) {
+    /// Makes the producer's task, which waits.
+    init(_ content: RequestBody.Content, maxBuffered: Int) {
         self.maxBuffered = maxBuffered
-    }
-
-    /// Starts the producer; `ready` is called whenever the connection may find something new.
-    func start(_ content: RequestBody.Content, ready: @escaping @Sendable () -> Void) {
         let task = Task {
-            let end: Next
-            do {
-                switch content {
-                case .segments(let segments):
-                    for segment in segments where !isStopping { await add(segment, ready) }
-                case .stream(let make):
-                    try await pump(make(), ready)
-                case .file(let path):
-                    let reader = try FileReader(path: path)
-                    while !isStopping, let chunk = try reader.nextChunk() {
-                        await add(chunk, ready)
-                    }
-                }
-                end = .end
-            } catch {
-                end = .failed("the body's producer failed: \(error)")
-            }
-            lock.withLock { self.end = end }
-            ready()
+            guard let ready = await waitForStart() else { return }
+            await run(content, ready)
         }
         lock.withLock { self.task = task }
     }
 
-    private func pump(_ stream: RequestBody.Stream, _ ready: @Sendable () -> Void) async throws {
-        for try await chunk in stream {
+    /// Lets the producer run; `ready` is called whenever the connection may find something new.
+    func start(ready: @escaping @Sendable () -> Void) {
+        let waiting = lock.withLock { () -> UnsafeContinuation<Void, Never>? in
+            let before = stage
+            if case .stopped = before { return nil }
+            stage = .running(ready)
+            if case .waiting(let continuation) = before { return unsafe continuation }
+            return nil
+        }
+        unsafe waiting?.resume()
+    }
+
+    /// What to call when something is new; `nil` when the producer is not wanted after all.
+    private func waitForStart() async -> (@Sendable () -> Void)? {
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            let goesOn = lock.withLock {
+                guard case .made = stage else { return true }
+                stage = .waiting(continuation)
+                return false
+            }
+            if goesOn { unsafe continuation.resume() }
+        }
+        return lock.withLock {
+            if case .running(let ready) = stage { ready } else { nil }
+        }
+    }
+
+    private func run(_ content: RequestBody.Content, _ ready: @Sendable () -> Void) async {
+        let end: Next
+        do {
+            switch content {
+            case .segments(let segments):
+                for segment in segments where !isStopping { await add(segment, ready) }
+            case .stream(let make):
+                try await pump(make(), ready)
+            case .file(let path):
+                let reader = try FileReader(path: path)
+                while !isStopping, let chunk = try reader.nextChunk() {
+                    await add(chunk, ready)
+                }
+            }
+            end = .end
+        } catch {
+            end = .failed(error)
+        }
+        lock.withLock { self.end = end }
+        ready()
+    }
+
+    private func pump(_ producer: some BodyProducer, _ ready: @Sendable () -> Void) async throws {
+        for try await chunk in producer.pieces {
             guard !Task.isCancelled else { throw CancellationError() }
             if !chunk.isEmpty { await add(chunk, ready) }
         }
+    }
+
+    /// What a producer's error is called in a message.
+    static func explain(_ error: any Error) -> String {
+        "the body's producer failed: \(error)"
     }
 
     /// What goes out next.
@@ -82,16 +139,29 @@ final class UploadPump: @unchecked Sendable {
 
     /// Nothing more is wanted: the producer is cancelled and never waits again.
     func stop() {
-        let (task, producer) = lock.withLock {
-            isStopped = true
+        typealias Waiter = UnsafeContinuation<Void, Never>
+        let (task, waiters) = lock.withLock { () -> (Task<Void, Never>?, [Waiter]) in
+            var waiters: [Waiter] = []
+            if case .waiting(let waiting) = stage { unsafe waiters.append(waiting) }
+            if let producer = unsafe producer { unsafe waiters.append(producer) }
+            stage = .stopped
+            unsafe self.producer = nil
             chunks.removeAll()
             rest = .empty
-            defer { unsafe self.producer = nil }
-            return unsafe (self.task, self.producer)
+            return unsafe (self.task, waiters)
         }
         task?.cancel()
-        unsafe producer?.resume()
+        for waiter in unsafe waiters { unsafe waiter.resume() }
     }
+
+    /// A producer that was never wanted is let go.
+    func stopUnlessStarted() {
+        let isStarted = lock.withLock { if case .running = stage { true } else { false } }
+        if !isStarted { stop() }
+    }
+
+    /// With the lock held.
+    private var isStopped: Bool { if case .stopped = stage { true } else { false } }
 
     private var isStopping: Bool { lock.withLock { isStopped } }
 

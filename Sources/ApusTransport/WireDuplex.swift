@@ -26,7 +26,7 @@ actor WireDuplex: DuplexStream, WireOwner {
     nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     private let wire: Wire
-    private let route: Route?
+    private let place: ExchangePlace
     /// Hears of the end, once; `nil` afterwards.
     private var ended: (@Sendable (CloseReason) -> Void)?
     /// Why nothing can be read any more, once everything received was taken.
@@ -56,9 +56,11 @@ actor WireDuplex: DuplexStream, WireOwner {
     /// Bytes that stand in the wire already are read first.
     ///
     /// - Parameter ended: called on the loop when both sides are over, or the connection is.
-    init(_ wire: Wire, route: Route?, ended: @escaping @Sendable (CloseReason) -> Void) {
+    init(
+        _ wire: Wire, at place: ExchangePlace, ended: @escaping @Sendable (CloseReason) -> Void
+    ) {
         self.wire = wire
-        self.route = route
+        self.place = place
         self.ended = ended
         loop = wire.loop
     }
@@ -292,7 +294,7 @@ actor WireDuplex: DuplexStream, WireOwner {
     ) -> TransportError {
         var error = TransportError(
             kind, phase: phase, message: message, replay: .responseStarted)
-        error.route = route
+        place.mark(&error)
         error.bytesSent = bytesSent
         error.bytesReceived = bytesReceived
         return error

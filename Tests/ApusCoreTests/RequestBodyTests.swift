@@ -52,7 +52,7 @@ import Testing
         }
         for _ in 0..<2 {
             var taken: [Bytes] = []
-            for try await piece in make() { taken.append(piece) }
+            try await take(from: make(), into: &taken)
             #expect(taken == [Bytes("a"), Bytes("b")])
         }
     }
@@ -61,6 +61,38 @@ import Testing
         #expect(!RequestBody.oneShot { pieces([]) }.isReplayable)
         #expect(RequestBody.oneShot { pieces([]) }.length == nil)
         #expect(RequestBody.oneShot(length: 3) { pieces([]) }.length == 3)
+    }
+
+    /// One that throws nothing, one that throws anything, and one whose type is not known.
+    @Test func anySequenceOfBytesIsAProducer() async throws {
+        let bodies: [RequestBody] = [
+            .stream {
+                AsyncStream<Bytes> { continuation in
+                    continuation.yield(Bytes("a"))
+                    continuation.finish()
+                }
+            },
+            .oneShot(length: 1) {
+                AsyncThrowingStream<Bytes, any Error> { continuation in
+                    continuation.yield(Bytes("a"))
+                    continuation.finish()
+                }
+            },
+            .oneShot { pieces(["a"]) },
+        ]
+        for body in bodies {
+            guard case .stream(let make) = body.content else {
+                Issue.record("not a stream")
+                continue
+            }
+            var taken: [Bytes] = []
+            try await take(from: make(), into: &taken)
+            #expect(taken == [Bytes("a")])
+        }
+    }
+
+    private func take(from producer: some BodyProducer, into taken: inout [Bytes]) async throws {
+        for try await piece in producer.pieces { taken.append(piece) }
     }
 
     private func segments(of body: RequestBody) -> [Bytes]? {

@@ -48,6 +48,36 @@ private enum GuideExamples {
         await engine.shutdown(drain: .seconds(30))
     }
 
+    static func heartbeat(_ response: Response, _ downstream: Duplex) async throws {
+        let events = response.body.makeAsyncIterator()
+        reading: while true {
+            switch try await events.next(until: .now + .seconds(15)) {
+            case .bytes(let piece): try await downstream.write(piece)
+            case .nothing: try await downstream.write(Bytes(": still here\n\n"))
+            case .end: break reading
+            }
+        }
+    }
+
+    static func piping(
+        _ inbound: Response, _ length: UInt64?, _ client: ExecutorClient, _ url: String
+    ) async {
+        let passedOn = RequestBody.oneShot(length: length) { inbound.body }
+        do throws(TransportError) {
+            _ = try await client.send(.post(url), body: passedOn)
+        } catch {
+            if let cause = error.producerError { print("the client is at fault:", cause) }
+        }
+    }
+
+    static func untrusted(
+        _ text: String, _ name: String, _ value: String, _ request: inout HTTPRequest
+    ) throws {
+        let agent = try HTTPField(name: .userAgent, checking: text)
+        request.headerFields.append(agent)
+        request.headerFields.append(try HTTPField(checkingName: name, value: value))
+    }
+
     static func whatApusRefuses() throws {
         var tuning = EngineTuning.executor
         tuning.http1.lenience.foldedFields = true

@@ -36,9 +36,6 @@ import Testing
         Lie(
             testDescription: "a file that is longer",
             body: { .file(path: try file(of: 20), length: 10) }, most: 10, hint: "more bytes"),
-        Lie(
-            testDescription: "a file that is not there",
-            body: { .file(path: "/no/such/file", length: 10) }, most: 0, hint: "producer failed"),
     ]
 
     @Test(arguments: lies)
@@ -59,6 +56,19 @@ import Testing
             #expect(text.contains("Content-Length: 10\r\n"))
             let sent = text.components(separatedBy: "\r\n\r\n").last?.utf8.count ?? 0
             #expect(sent <= lie.most)
+            #expect(stand.closes.all == [.requestUnfinished])
+            try await stand.expectGoodExchange(onConnection: 1)
+        }
+    }
+
+    @Test func aFileThatIsNotThereFailsAsItsProducer() async throws {
+        try await withFaultStand([[.expectHead, .readUntilEnd]]) { stand in
+            let error = await transportError {
+                _ = try await stand.engine.send(
+                    stand.request(.post), body: .file(path: "/no/such/file", length: 10))
+            }
+            #expect(error?.kind == .producerFailed)
+            #expect(error?.producerError.map { "\($0)" }?.contains("open") == true)
             #expect(stand.closes.all == [.requestUnfinished])
             try await stand.expectGoodExchange(onConnection: 1)
         }

@@ -3,7 +3,9 @@ import Testing
 /// The guides say what is so: their code compiles, the names in it exist, and none is left out.
 @Suite struct GuideTests {
     /// Those whose code stands word for word in `GuideExamples.swift` or in tests that run it.
-    private static let names = ["Tuning", "ReadingASnapshot", "FromNetHTTP", "GettingThrough"]
+    private static let names = [
+        "Tuning", "ReadingASnapshot", "FromNetHTTP", "GettingThrough", "WhatApusRefuses",
+    ]
     private static let guides = SourceTree.files(
         under: ["Sources/Apus/Apus.docc"], endings: ["md"]
     ).filter { file in names.contains { file.path.hasSuffix("/\($0).md") } }
