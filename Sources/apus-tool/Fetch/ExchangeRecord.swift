@@ -22,8 +22,8 @@ struct ExchangeRecord {
             ("body_sha256", .string(response == nil ? nil : bodyDigest)),
             ("complete", .bool(failure == nil)),
             ("reused", info.map { .bool($0.isReused) } ?? .null),
-            ("connection", .integer(info?.connectionID)),
-            ("remote", .string(info?.connection.remoteAddress)),
+            ("connection", .integer(info?.connectionID ?? failure?.connectionID)),
+            ("remote", .string(info?.connection.remoteAddress ?? failure?.remoteAddress)),
             ("tls", info?.connection.tls.map(tls) ?? .null),
             ("timings_us", info.map(timings) ?? .null),
         ]
@@ -80,6 +80,9 @@ struct ExchangeFailure {
     let replay: TransportError.Replay
     let bytesSent: UInt64
     let bytesReceived: UInt64
+    /// The connection that it happened on; `nil` without one.
+    let connectionID: UInt64?
+    let remoteAddress: String?
     /// The whole story on one line.
     let text: String
     /// What a proxy said that refused.
@@ -92,14 +95,15 @@ struct ExchangeFailure {
         replay = error.replay
         bytesSent = error.bytesSent
         bytesReceived = error.bytesReceived
+        connectionID = error.connectionID
+        remoteAddress = error.remoteAddress
         text = error.description
         proxyAnswer = error.proxyAnswer
     }
 
     /// A request that cannot be sent as it stands.
     init(_ error: InvalidRequest) {
-        self.init(
-            TransportError(.invalidRequest(error), phase: .request, message: error.description))
+        self.init(TransportError(error))
     }
 
     /// An answer that came but could not be kept.
@@ -110,6 +114,8 @@ struct ExchangeFailure {
         replay = .responseStarted
         bytesSent = 0
         bytesReceived = received
+        connectionID = nil
+        remoteAddress = nil
         text = error.description
         proxyAnswer = nil
     }

@@ -15,6 +15,8 @@ final class FetchRun: Sendable {
     private let progress: Progress
     private let next = Atomic<Int>(0)
     private let failures = Atomic<Int>(0)
+    /// Held while a line is written to the standard output.
+    private let lines = Mutex(())
 
     init(
         engine: TransportEngine, proxy: ProxySetting, plan: RequestPlan,
@@ -108,7 +110,7 @@ final class FetchRun: Sendable {
         defer { record.bodyDigest = digest.finalize() }
         let file = try path.map { path throws(ToolError) in try FileOutput.create(path) }
         defer { try? file?.close() }
-        if output.include { try file?.write(headText(of: response)) }
+        if output.include { try file?.write(head(of: response)) }
         for try await chunk in response.body {
             record.bodyBytes += UInt64(chunk.count)
             progress.received(chunk.count)
@@ -118,14 +120,19 @@ final class FetchRun: Sendable {
         record.trailers = response.body.trailers
     }
 
-    /// The head as HTTP/1.1 writes it, whatever version it came by.
-    private func headText(of response: Response) -> String {
-        var text = "\(response.version.rawValue) \(response.head.status.code)"
-        text += " \(response.head.status.reasonPhrase)\r\n"
+    /// The head as HTTP/1.1 writes it, whatever version it came by; values are bytes, which need
+    /// not be UTF-8.
+    private func head(of response: Response) -> Bytes {
+        let status = response.head.status
+        var bytes = Array("\(response.version.rawValue) \(status.code)".utf8)
+        bytes += Array(" \(status.reasonPhrase)\r\n".utf8)
         for field in response.head.headerFields {
-            text += "\(field.name.rawName): \(field.value)\r\n"
+            bytes += Array("\(field.name.rawName): ".utf8)
+            field.withUnsafeBytesOfValue { bytes += Array($0) }
+            bytes += Array("\r\n".utf8)
         }
-        return text + "\r\n"
+        bytes += Array("\r\n".utf8)
+        return Bytes(bytes)
     }
 
     private func report(_ record: ExchangeRecord) {
@@ -138,8 +145,11 @@ final class FetchRun: Sendable {
         }
         guard output.json else { return }
         do throws(ToolError) {
-            // One call per line, so that lines of concurrent exchanges never mix.
-            try FileOutput.standardOutput.write(record.json.text + "\n")
+            let line = record.json.text + "\n"
+            // A pipe takes a long line in parts, between which no other may come.
+            try lines.withLock { _ throws(ToolError) in
+                try FileOutput.standardOutput.write(line)
+            }
         } catch {
             console.line("apus: \(error)")
         }

@@ -10,7 +10,9 @@ struct RequestArguments: ParsableArguments {
 
     @Option(
         name: [.customShort("H"), .customLong("header")], parsing: .unconditionalSingleValue,
-        help: ArgumentHelp("A field, as 'Name: value'; repeat for more.", valueName: "field"))
+        help: ArgumentHelp(
+            "A field, as 'Name: value'; repeat for more. 'Name;' sends it empty; 'Name:' "
+                + "sends none, which is for command lines that curl takes.", valueName: "field"))
     var fields: [String] = []
 
     @Option(
@@ -36,39 +38,36 @@ struct RequestArguments: ParsableArguments {
             throw ValidationError("-X: '\(readable(name))' is not a method")
         }
         var fields = HTTPFields()
-        for text in self.fields { fields.append(try RequestArguments.field(parsing: text)) }
+        for text in self.fields {
+            if let field = try RequestArguments.field(parsing: text) { fields.append(field) }
+        }
         return (method, fields)
     }
 
-    /// Reads `Name: value`, or `Name;` for one without a value, as curl does.
+    /// Reads `Name: value`, `Name;` for one without a value, or `Name:` for none, as curl does.
     ///
-    /// HTTPField turns bytes that no value may have into blanks without a word; here they are an
-    /// error, because what follows them may be meant to end up as a field of its own.
-    static func field(parsing text: String) throws -> HTTPField {
+    /// Bytes that no value may have are an error, because what follows them may be meant to end up
+    /// as a field of its own.
+    static func field(parsing text: String) throws -> HTTPField? {
         let end = text.firstIndex(of: ":")
-        let isNameAlone = end == nil && text.hasSuffix(";")
+        let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
+        let beforeBlanks = text.lastIndex { !isBlank($0) }.map { text[...$0] } ?? ""
+        let isNameAlone = end == nil && beforeBlanks.hasSuffix(";")
         guard end != nil || isNameAlone else {
             throw ValidationError("-H: '\(readable(text))' has no colon")
         }
-        let nameText = String(end.map { text[..<$0] } ?? text.dropLast())
+        let nameText = String(end.map { text[..<$0] } ?? beforeBlanks.dropLast())
         guard let name = HTTPField.Name(nameText) else {
             throw ValidationError("-H: '\(readable(nameText))' is not a field name")
         }
-        let value = end.map { text[$0...].dropFirst() } ?? ""
-        // Bytes, because CR and LF together are one Character.
-        let blanks: Set<UInt8> = [0x20, 0x09]
-        var bytes = Array(value.utf8)[...]
-        while let first = bytes.first, blanks.contains(first) { bytes.removeFirst() }
-        while let last = bytes.last, blanks.contains(last) { bytes.removeLast() }
-        if let bad = bytes.first(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7F }) {
-            throw ValidationError(
-                "-H: the value of \(nameText) has a control character (byte \(bad))")
+        guard let end else { return HTTPField(name: name, value: "") }
+        let value = text[end...].dropFirst()
+        guard !value.allSatisfy(isBlank) else { return nil }
+        do throws(TransportError) {
+            return try HTTPField(name: name, checking: String(value))
+        } catch {
+            throw ValidationError("-H: \(nameText): \(error.message)")
         }
-        let trimmed = String(decoding: bytes, as: UTF8.self)
-        guard HTTPField.isValidValue(trimmed) else {
-            throw ValidationError("-H: the value of \(nameText) is not a field value")
-        }
-        return HTTPField(name: name, value: trimmed)
     }
 
     private func body() throws -> RequestPlan.Body {
