@@ -87,6 +87,14 @@ final class Channel {
         _ = flushRecords(waiting: false)
     }
 
+    /// Sends bytes and close_notify in one write; `false` when that is not possible.
+    func sendWithCloseNotify(_ bytes: [UInt8]) -> Bool {
+        guard let tls, flush(), bytes.withUnsafeBytes({ tls.write($0) }) else { return false }
+        tls.shutDown()
+        tls.drainRecords(into: records)
+        return flushRecords(waiting: true) == .done
+    }
+
     /// Sends KeyUpdates, each in a record of its own; `false` when that is not possible.
     func sendKeyUpdates(_ count: Int) -> Bool {
         guard let tls else { return false }

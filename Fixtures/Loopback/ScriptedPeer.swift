@@ -40,6 +40,8 @@ package final class ScriptedPeer: Sendable {
         case fatalAlert
         /// TLS's orderly end.
         case closeNotify
+        /// Sends these bytes and TLS's orderly end, in one write to the socket.
+        case sendWithCloseNotify([UInt8])
         /// FIN, in one direction.
         case halfClose
         /// Closes at once, without close_notify; a reset if bytes were left unread.
@@ -233,6 +235,7 @@ private struct ScriptActor {
         case .closeNotify:
             channel.sendCloseNotify()
             return true
+        case .sendWithCloseNotify(let bytes): return channel.sendWithCloseNotify(bytes)
         case .halfClose:
             return shutdown(channel.descriptor, Int32(SHUT_WR)) == 0
         case .close: return false

@@ -26,13 +26,25 @@ extension HTTP2LiveConnection {
                     }
                     return
                 case .end:
-                    return end(.peerClosed, .truncated, "the peer ended the connection")
+                    return inputEnded(.peerClosed, .truncated, "the peer ended the connection")
                 }
             } catch {
                 let (kind, message) = error.explained
-                return end(kind == .truncated ? .peerClosed : .transportError, kind, message)
+                return inputEnded(
+                    kind == .truncated ? .peerClosed : .transportError, kind, message)
             }
         }
+    }
+
+    /// No more will be read.
+    ///
+    /// What came in the same read counts first: a GOAWAY is why the connection ends, and its pool
+    /// hears of it while it still knows the connection.
+    private func inputEnded(
+        _ reason: CloseReason, _ kind: TransportError.Kind, _ message: String
+    ) {
+        handleEvents()
+        end(session.isGoAwayReceived ? .goAway : reason, kind, message)
     }
 
     private func bytesReceived(_ bytes: RawSpan) {

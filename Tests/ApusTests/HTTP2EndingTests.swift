@@ -105,6 +105,38 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    /// The GOAWAY and the peer's end come in one read: the peer makes one write of both.
+    @Test func row58_calmThatComesWithThePeersEndHoldsTheNextDialBack() async throws {
+        try FixturePaths.ensureCertificates()
+        let leaf = FixturePaths.certificate("leaf")
+        let calm: [ScriptedPeer.Step] = [
+            .startTLS(leaf, alpn: ["h2"]), .request(1),
+            .sendWithCloseNotify(Frames.settings() + Frames.goAway(0, 11)), .readUntilEnd,
+        ]
+        let peer = try ScriptedPeer(everyConnection: calm)
+        let story = Story()
+        var tuning = relaxedTuning
+        tuning.http2.pingAfter = nil
+        tuning.pool.dialBackoff = .seconds(600)
+        tuning.pool.maxDialBackoff = .seconds(600)
+        tuning.tls.roots = .file(FixturePaths.pem("ca"))
+        let engine = try TransportEngine(tuning, observer: story)
+        let url = "https://localhost:\(peer.port)/"
+        let error = await transportError { _ = try await engine.send(.get(url)) }
+        #expect(error?.kind == .h2GoAway(code: 11, lastStreamID: 0))
+        try await eventually("the close is told") { story.closes == [.goAway] }
+        let next = Task { try await engine.send(.get(url)) }
+        try await eventually("it waits, and for no dial") {
+            let snapshot = engine.snapshot()
+            return snapshot.waiting == 1 && snapshot.connections == 0
+        }
+        #expect(peer.connectionCount == 1)
+        next.cancel()
+        _ = await next.result
+        await engine.shutdown()
+        peer.stop()
+    }
+
     @Test(arguments: [Frames.reset(1, 13), Frames.goAway(0, 13)])
     func row59_http11RequiredIsSentAgainOverHTTP1(_ refusal: [UInt8]) async throws {
         try FixturePaths.ensureCertificates()
