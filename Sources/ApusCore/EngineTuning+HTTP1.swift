@@ -6,7 +6,8 @@ extension EngineTuning {
         ///
         /// Default 1 s.
         public var continueTimeout: Duration = .seconds(1)
-        /// Taken off a server's `Keep-Alive: timeout`, so that we close first.
+        /// Taken off a server's `Keep-Alive: timeout`, so that we close first; a quarter of that
+        /// time at most.
         ///
         /// Default 1 s.
         public var keepAliveMargin: Duration = .seconds(1)

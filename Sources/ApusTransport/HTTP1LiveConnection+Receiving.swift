@@ -152,7 +152,7 @@ extension HTTP1LiveConnection {
             return keeper.closed(self, reason: reason)
         }
         if let timeout = machine.keepAliveHint.timeout {
-            keeper.idleTimeHinted(self, max(.zero, timeout - tuning.keepAliveMargin))
+            keeper.idleTimeHinted(self, timeout - min(tuning.keepAliveMargin, timeout / 4))
         }
         keeper.released(self)
     }

@@ -214,6 +214,19 @@ import Testing
         }
     }
 
+    @Test("row 97: the margin takes a quarter of a short hint at most, which leaves time for use")
+    func aShortKeepAliveHintLeavesTimeForUse() async throws {
+        var tuning = EngineTuning.executor
+        tuning.http1.keepAliveMargin = .seconds(3600)
+        let hinting = ScriptedPeer.Step.sendText(
+            "HTTP/1.1 200 OK\r\nKeep-Alive: timeout=3600\r\nContent-Length: 3\r\n\r\nok\n")
+        let script = [.expectHead, hinting, .expectHead, hinting, ScriptedPeer.Step.readUntilEnd]
+        try await withPeer([script, script], tuning: tuning) { engine, peer in
+            for _ in 0..<2 { try await self.expectAnswer(.get, "/", engine, peer) }
+            #expect(peer.connectionCount == 1)
+        }
+    }
+
     // MARK: Support
 
     /// Nothing but the peer ends an idle connection, unless the tuning says so.
