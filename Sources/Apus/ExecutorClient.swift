@@ -11,7 +11,8 @@ public struct ExecutorClient: HTTPTransport {
     public let isolation: IsolationScope?
     /// Which HTTP versions its requests may use, unless one says otherwise; `nil` has no opinion.
     public let versions: HTTPVersionPolicy?
-    /// From the call to the last byte, unless a request says otherwise; `nil` is no limit.
+    /// From the call to the last byte, unless a request says otherwise (`RequestOptions.unlimited`
+    /// lifts it); `nil` is no limit.
     public let timeout: Duration?
 
     public init(

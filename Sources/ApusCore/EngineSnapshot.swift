@@ -50,7 +50,8 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
         public package(set) var abandonedWaits = 0
         /// Waits that ended because a dial failed or the engine was shut down.
         public package(set) var failedWaits = 0
-        /// Requests turned away: the queue was full, or the engine was shut down.
+        /// Requests turned away: the queue was full, a dial had just failed, or the engine was shut
+        /// down.
         public package(set) var refusals = 0
         /// Time of the processor that the steps of TLS handshakes took on their event loops, in
         /// seconds.

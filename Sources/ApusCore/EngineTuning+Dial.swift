@@ -18,9 +18,9 @@ extension EngineTuning {
         ///
         /// Default 5 s.
         public var proxyTimeout: Duration? = .seconds(5)
-        /// All of the above together.
+        /// All of the above together; none of them may be raised above it.
         ///
-        /// Default 10 s.
+        /// Default 10 s. It may be below their defaults, and ends them earlier then.
         public var connectTimeout: Duration? = .seconds(10)
         /// Pause before the next address is tried beside the last (RFC 8305, section 5).
         ///

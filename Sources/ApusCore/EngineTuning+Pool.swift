@@ -20,12 +20,21 @@ extension EngineTuning {
         /// Pause between a failed dial of a route and the next one, doubled with each that fails in
         /// a row and shortened by up to a half, at random; `nil` is off.
         ///
-        /// Default 50 ms. A route that did not fail lately is dialled at once.
+        /// Default 50 ms. A route that did not fail lately is dialled at once. A request that comes
+        /// in the pause, while no connection of its route is open, fails at once with the error of
+        /// the dial that failed, unless `RequestOptions.waitsOutBackoff` is set.
         public var dialBackoff: Duration? = .milliseconds(50)
         /// What that pause may grow to.
         ///
         /// Default 1 s.
         public var maxDialBackoff: Duration = .seconds(1)
+        /// How long a dial that several requests wait for may take before a second one starts
+        /// beside it; `nil` is off.
+        ///
+        /// Default 300 ms. While a route may turn out to be HTTP/2, one dial is made for all who
+        /// wait: a peer that accepts it and never answers would else hold all of them up for as
+        /// long as that dial may take. Whichever of the two is first serves them.
+        public var hedgeDelay: Duration? = .milliseconds(300)
         /// How long a dial goes on when its request was cancelled or ran out of time, and no other
         /// waits for it; `nil` gives it up at once.
         ///
@@ -36,9 +45,10 @@ extension EngineTuning {
         ///
         /// Default 1024.
         public var maxWaitersPerHost = 1024
-        /// How long a caller waits for a connection before it fails; `nil` is for ever.
+        /// How long a caller waits in line for a connection before it fails; `nil` is for ever.
         ///
-        /// Default 10 s.
+        /// Default 10 s. While a connection is being made for the caller, alone or with others, the
+        /// budgets of that dial decide (`EngineTuning.Dial`), and what fails is the dial.
         public var acquireTimeout: Duration? = .seconds(10)
         /// How long an idle connection is kept; `nil` is for ever.
         ///

@@ -33,6 +33,7 @@ extension EngineTuning.Pool {
         guard maxDialBackoff >= dialBackoff ?? .nanoseconds(1) else {
             throw InvalidTuning(field: "pool.maxDialBackoff", reason: "is below pool.dialBackoff")
         }
+        try requirePositive("pool.hedgeDelay", hedgeDelay)
         try requirePositive("pool.dialGrace", dialGrace)
         try requirePositive("pool.acquireTimeout", acquireTimeout)
         try requirePositive("pool.idleTimeout", idleTimeout)
@@ -49,6 +50,11 @@ extension EngineTuning.Dial {
         try requirePositive("dial.tlsTimeout", tlsTimeout)
         try requirePositive("dial.proxyTimeout", proxyTimeout)
         try requirePositive("dial.connectTimeout", connectTimeout)
+        let usual = EngineTuning.Dial()
+        try requireWithin("dial.resolveTimeout", resolveTimeout, usual.resolveTimeout)
+        try requireWithin("dial.tcpTimeout", tcpTimeout, usual.tcpTimeout)
+        try requireWithin("dial.tlsTimeout", tlsTimeout, usual.tlsTimeout)
+        try requireWithin("dial.proxyTimeout", proxyTimeout, usual.proxyTimeout)
         try requirePositive("dial.attemptDelay", attemptDelay)
         try requirePositive("dial.keepAlive", keepAlive)
         try requirePositive("dial.userTimeout", userTimeout)
@@ -67,6 +73,19 @@ extension EngineTuning.Dial {
             }
         }
         for override in overrides { try override.validate() }
+    }
+}
+
+extension EngineTuning.Dial {
+    /// A step's budget that somebody raised above the whole one would never be met, and the error
+    /// would name another.
+    private func requireWithin(
+        _ field: String, _ step: Duration?, _ usual: Duration?
+    ) throws(InvalidTuning) {
+        guard let step, let connectTimeout, step > connectTimeout, step > usual ?? .zero else {
+            return
+        }
+        throw InvalidTuning(field: field, reason: "\(step) is above dial.connectTimeout")
     }
 }
 

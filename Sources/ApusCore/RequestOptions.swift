@@ -10,15 +10,44 @@ public struct RequestOptions: Sendable {
         case fresh
         /// A new connection, which is closed afterwards.
         case oneShot
+        /// An idle connection if there is one, and it is closed afterwards.
+        ///
+        /// An HTTP/2 connection takes no other request from then on, and closes after those that
+        /// it carries.
+        case pooledThenClosed
     }
 
-    /// From the call to the last byte; `nil`, the default, is no limit.
+    /// A timeout that is none: for a request that is to have no limit where its client or the
+    /// engine has one.
+    public static let unlimited = Duration.seconds(Int64.max)
+
+    /// From the call to the last byte; `nil`, the default, is the client's, and `unlimited` lifts
+    /// that.
     public var totalTimeout: Duration?
     /// From the request's start to the final head; `nil`, the default, is no limit.
     public var headTimeout: Duration?
     /// Silence of the peer since the head or the last bytes of the body, while they are awaited;
     /// `nil`, the default, is no limit.
     public var readIdleTimeout: Duration?
+    /// How long the request waits in line for a connection; `nil`, the default, is
+    /// `EngineTuning.Pool.acquireTimeout`.
+    ///
+    /// The time in which a connection is being made for the request does not count. When it runs
+    /// out, the error is a `.timeout` in phase `.pool`.
+    public var acquireTimeout: Duration?
+    /// How long the request waits for a connection that is being made for it; `nil`, the default,
+    /// is as long as the dial may take (`EngineTuning.Dial.connectTimeout`).
+    ///
+    /// It counts from the start of that dial. The dial may serve others too, so it keeps its own
+    /// budgets: a longer time here does not lengthen them. When it runs out, the error is a
+    /// `.timeout` in phase `.connect`.
+    public var connectTimeout: Duration?
+    /// Whether the request waits for the end of the pause that follows a failed dial
+    /// (`EngineTuning.Pool.dialBackoff`), and for the next dial; off by default.
+    ///
+    /// Else a request that comes in that pause, while no connection of its route is open, fails at
+    /// once with the error of the dial that failed.
+    public var waitsOutBackoff = false
     /// Default `pooled`.
     public var reuse = Reuse.pooled
     public var versions: HTTPVersionPolicy?

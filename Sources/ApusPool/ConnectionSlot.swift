@@ -31,6 +31,8 @@ struct ConnectionSlot: Sendable {
     var route = IndexLinks.none
     /// Who the connection is being made for; `none` when any waiter will do.
     var waiter = IndexLinks.none
+    /// The arrival of the last caller who had come when the dial began.
+    var lastArrival: UInt64 = 0
     /// Whether `waiter` alone may be the first to use it (`.fresh`, `.oneShot`).
     var isOwn = false
     /// Established for more than one exchange at once.

@@ -15,6 +15,8 @@ package enum LeaseResult: Sendable, Hashable {
     package enum Refusal: Sendable, Hashable {
         /// The route's queue is full (`pool.maxWaitersPerHost`).
         case tooManyWaiters
+        /// The route's last dial failed a moment ago, and the next one waits a while.
+        case dialFailed
         /// The pool was shut down.
         case shutDown
     }
@@ -42,7 +44,8 @@ package struct PoolActions: Sendable {
     package struct Failure: Sendable, Hashable {
         /// What ended the wait.
         package enum Cause: Sendable, Hashable {
-            /// The connection that was being made for the waiter failed; the shell knows how.
+            /// The connection that was being made for the waiter, or for all who waited, failed;
+            /// the shell knows how.
             case dialFailed(ConnectionID)
             /// The pool was shut down.
             case shutDown

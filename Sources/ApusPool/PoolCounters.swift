@@ -38,7 +38,7 @@ package struct PoolCounters: Sendable, Hashable {
     package var grants = 0
     package var cancelledWaiters = 0
     package var failedWaiters = 0
-    /// Leases refused for a full queue or a pool that was shut down.
+    /// Leases refused for a full queue, a dial that had just failed, or a pool that was shut down.
     package var refusals = 0
     /// Dials started.
     package var dials = 0

@@ -12,9 +12,9 @@ struct PoolLimits: Sendable {
     /// In nanoseconds, as `ConnectionSlot` counts.
     let idleTimeout: Int64
     let lifetime: Int64
-    /// The first pause after a failed dial; `nil` is off.
-    let backoff: Int64?
-    let maxBackoff: Int64
+    let pause: DialPause.Limits
+    /// What a dial that several wait for has before a second one starts; `never` is off.
+    let hedgeDelay: Int64
     /// What a dial that nobody waits for has left; 0 is nothing.
     let dialGrace: Int64
     private let dialsPerHost: Int?
@@ -29,8 +29,9 @@ struct PoolLimits: Sendable {
         learnsIdleTime = tuning.learnsIdleTime
         idleTimeout = tuning.idleTimeout?.nanoseconds ?? ConnectionSlot.never
         lifetime = tuning.lifetime?.nanoseconds ?? ConnectionSlot.never
-        backoff = tuning.dialBackoff?.nanoseconds
-        maxBackoff = tuning.maxDialBackoff.nanoseconds
+        pause = DialPause.Limits(
+            first: tuning.dialBackoff?.nanoseconds, most: tuning.maxDialBackoff.nanoseconds)
+        hedgeDelay = tuning.hedgeDelay?.nanoseconds ?? ConnectionSlot.never
         dialGrace = tuning.dialGrace?.nanoseconds ?? 0
         dialsPerHost = tuning.maxDialsPerHost
     }

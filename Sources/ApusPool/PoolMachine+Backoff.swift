@@ -1,62 +1,41 @@
 package import ApusCore
 
-/// The pause between dials of a route that fail: it grows with each, and is never the first dial's.
+/// The pause between dials of a route that fail, and who fails with them; how long it is, is for
+/// `DialPause`.
 extension PoolMachine {
     /// Routes that are remembered for their pause alone, at most; beyond them a failure is
     /// forgotten with its route.
-    static let maxHeldRoutes = 1024
+    package static let maxHeldRoutes = 1024
 
     /// The connection's peer asks for calm (ENHANCE_YOUR_CALM): the route's next dial waits as
     /// after one that failed, and longer each time that a new connection is told so too.
     package mutating func calmDemanded(_ connection: ConnectionID, now: Deadline) {
-        if let slot = find(connection) { holdBack(slot, now.nanoseconds) }
+        if let slot = find(connection) { holdBack(slot, .calm, now.nanoseconds) }
     }
 
-    /// A dial of the slot's route has failed: the next one waits a while.
-    ///
-    /// Dials side by side fail side by side, and are one failure.
-    mutating func holdBack(_ slot: Int, _ now: Int64) {
-        let (route, began) = (slots[slot].route, slots[slot].since)
-        guard let first = limits.backoff, !isShutDown else { return }
-        guard routes[route].failures == 0 || began > routes[route].failedAt else { return }
-        let isHeld = routes[route].heldUntil != nil
-        guard isHeld || backoffs.count < PoolMachine.maxHeldRoutes else { return }
-        let failures = max(routes[route].failures, slots[slot].failuresBefore)
-        routes[route].failures = min(failures + 1, 32)
-        routes[route].failedAt = now
-        let doublings = Int64(routes[route].failures - 1)
-        let (grown, overflow) = first.multipliedReportingOverflow(by: 1 << doublings)
-        let pause = overflow ? limits.maxBackoff : min(grown, limits.maxBackoff)
-        // Up to a half less, by the dial's own number, so that engines do not knock together.
-        let early = pause / 2 / 1024 * Int64(bits(of: id(slot)) >> 54)
-        let end = now.later(by: pause - early)
-        routes[route].heldUntil = end
-        backoffs.schedule(route, by: end)
-    }
-
-    /// A dial of the route succeeded: whatever was is forgotten.
-    mutating func forgive(_ route: Int) {
-        routes[route].failures = 0
-        routes[route].heldUntil = nil
-    }
-
-    /// Lets the routes dial again whose pause is over, or forgets them.
-    mutating func endPauses(_ now: Int64, _ actions: inout PoolActions) {
-        while let route = backoffs.popDue(now) {
-            if let end = routes[route].heldUntil {
-                guard end <= now else {
-                    // The heap may know an earlier pause of this route, or of one before it.
-                    backoffs.schedule(route, by: end)
-                    continue
-                }
-                routes[route].heldUntil = nil
+    /// Fails those for whom the dial that has failed was the last hope: who waited when it began,
+    /// if it was shared, and who will not wait for the pause that follows.
+    mutating func failWaiters(_ slot: Int, _ now: Int64, _ actions: inout PoolActions) {
+        let (dial, route) = (slots[slot], slots[slot].route)
+        guard routes[route].open == 0, routes[route].dials == 1 else { return }
+        let isShared = !dial.isOwn && routes[route].capacity.multiplexes
+        let isPaused = routes[route].pause.followsFailure(at: now)
+        for list in [routes[route].pooledWaiters, routes[route].ownWaiters] {
+            var next = list.head
+            while let waiter = next {
+                meter.add()
+                next = waiters.links.next(waiter)
+                let (arrival, reuse) = (waiters[waiter].arrival, waiters[waiter].reuse)
+                let hasShared = isShared && reuse == .pooled && arrival <= dial.lastArrival
+                guard hasShared || isPaused && !waiters[waiter].isPatient else { continue }
+                fail(waiter, .dialFailed(id(slot)), &actions)
             }
-            tidy(route, now, &actions)
         }
     }
 
-    /// Whether the route's pause is not over.
-    func isHeld(_ route: Int, _ now: Int64) -> Bool {
-        routes[route].heldUntil.map { now < $0 } ?? false
+    /// Whether a caller would wait for nothing but the end of the pause after a dial that failed.
+    func isHopeless(_ route: Int, _ now: Int64) -> Bool {
+        let isAlive = routes[route].open > 0 || routes[route].dials > 0
+        return !isAlive && routes[route].pause.followsFailure(at: now)
     }
 }

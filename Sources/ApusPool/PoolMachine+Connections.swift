@@ -24,8 +24,8 @@ extension PoolMachine {
         }
         let route = slots[slot].route
         counters.established += 1
-        slots[slot].failuresBefore = routes[route].failures
-        forgive(route)
+        slots[slot].failuresBefore = routes[route].pause.failures
+        routes[route].pause.succeeded(now.nanoseconds)
         dialEnded(slot)
         slots[slot].isEstablished(at: now.nanoseconds, capacity, isShared, isHeard)
         slots[slot].order = UInt64(counters.established)
@@ -50,14 +50,15 @@ extension PoolMachine {
         return capacity.multiplexes && capacity.expected != .max ? capacity.expected : nil
     }
 
-    /// A dial failed, and with it the waiter that it was meant for.
+    /// A dial failed, and with it those for whom it was the last hope (`failWaiters`).
     ///
-    /// When that waiter was served otherwise meanwhile, nobody fails.
+    /// When the waiter that it was meant for was served otherwise meanwhile, nobody fails.
     package mutating func dialFailed(_ connection: ConnectionID, now: Deadline) -> PoolActions {
         var actions = PoolActions()
         guard let slot = find(connection), slots[slot].phase == .dialling else { return actions }
         counters.dialFailures += 1
-        holdBack(slot, now.nanoseconds)
+        holdBack(slot, .failure, now.nanoseconds)
+        failWaiters(slot, now.nanoseconds, &actions)
         vacate(slot, now.nanoseconds, &actions)
         return actions
     }
@@ -229,10 +230,11 @@ extension PoolMachine {
         tidy(route, now, &actions)
     }
 
-    /// Fails the waiter that a lost connection was made for, if it still waits.
+    /// Fails the waiter that a lost connection was made for, if it still waits, and no other dial
+    /// goes on that is shared.
     private mutating func failOwner(_ slot: Int, _ actions: inout PoolActions) {
         let waiter = slots[slot].waiter
-        guard waiter != IndexLinks.none else { return }
+        guard waiter != IndexLinks.none, !mayOutliveDial(slot) else { return }
         fail(waiter, .dialFailed(id(slot)), &actions)
     }
 }

@@ -42,6 +42,7 @@ extension PoolMachine {
         if index == routes.count {
             routes.append(RouteState())
             backoffs.grow()
+            hedges.grow()
         }
         routes[index] = RouteState(route)
         recallIdleTime(index)
@@ -76,7 +77,11 @@ extension PoolMachine {
         slots[slot] = connection
         routes[route].connections += 1
         routes[route].dials += 1
-        if !isOwn { routes[route].pooledDials += 1 }
+        slots[slot].lastArrival = waiters.arrivals
+        if !isOwn {
+            routes[route].pooledDials += 1
+            routes[route].hedge.dialStarted(now)
+        }
         totals.connections += 1
         totals.dialling += 1
         return slot
@@ -116,15 +121,18 @@ extension PoolMachine {
         vacantSlots.append(slot)
     }
 
-    /// Changes what decides whether a connection counts as one to grow by, or to wait for, and
-    /// counts anew.
+    /// Changes what decides whether a connection counts as open, as one to grow by, or to wait for,
+    /// and counts anew.
     mutating func changePhase(_ slot: Int, _ change: (inout ConnectionSlot) -> Void) {
         let (wasUsable, wasAwaited) = (slots[slot].isUsableMultiplexed, slots[slot].isAwaited)
+        let wasOpen = slots[slot].phase == .open
         change(&slots[slot])
         let (isUsable, isAwaited) = (slots[slot].isUsableMultiplexed, slots[slot].isAwaited)
+        let isOpen = slots[slot].phase == .open
         let route = slots[slot].route
         if wasUsable != isUsable { routes[route].multiplexed += isUsable ? 1 : -1 }
         if wasAwaited != isAwaited { routes[route].unheard += isAwaited ? 1 : -1 }
+        if wasOpen != isOpen { routes[route].open += isOpen ? 1 : -1 }
     }
 
     /// Moves a connection to the list where it belongs; nothing happens when it is there.

@@ -46,10 +46,9 @@ extension PoolMachine {
     ///
     /// Any step may bring it forward.
     package var nextDeadline: Deadline? {
-        guard let pause = backoffs.first else {
-            return timers.first.map(Deadline.init(nanoseconds:))
-        }
-        return Deadline(nanoseconds: min(pause, timers.first ?? pause))
+        let never = ConnectionSlot.never
+        let first = min(timers.first ?? never, backoffs.first ?? never, hedges.first ?? never)
+        return first == never ? nil : Deadline(nanoseconds: first)
     }
 
     /// What the pool holds now.
@@ -87,6 +86,22 @@ extension PoolMachine {
                 ? nil : .nanoseconds(state.learnedIdleLimit))
     }
 
+    /// Whether the pool holds anything of the route.
+    package func holds(_ route: Route) -> Bool { routeIndices[route] != nil }
+
+    /// The dial that a caller waits for; `nil` when it waits for something else, or no longer.
+    package func dial(for id: WaiterID) -> WaitClock.Dial? {
+        guard waitCause(of: id) == .dial, let waiter = waiters.find(id) else { return nil }
+        let route = routes[waiters[waiter].route]
+        // Those without a dial of their own share that of the oldest.
+        let hasOwn = waiters[waiter].dial != IndexLinks.none
+        guard hasOwn || route.pooledDials > 0 else { return nil }
+        guard let owner = hasOwn ? waiter : route.pooledWaiters.head,
+            waiters[owner].dial != IndexLinks.none
+        else { return WaitClock.Dial(began: nil) }
+        return WaitClock.Dial(began: Deadline(nanoseconds: slots[waiters[owner].dial].since))
+    }
+
     /// What keeps a caller waiting; `nil` when nothing does.
     package func waitCause(of id: WaiterID) -> WaitCause? {
         guard let waiter = waiters.find(id) else { return nil }
@@ -97,7 +112,7 @@ extension PoolMachine {
     private func waitCause(of state: RouteState) -> WaitCause? {
         guard state.waiters > 0 else { return nil }
         guard state.queued > 0 else { return .dial }
-        if state.heldUntil != nil, state.dials == 0 { return .backoff }
+        if state.pause.end != nil, state.dials == 0 { return .backoff }
         if state.connections >= limits.connectionsPerHost { return .connectionsPerHost }
         if state.dials >= limits.dialsPerHost(state) { return .dialsPerHost }
         // The peer's first word on its limit is as good as the end of a dial.

@@ -2,13 +2,14 @@ import ApusCore
 
 /// Who waits for what, and the dials that are started for them.
 ///
-/// Each dial in flight is matched with one waiter, who fails if it fails; a connection may serve
-/// another waiter all the same, and then the matching moves. The waiters without a dial are always
+/// Each dial in flight is matched with one waiter, who fails if it fails, unless another dial goes
+/// on that is shared; a connection may serve another waiter all the same, and then the matching
+/// moves. The waiters without a dial are always
 /// the youngest, so one index per route tells who is next.
 extension PoolMachine {
     /// Puts a caller at the end of its queue.
-    mutating func enqueue(_ reuse: Reuse, _ route: Int) -> Int {
-        let waiter = waiters.add(reuse, route: route)
+    mutating func enqueue(_ reuse: Reuse, isPatient: Bool, _ route: Int) -> Int {
+        let waiter = waiters.add(reuse, isPatient: isPatient, route: route)
         routes[route].waiters += 1
         routes[route].undialled += 1
         if reuse == .pooled {
@@ -102,7 +103,7 @@ extension PoolMachine {
     /// Starts every dial that is wanted and allowed, for the oldest waiter first.
     mutating func startDials(_ index: Int, _ now: Int64, _ actions: inout PoolActions) {
         guard !isShutDown, !isHeld(index, now) else { return }
-        while let waiter = nextToDial(index), let route = routes[index].route {
+        while let waiter = nextToDial(index, now), let route = routes[index].route {
             meter.add()
             let isOwn = waiters[waiter].reuse != .pooled
             if routes[index].connections >= limits.connectionsPerHost,
@@ -121,17 +122,18 @@ extension PoolMachine {
             }
             actions.dial.append(PoolActions.Dial(connection: id(slot), route: route))
         }
+        scheduleHedge(index, now)
     }
 
     /// The oldest waiter for whom a dial may start now.
     ///
     /// At the limit of connections, only a caller who wants one of its own has an idle one closed:
     /// any other would have taken it, had it room.
-    private func nextToDial(_ index: Int) -> Int? {
+    private func nextToDial(_ index: Int, _ now: Int64) -> Int? {
         let state = routes[index]
         guard state.undialled > 0, state.dials < limits.dialsPerHost(state) else { return nil }
         let isBelowLimit = state.connections < limits.connectionsPerHost
-        let pooled = isBelowLimit && state.wantsDial(limits) ? state.firstUndialled : nil
+        let pooled = isBelowLimit && state.wantsDial(limits, now) ? state.firstUndialled : nil
         let own = isBelowLimit || !state.idle.isEmpty ? state.ownWaiters.head : nil
         guard let pooled, let own else { return pooled ?? own }
         return waiters[pooled].arrival < waiters[own].arrival ? pooled : own

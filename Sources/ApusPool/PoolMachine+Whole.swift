@@ -13,6 +13,7 @@ extension PoolMachine {
             // A connection in use is entered again when it becomes idle.
             if slots[slot].mayExpire { expire(slot, instant, &actions) }
         }
+        startHedges(instant, &actions)
         endPauses(instant, &actions)
         return actions
     }
@@ -28,8 +29,11 @@ extension PoolMachine {
     /// Dials until the route has `connections` of them, within its limits.
     ///
     /// While the route might multiplex, one is dialled at most.
+    ///
+    /// - Parameter dials: as many as one step may start; as many started mean that there may be
+    ///   more to do.
     package mutating func prewarm(
-        _ route: Route, connections: Int, now: Deadline
+        _ route: Route, connections: Int, dials: Int = .max, now: Deadline
     ) -> PoolActions {
         var actions = PoolActions()
         guard !isShutDown else { return actions }
@@ -41,7 +45,8 @@ extension PoolMachine {
         if state.capacity.multiplexes {
             most = min(most, state.multiplexed == 0 ? 1 : limits.multiplexedPerHost)
         }
-        while routes[index].connections < most, !isHeld(index, now.nanoseconds),
+        while routes[index].connections < most, actions.dial.count < dials,
+            !isHeld(index, now.nanoseconds),
             routes[index].dials < limits.dialsPerHost(routes[index])
         {
             let slot = addDial(index, isOwn: false, now.nanoseconds)
@@ -65,7 +70,8 @@ extension PoolMachine {
         return actions
     }
 
-    /// Drains every open connection of these routes, as when credentials change.
+    /// Drains every open connection of these routes, as when credentials change, and ends the
+    /// pauses after their dials that failed.
     ///
     /// A dial in flight is not touched: it began after whatever changed, or is told apart by its
     /// route.
@@ -79,6 +85,10 @@ extension PoolMachine {
             }
             retire(slot, reason)
             settle(slot, now.nanoseconds, &actions)
+        }
+        for index in drained.compactMap({ routeIndices[$0] }) {
+            routes[index].pause.retry()
+            tidy(index, now.nanoseconds, &actions)
         }
         return actions
     }
@@ -100,7 +110,7 @@ extension PoolMachine {
             }
         }
         for route in routes.indices {
-            forgive(route)
+            routes[route].pause.forget()
             forgetIfEmpty(route)
         }
         return actions

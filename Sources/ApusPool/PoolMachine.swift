@@ -15,8 +15,11 @@ package import ApusCore
 ///    else waits, it has a grace to do so.
 /// 4. A caller who wants a connection of its own gets the connection dialled for it and no other.
 /// 5. What is idle beyond a limit is closed, least recently used first.
-/// 6. A failed dial fails the waiter that it was meant for and no other; the route's next dial
-///    waits a while.
+/// 6. A failed dial fails the waiter that it was meant for. One that was shared fails everybody who
+///    waited when it began, unless another dial or connection of the route may still serve them.
+/// 7. The route's next dial waits a while. Meanwhile a caller fails at once for whom there is
+///    nothing but that pause to wait for, unless it is patient.
+/// 8. Beside a shared dial that takes too long a second one starts (`DialHedge`).
 ///
 /// No step's work grows with the pool, except those that touch all of it by their nature.
 /// Names of connections that are gone are no error: the message crossed ours on the way.
@@ -39,6 +42,8 @@ package struct PoolMachine: Sendable {
     var timers = DeadlineHeap()
     /// Routes that pause after a failed dial.
     var backoffs = DeadlineHeap()
+    /// Routes whose one dial gets a second one beside it, when it takes too long.
+    var hedges = DeadlineHeap()
     var idleMemory = IdleMemory()
     var isShutDown = false
     var meter = WorkMeter()
@@ -56,8 +61,10 @@ package struct PoolMachine: Sendable {
     /// Asks for a connection for one exchange.
     ///
     /// A caller who is told to wait gives up with `cancelWaiter`; waiting has no deadline here.
+    ///
+    /// - Parameter isPatient: whether the caller waits for the pause after a failed dial to end.
     package mutating func lease(
-        _ route: Route, reuse: Reuse, now: Deadline
+        _ route: Route, reuse: Reuse, isPatient: Bool = false, now: Deadline
     ) -> (result: LeaseResult, actions: PoolActions) {
         var actions = PoolActions()
         guard !isShutDown else {
@@ -68,7 +75,11 @@ package struct PoolMachine: Sendable {
         if reuse == .pooled, let slot = takeAvailable(index, now.nanoseconds, &actions) {
             return (.leased(id(slot), isReused: occupy(slot)), actions)
         }
-        let waiter = enqueue(reuse, index)
+        if !isPatient, isHopeless(index, now.nanoseconds) {
+            counters.refusals += 1
+            return (.refused(.dialFailed), actions)
+        }
+        let waiter = enqueue(reuse, isPatient: isPatient, index)
         startDials(index, now.nanoseconds, &actions)
         guard routes[index].queued <= limits.waitersPerHost else {
             dequeue(waiter, dialSurvives: true)

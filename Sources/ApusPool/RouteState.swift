@@ -33,12 +33,12 @@ struct RouteState: Sendable {
     /// Those of them whose peer has not said yet how many exchanges it allows: for whoever waits,
     /// each is as good as a dial in flight.
     var unheard = 0
-    /// Dials that failed in a row; those that ran side by side count once.
-    var failures = 0
-    /// When the last of them failed.
-    var failedAt = Int64.min
-    /// When the next dial may start; `nil` is at once.
-    var heldUntil: Int64?
+    /// Open connections, idle or not; draining ones are none.
+    var open = 0
+    /// How long the next dial waits after one that failed.
+    var pause = DialPause()
+    /// When a dial that several wait for gets a second one beside it.
+    var hedge = DialHedge()
     /// What a connection is expected to carry.
     var capacity = RouteCapacity()
     /// How long its peer was seen to keep idle connections, less a margin; see `IdleMemory`.
@@ -60,13 +60,14 @@ struct RouteState: Sendable {
     }
 
     /// Whether nothing is left to know: no connection, no waiter, and no pause to keep.
-    var isEmpty: Bool { connections == 0 && waiters == 0 && heldUntil == nil }
+    var isEmpty: Bool { connections == 0 && waiters == 0 && pause.end == nil }
 
     /// Whether the dials in flight will not do for those who wait.
-    func wantsDial(_ limits: PoolLimits) -> Bool {
+    func wantsDial(_ limits: PoolLimits, _ now: Int64) -> Bool {
         guard firstUndialled != nil else { return false }
         let shared = multiplexed + pooledDials
         if capacity.multiplexes, shared >= limits.multiplexedPerHost { return false }
+        if let dueAt = hedgeDueAt(limits), dueAt <= now { return true }
         let coming = pooledDials + unheard
         // Each is thought to serve as many; a division, since that may be the largest number.
         return coming == 0

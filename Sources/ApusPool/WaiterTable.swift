@@ -6,6 +6,8 @@ struct WaiterTable: Sendable {
         var isWaiting = false
         var route = IndexLinks.none
         var reuse = Reuse.pooled
+        /// Whether the caller waits for the pause after a failed dial to end.
+        var isPatient = false
         /// The connection that is being made for this caller; `none` before that.
         var dial = IndexLinks.none
         /// Tells who came first.
@@ -14,7 +16,8 @@ struct WaiterTable: Sendable {
 
     private var waiters: [Waiter] = []
     private var vacant: [Int] = []
-    private var arrivals: UInt64 = 0
+    /// How many have come so far.
+    private(set) var arrivals: UInt64 = 0
     /// The links of the routes' queues.
     var links = IndexLinks()
     private(set) var count = 0
@@ -24,7 +27,7 @@ struct WaiterTable: Sendable {
         set { waiters[index] = newValue }
     }
 
-    mutating func add(_ reuse: Reuse, route: Int) -> Int {
+    mutating func add(_ reuse: Reuse, isPatient: Bool, route: Int) -> Int {
         let index = vacant.popLast() ?? waiters.count
         if index == waiters.count {
             waiters.append(Waiter())
@@ -35,6 +38,7 @@ struct WaiterTable: Sendable {
         waiters[index].isWaiting = true
         waiters[index].route = route
         waiters[index].reuse = reuse
+        waiters[index].isPatient = isPatient
         waiters[index].dial = IndexLinks.none
         waiters[index].arrival = arrivals
         return index

@@ -12,16 +12,26 @@ extension ConnectionPool {
         }
     }
 
+    /// Dials that are decided on at once: others want the lock too.
+    static let prewarmStep = 128
+
     /// Dials until the route has so many connections, within its limits.
     ///
     /// - Returns: how many dials that took.
     func prewarm(_ route: Route, connections: Int) -> Int {
         var dials = 0
-        step { pool in
-            let actions = pool.machine.prewarm(route, connections: connections, now: .now())
-            dials = actions.dial.count
-            return actions
-        }
+        var found = 0
+        repeat {
+            // Dials that fail meanwhile make room for others, so what was asked for is the bound.
+            let most = min(ConnectionPool.prewarmStep, connections - dials)
+            step { pool in
+                let actions = pool.machine.prewarm(
+                    route, connections: connections, dials: most, now: .now())
+                found = actions.dial.count
+                return actions
+            }
+            dials += found
+        } while found == ConnectionPool.prewarmStep
         return dials
     }
 
@@ -30,7 +40,10 @@ extension ConnectionPool {
 
     /// Has the connections of these routes take no more; those that are idle close.
     func drainAll(of routes: Set<Route>, _ reason: CloseReason) {
-        step { $0.machine.drainAll(of: routes, reason: reason, now: .now()) }
+        step { pool in
+            pool.failures.forget(where: routes.contains)
+            return pool.machine.drainAll(of: routes, reason: reason, now: .now())
+        }
     }
 
     /// Has one connection take no more, if it is still there.

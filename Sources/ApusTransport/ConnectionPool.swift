@@ -16,42 +16,6 @@ final class ConnectionPool: @unchecked Sendable {
         var waitedFor: WaitCause?
     }
 
-    /// How far a dial is.
-    private enum DialPhase {
-        /// Decided, and about to start.
-        ///
-        /// Exits: `.running`, `.abandoned`.
-        case decided
-        /// Under way.
-        ///
-        /// Exits: `.abandoned`, and gone.
-        case running(Task<Void, Never>)
-        /// Nobody wants it any more, but it has not ended yet.
-        ///
-        /// Exits: gone.
-        case abandoned
-        /// What it made has ended already, before it was handed over.
-        ///
-        /// Exits: gone.
-        case outlived(CloseReason)
-    }
-
-    /// A dial as the shell sees it.
-    private struct Dial {
-        let route: Route
-        var phase = DialPhase.decided
-        /// What its peer allows, when that came before the connection was handed over.
-        var capacity: Int?
-
-        var isAbandoned: Bool { if case .abandoned = phase { true } else { false } }
-    }
-
-    /// What is told when a connection closes.
-    private struct Opening {
-        let route: Route
-        let at: Deadline
-    }
-
     private let dialer: Dialer
     /// Where the pool's own timers run.
     private let loop: EventLoop
@@ -66,9 +30,10 @@ final class ConnectionPool: @unchecked Sendable {
     private var waiters: [WaiterID: PoolWaiter] = [:]
     private var dials: [ConnectionID: Dial] = [:]
     private var heldDials = HeldDials()
-    /// Why each route's last dial failed, for those who wait in vain; few routes fail at a time.
-    private var failures: [Route: TransportError] = [:]
-    private static let maxFailures = 64
+    /// Why each route's last dial failed.
+    var failures = DialFailures()
+    /// Waits whose time in the queue is over while a dial for them goes on.
+    private var overdue: [WaiterID: PoolWaiterTimer] = [:]
     /// The instant for which the timer is set, or is about to be.
     private var armed: Deadline?
     /// Who waits for the last connection to go.
@@ -89,8 +54,7 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// A connection for the request, at once or after waiting for one.
     ///
-    /// The wait ends with the acquire timeout, or with the request's own deadlines when they come
-    /// first; `started` is what those count from.
+    /// The wait ends as `WaitClock` says; `started` is what the request's own deadlines count from.
     func lease(
         _ next: NextTry, started: Deadline, story: ExchangeStory?
     ) async throws(TransportError) -> Lease {
@@ -98,12 +62,13 @@ final class ConnectionPool: @unchecked Sendable {
         enum Decision {
             case leased(Lease)
             case wait(PoolWaiter, WaitCause)
-            case refused(LeaseResult.Refusal)
+            case refused(TransportError)
         }
         let now = Deadline.now()
         let (decision, deeds) = lock.withLock { () -> (Decision, Deeds) in
             let (result, actions) = machine.lease(
-                request.route, reuse: Reuse(next.reuse), now: now)
+                request.route, reuse: Reuse(next.reuse), isPatient: request.waitsOutBackoff,
+                now: now)
             let decision: Decision
             switch result {
             case .leased(let id, let isReused):
@@ -115,32 +80,64 @@ final class ConnectionPool: @unchecked Sendable {
                 let waiter = PoolWaiter(id, for: request.route, in: self)
                 waiters[id] = waiter
                 decision = .wait(waiter, machine.waitCause(of: id) ?? .dial)
-            case .refused(let why): decision = .refused(why)
+            case .refused(let why):
+                decision = .refused(
+                    TransportError(why, request.route, last: failures[request.route]))
             }
             return (decision, prepare(actions))
         }
         // Told before the dial that it may start.
         if case .wait(_, let cause) = decision { story?.queued(request.route, for: cause) }
         if !deeds.isEmpty { perform(deeds) }
+        var lease: Lease
         switch decision {
-        case .leased(let lease): return lease
-        case .refused(let why): throw .refused(why, request.route)
+        case .leased(let found): lease = found
+        case .refused(let error): throw error
         case .wait(let waiter, let cause):
-            let limit = waitLimit(of: next, started)
-            var lease = try await waiter.wait(limit, on: loop).get()
+            let clock = WaitClock(next.waitsSince, request, started)
+            lease = try await waiter.wait(clock, on: loop).get()
             lease.waitedFor = cause
-            if let limit, limit.phase != .pool, limit.deadline <= .now() {
+            if let limit = WaitLimit(nil, as: .pool, now, request, started),
+                limit.deadline <= .now()
+            {
                 // The timer is about to say so; nothing is sent for a request that is over.
                 giveBack(lease)
                 throw limit.reached("no connection became free in time")
             }
-            return lease
         }
+        // It carries this exchange, and those that it carries already, and no other.
+        if next.reuse == .pooledThenClosed { drain(lease.connection.id, .notPooled) }
+        return lease
+    }
+
+    /// How a wait stands, for its timer; `nil` when it is over.
+    func look(
+        at waiter: PoolWaiter, _ clock: WaitClock, _ timer: PoolWaiterTimer
+    ) -> (verdict: WaitClock.Verdict, isForDial: Bool)? {
+        lock.withLock {
+            guard waiters[waiter.id] != nil else { return nil }
+            let dial = machine.dial(for: waiter.id)
+            let verdict = clock.look(now: .now(), dial: dial)
+            if case .lasts(_, isOverdue: true) = verdict { overdue[waiter.id] = timer }
+            return (verdict, dial != nil)
+        }
+    }
+
+    /// A dial is over: whoever waited for nothing else has waited long enough.
+    private func lookAtOverdue() {
+        let timers = lock.withLock { overdue.isEmpty ? [] : Array(overdue.values) }
+        for timer in timers { timer.look() }
+    }
+
+    /// With the lock held: takes out a waiter that is answered.
+    private func takeWaiter(_ id: WaiterID) -> PoolWaiter? {
+        if !overdue.isEmpty { overdue[id] = nil }
+        return waiters.removeValue(forKey: id)
     }
 
     private func waitLimit(of next: NextTry, _ started: Deadline) -> WaitLimit? {
         WaitLimit(
-            dialer.tuning.pool.acquireTimeout, as: .pool, next.waitsSince, next.request, started)
+            next.request.acquireTimeout, as: .pool, next.waitsSince, next.request, started)
     }
 
     /// Lets time pass before the next connection is asked for; what ends a wait in the pool ends
@@ -166,8 +163,7 @@ final class ConnectionPool: @unchecked Sendable {
             guard let actions = pool.machine.cancelWaiter(waiter.id, now: .now()) else {
                 return PoolActions()
             }
-            pool.waiters[waiter.id] = nil
-            hasWaited = true
+            hasWaited = pool.takeWaiter(waiter.id) != nil
             return actions
         }
         return hasWaited
@@ -186,11 +182,11 @@ final class ConnectionPool: @unchecked Sendable {
             let now = Deadline.now()
             let dial = pool.dials.removeValue(forKey: connection.id)
             pool.heldDials.ended(connection.id, of: route)
-            pool.failures[route] = nil
             if case .outlived(let reason) = dial?.phase {
                 ended = reason
                 return PoolActions()
             }
+            pool.failures.forget(route)
             pool.connections[connection.id] = connection
             pool.openings[connection.id] = Opening(route: route, at: now)
             let (capacity, isHeard) = pool.firstCapacity(of: connection, dial?.capacity)
@@ -198,6 +194,7 @@ final class ConnectionPool: @unchecked Sendable {
                 connection.id, capacity: capacity, isShared: connection.isHTTP2,
                 isHeard: isHeard, now: now)
         }
+        lookAtOverdue()
         if let ended {
             observer?.observe(
                 .connectionClosed(
@@ -225,17 +222,12 @@ final class ConnectionPool: @unchecked Sendable {
             guard let dial = pool.dials.removeValue(forKey: id) else { return PoolActions() }
             pool.heldDials.ended(id, of: dial.route)
             // What nobody wanted any more says nothing of its route.
-            if !dial.isAbandoned { pool.note(error, of: dial.route) }
+            if !dial.isAbandoned {
+                pool.failures.note(error, of: dial.route) { pool.machine.holds($0) }
+            }
             return pool.machine.dialFailed(id, now: .now())
         }
-    }
-
-    /// With the lock held: keeps the error for those of the route who go on waiting.
-    private func note(_ error: TransportError, of route: Route) {
-        if failures[route] == nil, failures.count >= ConnectionPool.maxFailures {
-            failures.removeAll()
-        }
-        failures[route] = error
+        lookAtOverdue()
     }
 
     /// Why the route's last dial failed, if none has succeeded since.
@@ -319,14 +311,14 @@ final class ConnectionPool: @unchecked Sendable {
             unsafe drainWaiter = nil
         }
         for grant in actions.grants {
-            guard let waiter = waiters.removeValue(forKey: grant.waiter),
+            guard let waiter = takeWaiter(grant.waiter),
                 let connection = connections[grant.connection]
             else { preconditionFailure("the pool granted something that nobody holds") }
             deeds.grants.append(
                 (waiter, .success(Lease(connection: connection, isReused: grant.isReused))))
         }
         for failed in actions.failedWaiters {
-            guard let waiter = waiters.removeValue(forKey: failed.waiter) else { continue }
+            guard let waiter = takeWaiter(failed.waiter) else { continue }
             deeds.grants.append((waiter, .failure(error(for: failed.cause, failure))))
         }
         for close in actions.close { prepare(close, in: &deeds) }
@@ -356,10 +348,7 @@ final class ConnectionPool: @unchecked Sendable {
         for cause: PoolActions.Failure.Cause, _ failure: TransportError?
     ) -> TransportError {
         switch cause {
-        case .dialFailed:
-            failure
-                ?? TransportError(
-                    .reset, phase: .connect, message: "the connection was of no use to the request")
+        case .dialFailed: failure ?? .ofNoUse()
         case .shutDown:
             TransportError(.shutdown, phase: .pool, message: "the engine is shutting down")
         }
@@ -401,7 +390,9 @@ final class ConnectionPool: @unchecked Sendable {
         timer = nil
         step { pool in
             pool.armed = nil
-            return pool.machine.deadlineReached(now: .now())
+            let actions = pool.machine.deadlineReached(now: .now())
+            if !pool.failures.isEmpty { pool.failures.forget { !pool.machine.holds($0) } }
+            return actions
         }
     }
 }
@@ -444,8 +435,9 @@ extension ConnectionPool: ConnectionKeeper {
             pool.connections[connection.id] = nil
             if let opening = pool.openings.removeValue(forKey: connection.id) {
                 pool.heldDials.ended(connection.id, of: opening.route)
-            } else {
+            } else if let dial = pool.dials[connection.id] {
                 pool.dials[connection.id]?.phase = .outlived(reason)
+                pool.failures.note(.ofNoUse(), of: dial.route) { pool.machine.holds($0) }
             }
             return pool.machine.connectionClosed(connection.id, reason: reason, now: now)
         }

@@ -200,7 +200,7 @@ extension Engine {
         if error.replay != .notSent { next.waitsSince = .now() }
         // An idle HTTP/1.1 connection may be as stale as the one before it. One of HTTP/2 carries
         // all who move: it left the pool before they heard of its end, and so did none that works.
-        if next.reuse == .pooled, !isHTTP2, error.replay != .refusedByPeer { next.reuse = .fresh }
+        if !isHTTP2, error.replay != .refusedByPeer { next.reuse = next.reuse.dialled }
     }
 
     private func noteReplay(after error: TransportError, _ story: ExchangeStory?) {

@@ -55,7 +55,7 @@ extension HTTP1LiveConnection {
         guard self.exchange === exchange else { return }
         // A body that was dropped may be short, a cancelled request may answer at any time.
         let isWorthDraining =
-            reason == .responseUnfinished && exchange.request.reuse != .oneShot
+            reason == .responseUnfinished && !exchange.request.closesConnection
             && exchange.request.limits.drainBytes > 0 && outgoing.isNothing && !machine.isIdle
         guard isWorthDraining else { return end(reason, .cancelled, "cancelled") }
         drainResponse(of: exchange)

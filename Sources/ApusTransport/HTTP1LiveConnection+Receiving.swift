@@ -140,8 +140,8 @@ extension HTTP1LiveConnection {
         guard let exchange else { return }
         self.exchange = nil
         exchange.timers.stop(on: loop)
-        let oneShot: CloseReason? = exchange.request.reuse == .oneShot ? .notPooled : nil
-        free(reason ?? oneShot)
+        let ownEnd: CloseReason? = exchange.request.closesConnection ? .notPooled : nil
+        free(reason ?? ownEnd)
         exchange.responseEnded(trailers: trailers)
     }
 

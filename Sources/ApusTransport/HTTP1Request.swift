@@ -23,7 +23,7 @@ extension OutgoingRequest {
     /// What the request says about its connection; an upgrade's is not kept, said or not.
     var connectionOption: ConnectionOption {
         if let upgrade { return .upgrade(upgrade) }
-        return reuse == .oneShot ? .close : .keepAlive
+        return closesConnection ? .close : .keepAlive
     }
 
     /// Fields that belong to the hop to a forwarding proxy.

@@ -19,6 +19,12 @@ package final class OutgoingRequest: Sendable {
     let plan: RequestFieldPlan
     /// Whether the fields say `Expect: 100-continue`.
     let hasExpectation: Bool
+    /// For the queue of the pool; `nil` is for ever.
+    let acquireTimeout: Duration?
+    /// For a dial; `nil` is as long as the dial may take.
+    let connectTimeout: Duration?
+    /// Whether it waits for the pause after a failed dial to end.
+    let waitsOutBackoff: Bool
     let totalTimeout: Duration?
     let headTimeout: Duration?
     let readIdleTimeout: Duration?
@@ -54,6 +60,8 @@ package final class OutgoingRequest: Sendable {
         guard let authority = head.authority else {
             throw InvalidRequest(field: "host", reason: "is missing")
         }
+        try OutgoingRequest.check(timeout: options.acquireTimeout)
+        try OutgoingRequest.check(timeout: options.connectTimeout)
         try OutgoingRequest.check(timeout: options.totalTimeout)
         try OutgoingRequest.check(timeout: options.headTimeout)
         try OutgoingRequest.check(timeout: options.readIdleTimeout)
@@ -88,9 +96,12 @@ package final class OutgoingRequest: Sendable {
         reuse = options.reuse
         upgrade = options.upgrade
         onInformational = options.onInformational
-        totalTimeout = options.totalTimeout
-        headTimeout = options.headTimeout
-        readIdleTimeout = options.readIdleTimeout
+        acquireTimeout = (options.acquireTimeout ?? tuning.pool.acquireTimeout).bounded
+        connectTimeout = options.connectTimeout.bounded
+        waitsOutBackoff = options.waitsOutBackoff
+        totalTimeout = options.totalTimeout.bounded
+        headTimeout = options.headTimeout.bounded
+        readIdleTimeout = options.readIdleTimeout.bounded
         limits = tuning.limits
         isIdempotent = options.isIdempotent || OutgoingRequest.isIdempotent(head)
     }
@@ -144,6 +155,9 @@ package final class OutgoingRequest: Sendable {
         upgrade = other.upgrade
         isExtendedConnect = other.isExtendedConnect
         onInformational = other.onInformational
+        acquireTimeout = other.acquireTimeout
+        connectTimeout = other.connectTimeout
+        waitsOutBackoff = other.waitsOutBackoff
         totalTimeout = other.totalTimeout
         headTimeout = other.headTimeout
         readIdleTimeout = other.readIdleTimeout
@@ -170,6 +184,18 @@ package final class OutgoingRequest: Sendable {
 
 private let priorityField = HTTPField.Name("Priority") ?? .ifMatch
 private let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifMatch
+
+extension Duration? {
+    /// The timeout; `nil` when it is no limit at all.
+    fileprivate var bounded: Duration? {
+        self.flatMap { $0 < RequestOptions.unlimited ? $0 : nil }
+    }
+}
+
+extension OutgoingRequest {
+    /// Whether its connection closes after it.
+    var closesConnection: Bool { reuse == .oneShot || reuse == .pooledThenClosed }
+}
 
 extension HTTPRequest {
     /// An address goes out in its canonical spelling, and without its zone, which means something

@@ -18,10 +18,10 @@ final class PoolWaiter: Sendable {
         self.pool = pool
     }
 
-    func wait(_ limit: WaitLimit?, on loop: EventLoop) async -> Answer {
-        let timer = limit.map { limit in
-            PoolWaiterTimer(limit.deadline, on: loop) { [weak self] in
-                self?.deadlineReached(limit.phase)
+    func wait(_ clock: WaitClock, on loop: EventLoop) async -> Answer {
+        let timer = clock.firstLook.map { first in
+            PoolWaiterTimer(at: first, on: loop) { [weak self] timer in
+                self?.look(clock, timer)
             }
         }
         defer { timer?.cancel() }
@@ -38,8 +38,20 @@ final class PoolWaiter: Sendable {
         self.answer.give(answer)
     }
 
-    fileprivate func deadlineReached(_ phase: TransportError.Phase) {
-        var message = "no connection became free in time"
+    /// Looks how the wait stands; when to look again.
+    fileprivate func look(_ clock: WaitClock, _ timer: PoolWaiterTimer) -> Deadline? {
+        guard let (verdict, isForDial) = pool.look(at: self, clock, timer) else { return nil }
+        switch verdict {
+        case .lasts(let next, _): return next
+        case .over(let phase):
+            isOver(phase, isForDial)
+            return nil
+        }
+    }
+
+    private func isOver(_ phase: TransportError.Phase, _ isForDial: Bool) {
+        var message =
+            isForDial ? "no connection was made in time" : "no connection became free in time"
         if let last = pool.lastFailure(of: route) {
             message += "; the last dial failed: \(last.kind.name): \(last.message)"
         }
@@ -70,7 +82,10 @@ enum Pause {
             } else {
                 (end, nil)
             }
-        let timer = PoolWaiterTimer(deadline, on: loop) { answer.give(error) }
+        let timer = PoolWaiterTimer(at: deadline, on: loop) { _ in
+            answer.give(error)
+            return nil
+        }
         defer { timer.cancel() }
         let failure = await withTaskCancellationHandler {
             await answer.wait()
@@ -115,30 +130,62 @@ struct WaitLimit {
     }
 }
 
-/// A waiter's deadline on a loop, set and taken away from any thread.
+/// Looks at a wait whenever its time may be over, on a loop; set and taken away from any thread.
 ///
-/// Unchecked, because `timer` is touched on the loop's thread only.
-private final class PoolWaiterTimer: @unchecked Sendable {
+/// Unchecked, because `timer` and `isCancelled` are touched on the loop's thread only.
+final class PoolWaiterTimer: @unchecked Sendable {
     private let loop: EventLoop
+    private let action: @Sendable (PoolWaiterTimer) -> Deadline?
     private var timer: LoopTimer?
     private var isCancelled = false
 
+    /// - Parameter action: called each time; says when to look again, or that this is the end.
     init(
-        _ deadline: Deadline, on loop: EventLoop, _ action: @escaping @Sendable () -> Void
+        at first: Deadline, on loop: EventLoop,
+        _ action: @escaping @Sendable (PoolWaiterTimer) -> Deadline?
     ) {
         self.loop = loop
-        loop.execute {
-            guard !self.isCancelled else { return }
-            self.timer = loop.schedule(at: deadline, action)
-        }
+        self.action = action
+        loop.execute { self.arm(first) }
+    }
+
+    /// Looks at the wait now.
+    func look() {
+        loop.execute { self.timeHasCome() }
     }
 
     func cancel() {
         loop.execute {
             self.isCancelled = true
-            if let timer = self.timer { self.loop.cancel(timer) }
-            self.timer = nil
+            self.disarm()
         }
+    }
+
+    private func timeHasCome() {
+        guard !isCancelled else { return }
+        disarm()
+        if let next = action(self) { arm(next) }
+    }
+
+    private func arm(_ deadline: Deadline) {
+        guard !isCancelled else { return }
+        timer = loop.schedule(at: deadline) { [weak self] in self?.timeHasCome() }
+    }
+
+    private func disarm() {
+        if let timer { loop.cancel(timer) }
+        timer = nil
+    }
+}
+
+extension WaitClock {
+    /// The clock of a request that begins to wait at `now`.
+    init(_ now: Deadline, _ request: OutgoingRequest, _ started: Deadline) {
+        let whole = WaitLimit(nil, as: .pool, now, request, started)
+        self.init(
+            started: now, acquireTimeout: request.acquireTimeout,
+            connectTimeout: request.connectTimeout,
+            whole: whole.map { ($0.deadline, $0.phase) })
     }
 }
 
@@ -147,7 +194,7 @@ private final class PoolWaiterTimer: @unchecked Sendable {
 extension Reuse {
     init(_ reuse: RequestOptions.Reuse) {
         switch reuse {
-        case .pooled: self = .pooled
+        case .pooled, .pooledThenClosed: self = .pooled
         case .fresh: self = .fresh
         case .oneShot: self = .oneShot
         }
@@ -156,9 +203,16 @@ extension Reuse {
 
 extension TransportError {
     /// The pool would not even queue the request.
-    static func refused(_ why: LeaseResult.Refusal, _ route: Route) -> TransportError {
+    ///
+    /// - Parameter last: why the route's last dial failed.
+    init(_ why: LeaseResult.Refusal, _ route: Route, last: TransportError?) {
         var error =
             switch why {
+            case .dialFailed:
+                last?.repeated
+                    ?? TransportError(
+                        .timeout, phase: .pool,
+                        message: "a dial has just failed, and the next one waits")
             case .tooManyWaiters:
                 TransportError(
                     .overloaded, phase: .pool,
@@ -167,6 +221,19 @@ extension TransportError {
                 TransportError(.shutdown, phase: .pool, message: "the engine is shutting down")
             }
         error.route = route
+        self = error
+    }
+
+    /// The connection ended before it was handed over.
+    static func ofNoUse() -> TransportError {
+        TransportError(
+            .reset, phase: .connect, message: "the connection was of no use to the request")
+    }
+
+    /// A dial's error for a request that came after it.
+    private var repeated: TransportError {
+        var error = self
+        error.message += "; the next dial waits for pool.dialBackoff"
         return error
     }
 }

@@ -89,6 +89,17 @@ extension OutgoingRequest {
     }
 }
 
+extension RequestOptions.Reuse {
+    /// The same with a connection of the request's own.
+    var dialled: RequestOptions.Reuse {
+        switch self {
+        case .pooled: .fresh
+        case .pooledThenClosed: .oneShot
+        case .fresh, .oneShot: self
+        }
+    }
+}
+
 extension TransportError {
     /// What a request is sent again after when its expectation alone was refused (417).
     static func expectationRefused(by route: Route) -> TransportError {

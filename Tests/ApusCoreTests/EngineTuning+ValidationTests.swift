@@ -103,6 +103,33 @@ extension FieldRow {
         }
     }
 
+    @Test(
+        arguments: [
+            ("dial.resolveTimeout", \EngineTuning.dial.resolveTimeout),
+            ("dial.tcpTimeout", \EngineTuning.dial.tcpTimeout),
+            ("dial.tlsTimeout", \EngineTuning.dial.tlsTimeout),
+            ("dial.proxyTimeout", \EngineTuning.dial.proxyTimeout),
+        ] as [(String, any WritableKeyPath<EngineTuning, Duration?> & Sendable)])
+    func noStepOfADialIsRaisedAboveTheWholeOfIt(
+        _ field: String, _ path: any WritableKeyPath<EngineTuning, Duration?> & Sendable
+    ) throws {
+        var tuning = EngineTuning()
+        tuning[keyPath: path] = .seconds(10)
+        try tuning.validate()
+        tuning[keyPath: path] = .seconds(12)
+        let error = #expect(throws: InvalidTuning.self) { try tuning.validate() }
+        #expect(error?.field == field)
+        #expect(error?.reason.contains("dial.connectTimeout") == true)
+        // The whole may be raised with it, lifted, or lowered by itself.
+        tuning.dial.connectTimeout = .seconds(12)
+        try tuning.validate()
+        tuning.dial.connectTimeout = nil
+        try tuning.validate()
+        tuning = EngineTuning()
+        tuning.dial.connectTimeout = .seconds(1)
+        try tuning.validate()
+    }
+
     @Test func theConstantsAreValid() throws {
         try EngineTuning.default.validate()
         try EngineTuning.executor.validate()
@@ -166,6 +193,7 @@ private let poolRows: [FieldRow] = [
                 $0.pool.maxDialBackoff = .zero
             },
         ]),
+    .time("pool.hedgeDelay", \.pool.hedgeDelay),
     .time("pool.dialGrace", \.pool.dialGrace),
     .time("pool.acquireTimeout", \.pool.acquireTimeout),
     .time("pool.idleTimeout", \.pool.idleTimeout),

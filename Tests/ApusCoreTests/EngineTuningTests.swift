@@ -12,6 +12,7 @@ import Testing
         #expect(pool.maxDialsPerHost == nil)
         #expect(pool.maxWaitersPerHost == 1024)
         #expect(pool.acquireTimeout == .seconds(10))
+        #expect(pool.hedgeDelay == .milliseconds(300))
         #expect(pool.lifetime == nil)
         #expect(EngineTuning() == .default)
         #expect(EngineTuning.default.eventLoops == 1)

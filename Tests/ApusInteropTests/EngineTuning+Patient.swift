@@ -7,6 +7,7 @@ extension EngineTuning {
     static let patient: EngineTuning = {
         var tuning = EngineTuning.executor
         tuning.pool.acquireTimeout = .seconds(300)
+        tuning.pool.hedgeDelay = nil
         tuning.pool.idleTimeout = nil
         tuning.dial.resolveTimeout = .seconds(300)
         tuning.dial.tcpTimeout = .seconds(300)

@@ -32,15 +32,21 @@ final class PoolDriver {
 
     func pass(_ duration: Duration) { now = now.advanced(by: duration) }
 
-    func lease(_ route: Route, _ reuse: Reuse = .pooled) -> LeaseResult {
-        let (result, actions) = pool.lease(route, reuse: reuse, now: now)
+    func lease(
+        _ route: Route, _ reuse: Reuse = .pooled, isPatient: Bool = false
+    ) -> LeaseResult {
+        let (result, actions) = pool.lease(route, reuse: reuse, isPatient: isPatient, now: now)
         perform(actions)
         return result
     }
 
     /// A lease that must wait.
-    func wait(_ route: Route, _ reuse: Reuse = .pooled) -> WaiterID? {
-        guard case .wait(let waiter) = lease(route, reuse) else { return nil }
+    func wait(
+        _ route: Route, _ reuse: Reuse = .pooled, isPatient: Bool = false
+    ) -> WaiterID? {
+        guard case .wait(let waiter) = lease(route, reuse, isPatient: isPatient) else {
+            return nil
+        }
         return waiter
     }
 

@@ -8,6 +8,7 @@ import Testing
         PoolDriver { tuning in
             tuning.dialBackoff = .milliseconds(100)
             tuning.maxDialBackoff = .seconds(1)
+            tuning.hedgeDelay = nil
             change(&tuning)
         }
     }
@@ -29,10 +30,19 @@ import Testing
         #expect(driver.dials.count == 1)
     }
 
-    @Test func aFailedDialFailsItsWaiterAndNoOther() throws {
+    @Test func aSharedDialThatFailsFailsEverybodyWhoHasNothingElseToWaitFor() throws {
         let driver = driver()
-        let first = try #require(driver.wait(Routes.secure()))
-        let second = try #require(driver.wait(Routes.secure()))
+        let waiters = try (0..<30).map { _ in try #require(driver.wait(Routes.secure())) }
+        let dial = driver.dials[0]
+        driver.fail(dial)
+        #expect(driver.failures == waiters.map { .init(waiter: $0, cause: .dialFailed(dial)) })
+        #expect(driver.pool.counts.waiting == 0)
+    }
+
+    @Test func whoIsPatientAndCameAfterTheDialBeganWaitsForTheNextOne() throws {
+        let driver = driver()
+        let first = try #require(driver.wait(Routes.secure(), isPatient: true))
+        let second = try #require(driver.wait(Routes.secure(), isPatient: true))
         driver.fail(driver.dials[0])
         #expect(driver.failures.map(\.waiter) == [first])
         #expect(driver.pool.counts.waiting == 1)
@@ -41,6 +51,74 @@ import Testing
         driver.tick()
         driver.establish(try #require(driver.dials.first))
         #expect(driver.grants.map(\.waiter) == [second])
+    }
+
+    @Test func allWhoWaitedWhenADialBeganFailWithItHoweverPatient() throws {
+        let driver = driver()
+        for _ in 0..<9 { #expect(driver.wait(Routes.secure(), isPatient: true) != nil) }
+        driver.pass(try failAndMeasure(driver))
+        #expect(driver.failures.count == 1)
+        driver.tick()
+        driver.fail(try #require(driver.dials.first))
+        #expect(driver.failures.count == 9)
+    }
+
+    @Test(arguments: [Reuse.pooled, .fresh, .oneShot])
+    func inThePauseACallerIsTurnedAwayUnlessItIsPatient(_ reuse: Reuse) throws {
+        let driver = driver()
+        #expect(driver.wait(Routes.secure()) != nil)
+        let pause = try failAndMeasure(driver)
+        #expect(driver.lease(Routes.secure(), reuse) == .refused(.dialFailed))
+        #expect(driver.pool.counters.refusals == 1)
+        #expect(driver.pool.counts == PoolCounts())
+        #expect(driver.wait(Routes.secure(), reuse, isPatient: true) != nil)
+        driver.pass(pause)
+        driver.tick()
+        #expect(driver.dials.count == 1)
+        #expect(driver.wait(Routes.secure(), reuse) != nil, "the pause is over")
+    }
+
+    @Test func besideAnOpenConnectionACallerWaitsInThePause() throws {
+        let driver = driver()
+        let open = driver.open(Routes.plain(), 1)
+        #expect(driver.wait(Routes.plain()) != nil)
+        driver.fail(driver.dials[0])
+        let waiter = try #require(driver.wait(Routes.plain()))
+        driver.release(open[0])
+        #expect(driver.grants.last?.waiter == waiter)
+        // One that takes no more is none.
+        driver.drain(open[0], .goAway)
+        #expect(driver.lease(Routes.plain()) == .refused(.dialFailed))
+    }
+
+    @Test func besideADialInFlightACallerWaitsInThePause() throws {
+        let driver = driver()
+        for _ in 0..<2 { #expect(driver.wait(Routes.plain()) != nil) }
+        let (first, second) = (driver.dials[0], driver.dials[1])
+        driver.fail(first)
+        let waiter = try #require(driver.wait(Routes.plain()))
+        driver.establish(second)
+        driver.release(second)
+        #expect(driver.grants.map(\.waiter).contains(waiter))
+    }
+
+    @Test func whenALimitOfDialsKeptThemWaitingTheyFailInThePauseToo() throws {
+        let driver = driver { $0.maxDialsPerHost = 1 }
+        for _ in 0..<3 { #expect(driver.wait(Routes.plain()) != nil) }
+        #expect(driver.wait(Routes.plain(), .fresh) != nil)
+        driver.fail(driver.dials[0])
+        #expect(driver.failures.count == 4)
+    }
+
+    @Test func givingUpARoutesConnectionsEndsThePauseAfterAFailure() throws {
+        let driver = driver()
+        #expect(driver.wait(Routes.secure()) != nil)
+        let waiter = try #require(driver.wait(Routes.secure(), isPatient: true))
+        _ = try failAndMeasure(driver)
+        driver.perform(
+            driver.pool.drainAll(of: [Routes.secure()], reason: .tlsReloaded, now: driver.now))
+        driver.establish(try #require(driver.dials.first))
+        #expect(driver.grants.map(\.waiter) == [waiter])
     }
 
     @Test("row 58: a peer that asks for calm is not dialled again at once")
@@ -57,7 +135,7 @@ import Testing
             driver.pool.calmDemanded(connection, now: driver.now)
             driver.drain(connection, .goAway)
             driver.release(connection)
-            #expect(driver.wait(Routes.secure()) != nil)
+            #expect(driver.wait(Routes.secure()) != nil, "no dial has failed")
             #expect(driver.dials.isEmpty, "the next dial waits")
             let deadline = try #require(driver.pool.nextDeadline)
             pauses.append(deadline.since(driver.now))
@@ -80,8 +158,9 @@ import Testing
     @Test func thePauseDoublesUpToItsBoundAndIsShortenedByAHalfAtMost() throws {
         let driver = driver()
         var whole = Duration.milliseconds(100)
-        for _ in 0..<8 { #expect(driver.wait(Routes.secure()) != nil) }
+        #expect(driver.wait(Routes.secure()) != nil)
         for _ in 0..<7 {
+            #expect(driver.wait(Routes.secure(), isPatient: true) != nil)
             let pause = try failAndMeasure(driver)
             #expect(pause <= whole && pause >= whole / 2, "\(pause) of \(whole)")
             driver.pass(pause - .nanoseconds(1))
@@ -100,7 +179,7 @@ import Testing
         #expect(driver.dials.count == 20)
         for dial in driver.dials { driver.fail(dial) }
         #expect(driver.failures.count == 20)
-        #expect(driver.wait(Routes.plain()) != nil)
+        #expect(driver.wait(Routes.plain(), isPatient: true) != nil)
         #expect(driver.dials.isEmpty)
         driver.pass(.milliseconds(100))
         driver.tick()
@@ -109,8 +188,9 @@ import Testing
 
     @Test func aSuccessForgivesEverything() throws {
         let driver = driver()
-        for _ in 0..<4 { #expect(driver.wait(Routes.secure()) != nil) }
+        #expect(driver.wait(Routes.secure()) != nil)
         for _ in 0..<3 {
+            #expect(driver.wait(Routes.secure(), isPatient: true) != nil)
             driver.pass(try failAndMeasure(driver))
             driver.tick()
         }
@@ -140,7 +220,7 @@ import Testing
     @Test func whoeverGivesUpLeavesNothingBehind() throws {
         let driver = driver()
         #expect(driver.wait(Routes.secure()) != nil)
-        let second = try #require(driver.wait(Routes.secure()))
+        let second = try #require(driver.wait(Routes.secure(), isPatient: true))
         let pause = try failAndMeasure(driver)
         #expect(driver.cancel(second))
         driver.pass(pause)
@@ -180,7 +260,7 @@ import Testing
     @Test func theEndForgetsEveryPause() throws {
         let driver = driver()
         #expect(driver.wait(Routes.secure()) != nil)
-        #expect(driver.wait(Routes.secure()) != nil)
+        #expect(driver.wait(Routes.secure(), isPatient: true) != nil)
         driver.fail(driver.dials[0])
         driver.perform(driver.pool.shutDown(now: driver.now))
         #expect(driver.failures.count == 2)
@@ -193,7 +273,12 @@ import Testing
     @Test func whenItIsOffTheNextDialFollowsAtOnce() throws {
         let driver = driver { $0.dialBackoff = nil }
         for _ in 0..<3 { #expect(driver.wait(Routes.secure()) != nil) }
-        for _ in 0..<3 { driver.fail(try #require(driver.dials.first)) }
-        #expect(driver.failures.count == 3)
+        // The first alone had come when its dial began; the second dial began for both others.
+        for failed in [1, 3] {
+            driver.fail(try #require(driver.dials.first))
+            #expect(driver.failures.count == failed)
+        }
+        #expect(driver.wait(Routes.secure()) != nil)
+        #expect(driver.dials.count == 1)
     }
 }

@@ -102,7 +102,7 @@ import Testing
         #expect(driver.failures.isEmpty)
     }
 
-    @Test func afterAFailedDialTheNextIsStartedForThoseWhoRemain() throws {
+    @Test func afterAFailedDialTheNextIsStartedForThoseWhoCameLater() throws {
         let driver = PoolDriver()
         let waiters = try (0..<3).map { _ in try #require(driver.wait(Routes.secure())) }
         driver.fail(driver.dials[0])

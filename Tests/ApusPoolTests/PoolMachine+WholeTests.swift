@@ -127,6 +127,16 @@ import Testing
         #expect(driver.closes.count == 50)
     }
 
+    @Test func prewarmingDialsNoMoreInOneStepThanItIsToldTo() {
+        let driver = PoolDriver()
+        for (asked, dials) in [(3, 3), (3, 5), (3, 5)] {
+            driver.perform(
+                driver.pool.prewarm(
+                    Routes.plain(), connections: 5, dials: asked, now: driver.now))
+            #expect(driver.dials.count == dials)
+        }
+    }
+
     @Test func prewarmingDialsWhatTheLimitsAllow() {
         let driver = PoolDriver { $0.maxConnectionsPerHost = 3 }
         driver.perform(driver.pool.prewarm(Routes.plain(), connections: 5, now: driver.now))

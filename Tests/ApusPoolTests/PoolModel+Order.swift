@@ -17,9 +17,58 @@ extension PoolModel {
     mutating func dialHasFailed(_ connection: Connection) {
         guard let first = tuning.dialBackoff else { return }
         if let pause = pauses[connection.route], connection.began <= pause.failedAt { return }
+        // Another one has reached the peer meanwhile.
+        if let success = successes[connection.route], connection.began < success { return }
         pauses[connection.route] = Pause(
             failedAt: now, earliestEnd: now.advanced(by: first / 2),
             latestEnd: now.advanced(by: tuning.maxDialBackoff))
+    }
+
+    /// A dial failed, and callers with it: several only if nothing was left that could serve them,
+    /// and all then who would not wait for the pause to end.
+    mutating func check(failed waiting: Set<WaiterID>, with connection: Connection) {
+        let route = connection.route
+        let failedRoutes = waiters.filter { waiting.contains($0.id) }.map(\.route)
+        require(failedRoutes.allSatisfy { $0 == route }, "failed another route's caller")
+        let isHopeless = !connections.contains { $0.route == route && !$0.isClosing }
+        let isAlive = connections.contains {
+            $0.route == route && ($0.isDialling || !$0.isClosing && !mayBeRetired($0))
+        }
+        require(waiting.count <= 1 || !isAlive, "failed several beside what could serve them")
+        guard isHopeless, pauses[route]?.failedAt == now else { return }
+        let isLeft = waiters.contains {
+            $0.route == route && !$0.isPatient && !waiting.contains($0.id)
+        }
+        require(!isLeft, "let a caller wait for nothing but a pause")
+    }
+
+    /// A caller was turned away because a dial has just failed.
+    mutating func checkTurnedAway(_ route: Int, isPatient: Bool) {
+        let isAlive = connections.contains {
+            $0.route == route && ($0.isDialling || !$0.isClosing && !mayBeRetired($0))
+        }
+        require(!isPatient, "turned a patient caller away")
+        require(!isAlive && isPausing(route), "turned a caller away for nothing")
+    }
+
+    /// The machine was told the time: nobody shares one dial for longer than the delay.
+    mutating func checkHedges() {
+        guard let delay = tuning.hedgeDelay else { return }
+        for route in multiplexes.indices where multiplexes[route] && !isPausing(route) {
+            let all = connections.filter { $0.route == route }
+            let dials = all.count(where: \.isDialling)
+            let mayDial =
+                dials < tuning.maxDialsPerHost ?? 4
+                && all.count < tuning.maxConnectionsPerHost ?? .max
+                && multiplexed(route) + dials < http2.maxConnectionsPerHost
+            let sharers = waiters.count { $0.route == route && $0.reuse == .pooled }
+            // The one dial may be meant for a caller who wants its own.
+            let isShared = !waiters.contains { $0.route == route && $0.reuse != .pooled }
+            guard mayDial, isShared, dials == 1, sharers > 1, !all.contains(where: mayBeRetired),
+                let began = lastDials[route], now.since(began) >= delay
+            else { continue }
+            require(false, "let callers share a dial that hangs")
+        }
     }
 
     /// The machine was told the time.

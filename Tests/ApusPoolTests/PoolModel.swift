@@ -41,6 +41,8 @@ struct PoolModel {
         let id: WaiterID
         let route: Int
         let reuse: Reuse
+        /// Whether it waits for the pause after a failed dial to end.
+        var isPatient = true
         /// Who came first.
         let arrival: Int
     }
@@ -57,6 +59,10 @@ struct PoolModel {
     var order = 0
     /// The last failures of each route's dials.
     var pauses: [Pause?]
+    /// When a dial of each route last began.
+    var lastDials: [Deadline?]
+    /// When a dial of each route last succeeded.
+    var successes: [Deadline?]
     /// Those who got an empty connection in this step, and when they came.
     var served: [(route: Int, arrival: Int)] = []
     var violation: String?
@@ -66,6 +72,8 @@ struct PoolModel {
         self.http2 = http2
         self.multiplexes = multiplexes
         pauses = Array(repeating: nil, count: multiplexes.count)
+        lastDials = Array(repeating: nil, count: multiplexes.count)
+        successes = Array(repeating: nil, count: multiplexes.count)
     }
 
     mutating func require(_ holds: Bool, _ rule: @autoclosure () -> String) {
@@ -165,6 +173,7 @@ extension PoolModel {
             require(dial.route.origin.host.hasPrefix("route"), "dialled a stranger")
             let route = Int(dial.route.origin.host.dropFirst(5)) ?? 0
             connections.append(Connection(id: dial.connection, route: route, began: now))
+            lastDials[route] = now
             if let pause = pauses[route] {
                 require(now >= pause.earliestEnd, "dialled in the pause behind a failure")
             }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct PoolRandomWalkTests {
     /// Tunings that meet different limits.
     enum Tuning: String, CaseIterable {
-        case tight, unlimited, keepsNothing, fewDials, ageing, wearing, pausing
+        case tight, unlimited, keepsNothing, fewDials, ageing, wearing, pausing, hedging
 
         var pool: EngineTuning.Pool {
             var pool = EngineTuning.Pool()
@@ -40,13 +40,17 @@ import Testing
                 pool.maxDialBackoff = .milliseconds(150)
                 pool.maxConnectionsPerHost = 4
                 pool.maxWaitersPerHost = 8
+            case .hedging:
+                pool.hedgeDelay = .milliseconds(30)
+                pool.dialBackoff = .milliseconds(20)
+                pool.maxDialBackoff = .milliseconds(40)
             }
             return pool
         }
 
         var http2: EngineTuning.HTTP2 {
             var http2 = EngineTuning.HTTP2()
-            http2.maxConnectionsPerHost = self == .unlimited ? 8 : 2
+            http2.maxConnectionsPerHost = self == .unlimited || self == .hedging ? 8 : 2
             return http2
         }
     }
@@ -211,8 +215,10 @@ struct PoolWalk {
             case 1: .oneShot
             default: .pooled
             }
-        last = "lease \(route) \(reuse)"
-        let (result, actions) = pool.lease(routes[route], reuse: reuse, now: now)
+        let isPatient = Bool.random(using: &random)
+        last = "lease \(route) \(reuse) \(isPatient)"
+        let (result, actions) = pool.lease(
+            routes[route], reuse: reuse, isPatient: isPatient, now: now)
         model.apply(actions)
         switch result {
         case .leased(let connection, let isReused):
@@ -221,7 +227,10 @@ struct PoolWalk {
         case .wait(let waiter):
             model.order += 1
             model.waiters.append(
-                .init(id: waiter, route: route, reuse: reuse, arrival: model.order))
+                .init(
+                    id: waiter, route: route, reuse: reuse, isPatient: isPatient,
+                    arrival: model.order))
+        case .refused(.dialFailed): model.checkTurnedAway(route, isPatient: isPatient)
         case .refused(let why):
             model.require(why == .tooManyWaiters, "refused without reason")
             let queued = model.waiters.count { $0.route == route }
@@ -246,7 +255,7 @@ struct PoolWalk {
             model.connections.remove(at: index)
             model.dialHasFailed(connection)
             let actions = pool.dialFailed(connection.id, now: now)
-            model.require(actions.failedWaiters.count <= 1, "failed several for one dial")
+            model.check(failed: Set(actions.failedWaiters.map(\.waiter)), with: connection)
             return model.apply(actions)
         }
         let isPlain = connection.route == 0
@@ -268,6 +277,7 @@ struct PoolWalk {
         model.connections[index].idleLimit = model.tuning.idleTimeout
         model.multiplexes[connection.route] = isShared
         model.pauses[connection.route] = nil
+        model.successes[connection.route] = now
         model.becomesIdle(index)
         let actions = pool.connectionEstablished(
             connection.id, capacity: capacity, isShared: isShared, isHeard: !isUnheard, now: now)
@@ -349,6 +359,7 @@ struct PoolWalk {
             model.require(!model.connections.contains(where: \.isIdle), "left one idle")
         case 2:
             last = "drain \(route)"
+            model.pauses[route] = nil
             for index in model.connections.indices
             where model.connections[index].route == route && !model.connections[index].isDialling {
                 model.connections[index].isClosing = true
@@ -376,6 +387,7 @@ struct PoolWalk {
         model.endPauses()
         model.apply(actions)
         model.checkExpired()
+        model.checkHedges()
         if let next = pool.nextDeadline { model.require(next > now, "left a deadline behind") }
     }
 }

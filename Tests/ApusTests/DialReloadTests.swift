@@ -177,7 +177,9 @@ import Testing
             #expect(error?.message.contains("roots source") == true)
             // Usable again, and others.
             try store.put(FixturePaths.pem("untrusted-ca"))
-            try await expectStatus(200, client, url, options: .once)
+            var again = RequestOptions.once
+            again.waitsOutBackoff = true
+            try await expectStatus(200, client, url, options: again)
             try store.put(FixturePaths.pem("ca"))
             #expect(try await engine.reloadTLS())
             let refused = await dialError(client, url)

@@ -68,6 +68,13 @@ extension RequestOptions {
         options.reuse = .oneShot
         return options
     }()
+
+    /// The pause after a dial that failed is waited for.
+    static let patient: RequestOptions = {
+        var options = RequestOptions()
+        options.waitsOutBackoff = true
+        return options
+    }()
 }
 
 /// Expects that an engine holds nothing and that nobody waits for it.

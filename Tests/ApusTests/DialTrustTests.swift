@@ -63,7 +63,7 @@ import Testing
             let url = "https://localhost:\(server.port)/"
             guard accepts else {
                 for _ in 0..<2 {
-                    let error = await dialError(engine, url)
+                    let error = await dialError(engine, url, options: .patient)
                     #expect(error?.kind == .tlsVerify(code: 50))
                     #expect(error?.certificateRefusal?.check == .verifier)
                     #expect(error?.message.contains("not on the list") == true)

@@ -27,6 +27,7 @@ final class HTTP2Stand: Sendable {
         if tuning.pool.acquireTimeout == usual.pool.acquireTimeout {
             tuning.pool.acquireTimeout = nil
         }
+        if tuning.pool.hedgeDelay == usual.pool.hedgeDelay { tuning.pool.hedgeDelay = nil }
         if tuning.dial == usual.dial {
             tuning.dial.tcpTimeout = nil
             tuning.dial.connectTimeout = nil

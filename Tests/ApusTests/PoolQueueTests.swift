@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test("whoever waits in vain behind a failed dial is told of it")
+    @Test("who waits in vain for the pause after a failed dial to end, is told of that dial")
     func theLastDialsFailureIsTold() async throws {
         let refusing = try RefusingPort()
         var tuning = relaxedTuning
@@ -93,10 +93,9 @@ import Testing
         try await eventually("the dial has failed") {
             engine.snapshot().counters.dialFailures == 1
         }
-        let error = await transportError { _ = try await engine.send(.get(url)) }
+        let error = await dialError(engine, url, options: .patient)
         #expect(error?.kind == .timeout)
         #expect(error?.phase == .pool)
-        #expect(error?.replay == .notSent)
         let message = error?.message ?? ""
         let beginning = "no connection became free in time; the last dial failed: connect: "
         #expect(message.hasPrefix(beginning), "\(message)")

@@ -72,9 +72,11 @@ import Testing
                 #expect(ground.proxy.counters.tlsResumed == resumed)
             }
             let client = ExecutorClient(ground.engine, proxy: setting)
+            var options = RequestOptions.once
+            options.waitsOutBackoff = true
             for resumed in [2, 3] {
                 // No proxy of the loopback reaches there.
-                let error = await dialError(client, "https://192.0.2.1/", options: .once)
+                let error = await dialError(client, "https://192.0.2.1/", options: options)
                 #expect(error?.kind == .proxyStatus(403))
                 #expect(ground.proxy.counters.tlsResumed == resumed)
             }

@@ -33,6 +33,21 @@ import Testing
         }
     }
 
+    /// More than one step decides; dials that fail meanwhile make no room for more than was asked.
+    @Test func aLargePrewarmIsDecidedInSteps() async throws {
+        let refusing = try RefusingPort()
+        var tuning = relaxedTuning
+        tuning.pool.maxIdle = nil
+        tuning.pool.maxIdlePerHost = nil
+        tuning.pool.dialBackoff = nil
+        let engine = try TransportEngine(tuning)
+        let url = "http://127.0.0.1:\(refusing.port)/"
+        #expect(try engine.prewarm(url, connections: 300) == 300)
+        #expect(try engine.prewarm(url, connections: -1) == 0)
+        try await eventually("all have failed") { engine.snapshot().dialFailures == 300 }
+        await engine.shutdown()
+    }
+
     @Test func aBadURLAndADeadEngineWarmNothing() async throws {
         try await withStand(.http1) { stand in
             let error = await transportError { try stand.engine.prewarm("ftp://localhost/") }

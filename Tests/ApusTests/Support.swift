@@ -214,6 +214,7 @@ extension EngineTuning {
     mutating func relaxBudgets() {
         pool.acquireTimeout = .seconds(300)
         pool.dialGrace = .seconds(300)
+        pool.hedgeDelay = nil
         dial.resolveTimeout = .seconds(300)
         dial.tcpTimeout = .seconds(300)
         dial.tlsTimeout = .seconds(300)

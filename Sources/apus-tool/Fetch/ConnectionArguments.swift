@@ -75,7 +75,6 @@ struct ConnectionArguments: ParsableArguments {
             tuning.dial.tlsTimeout = budget
             tuning.dial.proxyTimeout = budget
             tuning.dial.connectTimeout = budget
-            tuning.pool.acquireTimeout = max(budget, .seconds(10))
         }
         return tuning
     }

@@ -1,0 +1,40 @@
+import ApusCore
+
+// What the pool's shell knows of a dial, and of the connection that it has made.
+extension ConnectionPool {
+    /// How far a dial is.
+    enum DialPhase {
+        /// Decided, and about to start.
+        ///
+        /// Exits: `.running`, `.abandoned`.
+        case decided
+        /// Under way.
+        ///
+        /// Exits: `.abandoned`, and gone.
+        case running(Task<Void, Never>)
+        /// Nobody wants it any more, but it has not ended yet.
+        ///
+        /// Exits: gone.
+        case abandoned
+        /// What it made has ended already, before it was handed over.
+        ///
+        /// Exits: gone.
+        case outlived(CloseReason)
+    }
+
+    /// A dial as the shell sees it.
+    struct Dial {
+        let route: Route
+        var phase = DialPhase.decided
+        /// What its peer allows, when that came before the connection was handed over.
+        var capacity: Int?
+
+        var isAbandoned: Bool { if case .abandoned = phase { true } else { false } }
+    }
+
+    /// What is told when a connection closes.
+    struct Opening {
+        let route: Route
+        let at: Deadline
+    }
+}
