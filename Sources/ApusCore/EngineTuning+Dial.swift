@@ -38,6 +38,12 @@ extension EngineTuning {
         ///
         /// Default 30 s.
         public var userTimeout: Duration? = .seconds(30)
+        /// Bytes that wait unsent in the system's queue of a connection before the engine keeps the
+        /// rest back (`TCP_NOTSENT_LOWAT`); `nil` is the system's own, mostly without a bound.
+        ///
+        /// What waits there goes out before anything that is sent later, so that small requests
+        /// beside an upload on one HTTP/2 connection wait for it. Default 128 KiB.
+        public var unsentBytes: Int? = 128 * 1024
         /// The literal address that connections start from; `nil` lets the system choose.
         public var localAddress: String? {
             get { localAddressText?.text }

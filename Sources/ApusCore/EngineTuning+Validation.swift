@@ -58,6 +58,7 @@ extension EngineTuning.Dial {
         try requirePositive("dial.attemptDelay", attemptDelay)
         try requirePositive("dial.keepAlive", keepAlive)
         try requirePositive("dial.userTimeout", userTimeout)
+        try require("dial.unsentBytes", unsentBytes, in: 4096...1 << 30)
         try require("dial.resolverThreads", resolverThreads, in: 1...64)
         try require("dial.maxPendingLookups", maxPendingLookups, in: 1...1_000_000)
         try requirePositive("dial.cacheTime", cacheTime)

@@ -161,6 +161,9 @@ package final class StreamSocket: Sendable {
         if let userTimeout = tuning.userTimeout {
             setOption(number, tcp, TCP_USER_TIMEOUT, Int32(clamping: userTimeout.milliseconds))
         }
+        if let unsentBytes = tuning.unsentBytes {
+            setOption(number, tcp, TCP_NOTSENT_LOWAT, Int32(clamping: unsentBytes))
+        }
     }
 
     private static func bind(_ number: Int32, to localAddress: String?) throws(SystemError) {

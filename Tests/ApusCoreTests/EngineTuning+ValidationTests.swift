@@ -212,6 +212,7 @@ private let dialRows: [FieldRow] = [
     .time("dial.attemptDelay", \.dial.attemptDelay),
     .time("dial.keepAlive", \.dial.keepAlive),
     .time("dial.userTimeout", \.dial.userTimeout),
+    .number("dial.unsentBytes", \.dial.unsentBytes, 4096...1 << 30),
     .number("dial.resolverThreads", \.dial.resolverThreads, 1...64),
     .number("dial.maxPendingLookups", \.dial.maxPendingLookups, 1...million),
     .time("dial.cacheTime", \.dial.cacheTime),

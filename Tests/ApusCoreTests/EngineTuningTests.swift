@@ -37,6 +37,7 @@ import Testing
         #expect(dial.attemptDelay == .milliseconds(250))
         #expect(dial.keepAlive == .seconds(15))
         #expect(dial.userTimeout == .seconds(30))
+        #expect(dial.unsentBytes == 128 * 1024)
         #expect(dial.resolutionDelay == .milliseconds(50))
         #expect(dial.localAddress == nil && dial.localInterface == nil)
         #expect(dial.beforeConnect == nil && dial.overrides.isEmpty)

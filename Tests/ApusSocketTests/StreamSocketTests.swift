@@ -215,13 +215,35 @@ import Testing
         #expect(option(socket, tcp, TCP_KEEPINTVL) == 21)
         #expect(option(socket, tcp, TCP_KEEPCNT) == 3)
         #expect(option(socket, tcp, TCP_USER_TIMEOUT) == 12_345)
+        #expect(option(socket, tcp, TCP_NOTSENT_LOWAT) == 128 * 1024)
+    }
+
+    @Test func whatWaitsUnsentInTheSystemIsBounded() throws {
+        // SIOCOUTQNSD: bytes that were written and not sent.
+        let unsentRequest = UInt(0x894B)
+        let connection = try Connection()
+        let piece = [UInt8](repeating: 7, count: 64 * 1024)
+        var written = 0
+        // The peer reads nothing, so its window closes, and this ends.
+        while written < 64 << 20 {
+            let count = try connection.ours.write(piece.span.bytes)
+            guard count > 0 else { break }
+            written += count
+        }
+        var unsent: Int32 = 0
+        #expect(ioctl(connection.ours.descriptor.number, unsentRequest, &unsent) == 0)
+        #expect(unsent > 0)
+        // The bound is looked at between the pieces into which the system cuts.
+        #expect(unsent <= 2 * 128 * 1024)
     }
 
     @Test func whatTheTuningTurnsOffStaysOff() throws {
         var tuning = EngineTuning.Dial()
         tuning.keepAlive = nil
         tuning.userTimeout = nil
+        tuning.unsentBytes = nil
         let socket = try Connection(tuning: tuning).ours
+        #expect(option(socket, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT) == 0)
         #expect(option(socket, Int32(IPPROTO_TCP), TCP_NODELAY) == 1)
         #expect(option(socket, SOL_SOCKET, SO_KEEPALIVE) == 0)
         #expect(option(socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT) == 0)
