@@ -36,7 +36,9 @@ extension EngineTuning {
         public var keepAlive: Duration? = .seconds(15)
         /// Unacknowledged data older than this ends the connection; `nil` is the system's own.
         ///
-        /// Default 30 s.
+        /// A peer that is alive and reads nothing does not count: as long as its system answers the
+        /// probes of its closed window, the upload waits for it. The end is a `timeout` in the
+        /// phase `send`. Default 30 s.
         public var userTimeout: Duration? = .seconds(30)
         /// Bytes that wait unsent in the system's queue of a connection before the engine keeps the
         /// rest back (`TCP_NOTSENT_LOWAT`); `nil` is the system's own, mostly without a bound.

@@ -5,6 +5,8 @@ import Glibc
 /// A non-blocking stream socket: opened, connected, read and written; closed when it is let go.
 package final class StreamSocket: Sendable {
     package let descriptor: FileDescriptor
+    /// How old unacknowledged data may grow, as the socket was told; `nil` is the system's own.
+    package let userTimeout: Duration?
 
     /// What one read gave.
     package enum ReadResult: Sendable, Hashable {
@@ -38,6 +40,7 @@ package final class StreamSocket: Sendable {
                 }
             }
         }
+        userTimeout = address.family == .unix ? nil : tuning.userTimeout
         descriptor = opened
     }
 
@@ -137,6 +140,37 @@ package final class StreamSocket: Sendable {
         var count: Int32 = 0
         guard unsafe ioctl(descriptor.number, UInt(TIOCOUTQ), &count) == 0 else { return 0 }
         return Int(max(0, count))
+    }
+
+    /// How what was written fares.
+    package enum SendState: Sendable, Hashable {
+        /// Everything is acknowledged.
+        case empty
+        /// Something was sent and is not acknowledged yet.
+        case underWay
+        /// Everything sent is acknowledged, and the peer takes no more: its window is closed. Its
+        /// system was last heard of so long ago.
+        case held(silence: Duration)
+    }
+
+    /// How what was written fares now; `nil` when that is not known.
+    package var sendState: SendState? {
+        guard unacknowledgedCount > 0 else { return .empty }
+        var info = tcp_info()
+        var length = socklen_t(MemoryLayout<tcp_info>.size)
+        guard
+            unsafe getsockopt(descriptor.number, Int32(IPPROTO_TCP), TCP_INFO, &info, &length) == 0
+        else { return nil }
+        guard info.tcpi_unacked == 0 else { return .underWay }
+        return .held(silence: .milliseconds(Int64(info.tcpi_last_ack_recv)))
+    }
+
+    /// Lifts the bound on the age of unacknowledged data, or sets it again.
+    package func liftUserTimeout(_ isLifted: Bool) {
+        guard let userTimeout else { return }
+        let value = isLifted ? 0 : Int32(clamping: userTimeout.milliseconds)
+        StreamSocket.setOption(
+            descriptor.number, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, value)
     }
 
     /// Whether the peer has sent something or gone, without taking any byte.

@@ -186,7 +186,8 @@ extension Engine {
         // A connection never used before that ends at once is a peer's fault, and no move.
         let isMove = error.replay == .notSent && (lease.isReused || !isSilent)
         guard exchange.mayRepeat,
-            next.request.mayReplay(after: error, isSilent: isSilent),
+            next.request.mayReplay(
+                after: error, isSilent: isSilent, isLost: exchange.isConnectionLost),
             next.budget.take(for: error, isMove: isMove),
             let request = error.demandsHTTP1
                 ? http1Routes.demanded(by: next.request) : next.request

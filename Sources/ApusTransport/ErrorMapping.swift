@@ -55,6 +55,8 @@ extension TransportError.Kind {
     init(_ error: SystemError) {
         switch error.errno {
         case EMFILE, ENFILE, ENOBUFS, ENOMEM: self = .resource(errno: error.errno)
+        // What was sent, or a keepalive, was not acknowledged in time.
+        case ETIMEDOUT: self = .timeout
         default: self = .reset
         }
     }

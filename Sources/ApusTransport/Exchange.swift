@@ -70,6 +70,8 @@ package final class Exchange: @unchecked Sendable {
         var hasResponse = false
         /// Whether the final head has come.
         var hasHead = false
+        /// Whether the connection ended because the peer's system acknowledged nothing any more.
+        var isConnectionLost = false
         /// Whether the connection has ended under it, without a word on which requests were not
         /// acted on.
         var hasConnectionEnded = false
@@ -348,6 +350,13 @@ extension Exchange {
         head.status.code == 417 && request.expectsContinue && !amendments.omitsExpectation
             && mayRepeat
     }
+
+    /// The peer's system acknowledges nothing any more.
+    func connectionLost() {
+        lock.withLock { progress.isConnectionLost = true }
+    }
+
+    var isConnectionLost: Bool { lock.withLock { progress.isConnectionLost } }
 
     /// Whether the body can go out once more: it can be made again, or was not begun.
     var mayRepeat: Bool {

@@ -73,8 +73,14 @@ extension HTTP1LiveConnection {
         self.exchange = nil
         exchange?.timers.stop(on: loop)
         keeper.closed(self, reason: isStale(exchange, reason) ? .staleReuse : reason)
-        if let exchange { noteResponse(of: exchange) }
-        exchange?.failed(kind, message, replay: nothingHasLeft ? .notSent : nil)
+        guard let exchange else { return }
+        noteResponse(of: exchange)
+        // The system's own time-out: the peer's system has not acknowledged what was sent.
+        let isLost = kind == .timeout && reason == .transportError
+        if isLost { exchange.connectionLost() }
+        exchange.failed(
+            kind, phase: isLost && exchange.isAwaitingHead ? .send : nil, message,
+            replay: nothingHasLeft ? .notSent : nil)
     }
 
     /// Whether the peer had given the connection up before this request reached it.

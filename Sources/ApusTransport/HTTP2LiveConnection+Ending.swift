@@ -56,7 +56,10 @@ extension HTTP2LiveConnection {
         if !wire.isOpen, goAway == nil, [.connectionLost, .notSent].contains(failure) {
             exchange.connectionEnded()
         }
-        exchange.failed(kind, message, replay: failure.replay(responseStarted: false))
+        if isLost { exchange.connectionLost() }
+        exchange.failed(
+            kind, phase: isLost && exchange.isAwaitingHead ? .send : nil, message,
+            replay: failure.replay(responseStarted: false))
     }
 
     /// What a failure is called, given how the connection ends.
@@ -95,6 +98,7 @@ extension HTTP2LiveConnection {
     func end(_ reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
         guard wire.isOpen else { return }
         if ending == nil { ending = (kind, message) }
+        isLost = kind == .timeout && reason == .transportError
         keeper.sessionsReceived(from: wire)
         let taken = wire.sentCount
         wire.close()

@@ -94,6 +94,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     var isCalm = false
     /// What ended the connection, for the streams that end with it.
     var ending: (kind: TransportError.Kind, message: String)?
+    /// The peer's system acknowledges nothing any more.
+    var isLost = false
     /// What was wrong with the peer's bytes; acted on once the wire is not reading any more.
     var inputError: HTTP2Error?
     var refusalsInRow = 0

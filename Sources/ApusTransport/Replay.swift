@@ -73,11 +73,15 @@ extension OutgoingRequest {
     /// HTTP/2 has words for what was not acted on (GOAWAY, RST_STREAM): a peer that used them, and
     /// left this request out, may have acted on it.
     ///
-    /// - Parameter isSilent: whether the connection has ended without such a word.
-    func mayReplay(after error: TransportError, isSilent: Bool) -> Bool {
+    /// - Parameters:
+    ///   - isSilent: whether the connection has ended without such a word.
+    ///   - isLost: whether the system gave the connection up, so that a time-out is no deadline of
+    ///     the request's.
+    func mayReplay(after error: TransportError, isSilent: Bool, isLost: Bool) -> Bool {
         guard !error.demandsCalm else { return false }
         switch error.kind {
         case .reset, .truncated, .h2GoAway, .h2Stream: break
+        case .timeout where isLost: break
         default: return false
         }
         switch error.replay {

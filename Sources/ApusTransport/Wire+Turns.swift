@@ -2,6 +2,16 @@ import ApusSocket
 
 // How a wire that has much to do lets others on its loop have their turn.
 extension Wire {
+    /// What one read gave.
+    enum ReadOutcome {
+        /// Some bytes were delivered; there may be more.
+        case progress
+        /// Nothing more now.
+        case wouldBlock
+        /// The peer ended its side in good order: with close_notify where there is TLS.
+        case end
+    }
+
     /// What is sent in a row before others on the loop have their turn.
     static let maxSentInRow: UInt64 = 1024 * 1024
 

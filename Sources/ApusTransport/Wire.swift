@@ -18,16 +18,6 @@ protocol WireOwner: AnyObject {
 ///
 /// Unchecked, because it is confined to its loop: each method is called on the loop's thread only.
 final class Wire: ReadinessHandler, @unchecked Sendable {
-    /// What one read gave.
-    enum ReadOutcome {
-        /// Some bytes were delivered; there may be more.
-        case progress
-        /// Nothing more now.
-        case wouldBlock
-        /// The peer ended its side in good order: with close_notify where there is TLS.
-        case end
-    }
-
     /// What is encrypted before the socket is asked again.
     private static let maxEncryptedAtOnce = 256 * 1024
     /// What is offered to the socket at once.
@@ -45,7 +35,9 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
     private var handshakes: [(hop: TLSHop, route: Route, engine: TLSEngine)] = []
 
     /// `nil` once closed.
-    private var socket: StreamSocket?
+    private(set) var socket: StreamSocket?
+    /// Whether the peer's window is closed.
+    var windowWatch = WireWindowWatch()
     private var registration: UInt64 = 0
     /// Nearest to the socket first.
     private(set) var layers: [WireLayer] = []
@@ -320,6 +312,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
             let count = try socket.write(bytes)
             sentCount += UInt64(count)
             if count == 0 { isSocketFull = true }
+            watchWindow(written: count)
             return count
         } catch {
             sendError = error
@@ -355,6 +348,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
         while sent < bytes.byteCount, let socket {
             do throws(SystemError) {
                 let count = try socket.write(bytes.extracting(droppingFirst: sent))
+                watchWindow(written: count)
                 if count == 0 { return sent }
                 sent += count
                 sentCount += UInt64(count)
@@ -470,6 +464,7 @@ final class Wire: ReadinessHandler, @unchecked Sendable {
             sendReply(farewell, under: index)
         }
         loop.deregister(socket.descriptor, token: registration)
+        stopWatchingWindow()
         self.socket = nil
         owner = nil
         layers = []

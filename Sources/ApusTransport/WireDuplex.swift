@@ -130,11 +130,13 @@ actor WireDuplex: DuplexStream, WireOwner {
             case .progress: return true
             case .wouldBlock:
                 guard let fault = wire.sendError else { return false }
-                end(.transportError, error(.reset, .body, fault.description))
+                end(.transportError, error(TransportError.Kind(fault), .body, fault.description))
             case .end:
                 // As in HTTP, an end behind a reset proves nothing.
                 if let fault = wire.sendError {
-                    end(.transportError, error(.reset, .body, fault.description))
+                    end(
+                        .transportError, error(TransportError.Kind(fault), .body, fault.description)
+                    )
                 } else {
                     peerHasEnded = true
                     endIfBothHave()
@@ -258,7 +260,7 @@ actor WireDuplex: DuplexStream, WireOwner {
             unsafe first.waiter?.resume(returning: nil)
         }
         if let fault = wire.sendError, sendFailure == nil {
-            let failure = error(.reset, .send, fault.description)
+            let failure = error(TransportError.Kind(fault), .send, fault.description)
             sendFailure = failure
             failWrites(failure)
             wakeReader()

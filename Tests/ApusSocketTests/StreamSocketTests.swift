@@ -201,6 +201,36 @@ import Testing
         #expect(comesTrue { reset.hasPendingInput() })
     }
 
+    @Test func aClosedWindowIsToldFromBytesUnderWay() throws {
+        let connection = try Connection()
+        #expect(connection.ours.sendState == .empty)
+        let piece = [UInt8](repeating: 7, count: 64 * 1024)
+        var written = 0
+        while written < 64 << 20 {
+            let count = try connection.ours.write(piece.span.bytes)
+            guard count > 0 else { break }
+            written += count
+        }
+        let socket = connection.ours
+        #expect(
+            comesTrue {
+                if case .held = socket.sendState { true } else { false }
+            })
+        var received = 0
+        while received < written { received += connection.receive().count }
+        #expect(comesTrue { socket.sendState == .empty })
+    }
+
+    @Test func theUserTimeoutIsLiftedAndSetAgain() throws {
+        var tuning = EngineTuning.Dial()
+        tuning.userTimeout = .milliseconds(12_345)
+        let socket = try Connection(tuning: tuning).ours
+        socket.liftUserTimeout(true)
+        #expect(option(socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT) == 0)
+        socket.liftUserTimeout(false)
+        #expect(option(socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT) == 12_345)
+    }
+
     // MARK: Options
 
     @Test func theTuningsOptionsAreSet() throws {
