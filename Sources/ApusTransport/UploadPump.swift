@@ -30,10 +30,10 @@ final class UploadPump: @unchecked Sendable {
         ///
         /// Exits: `.running`, `.stopped`.
         case waiting(UnsafeContinuation<Void, Never>)
-        /// Wanted; the function is called whenever the connection may find something new.
+        /// Wanted.
         ///
         /// Exits: `.stopped`.
-        case running(@Sendable () -> Void)
+        case running
         /// Not wanted any more.
         ///
         /// No exits.
@@ -44,6 +44,8 @@ final class UploadPump: @unchecked Sendable {
     private let lock = Lock()
     // Guarded.
     private var stage = Stage.made
+    /// Called whenever the connection may find something new; `nil` before the start.
+    private var ready: (@Sendable () -> Void)?
     private var chunks = ChunkQueue()
     /// What is left of a piece that is going out.
     private var rest = Bytes.empty
@@ -66,14 +68,18 @@ final class UploadPump: @unchecked Sendable {
         let waiting = lock.withLock { () -> UnsafeContinuation<Void, Never>? in
             let before = stage
             if case .stopped = before { return nil }
-            stage = .running(ready)
+            stage = .running
+            self.ready = ready
             if case .waiting(let continuation) = before { return unsafe continuation }
             return nil
         }
         unsafe waiting?.resume()
     }
 
-    /// What to call when something is new; `nil` when the producer is not wanted after all.
+    /// What to call when something is new; `nil` when the producer was never wanted.
+    ///
+    /// One that was wanted is made even if the try is over by now: the caller's function is called
+    /// once for each try.
     private func waitForStart() async -> (@Sendable () -> Void)? {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             let goesOn = lock.withLock {
@@ -83,9 +89,7 @@ final class UploadPump: @unchecked Sendable {
             }
             if goesOn { unsafe continuation.resume() }
         }
-        return lock.withLock {
-            if case .running(let ready) = stage { ready } else { nil }
-        }
+        return lock.withLock { ready }
     }
 
     private func run(_ content: RequestBody.Content, _ ready: @Sendable () -> Void) async {
