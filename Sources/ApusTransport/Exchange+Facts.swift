@@ -51,6 +51,28 @@ extension Exchange {
     }
 }
 
+// MARK: Another try
+
+extension Exchange {
+    /// Whether the peer refused the expectation alone, and the request can go out without it.
+    func mayDropExpectation(after head: HTTPResponse) -> Bool {
+        head.status.code == 417 && request.expectsContinue && !amendments.omitsExpectation
+            && mayRepeat
+    }
+
+    /// The peer's system acknowledges nothing any more.
+    func connectionLost() {
+        lock.withLock { progress.isConnectionLost = true }
+    }
+
+    var isConnectionLost: Bool { lock.withLock { progress.isConnectionLost } }
+
+    /// Whether the body can go out once more: it can be made again, or was not begun.
+    var mayRepeat: Bool {
+        request.body.isReplayable || lock.withLock { !progress.hasBodyStarted }
+    }
+}
+
 // MARK: What the timers ask
 
 extension Exchange {
