@@ -151,6 +151,7 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// Gives back a lease that was never used.
     func giveBack(_ lease: Lease) {
+        lease.connection.becameIdle()
         released(lease.connection)
     }
 
@@ -178,6 +179,7 @@ final class ConnectionPool: @unchecked Sendable {
         // One that was abandoned while it was being made is known to nobody but this shell; the
         // machine, which has forgotten it, has it closed.
         var ended: CloseReason?
+        var isWanted = false
         step { pool in
             let now = Deadline.now()
             let dial = pool.dials.removeValue(forKey: connection.id)
@@ -190,10 +192,13 @@ final class ConnectionPool: @unchecked Sendable {
             pool.connections[connection.id] = connection
             pool.openings[connection.id] = Opening(route: route, at: now)
             let (capacity, isHeard) = pool.firstCapacity(of: connection, dial?.capacity)
-            return pool.machine.connectionEstablished(
+            let actions = pool.machine.connectionEstablished(
                 connection.id, capacity: capacity, isShared: connection.isHTTP2,
                 isHeard: isHeard, now: now)
+            isWanted = actions.grants.contains { $0.connection == connection.id }
+            return actions
         }
+        if !isWanted { connection.becameIdle() }
         lookAtOverdue()
         if let ended {
             observer?.observe(

@@ -6,6 +6,7 @@ import ApusSocket
 extension HTTP1LiveConnection {
     /// The peer ended its side, which is the end of a body that has no other.
     func peerEnded() {
+        if keepEnd() || failByFirstWords("it ended within its words") { return }
         // After a reset the kernel reports an end of stream once sending was told of the reset, so
         // that this end proves nothing: a body that lasts until then may be cut short.
         if let error = wire.sendError, !machine.isIdle {
@@ -31,6 +32,7 @@ extension HTTP1LiveConnection {
 
     func wireFailed(_ error: WireError) {
         let (kind, message) = error.explained
+        if failByFirstWords(message) { return }
         end(kind == .truncated ? .peerClosed : .transportError, kind, message)
     }
 

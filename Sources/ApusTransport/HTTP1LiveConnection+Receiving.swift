@@ -22,8 +22,8 @@ extension HTTP1LiveConnection {
     /// taken for its answer, and an end is better met before than behind it.
     ///
     /// The loop tells what it knows at the start of each tick only, so this is a system call.
-    func readBeforeUse(isReused: Bool) {
-        if isReused { wire.lookForInput() }
+    func readBeforeUse() {
+        wire.lookForInput()
         if wire.mayHaveInput { _ = hasMoreInput(after: maxReadsInPassing) }
     }
 
@@ -56,7 +56,8 @@ extension HTTP1LiveConnection {
         return false
     }
 
-    private func bytesReceived(_ bytes: RawSpan) {
+    func bytesReceived(_ bytes: RawSpan) {
+        if exchange == nil, keepFirstWords(bytes) { return }
         var offset = 0
         answerBytes += bytes.byteCount
         // Told once, at the end: by then the connection may be free for the caller's next request.
@@ -67,6 +68,7 @@ extension HTTP1LiveConnection {
                 handle(event, in: bytes)
             }
         } catch {
+            if failByFirstWords(error.rule) { return }
             guard self.exchange != nil || drain != nil else {
                 return end(.unsolicitedBytes, .malformed, error.rule)
             }
@@ -79,6 +81,7 @@ extension HTTP1LiveConnection {
     }
 
     private func handle(_ event: HTTP1Event, in bytes: RawSpan) {
+        if failByFirstWords(event) { return }
         switch event {
         case .informational(let response): informationalReceived(response)
         case .head(let response, _): headReceived(response)

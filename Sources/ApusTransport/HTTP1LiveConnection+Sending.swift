@@ -6,7 +6,11 @@ import HTTPTypes
 // How a request goes out: its head, then as much of its body as the socket takes, piece by piece.
 extension HTTP1LiveConnection {
     func begin(_ exchange: Exchange, isReused: Bool) {
-        readBeforeUse(isReused: isReused)
+        readBeforeUse()
+        if case .kept(let words, let hasEnded) = firstWords, wire.isOpen {
+            return answer(exchange, by: words, hasEnded: hasEnded)
+        }
+        firstWords = .none
         guard wire.isOpen else {
             return exchange.failed(
                 .reset, phase: .send, "the connection had closed before the request left",

@@ -53,6 +53,7 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
     var outgoing = Outgoing.nothing
     /// What the wire had sent when the present request began.
     var sentBefore: UInt64 = 0
+    var firstWords = FirstWords.awaited
     /// Bytes that have come since the present request began, heads and framing included.
     var answerBytes = 0
     /// The peer has refused the present request: its answer is read to the end, whatever becomes of
@@ -91,6 +92,10 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     nonisolated func cancel(_ exchange: Exchange, reason: CloseReason) {
         onLoop(loop) { $0.give(up: exchange, reason) }
+    }
+
+    nonisolated func becameIdle() {
+        onLoop(loop) { $0.refuseFirstWords() }
     }
 
     nonisolated func consumed(_ count: Int, by exchange: Exchange) {

@@ -18,6 +18,8 @@ protocol LiveConnection: AnyObject, Sendable {
 
     /// Sends the exchange's request and delivers its response.
     func start(_ exchange: Exchange, isReused: Bool)
+    /// It has been handed over or given back, and no exchange is about to start on it.
+    func becameIdle()
     /// Nobody waits for the exchange any more.
     func cancel(_ exchange: Exchange, reason: CloseReason)
     /// The consumer took this many bytes; reading may go on.
@@ -52,6 +54,10 @@ protocol ConnectionKeeper: AnyObject, Sendable {
     func evictIdle() -> Bool
     /// The peer gave sessions to resume.
     func sessionsReceived(from wire: Wire)
+}
+
+extension LiveConnection {
+    func becameIdle() {}
 }
 
 extension LiveConnection where Self: Actor {
