@@ -265,8 +265,7 @@ extension EventLoop {
     /// Runs what is queued, then flushes; `false` when the loop was told to stop and is done.
     private func runTick() -> Bool {
         takeForeignWork()
-        runTurn()
-        flushDirty()
+        if runTurn() { flushDirty() }
         scratch.trim()
         guard work.isEmpty, dirty.isEmpty else { return true }
         return lock.withLock {
@@ -283,7 +282,10 @@ extension EventLoop {
     }
 
     /// Runs what is there, for as long as a tick may take; the rest is for the next one.
-    private func runTurn() {
+    ///
+    /// - Returns: whether the turn is over. Output waits for that, so that what a turn produces
+    ///   leaves at once however many ticks the turn takes.
+    private func runTurn() -> Bool {
         work.beginTurn()
         var end: Deadline?
         var count = 0
@@ -292,9 +294,10 @@ extension EventLoop {
             count += 1
             guard count % EventLoop.jobsPerLook == 0 else { continue }
             let now = Deadline.now()
-            if let end, now >= end { return }
+            if let end, now >= end { return work.isTurnOver }
             end = end ?? now.advanced(by: EventLoop.maxJobTime)
         }
+        return true
     }
 
     private func run(_ item: Work) {
@@ -352,8 +355,7 @@ extension EventLoop {
         unsafe capus_set_loop_of_thread(Unmanaged.passUnretained(self).toOpaque())
         while true {
             takeForeignWork()
-            runTurn()
-            flushDirty()
+            if runTurn() { flushDirty() }
             let isDone = lock.withLock {
                 guard foreignWork.isEmpty, work.isEmpty else { return false }
                 hasLateThread = false

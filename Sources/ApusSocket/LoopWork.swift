@@ -8,7 +8,10 @@ struct LoopWork<Item> {
     /// For the turns after this one.
     private var added: [Item] = []
 
-    var isEmpty: Bool { position == turn.count && added.isEmpty }
+    var isEmpty: Bool { isTurnOver && added.isEmpty }
+
+    /// Whether all of the present turn has run.
+    var isTurnOver: Bool { position == turn.count }
 
     mutating func append(_ item: Item) {
         added.append(item)
@@ -26,7 +29,7 @@ struct LoopWork<Item> {
 
     /// Begins a turn, or goes on with one that was cut short.
     mutating func beginTurn() {
-        guard position == turn.count else { return }
+        guard isTurnOver else { return }
         turn.removeAll(keepingCapacity: true)
         position = 0
         swap(&turn, &added)

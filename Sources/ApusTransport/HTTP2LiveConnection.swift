@@ -159,6 +159,8 @@ actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         openingTimer = loop.schedule(at: deadline) { [weak self] in
             self?.assumeIsolated { $0.open() }
         }
+        // Readiness is told once, and the dial may have heard of it in this connection's place.
+        if wire.mayHaveInput { wire.readLater() }
     }
 
     private func awaitSettings() {

@@ -100,6 +100,6 @@ extension HTTP2Case {
         return HTTP2Case(
             testDescription: "GOAWAY \(code) and the end", bytes: Frames.goAway(3, code),
             ending: .halfClose, first: outcome, second: outcome,
-            fate: .ended(.peerClosed, goAway: nil))
+            fate: .ended(.goAway, goAway: nil))
     }
 }

@@ -84,6 +84,23 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    /// The SETTINGS of a quick peer may come before the connection reads, and nothing else comes.
+    @Test func theLimitOfAPeerThatIsQuickerThanTheDialIsRead() async throws {
+        let script: [ScriptedPeer.Step] = [
+            .send(Frames.maxStreams(100)), .request(1), .signal("first"), .request(3),
+            .send(Frames.answer(3)), .send(Frames.answer(1)), .readUntilEnd,
+        ]
+        for _ in 0..<40 {
+            try await withHTTP2(scripts: [script]) { stand in
+                let first = Task { try await stand.get() }
+                #expect(await stand.signal("first"))
+                let answers = [try await stand.get(), try await first.value]
+                #expect(answers == ["ok", "ok"])
+                #expect(stand.peer.connectionCount == 1)
+            }
+        }
+    }
+
     @Test func aPeerThatNeverSaysItsLimitIsDialledBeside() async throws {
         var tuning = EngineTuning.default
         tuning.http2.suspectAfter = .milliseconds(50)
