@@ -33,6 +33,7 @@ extension HTTP1LiveConnection {
     func wireFailed(_ error: WireError) {
         let (kind, message) = error.explained
         if failByFirstWords(message) { return }
+        if exchange == nil, case .resource = kind { shortage = (kind, message) }
         end(kind == .truncated ? .peerClosed : .transportError, kind, message)
     }
 

@@ -12,9 +12,9 @@ extension HTTP1LiveConnection {
         }
         firstWords = .none
         guard wire.isOpen else {
-            return exchange.failed(
-                .reset, phase: .send, "the connection had closed before the request left",
-                replay: .notSent)
+            let (kind, message) =
+                shortage ?? (.reset, "the connection had closed before the request left")
+            return exchange.failed(kind, phase: .send, message, replay: .notSent)
         }
         precondition(self.exchange == nil, "two exchanges at once on an HTTP/1.1 connection")
         guard exchange.begin(on: self, isReused: isReused) else { return keeper.released(self) }

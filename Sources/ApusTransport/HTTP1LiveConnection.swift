@@ -54,6 +54,8 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
     /// What the wire had sent when the present request began.
     var sentBefore: UInt64 = 0
     var firstWords = FirstWords.awaited
+    /// What the system lacked when the connection was read between two requests.
+    var shortage: (kind: TransportError.Kind, message: String)?
     /// Bytes that have come since the present request began, heads and framing included.
     var answerBytes = 0
     /// The peer has refused the present request: its answer is read to the end, whatever becomes of
