@@ -30,11 +30,12 @@ package protocol Flushable: AnyObject {
 
 /// One thread, one epoll, one timer queue; both a serial executor and a task executor.
 ///
-/// A tick: wait for readiness, tell every handler, fire the timers that are due, run the jobs that
-/// are there, then flush whoever has output. A job that comes while jobs run is for the next tick,
-/// so that descriptors and timers have their turn however much work adds to itself. Work handed
-/// over by another thread goes through a locked queue and a wake-up; work from the loop's own
-/// thread goes to a plain array.
+/// A tick: wait for readiness, tell every handler, fire the timers that are due, then run the jobs
+/// that are there, for about 1 ms at most; the rest run in the next ticks. When all of them have
+/// run, the connections that have output are flushed. A job that comes while jobs run is for the
+/// next turn, so that descriptors and timers are served however much work adds to itself. Work
+/// that another thread hands over goes through a locked queue and a wake-up; work from the loop's
+/// own thread goes to a plain array.
 ///
 /// Unchecked, because its state is divided by rule: what stands under "foreign" is touched with the
 /// lock held, what stands under "own thread" only by the loop's thread.
