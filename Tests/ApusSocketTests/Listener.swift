@@ -75,6 +75,18 @@ struct Connection: ~Copyable {
         theirs = FileDescriptor(accepted)
     }
 
+    /// Writes until the peer, which reads nothing, has closed its window; how many bytes that took.
+    func fill() throws -> Int {
+        let piece = [UInt8](repeating: 7, count: 64 * 1024)
+        var written = 0
+        while written < 64 << 20 {
+            let count = try ours.write(piece.span.bytes)
+            guard count > 0 else { break }
+            written += count
+        }
+        return written
+    }
+
     /// Writes all of it from their side.
     func send(_ bytes: [UInt8]) {
         #expect(write(theirs.number, bytes, bytes.count) == bytes.count)

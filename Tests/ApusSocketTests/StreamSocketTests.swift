@@ -204,13 +204,7 @@ import Testing
     @Test func aClosedWindowIsToldFromBytesUnderWay() throws {
         let connection = try Connection()
         #expect(connection.ours.sendState == .empty)
-        let piece = [UInt8](repeating: 7, count: 64 * 1024)
-        var written = 0
-        while written < 64 << 20 {
-            let count = try connection.ours.write(piece.span.bytes)
-            guard count > 0 else { break }
-            written += count
-        }
+        let written = try connection.fill()
         let socket = connection.ours
         #expect(
             comesTrue {
@@ -252,14 +246,7 @@ import Testing
         // SIOCOUTQNSD: bytes that were written and not sent.
         let unsentRequest = UInt(0x894B)
         let connection = try Connection()
-        let piece = [UInt8](repeating: 7, count: 64 * 1024)
-        var written = 0
-        // The peer reads nothing, so its window closes, and this ends.
-        while written < 64 << 20 {
-            let count = try connection.ours.write(piece.span.bytes)
-            guard count > 0 else { break }
-            written += count
-        }
+        #expect(try connection.fill() > 0)
         var unsent: Int32 = 0
         #expect(ioctl(connection.ours.descriptor.number, unsentRequest, &unsent) == 0)
         #expect(unsent > 0)
