@@ -56,17 +56,4 @@ import Testing
             #expect(failures.map(\.totalValue) == [1])
         }
     }
-
-    @Test func manyServersCannotFillTheMemory() async throws {
-        let metrics = TestMetrics()
-        let observer = MetricsObserver(factory: metrics, maxSeries: 2)
-        for port in 1...50 {
-            let origin = try Origin(scheme: .http, authority: "host\(port):\(port)")
-            observer.observe(
-                .exchangeQueued(
-                    exchange: 1, route: Route(origin: origin), waitsFor: .dial))
-        }
-        #expect(metrics.counters.count == 3)
-        #expect(metrics.counters.map(\.totalValue).max() == 48)
-    }
 }

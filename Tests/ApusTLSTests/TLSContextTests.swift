@@ -87,12 +87,3 @@ import Testing
         expectFailure(.configuration) { _ = try TLSContext(EngineTuning.TLS(), alpn: [name]) }
     }
 }
-
-/// A small file as text; empty when it cannot be read.
-func contents(of path: String) -> String {
-    guard let file = fopen(path, "r") else { return "" }
-    defer { fclose(file) }
-    var buffer = [UInt8](repeating: 0, count: 65_536)
-    let count = fread(&buffer, 1, buffer.count, file)
-    return String(decoding: buffer[..<count], as: UTF8.self)
-}

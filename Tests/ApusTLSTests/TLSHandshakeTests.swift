@@ -34,20 +34,6 @@ import Testing
 
     // MARK: ALPN
 
-    @Test(arguments: [EngineTuning.TLS.Version.tls12, .tls13])
-    func reportsTheChosenProtocol(version: EngineTuning.TLS.Version) throws {
-        let server = try TLSServerContext(choice: .always("h2"), versions: version...version)
-        let pair = try makePair(server, alpn: ["h2", "http/1.1"])
-        try pair.handshake()
-        #expect(pair.client.facts?.alpn == "h2")
-    }
-
-    @Test func takesAServerThatChoosesNoProtocol() throws {
-        let pair = try makePair(TLSServerContext(choice: .none), alpn: ["h2", "http/1.1"])
-        try pair.handshake()
-        #expect(pair.client.facts?.alpn == nil)
-    }
-
     @Test func offersNothingWhenTheListIsEmpty() throws {
         // A server that would choose is not asked.
         let pair = try makePair(TLSServerContext(choice: .always("h2")), alpn: [])
@@ -152,14 +138,4 @@ import Testing
         pair.client.close(output: &farewell)
         #expect(farewell.isEmpty)
     }
-}
-
-/// Expects a `TLSError` of this kind.
-func expectFailure(
-    _ kind: TLSError.Kind, sourceLocation: SourceLocation = #_sourceLocation,
-    _ body: () throws -> Void
-) {
-    let error = #expect(throws: TLSError.self, sourceLocation: sourceLocation) { try body() }
-    #expect(error?.kind == kind, "\(error?.message ?? "")", sourceLocation: sourceLocation)
-    #expect(error?.message.isEmpty == false, sourceLocation: sourceLocation)
 }

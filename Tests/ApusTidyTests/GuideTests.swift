@@ -57,7 +57,7 @@ import Testing
 
     /// So has everything that a snapshot holds, and each counter.
     @Test func everyFieldStandsInTheTablesOfTheSnapshotGuide() throws {
-        let source = try #require(SourceFile(path: "Sources/ApusCore/EngineSnapshot.swift"))
+        let source = try #require(SourceFile(path: "Sources/ApusCore/Events/EngineSnapshot.swift"))
         let fields = properties(in: [source])
         #expect(fields.count >= 35)
         #expect(fields.contains { $0.name == "counters.closes" })
@@ -66,7 +66,7 @@ import Testing
 
     /// And each reason by which `closes` counts.
     @Test func everyReasonStandsInTheTablesOfTheSnapshotGuide() throws {
-        let source = try #require(SourceFile(path: "Sources/ApusCore/CloseReason.swift"))
+        let source = try #require(SourceFile(path: "Sources/ApusCore/Events/CloseReason.swift"))
         var reasons: [(name: String, place: String)] = []
         for (index, line) in source.code.enumerated() where line.hasPrefix("    case ") {
             // No value of its own: `closes` has the case's name.

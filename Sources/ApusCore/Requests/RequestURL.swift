@@ -1,0 +1,36 @@
+/// An absolute `http` or `https` URL, split into what a request needs.
+///
+/// The path and query pass through untouched: nothing is decoded, normalised or re-encoded.
+public struct RequestURL: Sendable, Hashable {
+    public let origin: Origin
+    /// Path and query as they go on the wire; "/" when the URL has none.
+    public let target: String
+
+    /// Reads `scheme://host[:port][/path][?query]`; a fragment is dropped (RFC 9110, section 7.1).
+    ///
+    /// - Throws: `InvalidRequest` naming the part at fault.
+    public init(parsing url: String) throws(InvalidRequest) {
+        guard let separator = url.firstRange(of: "://") else {
+            throw InvalidRequest(field: "url", reason: "is not absolute: scheme://host is missing")
+        }
+        let schemeText = url[..<separator.lowerBound].lowercased()
+        guard let scheme = Scheme(rawValue: schemeText) else {
+            throw InvalidRequest(field: "scheme", reason: "is neither http nor https")
+        }
+        let rest = url[separator.upperBound...]
+        let end = rest.firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? rest.endIndex
+        origin = try Origin(scheme: scheme, authority: String(rest[..<end]))
+        let target = rest[end...].prefix { $0 != "#" }
+        self.target = target.isEmpty ? "/" : target.hasPrefix("?") ? "/" + target : String(target)
+        try RequestURL.check(target: self.target)
+    }
+
+    /// Refuses what would end or split a request line: blanks, controls and bytes beyond ASCII.
+    package static func check(target: String) throws(InvalidRequest) {
+        for byte in target.utf8 where byte <= 0x20 || byte >= 0x7F {
+            throw InvalidRequest(
+                field: "path",
+                reason: "has a blank, a control or a non-ASCII byte (\(byte)); encode it")
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import ApusCore
+import Testing
+
+/// Durations as whole numbers are clamped and never trap.
+@Suite struct DurationWholeTests {
+    @Test(arguments: nanoseconds)
+    func aDurationInNanosecondsIsClamped(duration: Duration, nanoseconds: Int64) {
+        #expect(duration.nanoseconds == nanoseconds)
+    }
+
+    @Test(arguments: milliseconds)
+    func millisecondsAreRoundedUpSoThatNoWaitEndsEarly(duration: Duration, milliseconds: Int64) {
+        #expect(duration.milliseconds == milliseconds)
+    }
+}
+
+private let second = Duration.seconds(1)
+
+private let nanoseconds: [(Duration, Int64)] = [
+    (Duration.zero, 0),
+    (Duration.nanoseconds(1), 1),
+    (Duration.nanoseconds(-1), -1),
+    (Duration.seconds(2), 2_000_000_000),
+    (Duration.milliseconds(-1500), -1_500_000_000),
+    (Duration(secondsComponent: 0, attosecondsComponent: 999_999_999), 0),
+    (Duration(secondsComponent: 0, attosecondsComponent: 1_999_999_999), 1),
+    (Duration.nanoseconds(Int.max), Int64.max),
+    (Duration.nanoseconds(Int.min), Int64.min),
+    (Duration.nanoseconds(Int.max) + second, Int64.max),
+    (Duration.nanoseconds(Int.min) - second, Int64.min),
+    (Duration.seconds(Int.max), Int64.max),
+    (Duration.seconds(Int.min), Int64.min),
+]
+
+private let milliseconds: [(Duration, Int64)] = [
+    (Duration.zero, 0),
+    (Duration.nanoseconds(1), 1),
+    (Duration.microseconds(999), 1),
+    (Duration.milliseconds(1), 1),
+    (Duration.nanoseconds(1_000_001), 2),
+    (Duration.seconds(5), 5000),
+    (Duration.nanoseconds(-1), 0),
+    (Duration.milliseconds(-3), -3),
+    (Duration.seconds(Int.max), 9_223_372_036_855),
+    (Duration.seconds(Int.min), -9_223_372_036_854),
+]

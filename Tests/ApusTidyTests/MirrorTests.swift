@@ -1,0 +1,96 @@
+import Testing
+
+/// Test files are beside their sources: each target has its test target with the same folders, and
+/// each source file of logic has its test file by name.
+@Suite struct MirrorTests {
+    /// Folders of sources that are mirrored, each with the folder of its tests.
+    ///
+    /// A target that is not listed yet is added by a line.
+    private static let mirrors = [
+        "Sources/ApusCore": "Tests/ApusCoreTests",
+        "Sources/ApusHTTP1": "Tests/ApusHTTP1Tests",
+        "Sources/ApusTLS": "Tests/ApusTLSTests",
+        "Sources/ApusSocket": "Tests/ApusSocketTests",
+        "Sources/ApusTunnel": "Tests/ApusTunnelTests",
+        "Sources/ApusObservability": "Tests/ApusObservabilityTests",
+    ]
+
+    /// Source files of logic without a test file of their name, each with the reason.
+    private static let exceptions = [
+        "Sources/ApusHTTP1/Scanning.swift": "internal; TranscriptTests feed it at every offset",
+        "Sources/ApusSocket/Loop/LoopScratch.swift": "internal; EventLoopTests show its bound",
+        "Sources/ApusSocket/Loop/LoopWork.swift": "internal; EventLoopTests show its order",
+    ]
+
+    @Test func everySourceFileOfLogicHasItsTestFile() {
+        for (folder, tests) in Self.mirrors {
+            for file in SourceTree.files(under: [folder], endings: ["swift"]) where isLogic(file) {
+                let expected = tests + file.path.dropFirst(folder.count).dropLast(6) + "Tests.swift"
+                let isThere = Self.paths.contains(expected)
+                if Self.exceptions[file.path] != nil {
+                    if isThere { Issue.record("\(file.path):1: is no exception; it has tests") }
+                } else if !isThere {
+                    Issue.record("\(file.path):1: has no test file \(expected)")
+                }
+            }
+        }
+    }
+
+    @Test func everyExceptionIsAFileOfLogic() {
+        for path in Self.exceptions.keys.sorted() {
+            let file = SourceFile(path: path)
+            if file.map(isLogic) != true {
+                Issue.record("\(path): is an exception without need")
+            }
+        }
+    }
+
+    /// A test file named for one aspect of a source file is in the folder of that source.
+    @Test func noTestFileIsInAnotherFolderThanItsSource() {
+        for (folder, tests) in Self.mirrors {
+            let sources = Self.paths.filter { $0.hasPrefix(folder + "/") }
+            for path in Self.paths where path.hasPrefix(tests + "/") && isTests(path) {
+                let name = name(path).dropLast("Tests".count)
+                guard let source = sources.first(where: { self.name($0) == name }) else {
+                    continue
+                }
+                let expected = source.dropFirst(folder.count).prefix { $0 != "." }.dropLast(
+                    name.count)
+                let actual = path.dropFirst(tests.count).prefix { $0 != "." }.dropLast(
+                    name.count + 5)
+                if actual != expected {
+                    Issue.record("\(path):1: is not in the folder that mirrors \(source)")
+                }
+            }
+        }
+    }
+
+    /// A folder with many files says nothing; folders in it say what its files are.
+    @Test func noFolderOfAMirroredTargetHasTooManyFiles() {
+        let maxFiles = 16
+        for folder in Self.mirrors.keys {
+            let files = Self.paths.filter { $0.hasPrefix(folder + "/") }
+            let byFolder = Dictionary(grouping: files) { path in
+                path.split(separator: "/").dropLast().joined(separator: "/")
+            }
+            for (folder, files) in byFolder where files.count > maxFiles {
+                Issue.record("\(folder): has \(files.count) files, more than \(maxFiles)")
+            }
+        }
+    }
+
+    private static let paths = Set(SourceTree.swiftFiles.map(\.path))
+
+    /// Whether a file decides anything: a file without a branch or a loop holds values alone.
+    private func isLogic(_ file: SourceFile) -> Bool {
+        let branch = /\b(if|guard|for|while|repeat|switch)\b\s/
+        return file.code.contains { $0.firstMatch(of: branch) != nil }
+    }
+
+    private func isTests(_ path: String) -> Bool { path.hasSuffix("Tests.swift") }
+
+    /// A file's name without folder and ending.
+    private func name(_ path: String) -> Substring {
+        (path.split(separator: "/").last ?? "").dropLast(".swift".count)
+    }
+}
