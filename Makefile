@@ -14,8 +14,9 @@ test: ## Every test; installs the libraries and real servers that are missing.
 	@$(MAKE) --no-print-directory certs
 	@STRICT="$(STRICT)" .ci/test
 
-check: ## Format, warnings as errors, imports, the tidy tests, and that the fuzz targets compile.
+check: ## Format, generated pages, warnings as errors, imports, the tidy tests; the fuzz targets compile.
 	swift format lint --strict -r -p $(FOLDERS)
+	@.ci/pages --check
 	swift build --build-tests $(STRICT)
 	swift test --skip-build $(STRICT) --filter '^ApusTidyTests\.'
 	APUS_FUZZ=1 swift build $(STRICT) --target Fuzz

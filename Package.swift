@@ -113,7 +113,7 @@ let package = Package(
         .testTarget(
             name: "ApusTests",
             dependencies: [
-                "Apus", "ApusTransport", "ApusSocket", "ApusCore", "Loopback", httpTypes,
+                "Apus", "ApusTransport", "ApusTLS", "ApusSocket", "ApusCore", "Loopback", httpTypes,
             ],
             swiftSettings: house),
         .testTarget(

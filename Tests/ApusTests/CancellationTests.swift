@@ -4,6 +4,7 @@ import Testing
 
 /// Cancelling a task frees whatever its request held, wherever it was.
 @Suite(.timeLimit(.minutes(5))) struct CancellationTests {
+    /// R22: cancellation can be matched.
     @Test func inTheDial() async throws {
         // The proxy accepts and never answers, so the dial stays in its handshake.
         var options = LoopbackConnectProxy.Options()

@@ -4,6 +4,7 @@ import Testing
 
 /// An observer hears each exchange's whole story, in order.
 @Suite(.timeLimit(.minutes(5))) struct EngineEventTests {
+    /// R25: an exchange begins before its dial.
     @Test(arguments: Way.allCases)
     func aFirstRequestAndItsReuse(_ way: Way) async throws {
         try await withObservedStand(way) { stand, engine, chronicle in

@@ -95,6 +95,7 @@ import Testing
         }
     }
 
+    /// R24.
     @Test func fieldsKeepOrderAndCaseOnHTTP1() async throws {
         try await withStand(.http1) { stand in
             var request = try HTTPRequest.get(stand.url("/headers"))

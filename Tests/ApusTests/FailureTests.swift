@@ -67,6 +67,7 @@ import Testing
         peer.stop()
     }
 
+    /// R21, R22.
     @Test(arguments: Way.allCases)
     func aBodyThatIsCutShortIsToldAfterWhatCame(_ way: Way) async throws {
         try await withStand(way) { stand in
@@ -92,6 +93,7 @@ import Testing
         peer.stop()
     }
 
+    /// R22: each deadline can be matched by its kind and phase.
     @Test(arguments: Way.allCases)
     func theTimeoutsOfARequestAreKept(_ way: Way) async throws {
         try await withStand(way) { stand in

@@ -58,6 +58,7 @@ extension HTTP2Case {
 }
 
 @Suite(.timeLimit(.minutes(5))) struct HTTP2CaseTests {
+    /// Rows 28 and 29 over HTTP/2, and what RFC 9113 demands of an answer.
     @Test(arguments: HTTP2Case.answers + HTTP2Case.malformedAnswers)
     func rows61To63_eachAnswerComesOutAsItsRowSays(_ row: HTTP2Case) async throws {
         try await play(row)
@@ -73,11 +74,13 @@ extension HTTP2Case {
         try await play(row)
     }
 
+    /// Rows 66, 72 and 76.
     @Test(arguments: HTTP2Case.offences)
     func rows65To76_eachOffenceEndsTheConnectionWithItsCode(_ row: HTTP2Case) async throws {
         try await play(row)
     }
 
+    /// Rows 64 to 66 and 72.
     @Test(arguments: HTTP2Case.harmless)
     func rows64To72_whatIsHarmlessChangesNothing(_ row: HTTP2Case) async throws {
         try await play(row)

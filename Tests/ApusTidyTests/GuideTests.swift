@@ -6,9 +6,9 @@ import Testing
     private static let names = [
         "Tuning", "ReadingASnapshot", "FromNetHTTP", "GettingThrough", "WhatApusRefuses",
     ]
-    private static let guides = SourceTree.files(
-        under: ["Sources/Apus/Apus.docc"], endings: ["md"]
-    ).filter { file in names.contains { file.path.hasSuffix("/\($0).md") } }
+    private static let guides =
+        names.compactMap { SourceFile(path: "Sources/Apus/Apus.docc/\($0).md") }
+        + [SourceFile(path: "README.md")].compactMap(\.self)
     /// Code that is compiled with the tests or as an example, each file without its indentation.
     private static let compiled = SourceTree.files(
         under: ["Tests", "Examples"], endings: ["swift"]

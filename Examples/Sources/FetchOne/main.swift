@@ -1,7 +1,7 @@
 import Apus
 
 var tuning = EngineTuning.executor  // 200 idle connections in all, 20 per host, 90 s
-tuning.pool.maxIdlePerHost = 32  // a copy: nobody else's numbers moved
+tuning.pool.maxIdlePerHost = 32  // a copy: no other engine changes
 let engine = try TransportEngine(tuning)  // throws with the field's name if a value is bad
 
 let url = CommandLine.arguments.dropFirst().first ?? "https://example.com/"

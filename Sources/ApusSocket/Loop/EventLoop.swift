@@ -30,12 +30,17 @@ package protocol Flushable: AnyObject {
 
 /// One thread, one epoll, one timer queue; both a serial executor and a task executor.
 ///
-/// A tick: wait for readiness, tell every handler, fire the timers that are due, then run the jobs
-/// that are there, for about 1 ms at most; the rest run in the next ticks. When all of them have
-/// run, the connections that have output are flushed. A job that comes while jobs run is for the
-/// next turn, so that descriptors and timers are served however much work adds to itself. Work
-/// that another thread hands over goes through a locked queue and a wake-up; work from the loop's
-/// own thread goes to a plain array.
+/// One tick (ARCHITECTURE has the same list):
+/// 1. Take the work that other threads have queued.
+/// 2. Run the jobs of the turn, for about 1 ms at most: those that were queued when the turn began.
+/// 3. When all of them have run, the turn is over: flush each connection that has output, once.
+/// 4. Wait for readiness (epoll), without sleeping while work is left.
+/// 5. Call the handler of each ready descriptor.
+/// 6. Fire the timers that are due.
+///
+/// A job that arrives while jobs run is for the next turn, so descriptors and timers are served
+/// however much work adds to itself. Work from another thread goes through a locked queue and a
+/// wake-up; work from the loop's own thread goes to a plain array.
 ///
 /// Unchecked, because its state is divided by rule: what stands under "foreign" is touched with the
 /// lock held, what stands under "own thread" only by the loop's thread.

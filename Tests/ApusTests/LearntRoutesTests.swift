@@ -1,0 +1,31 @@
+import ApusCore
+import Testing
+
+@testable import ApusTransport
+
+/// The set of routes of which one thing is known.
+@Suite struct LearntRoutesTests {
+    private func route(_ number: Int) throws -> Route {
+        Route(origin: try Origin(scheme: .http, host: "host-\(number)"))
+    }
+
+    @Test func aThousandRoutesAreKeptAndTheNextOneClearsTheSet() throws {
+        #expect(LearntRoutes.maxRoutes == 1024)
+        let routes = LearntRoutes()
+        for number in 0..<LearntRoutes.maxRoutes { routes.insert(try route(number)) }
+        #expect(routes.contains(try route(0)))
+        #expect(routes.contains(try route(LearntRoutes.maxRoutes - 1)))
+        routes.insert(try route(LearntRoutes.maxRoutes))
+        #expect(routes.contains(try route(LearntRoutes.maxRoutes)))
+        #expect(!routes.contains(try route(0)))
+    }
+
+    @Test func onlyMatchingRoutesAreForgotten() throws {
+        let routes = LearntRoutes()
+        for number in 0..<3 { routes.insert(try route(number)) }
+        routes.forget { $0.origin.host == "host-1" }
+        #expect(routes.contains(try route(0)))
+        #expect(!routes.contains(try route(1)))
+        #expect(routes.contains(try route(2)))
+    }
+}
