@@ -1,12 +1,12 @@
 import ApusTransport
 
-/// A connection that has left HTTP: bytes both ways, without meaning.
+/// A connection after a switch of protocols: raw bytes in both directions.
 ///
-/// It is what a 101 that was asked for, or a 2xx to CONNECT, leaves behind (RFC 9110, sections 7.8
-/// and 9.3.6). Bytes that came behind the answer are read first. The request's timeouts have ended
-/// with the answer. Until it ends, the connection counts as carrying an exchange.
+/// A requested 101 or a 2xx to CONNECT creates one (RFC 9110, sections 7.8 and 9.3.6). Bytes that
+/// followed the response are read first. The request's timeouts ended with the response. Until it
+/// ends, the connection counts as carrying an exchange.
 ///
-/// Letting go of the last reference closes it.
+/// Releasing the last reference closes it.
 public final class Duplex: Sendable {
     private let stream: any DuplexStream
 
@@ -18,35 +18,35 @@ public final class Duplex: Sendable {
         stream.close()
     }
 
-    /// The next piece, never empty; `nil` once the peer has ended its side in good order.
+    /// The next piece, never empty; `nil` after the peer ended its side correctly.
     ///
-    /// Nothing is read before somebody asks, so a reader that stops, stops the peer. One task reads
-    /// at a time. A read that was cancelled takes nothing, and the next goes on.
+    /// Bytes are read on demand only, so a reader that stops also stops the peer by flow control.
+    /// One task reads at a time. A cancelled read consumes nothing, and the next read continues.
     ///
-    /// - Throws: `TransportError`, after everything that was received before the failure;
-    ///   `.truncated` when TLS ended without its close_notify.
+    /// - Throws: `TransportError`, after all bytes received before the failure; `.truncated` when
+    ///   TLS ended without close_notify.
     public func read() async throws(TransportError) -> Bytes? {
         try await stream.read()
     }
 
-    /// Sends all of it, behind what was written before; returns when there is room for more.
+    /// Sends all bytes, after those written before, and returns when there is room for more.
     ///
-    /// Several tasks may write; each call's bytes stay together. Of a write that was cancelled,
-    /// either nothing is sent, or all of it, after the call has thrown: the stream has no gap.
+    /// Several tasks may write; the bytes of one call are sent together. A cancelled write sends
+    /// either nothing or, after the call has thrown, everything: the stream never has a gap.
     ///
-    /// - Throws: `TransportError`, `.invalidRequest` behind `finish()`.
+    /// - Throws: `TransportError`; of kind `.invalidRequest` after `finish()`.
     public func write(_ bytes: Bytes) async throws(TransportError) {
         try await stream.write(bytes)
     }
 
-    /// Ends our side behind what was written, by close_notify or FIN; reading goes on.
+    /// Ends our side after the bytes written so far, by close_notify or FIN; reading continues.
     ///
-    /// Idempotent.
+    /// A second call does nothing.
     public func finish() async throws(TransportError) {
         try await stream.finish()
     }
 
-    /// Ends both sides at once: a read that waits throws `.cancelled`; idempotent.
+    /// Ends both sides at once; a waiting read throws `.cancelled`, and a second call does nothing.
     public func close() {
         stream.close()
     }

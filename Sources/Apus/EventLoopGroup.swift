@@ -1,13 +1,13 @@
 import ApusTransport
 
-/// Threads that several engines share, so that many engines do not cost as many threads.
+/// Threads that several engines share, so that many engines need few threads.
 ///
-/// Given to each engine when it is made; there is no group that nobody made. The threads end when
-/// the group and all of its engines are let go or shut down.
+/// It is passed to each engine when the engine is made; there is no default group. The threads end
+/// when the group and its engines were released or shut down.
 public final class EventLoopGroup: Sendable {
     let group: LoopGroup
 
-    /// Starts the threads.
+    /// Creates a group and starts its threads, one by default.
     ///
     /// - Throws: `InvalidTuning` unless `threads` is in 1...256, `TransportError` when the system
     ///   has no descriptor or thread left.

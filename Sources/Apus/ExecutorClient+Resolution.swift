@@ -1,29 +1,29 @@
-/// Who decides how a caller's requests travel, with "nobody" as a value that the caller sees.
+// Deciding which transport serves a caller; "no opinion" is a result of its own.
 extension ExecutorClient {
-    /// What to do with a proxy setting that cannot be read.
+    /// What happens to a proxy setting that cannot be parsed.
     public enum BadProxyPolicy: Sendable, Hashable {
-        /// Throw it.
+        /// The error is thrown.
         case fail
-        /// Ask the next in line, and report it in `Resolution.ignored`.
+        /// The next setting is tried, and `Resolution.ignored` has the error.
         case fallThrough
     }
 
-    /// Decides which transport serves a caller: the first of these that has an opinion.
+    /// Decides which transport serves a caller.
     ///
-    /// 1. the credential's proxy setting, 2. the configured one ("direct" is an opinion, "" is
-    /// none), both over `engine`; 3. the injected transport, used as the very same one. When nobody
-    /// has an opinion the outcome says so, and no other argument changes that. Cheap: nothing is
-    /// dialled, made or kept.
+    /// The first of these that is set decides: 1. the credential's proxy setting, 2. the configured
+    /// one, both over `engine` ("direct" is a setting, "" is none); 3. the injected transport, used
+    /// as it is. When none is set, the result is `noOpinion`, whatever the other arguments. The
+    /// call is cheap: nothing is dialled, made or kept.
     ///
     /// - Parameters:
-    ///   - engine: carries what goes by a proxy setting.
-    ///   - credentialProxy: as `ProxySetting(parsing:)` reads it.
-    ///   - configProxy: likewise.
-    ///   - injected: the caller's own transport, such as a stub.
-    ///   - timeout: from the call to the last byte; zero or less is none.
-    ///   - isolation: keeps the client's connections apart from those of other scopes.
-    ///   - versions: which HTTP versions the client may use; `nil` has no opinion.
-    ///   - badProxy: what becomes of a setting that cannot be read.
+    ///   - engine: the transport for a proxy setting.
+    ///   - credentialProxy: a text for `ProxySetting(parsing:)`; none by default.
+    ///   - configProxy: a text for `ProxySetting(parsing:)`; none by default.
+    ///   - injected: the caller's own transport, such as a stub; none by default.
+    ///   - timeout: the client's total timeout; zero or less, the default, is none.
+    ///   - isolation: the client's scope; none by default.
+    ///   - versions: the client's HTTP versions; `nil`, the default, leaves the choice open.
+    ///   - badProxy: what happens to a setting that cannot be parsed; `fail` by default.
     /// - Throws: `InvalidProxy`, whose message never holds credentials.
     public static func resolve(
         over engine: any HTTPTransport, credentialProxy: String = "", configProxy: String = "",
@@ -51,19 +51,25 @@ extension ExecutorClient {
         return found.decided(.injectedTransport, injected, .inherit)
     }
 
-    /// Which transport serves a caller, and who said so.
+    /// The transport that serves a caller, and which setting decided.
     public struct Resolution: Sendable {
-        /// Who decided.
+        /// The setting that decided.
         public enum Opinion: String, Sendable, Hashable, Codable {
-            case credentialProxy, configuredProxy, injectedTransport
-            /// Nobody: the caller uses what it would have used anyway.
+            /// The credential's proxy setting.
+            case credentialProxy
+            /// The configured proxy setting.
+            case configuredProxy
+            /// The injected transport.
+            case injectedTransport
+            /// None: the caller uses the transport that it would have used anyway.
             case noOpinion
         }
 
+        /// The setting that decided.
         public private(set) var opinion = Opinion.noOpinion
-        /// The client to use; `nil` exactly when nobody had an opinion.
+        /// The client to use; `nil` exactly when `opinion` is `noOpinion`.
         public private(set) var client: ExecutorClient?
-        /// The settings that could not be read and were passed over by `.fallThrough`.
+        /// The errors of settings that `.fallThrough` skipped.
         public fileprivate(set) var ignored: [InvalidProxy] = []
         private let isolation: IsolationScope?
         private let versions: HTTPVersionPolicy?
@@ -77,9 +83,9 @@ extension ExecutorClient {
             self.timeout = timeout
         }
 
-        /// The client that was decided on; the caller's own transport when nobody had an opinion.
+        /// The client that was decided on, or one over the caller's own transport when none was.
         ///
-        /// Timeout, isolation and versions hold in either case.
+        /// Timeout, isolation and versions apply in either case.
         public func client(otherwise own: any HTTPTransport) -> ExecutorClient {
             client ?? makeClient(own, .inherit)
         }

@@ -1,20 +1,22 @@
-/// A cheap view of a transport with a caller's own choices: make one per request if you like.
+/// A cheap view of a transport with a caller's own defaults; one may be made per request.
 ///
-/// A client holds no connection and owns no pool, so any number of them share the engine's. What it
-/// has no opinion on stays as the transport behind it has it.
+/// A client holds no connection and owns no pool, so any number of clients share an engine's. A
+/// choice that it leaves open is made by its transport.
 public struct ExecutorClient: HTTPTransport {
-    /// What sends the requests: the very one that was given, never a copy.
+    /// The transport that sends the requests, as it was passed.
     public let transport: any HTTPTransport
-    /// How its requests reach their origin, unless one says otherwise.
+    /// The proxies for requests whose options name none.
     public let proxy: ProxySetting
-    /// Keeps its connections apart from those of other scopes.
+    /// The scope for requests whose options name none; connections are shared within a scope only.
     public let isolation: IsolationScope?
-    /// Which HTTP versions its requests may use, unless one says otherwise; `nil` has no opinion.
+    /// The HTTP versions for requests whose options name none; `nil` leaves the choice to the
+    /// transport.
     public let versions: HTTPVersionPolicy?
-    /// From the call to the last byte, unless a request says otherwise (`RequestOptions.unlimited`
-    /// lifts it); `nil` is no limit.
+    /// The total timeout of requests whose options have none (`RequestOptions.unlimited` removes
+    /// it); `nil` is no limit.
     public let timeout: Duration?
 
+    /// Creates a client over a transport; without further arguments it leaves every choice open.
     public init(
         _ transport: any HTTPTransport, proxy: ProxySetting = .inherit,
         isolation: IsolationScope? = nil, versions: HTTPVersionPolicy? = nil,
@@ -27,7 +29,7 @@ public struct ExecutorClient: HTTPTransport {
         self.timeout = timeout
     }
 
-    /// Sends a request with this client's choices where the options make none.
+    /// Sends a request, with this client's choices where the options have none.
     public func send(
         _ request: HTTPRequest, body: RequestBody, options: RequestOptions
     ) async throws(TransportError) -> Response {

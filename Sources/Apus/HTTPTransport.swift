@@ -1,14 +1,15 @@
-/// Whatever can send a request: an engine, a client, a stub in a test, a wrapper around another.
+/// A type that sends requests: an engine, a client, a stub in a test, or a wrapper of another
+/// transport.
 public protocol HTTPTransport: Sendable {
-    /// Sends a request and returns as soon as its final head has come; the body follows as it is
-    /// read.
+    /// Sends a request and returns when the final head has arrived; the body is then read from the
+    /// response.
     func send(
         _ request: HTTPRequest, body: RequestBody, options: RequestOptions
     ) async throws(TransportError) -> Response
 }
 
 extension HTTPTransport {
-    /// Sends a request; without more to say there is no body and no option is set.
+    /// Sends a request, by default without a body and with default options.
     public func send(
         _ request: HTTPRequest, body: RequestBody = .empty, options: RequestOptions = .init()
     ) async throws(TransportError) -> Response {

@@ -1,26 +1,26 @@
 import Synchronization
 
-/// A body that a program makes: pieces at hand, or a function that gives them.
+/// A body made by a program: pieces in memory, or a function that returns them.
 ///
-/// One task reads at a time, as of an exchange's body.
+/// One task reads at a time, as with the body of an exchange.
 actor MadeBody {
     typealias Next = @Sendable () async throws(TransportError) -> Bytes?
 
-    /// How far the body was read.
+    /// The progress of reading the body.
     private enum State {
-        /// Pieces at hand, the next one last.
+        /// Pieces in memory, the next one last.
         ///
         /// Exits: `.failing`, `.over`.
         case chunks([Bytes])
-        /// A function gives the pieces.
+        /// A function returns the pieces.
         ///
         /// Exits: `.over`, `.failing`.
         case function(Next)
-        /// Every piece was taken, and the error is what is left.
+        /// Every piece was read; each further read throws the error.
         ///
         /// Exits: none.
         case failing(TransportError)
-        /// Nothing is left.
+        /// The body has ended.
         ///
         /// Exits: none.
         case over
@@ -32,11 +32,11 @@ actor MadeBody {
     private let hasEnded = Atomic(false)
     private var isRead = false
 
-    /// A call of the function that outlives the reads that wait for it: one at a time.
+    /// A call of the function that may outlive the read that waits for it; there is one at a time.
     private var call: Task<Void, Never>?
-    /// What that call gave, and no read has taken.
+    /// The result of that call, until a read takes it.
     private var result: Result<Bytes?, TransportError>?
-    /// The read that waits for the call, or for its deadline.
+    /// The read that waits for the call or for its deadline.
     private var waiter: CheckedContinuation<Void, Never>?
 
     init(_ chunks: [Bytes], trailers: HTTPFields?, failure: TransportError?) {
@@ -51,7 +51,7 @@ actor MadeBody {
         makeTrailers = trailers
     }
 
-    /// A call that nobody waits for any more is not wanted.
+    /// Cancels a call that no read waits for.
     deinit {
         call?.cancel()
     }
@@ -71,8 +71,8 @@ actor MadeBody {
         }
     }
 
-    /// As `nextChunk()`, but only until the deadline: the function's call then goes on, and the
-    /// next read has what it gives.
+    /// As `nextChunk()`, but only until the deadline: the function's call then continues, and the
+    /// next read gets its result.
     func nextChunk(
         until deadline: ContinuousClock.Instant
     ) async throws(TransportError) -> ResponseBody.Arrival {
@@ -106,7 +106,7 @@ actor MadeBody {
         isRead = true
     }
 
-    /// The next of the pieces at hand, when no function gives them.
+    /// The next piece in memory.
     private func takeAtHand() throws(TransportError) -> Bytes? {
         switch state {
         case .over, .function: return nil
@@ -124,7 +124,7 @@ actor MadeBody {
 
     // MARK: Calling the function
 
-    /// What the function gives next: by a call made here, or by one that was left behind.
+    /// The next result of the function: of a new call, or of one that outlived its read.
     private func piece(of next: Next) async throws(TransportError) -> Bytes? {
         guard call != nil else { return try await next() }
         await waitForCall(until: nil)
@@ -161,7 +161,7 @@ actor MadeBody {
         return result
     }
 
-    /// Waits for the call's end, or until the deadline; cancelling the read cancels the call.
+    /// Waits for the end of the call or for the deadline; cancelling the read cancels the call.
     private func waitForCall(until deadline: ContinuousClock.Instant?) async {
         let timer = deadline.map { deadline in
             Task {
@@ -185,7 +185,7 @@ actor MadeBody {
         hasEnded.load(ordering: .acquiring) ? makeTrailers() : nil
     }
 
-    /// Nobody reads on: what the function holds is let go.
+    /// Abandons the body and releases what the function holds.
     nonisolated func abandon() {
         Task { await letGo() }
     }

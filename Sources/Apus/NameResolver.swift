@@ -1,11 +1,11 @@
 /// Turns host names into addresses, instead of the system's resolver.
 ///
-/// Asked for names alone: literals, `localhost` and all names below it, and `dial.overrides` need
-/// nobody. Each dial asks by itself; what is to be cached or shared is the resolver's own matter.
+/// It is called for names only, not for literals, `localhost` and all names below it, or hosts in
+/// `dial.overrides`. Each dial calls it; the engine caches and shares nothing of its answers.
 public protocol NameResolver: Sendable {
-    /// The addresses of a name as literals, in the order in which to try them.
+    /// Returns the addresses of a name as literals, in order of preference.
     ///
-    /// Families are made to alternate (RFC 8305, section 4). The task is cancelled when nobody
-    /// waits any more; an answer that comes all the same is dropped.
+    /// The engine makes the families alternate (RFC 8305, section 4). The task is cancelled when no
+    /// dial waits any more; a late answer is dropped.
     func addresses(of host: String) async throws(NameError) -> [String]
 }

@@ -1,29 +1,29 @@
 import ApusTransport
 
-/// A response whose head has come, and whose body follows as it is read.
+/// A response whose head has arrived, and whose body is still to be read.
 public struct Response: Sendable {
-    /// Status and fields, in wire order.
+    /// The status and the fields, in the order received.
     public let head: HTTPResponse
-    /// The body, to be read once; dropping it unread ends the exchange cheaply.
+    /// The body, which can be read once; dropping it unread ends the exchange.
     public let body: ResponseBody
-    /// What the connection became: non-nil after a 101 that `RequestOptions.upgrade` asked for, and
-    /// after a 2xx to CONNECT; the body is then empty.
+    /// The raw duplex after a 101 requested by `RequestOptions.upgrade` or a 2xx to CONNECT, with
+    /// an empty body; `nil` for any other response.
     ///
     /// Dropping the response and the duplex closes the connection.
     public let duplex: Duplex?
-    /// The version it came in.
+    /// The HTTP version of the response.
     public let version: HTTPVersion
-    /// Where it came from.
+    /// The source of the response.
     private let source: Source
 
-    /// Who made the response.
+    /// The source of a response.
     private enum Source: Sendable {
         case engine(ApusTransport.Response)
-        /// A stub, a cache, a test: whoever answers without an engine.
+        /// A program that responds without an engine: a stub, a cache, a test.
         case program(Made)
     }
 
-    /// What a program that makes a response says beside it.
+    /// Further facts of a response made by a program.
     private final class Made: Sendable {
         let info: ExchangeInfo
         let informational: [HTTPResponse]
@@ -34,14 +34,14 @@ public struct Response: Sendable {
         }
     }
 
-    /// Makes a response without an engine: what a stub `HTTPTransport` answers with.
+    /// Creates a response without an engine, as for a stub `HTTPTransport`.
     ///
     /// - Parameters:
-    ///   - head: status and fields; nothing is added to them.
-    ///   - body: empty unless told otherwise.
-    ///   - version: HTTP/1.1 unless told otherwise.
-    ///   - informational: the 1xx responses that came before.
-    ///   - info: what is told of connection and times; nothing unless told otherwise.
+    ///   - head: status and fields; none are added.
+    ///   - body: the body; empty by default.
+    ///   - version: the version; HTTP/1.1 by default.
+    ///   - informational: the 1xx responses that came before; none by default.
+    ///   - info: facts about connection and times; none by default.
     public init(
         _ head: HTTPResponse, body: ResponseBody = ResponseBody(), version: HTTPVersion = .http1,
         informational: [HTTPResponse] = [], info: ExchangeInfo = ExchangeInfo()
@@ -83,37 +83,39 @@ public struct Response: Sendable {
 
 /// The HTTP version of an exchange.
 public enum HTTPVersion: String, Sendable, Hashable, Codable {
+    /// HTTP/1.1 (RFC 9112).
     case http1 = "HTTP/1.1"
+    /// HTTP/2 (RFC 9113).
     case http2 = "HTTP/2"
 }
 
-/// Which connection carried an exchange, and how long each step took from the call on.
+/// Which connection carried an exchange, and the time from the call to each step.
 public struct ExchangeInfo: Sendable {
     /// The connection's number in its engine, counted from 1; 0 when there was no connection.
     public var connectionID: UInt64 = 0
     /// Whether the connection had carried an exchange before.
     public var isReused = false
-    /// What is known of the connection.
+    /// Facts about the connection.
     public var connection = ConnectionFacts(protocolName: "", remoteAddress: "", tls: nil)
-    /// What the request waited for before it got its connection; `nil` when one was free.
+    /// What the request waited for; `nil` when a connection was free.
     public var queuedFor: WaitCause?
-    /// How often the request was sent again before this response came.
+    /// How many times the request was sent again before this response.
     public var replays = 0
     /// The exchange's number in the observer's events; `nil` when the engine has no observer.
     public var exchangeID: UInt64?
-    /// Bytes of the request's body given to the connection: fewer than it has after an early
-    /// answer.
+    /// Bytes of the request's body given to the connection; not all of them after an early
+    /// response.
     public var bytesSent: UInt64 = 0
-    /// A connection was there.
+    /// The time until the request had a connection; `nil` before that.
     public var queued: Duration?
-    /// The request's last byte was handed to the connection.
+    /// The time until the request's last byte was given to the connection; `nil` before that.
     public var sent: Duration?
-    /// The final head had come.
+    /// The time until the final head arrived; `nil` before that.
     public var head: Duration?
-    /// The response was complete.
+    /// The time until the response was complete; `nil` before that.
     public var done: Duration?
 
-    /// Nothing is known yet: for those who make responses themselves.
+    /// Creates empty facts, for programs that make responses themselves.
     public init() {}
 
     init(_ inner: ApusTransport.Response) {

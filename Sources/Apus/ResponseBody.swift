@@ -2,15 +2,18 @@ import ApusTransport
 
 /// The bytes of a response's body as they arrive; read once, by one task.
 ///
-/// Reading pulls: a reader that stops, stops the sender. Dropping the body before its end closes
-/// the HTTP/1.1 connection or resets the HTTP/2 stream, and blocks nobody.
+/// Reading is pull-based: when the reader stops, the sender is stopped by flow control. Dropping
+/// the body before its end closes the HTTP/1.1 connection or resets the HTTP/2 stream; it never
+/// blocks.
 public struct ResponseBody: AsyncSequence, Sendable {
+    /// A piece of the body, never empty.
     public typealias Element = Bytes
+    /// The error that reading throws.
     public typealias Failure = TransportError
 
     private let source: Source
 
-    /// Where the bytes come from.
+    /// The source of the bytes.
     fileprivate enum Source: Sendable {
         case exchange(Reader)
         case program(MadeBody)
@@ -20,22 +23,23 @@ public struct ResponseBody: AsyncSequence, Sendable {
         source = .exchange(Reader(exchange))
     }
 
-    /// Makes a body of pieces at hand, without an engine.
+    /// Creates a body from pieces in memory, without an engine.
     ///
     /// - Parameters:
-    ///   - chunks: the pieces, in order; empty ones are left out.
-    ///   - trailers: what follows the last piece.
-    ///   - failure: thrown behind the last piece, instead of an end.
+    ///   - chunks: the pieces, in order; empty ones are skipped. None by default.
+    ///   - trailers: the trailers; none by default.
+    ///   - failure: an error that is thrown after the last piece, instead of an end; none by
+    ///     default.
     public init(
         _ chunks: [Bytes] = [], trailers: HTTPFields? = nil, failure: TransportError? = nil
     ) {
         source = .program(MadeBody(chunks, trailers: trailers, failure: failure))
     }
 
-    /// Makes a body of what a function gives, piece by piece, until it gives `nil`.
+    /// Creates a body from a function that returns its pieces, and `nil` at the end.
     ///
-    /// Called by one reader at a time, never again once it gave `nil` or threw: for transports that
-    /// wrap another one's body, or make their own as it is read.
+    /// The function is called by one reader at a time, and never again after it returned `nil` or
+    /// threw. It is for transports that wrap another body or produce their own.
     public init(
         _ next: @escaping @Sendable () async throws(TransportError) -> Bytes?,
         trailers: @escaping @Sendable () -> HTTPFields? = { nil }
@@ -43,30 +47,31 @@ public struct ResponseBody: AsyncSequence, Sendable {
         source = .program(MadeBody(next, trailers: trailers))
     }
 
+    /// Returns an iterator; all iterators of a body read the same bytes, each piece once.
     public func makeAsyncIterator() -> Iterator {
         Iterator(source: source)
     }
 
-    /// What a read with a deadline finds.
+    /// The result of a read with a deadline.
     public enum Arrival: Sendable, Hashable {
         /// The next piece, never empty.
         case bytes(Bytes)
-        /// The body has ended as it should.
+        /// The body has ended correctly.
         case end
-        /// Neither has come in time; the body lives on.
+        /// Nothing arrived in time; the body can still be read.
         case nothing
     }
 
-    /// Gives one piece after the other, in order and never empty.
+    /// An iterator over the pieces of a body, in order.
     public struct Iterator: AsyncIteratorProtocol, Sendable {
         fileprivate let source: Source
 
-        /// The next piece; `nil` when the body has ended as it should.
+        /// The next piece; `nil` when the body has ended correctly.
         ///
-        /// One task reads at a time: one that reads while another waits is refused, and the other
-        /// goes on. Cancelling a read ends the exchange.
-        /// - Throws: `TransportError`, after everything that was received before the failure; of
-        ///   kind `invalidRequest` when another task reads.
+        /// One task reads at a time: a second concurrent read is refused, and the first continues.
+        /// Cancelling a read ends the exchange.
+        /// - Throws: `TransportError`, after all bytes received before the failure; of kind
+        ///   `invalidRequest` when another task is reading.
         public func next() async throws(TransportError) -> Bytes? {
             switch source {
             case .exchange(let reader): try await reader.exchange.nextChunk()
@@ -74,7 +79,7 @@ public struct ResponseBody: AsyncSequence, Sendable {
             }
         }
 
-        /// As `next()`; a body has no isolation of its own to leave or enter.
+        /// As `next()`, from the isolation of the caller.
         public func next(isolation actor: isolated (any Actor)?) async throws(TransportError)
             -> Bytes?
         {
@@ -84,14 +89,15 @@ public struct ResponseBody: AsyncSequence, Sendable {
             }
         }
 
-        /// The next piece, if it comes before the deadline; what comes later stays for the next
-        /// read, so that each piece is given once.
+        /// The next piece if it arrives before the deadline; a later piece is kept for the next
+        /// read.
         ///
-        /// For work beside a body that may pause, such as an event stream's heartbeat:
-        /// `next(until: .now + .seconds(15))`. It costs no task. A deadline that is over takes what
-        /// is there. Otherwise as `next()`: cancelling it ends the exchange.
+        /// It allows other work while a body pauses, such as a heartbeat of an event stream:
+        /// `next(until: .now + .seconds(15))`. It needs no task. With a deadline in the past it
+        /// returns a piece that is already there. Otherwise it is as `next()`: cancelling it ends
+        /// the exchange.
         ///
-        /// - Parameter deadline: until when to wait.
+        /// - Parameter deadline: the instant at which waiting ends.
         /// - Throws: `TransportError`, as `next()`; never because of the deadline.
         public func next(
             until deadline: ContinuousClock.Instant
@@ -104,7 +110,7 @@ public struct ResponseBody: AsyncSequence, Sendable {
         }
     }
 
-    /// The trailers; `nil` before the end, or when there were none.
+    /// The trailers; `nil` before the end, or when there are none.
     public var trailers: HTTPFields? {
         switch source {
         case .exchange(let reader): reader.exchange.trailers
@@ -114,7 +120,7 @@ public struct ResponseBody: AsyncSequence, Sendable {
 
     /// Reads the whole body into one value.
     ///
-    /// - Parameter limit: the most bytes to take.
+    /// - Parameter limit: the maximum length, in bytes.
     /// - Throws: `TransportError`, `.tooLarge` when the body is longer than `limit`.
     public func collect(upTo limit: Int) async throws(TransportError) -> Bytes {
         var result: [UInt8] = []
@@ -129,13 +135,13 @@ public struct ResponseBody: AsyncSequence, Sendable {
         return Bytes(result)
     }
 
-    /// Whether everything was received and taken.
+    /// Whether everything was received and read.
     private var isComplete: Bool {
         if case .exchange(let reader) = source { return reader.exchange.isComplete }
         return false
     }
 
-    /// Ends the exchange, because nobody wants what is left; the error says so.
+    /// Ends the exchange because the rest is not wanted, and returns the error for that.
     private func refuseRest(_ message: String) -> TransportError {
         switch source {
         case .exchange(let reader): return reader.exchange.refuseRest(message)
@@ -146,7 +152,7 @@ public struct ResponseBody: AsyncSequence, Sendable {
         }
     }
 
-    /// Tells the exchange when the last holder of the body lets go.
+    /// Abandons the exchange when the last reference to the body is released.
     fileprivate final class Reader: Sendable {
         let exchange: Exchange
 

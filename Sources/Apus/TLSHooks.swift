@@ -1,14 +1,15 @@
 import ApusTransport
 
-// What TLS asks of a program, and tells it.
+// TLS callbacks of a program.
 
 extension PeerVerifier {
-    /// Asks a function, which may take its time; it counts against `dial.tlsTimeout`.
+    /// Creates a verifier from an asynchronous function, whose time counts toward
+    /// `dial.tlsTimeout`.
     ///
-    /// It runs on Swift's own pool, never on an engine's threads, and is cancelled when nobody
-    /// wants its verdict any more.
+    /// The function runs on Swift's own pool, never on an engine's threads, and is cancelled when
+    /// its verdict is not needed any more.
     ///
-    /// - Parameter check: looks at a chain that verification and pins have let pass.
+    /// - Parameter check: checks a chain that verification and pins accepted.
     public convenience init(_ check: @escaping @Sendable (Peer) async -> Verdict) {
         self.init { peer, finish in
             let task = Task { finish(await check(peer)) }
@@ -18,9 +19,10 @@ extension PeerVerifier {
 }
 
 extension TLSKeyLog {
-    /// Appends to a file, which is made if need be and which its owner alone may read.
+    /// Creates a log that appends to a file, which is created if needed and readable by its owner
+    /// only.
     ///
-    /// - Throws: `TransportError` when it cannot be opened.
+    /// - Throws: `TransportError` when the file cannot be opened.
     public convenience init(appendingTo path: String) throws(TransportError) {
         self.init(try KeyLogFile.open(path))
     }

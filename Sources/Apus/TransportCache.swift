@@ -1,12 +1,12 @@
-/// Engines by key, such as one per credential: made once, bounded, and let go without harm.
+/// A bounded cache of engines by key, such as one per credential.
 ///
-/// 1. Equal keys get the same engine. 2. Different keys never share one. 3. Callers who ask at
-/// once, make it once. 4. A failure is told to those who waited for it, and not kept. 5. Never more
-/// than `capacity` engines are held: the one used longest ago goes. 6. What goes loses its idle
-/// connections only; requests in flight and callers who hold it are not touched. 7. A purge takes
-/// effect at once, also for what is being made.
+/// 1. Equal keys get the same engine. 2. Different keys never share one. 3. Concurrent callers make
+/// it once. 4. A failure is reported to the callers that waited for it, and not cached. 5. The
+/// cache never holds more than `capacity` engines: the least recently used one is evicted. 6. An
+/// evicted engine only loses its idle connections; requests in flight and callers that hold it are
+/// not affected. 7. A purge takes effect at once, also for engines being made.
 ///
-/// Most callers need none: one engine tells routes apart by proxy and scope already. A cache is for
+/// Most callers need no cache: one engine separates routes by proxy and scope. A cache is for
 /// engines that differ in their tuning.
 public actor TransportCache<Key: Hashable & Sendable> {
     /// Makes the engine of a key.
@@ -17,34 +17,37 @@ public actor TransportCache<Key: Hashable & Sendable> {
         var lastUse: UInt64
     }
 
-    /// One making, and those who wait for it.
+    /// One engine being made, and the callers that wait for it.
     private struct Making {
         let key: Key
         var waiters: [UInt64: CheckedContinuation<TransportEngine, any Error>] = [:]
     }
 
-    /// The most engines held.
+    /// The maximum number of cached engines.
     public nonisolated let capacity: Int
     private var entries: [Key: Entry] = [:]
-    /// Makings by number; those that were purged meanwhile too.
+    /// Engines being made, by number, including those that were purged meanwhile.
     private var makings: [UInt64: Making] = [:]
-    /// The making that the next caller of a key joins.
+    /// The number of the making that the next caller of a key joins.
     private var current: [Key: UInt64] = [:]
     private var tally = TransportCacheCounts()
-    /// Counts uses, makings and waiters alike.
+    /// The last number given to a use, a making or a waiter.
     private var lastNumber: UInt64 = 0
 
-    /// - Parameter capacity: the most engines to hold; at least 1.
+    /// Creates an empty cache.
+    ///
+    /// - Parameter capacity: the maximum number of cached engines, at least 1; 64 by default.
     public init(capacity: Int = 64) {
         self.capacity = max(1, capacity)
     }
 
-    /// The key's engine, made if there is none.
+    /// Returns the engine of a key, and makes it if there is none.
     ///
     /// - Parameters:
-    ///   - key: what tells engines apart; give it no secret in the clear.
-    ///   - make: called once for all who ask at the same time; goes on when they give up.
-    /// - Throws: what `make` threw, or `TransportError` when the caller was cancelled.
+    ///   - key: identifies the engine; it should contain no plain secret.
+    ///   - make: makes the engine; it is called once for all concurrent callers, and continues when
+    ///     they are cancelled.
+    /// - Throws: the error of `make`, or `TransportError` when the caller was cancelled.
     public func transport(for key: Key, make: @escaping Make) async throws -> TransportEngine {
         let number = nextNumber()
         if let engine = entries[key]?.engine {
@@ -63,11 +66,11 @@ public actor TransportCache<Key: Hashable & Sendable> {
         }
     }
 
-    /// Lets go of the engines whose keys match, all of them unless told otherwise.
+    /// Removes the engines whose keys match; all of them by default.
     ///
-    /// Their idle connections are closed. What is being made is still given to those who wait for
-    /// it, and not kept.
-    /// - Returns: how many engines were held.
+    /// Their idle connections are closed. An engine being made is still returned to its waiting
+    /// callers, but not cached.
+    /// - Returns: the number of engines removed.
     @discardableResult
     public func purge(where matches: @Sendable (Key) -> Bool = { _ in true }) -> Int {
         for key in current.keys.filter(matches) { current[key] = nil }
@@ -77,7 +80,7 @@ public actor TransportCache<Key: Hashable & Sendable> {
         return keys.count
     }
 
-    /// What the cache holds and has done, at this instant.
+    /// The counters of the cache at this instant.
     public var counts: TransportCacheCounts {
         var counts = tally
         counts.held = entries.count
@@ -87,7 +90,7 @@ public actor TransportCache<Key: Hashable & Sendable> {
 
     // MARK: Making
 
-    /// Not on this actor: an engine that takes its time must not hold up other keys.
+    /// Runs outside of this actor: an engine that takes long must not block other keys.
     private func start(_ key: Key, _ make: @escaping Make) -> UInt64 {
         let number = nextNumber()
         makings[number] = Making(key: key)
@@ -129,7 +132,7 @@ public actor TransportCache<Key: Hashable & Sendable> {
         entries[key] = Entry(engine: engine, lastUse: nextNumber())
     }
 
-    /// Dropping the engine ends it once nobody else holds it and its last request is over.
+    /// The engine ends once it is not referenced any more and its last request has ended.
     private func letGo(_ key: Key) {
         entries.removeValue(forKey: key)?.engine.closeIdleConnections()
     }
@@ -144,22 +147,23 @@ public actor TransportCache<Key: Hashable & Sendable> {
     }
 }
 
-/// What a transport cache holds and has done.
+/// The counters of a transport cache.
 public struct TransportCacheCounts: Sendable, Hashable, Codable {
-    /// Engines held.
+    /// Cached engines.
     public var held = 0
     /// Engines being made.
     public var making = 0
-    /// Calls served by an engine that was held.
+    /// Calls that returned a cached engine.
     public var hits = 0
     /// Engines made.
     public var made = 0
-    /// Makings that failed.
+    /// Engines that could not be made.
     public var failures = 0
-    /// Engines that went because of the bound.
+    /// Engines evicted because of `capacity`.
     public var evictions = 0
-    /// Engines that went by `purge`.
+    /// Engines removed by `purge`.
     public var purged = 0
 
+    /// Creates counters of zero.
     public init() {}
 }

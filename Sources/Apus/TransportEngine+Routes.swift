@@ -1,10 +1,10 @@
 import ApusTransport
 
-/// What concerns the connections of some routes, whoever uses them.
+// Operations on the connections of routes.
 extension TransportEngine {
-    /// The way that a request to this URL takes with these options; nothing is dialled.
+    /// The route that a request to this URL takes with these options; nothing is dialled.
     ///
-    /// `ExecutorClient.options(over:)` gives the options of a client's requests.
+    /// `ExecutorClient.options(over:)` returns the options of a client's requests.
     ///
     /// - Throws: `TransportError` of kind `.invalidRequest` naming the part at fault.
     public func route(
@@ -21,24 +21,26 @@ extension TransportEngine {
         }
     }
 
-    /// Dials ahead of the first request, until the route has so many connections.
+    /// Dials connections ahead of the first request, up to a number.
     ///
-    /// Returns at once; how the dials end is told to the observer and counted in the snapshot.
-    /// Within the tuning's limits: never more than `pool.maxIdlePerHost`, `pool.maxIdle` and
-    /// `pool.maxConnectionsPerHost` allow, never more dials than `pool.maxDialsPerHost` leaves room
-    /// for now (call again when they have ended), and, where HTTP/2 is possible and no connection
-    /// has shown otherwise, one.
+    /// It returns at once; the dials' results are reported to the observer and counted in the
+    /// snapshot. It never dials more than `pool.maxIdlePerHost`, `pool.maxIdle` and
+    /// `pool.maxConnectionsPerHost` allow, nor more at once than `pool.maxDialsPerHost` allows
+    /// (call it again when they have ended). Where HTTP/2 is possible and no connection has shown
+    /// otherwise, it dials one.
     ///
     /// - Parameters:
-    ///   - route: as `route(to:options:)` gives it, so that requests find the connections.
-    ///   - connections: how many the route is to have, those in use included.
-    /// - Returns: the dials that were started.
+    ///   - route: a route from `route(to:options:)`, so that requests find the connections.
+    ///   - connections: the number of connections that the route should have, including those in
+    ///     use; 1 by default.
+    /// - Returns: the number of dials started.
     @discardableResult
     public func prewarm(_ route: Route, connections: Int = 1) -> Int {
         engine.prewarm(route, connections: connections)
     }
 
-    /// Dials ahead of the first request to this URL, as `prewarm(_:connections:)` does for a route.
+    /// Dials connections ahead of the first request to a URL, as `prewarm(_:connections:)` does for
+    /// a route.
     ///
     /// - Throws: `TransportError` of kind `.invalidRequest` naming the part at fault.
     @discardableResult
@@ -48,19 +50,19 @@ extension TransportEngine {
         prewarm(try route(to: url, options: options), connections: connections)
     }
 
-    /// Gives up the connections of every route that matches, as when a credential was revoked.
+    /// Retires the connections of every matching route, as after the revocation of a credential.
     ///
-    /// Idle ones close now; those in use take no new exchange and close behind their last. Their
-    /// TLS sessions are forgotten. A dial in flight is not touched, nor does anything keep later
-    /// requests from dialling the same routes.
+    /// Idle connections close at once; those in use get no new exchange and close after their last.
+    /// Their TLS sessions are forgotten. Dials in flight are not affected, and later requests may
+    /// dial the same routes.
     public func drain(where matches: (Route) -> Bool) {
         engine.drain(where: matches)
     }
 }
 
 extension ExecutorClient {
-    /// The options that a request of this client goes out with: its own, and the client's choices
-    /// where those make none.
+    /// The options that a request of this client is sent with: its own, and the client's choices
+    /// where it has none.
     public func options(over options: RequestOptions = .init()) -> RequestOptions {
         var options = options
         if options.proxy == .inherit { options.proxy = proxy }

@@ -1,22 +1,23 @@
 import ApusTransport
 
-// Bytes without HTTP, through the layers of any connection.
+// Raw bytes through the layers of a connection.
 extension TransportEngine {
-    /// Opens a raw duplex to a host and port, straight or through proxies.
+    /// Opens a raw duplex to a host and port, directly or through proxies.
     ///
-    /// Names, the race of addresses, proxies and budgets are as for any connection; nothing of HTTP
-    /// or TLS is spoken behind them.
+    /// Name resolution, the race of addresses, proxies and timeouts are those of any connection;
+    /// neither HTTP nor TLS is used with the target.
     ///
-    /// It counts as a connection of its route until it ends: against limits, in snapshots, and for
-    /// `shutdown`, which cuts it when the drain is over. It is never pooled.
+    /// It counts as a connection of its route until it ends: toward limits, in snapshots, and for
+    /// `shutdown`, which cuts it after the drain. It is never pooled.
     ///
     /// - Parameters:
     ///   - target: `host:port`, with brackets around IPv6.
-    ///   - proxy: the way; rules are asked as for an https origin. A proxy that fails never falls
-    ///     back to direct.
-    ///   - options: `connectTo`, `isolation` and the timeouts up to the opening count;
-    ///     the rest says nothing here.
-    /// - Throws: `TransportError`; before anything is dialled when target or way are at fault.
+    ///   - proxy: the proxies to use, none by default; rules apply as for an https origin. When a
+    ///     proxy fails, the target is never dialled directly instead.
+    ///   - options: `connectTo`, `isolation` and the timeouts until the opening apply; the others
+    ///     are ignored.
+    /// - Throws: `TransportError`, before anything is dialled when the target or the proxies are
+    ///   invalid.
     public func dialTunnel(
         to target: String, via proxy: ProxySetting = .direct, options: RequestOptions = .init()
     ) async throws(TransportError) -> Duplex {
@@ -29,7 +30,7 @@ extension TransportEngine {
             throw TransportError(error)
         }
         guard let duplex = Response(try await engine.execute(outgoing)).duplex else {
-            throw TransportError(.malformed, phase: .connect, message: "the tunnel is no duplex")
+            throw TransportError(.malformed, phase: .connect, message: "the tunnel has no duplex")
         }
         return duplex
     }

@@ -1,22 +1,23 @@
 package import ApusTransport
 
-/// The engine: connections, their pool and the threads that carry them.
+/// The engine: connections, their pool and their threads.
 ///
-/// Everything is given when it is made and nothing is global: two engines cannot affect each other.
-/// Make one, share it, and make as many clients over it as there are requests.
+/// Nothing is global: engines in one process never affect each other. Make one engine and share it;
+/// clients over it are cheap enough to make one per request.
 public final class TransportEngine: HTTPTransport {
     let engine: Engine
 
     /// Makes an engine and starts its threads.
     ///
     /// - Parameters:
-    ///   - tuning: every number it works by; `.default` unless told otherwise.
-    ///   - group: threads shared with other engines; `tuning.eventLoops` then counts for nothing.
-    ///   - resolver: finds addresses; `nil` asks the system, on threads of its own.
-    ///   - observer: hears what happens; without one nothing is gathered.
+    ///   - tuning: its settings; `.default` by default.
+    ///   - group: threads shared with other engines; with a group `tuning.eventLoops` is ignored.
+    ///     By default the engine has its own threads.
+    ///   - resolver: resolves host names; `nil`, the default, uses the system's resolver on
+    ///     separate threads.
+    ///   - observer: receives the engine's events; none by default.
     /// - Throws: `InvalidTuning` naming the field at fault, or `TransportError` when the system has
-    ///   no
-    ///   descriptor or thread left.
+    ///   no descriptor or thread left.
     public init(
         _ tuning: EngineTuning = .default, group: EventLoopGroup? = nil,
         resolver: (any NameResolver)? = nil, observer: (any EngineObserver)? = nil
@@ -34,32 +35,33 @@ public final class TransportEngine: HTTPTransport {
             tuning, names: names, group: group?.group, observer: observer)
     }
 
-    /// Puts the public face on an engine that was made below it, as tests do.
+    /// Wraps an engine that was made directly, as tests do.
     package init(_ engine: Engine) {
         self.engine = engine
     }
 
-    /// The numbers that this engine works by; they never change.
+    /// The settings of this engine, which never change.
     public var tuning: EngineTuning { engine.tuning }
 
-    /// Where tasks may run to share the connections' threads: `Task(executorPreference:)`.
+    /// An executor for tasks that should run on a connection thread: `Task(executorPreference:)`.
     ///
-    /// An option, never a requirement: such a task's requests never change threads, as long as the
-    /// connection that they get lives on the same one. With several event loops each call gives the
-    /// next one, so ask once per task. It must not block.
+    /// It is optional: requests of such a task never switch threads while their connection is on
+    /// the same thread. With several event loops each access returns the next one, so read it once
+    /// per task. Such a task must not block.
     public var executor: any TaskExecutor { engine.executor }
 
-    /// Sends a request and returns as soon as its final head has come; the body follows as it is
-    /// read.
+    /// Sends a request and returns when the final head has arrived; the body is then read from the
+    /// response.
     ///
-    /// - Throws: `TransportError`; before anything is dialled when the request itself is at fault.
+    /// - Throws: `TransportError`, before anything is dialled when the request itself is invalid.
     public func send(
         _ request: HTTPRequest, body: RequestBody, options: RequestOptions
     ) async throws(TransportError) -> Response {
         Response(try await engine.execute(prepare(request, body, options)))
     }
 
-    /// Not inlined: what it needs for a moment would stay in `send`'s frame for the whole exchange.
+    /// Not inlined, because its temporary values would occupy `send`'s frame for the whole
+    /// exchange.
     @inline(never)
     private func prepare(
         _ request: HTTPRequest, _ body: RequestBody, _ options: RequestOptions
@@ -72,41 +74,42 @@ public final class TransportEngine: HTTPTransport {
         }
     }
 
-    /// Ends the engine: no new requests, those in flight have `drain` to finish, then they are cut.
+    /// Ends the engine: new requests are refused, and those in flight have `drain` to finish before
+    /// they are cut.
     ///
-    /// Returns when no connection, descriptor or thread is left. A second call waits for the same
-    /// end, and cuts earlier when its own `drain` ends earlier: patient first, then not.
+    /// It returns when no connection, descriptor or thread is left. A second call waits for the
+    /// same end, and cuts earlier when its own `drain` ends earlier.
     ///
-    /// - Returns: one line for each route that was still busy when the time ran out, for the first
-    ///   call; nothing for the others.
+    /// - Returns: one line for each route that was cut, to the first call; an empty array to later
+    ///   calls.
     @discardableResult
     public func shutdown(drain: Duration = .zero) async -> [String] {
         await engine.shutDown(drain: drain)
     }
 
-    /// Closes the connections that carry nothing now; exchanges in flight are not touched.
+    /// Closes idle connections; exchanges in flight are not affected.
     public func closeIdleConnections() {
         engine.closeIdle()
     }
 
-    /// Reads the files and sources of `tuning.tls`, and of the proxies' own TLS settings in use,
-    /// anew, as when a certificate was renewed.
+    /// Reads the files and sources of TLS settings again, as after the renewal of a certificate:
+    /// those of `tuning.tls` and of the proxies in use.
     ///
-    /// The tuning does not change, only what its paths and sources stand for. When those of
-    /// `tuning.tls` are unusable this throws, and everything stays as it was; a proxy's own that
-    /// are, count as changed, and are told to whoever needs them next. Where the bytes are others,
-    /// new handshakes use them, no session of before is resumed, and connections over TLS finish
-    /// what they carry and take no more (`CloseReason.tlsReloaded`); equal bytes change nothing.
-    /// The system's store is always taken for changed.
+    /// The tuning does not change, only the bytes that its paths and sources give. When those of
+    /// `tuning.tls` are unusable, the call throws and nothing changes. Unusable files of a proxy
+    /// count as changed, and the next dial through that proxy fails. Where the bytes have changed,
+    /// new handshakes use them, earlier sessions are not resumed, and connections over TLS finish
+    /// their exchanges and get no new ones (`CloseReason.tlsReloaded`). Equal bytes change nothing.
+    /// The system's store always counts as changed.
     ///
     /// - Returns: whether anything in use has changed.
-    /// - Throws: `TransportError` that names the file or source at fault.
+    /// - Throws: `TransportError` naming the file or source at fault.
     @discardableResult
     public func reloadTLS() async throws(TransportError) -> Bool {
         try await engine.reloadTLS()
     }
 
-    /// What the engine holds and has done, at this instant.
+    /// Returns the state of the engine at this instant, and its counters.
     public func snapshot() -> EngineSnapshot {
         engine.snapshot()
     }

@@ -2,19 +2,19 @@ import HTTPTypes
 
 /// Where a response's body ends.
 enum BodyFraming: Equatable {
-    /// There is none.
+    /// The response has no body.
     case none
-    /// None either: the connection becomes a raw duplex.
+    /// The response has no body, and the connection becomes a raw duplex.
     case tunnel
     case chunked
     case length(UInt64)
-    /// It ends with the connection.
+    /// The body ends with the connection.
     case untilClose
 
-    /// The rules of RFC 9112, section 6.3, in their order.
+    /// Applies the rules of RFC 9112, section 6.3, in order.
     ///
-    /// Stricter than the RFC where it lets a recipient choose: what two readers could take in two
-    /// ways is refused.
+    /// It is stricter than the RFC where a recipient may choose: a head that two readers could
+    /// interpret differently is refused.
     static func of(
         code: Int, minorVersion: UInt8, facts: MessageFacts, asked: RequestFacts
     ) throws(HTTP1Error) -> BodyFraming {
@@ -23,8 +23,8 @@ enum BodyFraming: Equatable {
             try checkUpgrade(facts, asked)
             return .tunnel
         }
-        // 2. A 2xx to CONNECT starts a tunnel; length and encoding in it mean nothing, not even
-        // when they are malformed (RFC 9110, section 9.3.6).
+        // 2. A 2xx to CONNECT starts a tunnel; its length and encoding are ignored, even when they
+        // are malformed (RFC 9110, section 9.3.6).
         if asked.isConnect, 200..<300 ~= code { return .tunnel }
         if let fault = facts.lengthFault { throw fault }
         if code < 200 || code == 204 || code == 304 || asked.isHead { return .none }
@@ -32,61 +32,63 @@ enum BodyFraming: Equatable {
             // 6. A valid Content-Length; 8. otherwise the body ends with the connection.
             return facts.contentLength.map { .length($0) } ?? .untilClose
         }
-        // 3. Both together are how smuggling works.
+        // 3. Both together allow request smuggling.
         guard facts.contentLength == nil else {
-            throw .malformed("Transfer-Encoding and Content-Length exclude each other")
+            throw .malformed("Transfer-Encoding and Content-Length are both present")
         }
-        // 6.1: a server must not send it to, or as, HTTP/1.0.
+        // 6.1: a server must not send Transfer-Encoding to, or as, HTTP/1.0.
         guard minorVersion > 0 else {
-            throw .malformed("an HTTP/1.0 response has no Transfer-Encoding")
+            throw .malformed("an HTTP/1.0 response has Transfer-Encoding")
         }
-        // 4. We offer no other coding (TE), so a final one but chunked, or one more, is a fault.
+        // 4. We accept no other coding (TE), so another coding, or a second one, is a fault.
         guard facts.encodings == 1, facts.isChunked else {
-            throw .malformed("the only transfer coding is chunked, once")
+            throw .malformed("Transfer-Encoding is not chunked alone")
         }
         return .chunked
     }
 
-    /// A switch of protocols is asked for, named, and comes behind the whole request (RFC 9110,
-    /// section 7.8); in any other place it would cut the connection's bytes in two ways.
+    /// A switch of protocols must be requested, named, and come after the whole request (RFC 9110,
+    /// section 7.8); otherwise both sides could disagree on where the new protocol begins.
     private static func checkUpgrade(
         _ facts: MessageFacts, _ asked: RequestFacts
     ) throws(HTTP1Error) {
-        guard asked.upgrade != nil else { throw .malformed("a 101 comes only when asked for") }
-        guard facts.hasUpgrade else { throw .malformed("a 101 names its protocol in Upgrade") }
-        guard asked.isFinished else { throw .malformed("a 101 comes after the whole request") }
+        guard asked.upgrade != nil else { throw .malformed("the 101 was not requested") }
+        guard facts.hasUpgrade else { throw .malformed("the 101 has no Upgrade field") }
+        guard asked.isFinished else {
+            throw .malformed("the 101 came before the end of the request")
+        }
         if let fault = facts.lengthFault { throw fault }
     }
 }
 
-/// What a request means for its response's framing.
+/// The facts of a request that determine its response's framing.
 struct RequestFacts {
     var isHead = false
     var isConnect = false
-    /// The protocols asked for instead of HTTP.
+    /// The protocols requested instead of HTTP.
     var upgrade: String?
-    /// The request said `Connection: close`.
+    /// The request had `Connection: close`.
     var expectsClose = false
-    /// The request has gone out whole.
+    /// The whole request was sent.
     var isFinished = true
 }
 
-/// What the fields of a message say about its framing and about the connection.
+/// What the fields of a message say about its framing and its connection.
 struct MessageFacts {
     private(set) var contentLength: UInt64?
-    /// Content-Length came more than once, or as a list, always with one value.
+    /// Content-Length was repeated, or was a list, always with one value.
     private(set) var isLengthRepeated = false
-    /// Codings in Transfer-Encoding.
+    /// The number of codings in Transfer-Encoding.
     private(set) var encodings = 0
     private(set) var isChunked = false
-    /// The rule that a Content-Length broke; whether it matters hangs on the framing.
+    /// The fault of a Content-Length; whether it counts depends on the framing.
     private(set) var lengthFault: HTTP1Error?
     private(set) var hasUpgrade = false
     private(set) var saysClose = false
     private(set) var saysKeepAlive = false
     private(set) var keepAlive = KeepAliveHint()
 
-    /// Takes in a field that has a meaning here.
+    /// Notes a field that is a fact.
     mutating func note(
         _ role: FieldRole, _ value: Range<Int>, in bytes: RawSpan
     ) {
@@ -108,16 +110,16 @@ struct MessageFacts {
         }
     }
 
-    /// Digits only, within 63 bits; a list or a repetition only of one and the same number.
+    /// Accepts digits only, within 63 bits; a list or a repetition must be of one number.
     private mutating func noteLength(_ value: Range<Int>, in bytes: RawSpan) {
         bytes.forEachElement(of: value) { element in
             guard lengthFault == nil else { return }
             guard let length = MessageFacts.number(element, in: bytes) else {
-                lengthFault = .malformed("Content-Length is digits only, and below 2^63")
+                lengthFault = .malformed("Content-Length is not a number below 2^63")
                 return
             }
             guard contentLength == nil || contentLength == length else {
-                lengthFault = .malformed("Content-Length has one value")
+                lengthFault = .malformed("Content-Length has different values")
                 return
             }
             isLengthRepeated = contentLength != nil
@@ -125,7 +127,7 @@ struct MessageFacts {
         }
     }
 
-    /// `timeout` and `max` in seconds and requests; anything else in the field is passed over.
+    /// Notes `timeout` in seconds and `max` in requests; other parameters are ignored.
     private mutating func noteKeepAlive(_ value: Range<Int>, in bytes: RawSpan) {
         bytes.forEachElement(of: value) { parameter in
             guard let equals = parameter.first(where: { bytes.byte($0) == 0x3D }) else { return }

@@ -1,11 +1,11 @@
 import ApusCore
 import HTTPTypes
 
-/// Takes a chunked body apart (RFC 9112, section 7.1), wherever its bytes are split.
+/// Decodes a chunked body (RFC 9112, section 7.1), wherever its bytes are split.
 struct ChunkedDecoder {
     /// What was found.
     enum Step {
-        /// All input is consumed.
+        /// All input was consumed.
         case needsMore
         /// Data, as offsets into the input.
         case data(Range<Int>)
@@ -13,40 +13,42 @@ struct ChunkedDecoder {
     }
 
     private enum State {
-        /// Within the size's digits. Exits: `.blanks`, `.chunkExtension`, `.sizeLineFeed`.
+        /// Within the digits of the size. Exits: `.blanks`, `.chunkExtension`, `.sizeLineFeed`.
         case size(UInt64, digits: Int)
         /// Within the blanks between the size and a semicolon. Exits: `.chunkExtension`.
         case blanks(Int, size: UInt64)
-        /// Behind a semicolon, which came after so many blanks. Exits: `.sizeLineFeed`.
+        /// After a semicolon, which followed so many blanks. Exits: `.sizeLineFeed`.
         case chunkExtension(size: UInt64, bytes: Int, blanks: Int)
-        /// Behind the CR of the size's line. Exits: `.data`, `.trailers`.
+        /// After the CR of the size's line. Exits: `.data`, `.trailers`.
         case sizeLineFeed(size: UInt64)
         /// Within the data. Exits: `.dataCarriageReturn`.
         case data(remaining: UInt64)
-        /// Behind the data. Exits: `.dataLineFeed`.
+        /// After the data. Exits: `.dataLineFeed`.
         case dataCarriageReturn
-        /// Behind the data's CR. Exits: `.size`.
+        /// After the data's CR. Exits: `.size`.
         case dataLineFeed
-        /// Behind the last chunk; final.
+        /// After the last chunk; final.
         case trailers
     }
 
-    /// More digits than any size needs are an attempt to overflow one.
+    /// A size needs no more digits; more are an attempt to overflow it.
     private static let maxSizeDigits = 16
+    private static let badLineEnd = "a chunk's line does not end in CR LF"
+    private static let badDataEnd = "chunk data is not followed by CR LF"
 
     private var state = State.size(0, digits: 0)
     private var trailers: HeadParser
-    /// Extension bytes that no data has paid for.
+    /// Extension bytes that exceed the allowance of the chunks so far.
     ///
-    /// Each chunk pays for 16 bytes and for two per byte of data, so honest extensions and streams
-    /// of tiny chunks cost nothing, while a body that is mostly extensions is cut off.
+    /// Each chunk allows 16 bytes plus two per byte of data, so ordinary extensions and streams of
+    /// tiny chunks never count, while a body that is mostly extensions is refused.
     private var unpaidBytes = 0
 
     init(_ lenience: EngineTuning.Lenience) {
         trailers = .trailers(lenience)
     }
 
-    /// Reads on, up to the next thing to report.
+    /// Reads up to the next step to report.
     mutating func next(
         in input: RawSpan, at offset: inout Int, limits: EngineTuning.Limits
     ) throws(HTTP1Error) -> Step {
@@ -60,7 +62,7 @@ struct ChunkedDecoder {
                 try readExtension(
                     size: size, bytes: bytes, blanks: blanks, in: input, at: &offset, limits)
             case .sizeLineFeed(let size):
-                try expect(ASCII.lineFeed, in: input, at: &offset, "a chunk's line ends in CR LF")
+                try expect(ASCII.lineFeed, in: input, at: &offset, Self.badLineEnd)
                 state = size == 0 ? .trailers : .data(remaining: size)
             case .data(let remaining):
                 let start = offset
@@ -69,10 +71,10 @@ struct ChunkedDecoder {
                 state = rest == 0 ? .dataCarriageReturn : .data(remaining: rest)
                 return .data(start..<offset)
             case .dataCarriageReturn:
-                try expect(ASCII.carriageReturn, in: input, at: &offset, "CR LF follows chunk data")
+                try expect(ASCII.carriageReturn, in: input, at: &offset, Self.badDataEnd)
                 state = .dataLineFeed
             case .dataLineFeed:
-                try expect(ASCII.lineFeed, in: input, at: &offset, "CR LF follows chunk data")
+                try expect(ASCII.lineFeed, in: input, at: &offset, Self.badDataEnd)
                 state = .size(0, digits: 0)
             case .trailers:
                 guard try trailers.parse(input, at: &offset, limits: limits) else { break }
@@ -90,13 +92,15 @@ struct ChunkedDecoder {
         while offset < input.byteCount {
             let byte = input.byte(offset)
             guard let digit = ASCII.hexDigit(byte) else {
-                guard digits > 0 else { throw .malformed("a chunk size begins with a hex digit") }
+                guard digits > 0 else {
+                    throw .malformed("a chunk size does not begin with a hexadecimal digit")
+                }
                 offset += 1
                 return try endSize(size, at: byte)
             }
             digits += 1
             guard digits <= ChunkedDecoder.maxSizeDigits, size < 1 << 59 else {
-                throw .malformed("a chunk size is below 2^63, in at most 16 digits")
+                throw .malformed("a chunk size is 2^63 or more, or has more than 16 digits")
             }
             size = size << 4 | UInt64(digit)
             offset += 1
@@ -111,13 +115,13 @@ struct ChunkedDecoder {
             state = .sizeLineFeed(size: size)
         case ASCII.semicolon: state = .chunkExtension(size: size, bytes: 0, blanks: 0)
         case ASCII.space, ASCII.tab: state = .blanks(1, size: size)
-        case ASCII.lineFeed: throw .malformed("a chunk's line ends in CR LF")
-        default: throw .malformed("only a semicolon or CR LF follows a chunk size")
+        case ASCII.lineFeed: throw .malformed(Self.badLineEnd)
+        default: throw .malformed("a chunk size is not followed by a semicolon or CR LF")
         }
     }
 
-    /// Passes over blanks before an extension, "bad whitespace" that a recipient must parse and
-    /// remove (RFC 9112, section 7.1.1); they count as bytes of the extension.
+    /// Skips blanks before an extension, "bad whitespace" that a recipient must parse and remove
+    /// (RFC 9112, section 7.1.1); they count as bytes of the extension.
     private mutating func readBlanks(
         _ count: Int, size: UInt64, in input: RawSpan, at offset: inout Int,
         _ limits: EngineTuning.Limits
@@ -132,15 +136,15 @@ struct ChunkedDecoder {
         } else if byte == ASCII.semicolon {
             state = .chunkExtension(size: size, bytes: 0, blanks: count)
         } else {
-            throw .malformed("only a semicolon or CR LF follows a chunk size")
+            throw .malformed("a chunk size is not followed by a semicolon or CR LF")
         }
     }
 
     private static func tooLong(_ limits: EngineTuning.Limits) -> HTTP1Error {
-        .tooLarge("extensions of one chunk have at most \(limits.chunkExtensionBytes) bytes")
+        .tooLarge("the extensions of a chunk exceed \(limits.chunkExtensionBytes) bytes")
     }
 
-    /// Passes over extensions: nobody uses them, and they change nothing.
+    /// Skips extensions: they have no meaning to the engine.
     private mutating func readExtension(
         size: UInt64, bytes: Int, blanks: Int, in input: RawSpan, at offset: inout Int,
         _ limits: EngineTuning.Limits
@@ -152,12 +156,12 @@ struct ChunkedDecoder {
         offset = end
         state = .chunkExtension(size: size, bytes: count, blanks: blanks)
         guard end < input.byteCount else { return }
-        guard count > 0 else { throw .malformed("a chunk extension is not empty") }
+        guard count > 0 else { throw .malformed("a chunk extension is empty") }
         try expect(
-            ASCII.carriageReturn, in: input, at: &offset, "a chunk's line has no control byte")
+            ASCII.carriageReturn, in: input, at: &offset, "a chunk's line contains a control byte")
         unpaidBytes = max(0, unpaidBytes + count + blanks - ChunkedDecoder.credit(for: size))
         guard unpaidBytes <= 4 * limits.chunkExtensionBytes else {
-            throw .tooLarge("a chunked body is not mostly extensions")
+            throw .tooLarge("the chunked body is mostly extensions")
         }
         state = .sizeLineFeed(size: size)
     }
@@ -167,17 +171,17 @@ struct ChunkedDecoder {
     }
 
     private func expect(
-        _ byte: UInt8, in input: RawSpan, at offset: inout Int, _ rule: String
+        _ byte: UInt8, in input: RawSpan, at offset: inout Int, _ breach: String
     ) throws(HTTP1Error) {
-        guard input.byte(offset) == byte else { throw .malformed(rule) }
+        guard input.byte(offset) == byte else { throw .malformed(breach) }
         offset += 1
     }
 
-    /// A trailer that frames the message came too late, or to deceive (RFC 9110, section 6.5.1).
+    /// Refuses trailers that frame the message (RFC 9110, section 6.5.1).
     private func finishTrailers() throws(HTTP1Error) -> HTTPFields? {
         let facts = trailers.fields.facts
         guard facts.contentLength == nil, facts.lengthFault == nil, facts.encodings == 0 else {
-            throw .malformed("a trailer has no Content-Length or Transfer-Encoding")
+            throw .malformed("a trailer is Content-Length or Transfer-Encoding")
         }
         let fields = trailers.fields.fields
         return fields.isEmpty ? nil : fields

@@ -2,7 +2,7 @@ import HTTPTypes
 
 /// What a field means to the codec itself.
 enum FieldRole: UInt8 {
-    /// Nothing: it passes through.
+    /// No meaning: the field is passed on.
     case plain
     case contentLength
     case transferEncoding
@@ -10,9 +10,9 @@ enum FieldRole: UInt8 {
     case keepAlive
     case host
     case te
-    /// Names another protocol; belongs to one hop as well.
+    /// Names another protocol, and belongs to one hop.
     case upgrade
-    /// Belongs to one hop and never goes to the next one (RFC 9110, section 7.6.1).
+    /// Belongs to one hop and is never sent on the next one (RFC 9110, section 7.6.1).
     case hopByHop
 
     /// Finds the role by the lower-case name.
@@ -45,16 +45,16 @@ struct FieldNames: Sendable {
     private struct Entry {
         let name: HTTPField.Name
         let role: FieldRole
-        /// Where the spelling stands in `spellings`.
+        /// The position of the spelling in `spellings`.
         let range: Range<Int>
     }
 
     private var entries: [Entry] = []
-    /// All spellings, one after the other.
+    /// All spellings, concatenated.
     private var spellings: [UInt8] = []
-    /// Per hash, one more than the entry's index; 0 is free.
+    /// Slots by hash: one more than the entry's index; 0 is free.
     ///
-    /// A taken slot passes on to the next.
+    /// When a slot is taken, the next one is tried.
     private var slots = [UInt8](repeating: 0, count: FieldNames.slotCount)
 
     private init() {
@@ -90,7 +90,7 @@ struct FieldNames: Sendable {
         return nil
     }
 
-    /// Length, first, middle and last byte tell nearly all common names apart.
+    /// Length, first, middle and last byte differ between nearly all common names.
     @inline(__always)
     private static func slot(of range: Range<Int>, in bytes: RawSpan) -> Int {
         let first = Int(bytes.byte(range.lowerBound))

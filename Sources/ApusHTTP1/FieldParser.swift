@@ -1,14 +1,14 @@
 import ApusCore
 import HTTPTypes
 
-/// Fields of one section in their order, and what they say about the message itself.
+/// The fields of one section in order, and the facts that they state about the message.
 struct ParsedFields {
-    /// Everything received, in order, but for a field that is being unfolded.
+    /// All fields received, in order, except one that is being unfolded.
     private var received = HTTPFields()
-    /// The last field, when its value goes on over several lines.
+    /// The last field, when its value continues over several lines.
     private var unfolding: (name: HTTPField.Name, value: [UInt8])?
     private(set) var facts = MessageFacts()
-    /// Whether the last field means nothing to the codec.
+    /// Whether the last field has no meaning to the codec.
     private(set) var isLastPlain = true
 
     /// How many fields were received.
@@ -17,7 +17,7 @@ struct ParsedFields {
     /// The fields as users see them.
     ///
     /// A repeated but identical Content-Length is collapsed into one (RFC 9110, section 8.6), so
-    /// that nobody downstream reads the list in another way.
+    /// that no later reader interprets the list differently.
     var fields: HTTPFields {
         var received = received
         addUnfolded(to: &received)
@@ -66,22 +66,22 @@ struct ParsedFields {
         isLastPlain = role == .plain
         if role != .plain { facts.note(role, start..<valueEnd, in: bytes) }
         if unfolding != nil { endUnfolding() }
-        // Validated above, so the initialiser blanks nothing.
+        // The value was validated above, so the initialiser replaces nothing.
         if received.isEmpty { received.reserveCapacity(16) }
         received.append(ParsedFields.makeField(name, bytes.extracting(start..<valueEnd)))
         return next
     }
 
-    /// Adds a line to the last field's value, behind one blank (RFC 9112, section 5.2).
+    /// Appends a line to the last field's value, after one blank (RFC 9112, section 5.2).
     ///
-    /// The value is made into a field when the next one begins, so that each byte of it is copied
-    /// a fixed number of times, however many lines there are.
+    /// The value becomes a field when the next field begins, so each of its bytes is copied a fixed
+    /// number of times, however many lines there are.
     ///
-    /// - Returns: `false` when there is no field to add it to.
+    /// - Returns: `false` when there is no field to append to.
     mutating func fold(_ more: RawSpan) throws(HTTP1Error) -> Bool {
         guard unfolding != nil || !received.isEmpty else { return false }
         guard isLastPlain else {
-            throw .malformed("a field that frames a message is not folded over lines")
+            throw .malformed("a field that frames the message is folded over lines")
         }
         if unfolding == nil, let last = received.popLast() {
             unfolding = (last.name, unsafe last.withUnsafeBytesOfValue { unsafe [UInt8]($0) })
@@ -105,7 +105,7 @@ struct ParsedFields {
 
     /// A field whose value is known to be valid.
     ///
-    /// The way by a `String` is the quicker one, but it would not keep bytes that are not UTF-8.
+    /// Going through a `String` is faster, but would not preserve bytes that are not UTF-8.
     @inline(__always)
     private static func makeField(_ name: HTTPField.Name, _ value: RawSpan) -> HTTPField {
         unsafe value.withUnsafeBytes { bytes in
@@ -115,7 +115,7 @@ struct ParsedFields {
         }
     }
 
-    /// A name outside the table; its bytes are known to be a token.
+    /// Makes a name that is not in the table; its bytes are known to be a token.
     private static func makeName(
         _ range: Range<Int>, in bytes: RawSpan
     ) throws(HTTP1Error) -> (HTTPField.Name, FieldRole) {
@@ -123,7 +123,7 @@ struct ParsedFields {
             unsafe String(decoding: $0, as: UTF8.self)
         }
         guard let name = HTTPField.Name(spelling) else {
-            throw .malformed("a field name is a token")
+            throw .malformed("a field name is not a token")
         }
         return (name, FieldRole(canonicalName: name.canonicalName))
     }
@@ -133,22 +133,22 @@ struct ParsedFields {
         let byte = bytes.byte(offset)
         if offset == start {
             if ASCII.isBlank(byte) {
-                return .malformed("a field value is not folded over lines (obs-fold)")
+                return .malformed("a field value is folded over lines (obs-fold)")
             }
             if byte == ASCII.lineFeed {
-                return .malformed("a line ends in CR LF, not in a bare LF")
+                return .malformed("a line ends in a bare LF")
             }
-            if byte == ASCII.colon { return .malformed("a field name is not empty") }
+            if byte == ASCII.colon { return .malformed("a field name is empty") }
         } else if ASCII.isBlank(byte) {
-            return .malformed("no blank stands between a field name and its colon")
+            return .malformed("a blank precedes the colon of a field")
         } else if byte == ASCII.lineFeed || byte == ASCII.carriageReturn {
-            return .malformed("a field line has a colon")
+            return .malformed("a field line has no colon")
         }
-        return .malformed("a field name is a token")
+        return .malformed("a field name is not a token")
     }
 }
 
-/// Where the next line starts, when CR LF stands at `offset`; refuses any other control byte there.
+/// The start of the next line, when CR LF is at `offset`; refuses any other control byte there.
 ///
 /// - Returns: `nil` when the bytes end before the LF.
 @inline(__always)
@@ -166,9 +166,9 @@ func endOfLine(in bytes: RawSpan, at offset: Int) throws(HTTP1Error) -> Int? {
 
 private func lineEndFault(_ byte: UInt8) -> HTTP1Error {
     switch byte {
-    case ASCII.lineFeed: .malformed("a line ends in CR LF, not in a bare LF")
-    case ASCII.carriageReturn: .malformed("a CR stands only before a LF")
-    case 0: .malformed("a line has no NUL byte")
-    default: .malformed("a line has no control byte but tab")
+    case ASCII.lineFeed: .malformed("a line ends in a bare LF")
+    case ASCII.carriageReturn: .malformed("a CR is not followed by LF")
+    case 0: .malformed("a line contains a NUL byte")
+    default: .malformed("a line contains a control byte")
     }
 }

@@ -1,10 +1,11 @@
 package import ApusCore
 package import HTTPTypes
 
-/// The client's side of one HTTP/1.1 connection: turns received bytes into responses, one request
-/// at a time, and says whether the connection may carry another.
+/// The client's side of one HTTP/1.1 connection: parses received bytes into responses, one request
+/// at a time, and decides whether the connection may carry another.
 ///
-/// Sans-IO: `requestStarted` and `requestFinished` tell it what was sent, `nextEvent` what came.
+/// Sans-IO: `requestStarted` and `requestFinished` report what was sent, `nextEvent` reads what was
+/// received.
 package struct HTTP1Connection: Sendable {
     private enum State: Sendable {
         /// No exchange; any byte is unsolicited. Exits: `.head` (request).
@@ -33,17 +34,17 @@ package struct HTTP1Connection: Sendable {
     private var chunks: ChunkedDecoder
     private var asked = RequestFacts()
     private var informationalCount = 0
-    /// What the final head and the end of its body say against keeping the connection.
+    /// The reason, found in the final head, why the connection cannot be kept.
     private var objection: CloseReason?
 
-    /// Whether any byte of the present or last response has come.
+    /// Whether any byte of the current or last response was received.
     package private(set) var responseStarted = false
-    /// Why the connection cannot be used again; `nil` after `.end` means that it can.
+    /// Why the connection cannot be used again; `nil` after `.end` when it can.
     package private(set) var closeReason: CloseReason?
-    /// What the last response said about idle time.
+    /// The keep-alive hint of the last response.
     package private(set) var keepAliveHint = KeepAliveHint()
 
-    /// `lenience` says which faults are let pass.
+    /// Creates an idle machine; `lenience` selects faults that are accepted.
     package init(limits: EngineTuning.Limits, lenience: EngineTuning.Lenience = .init()) {
         self.limits = limits
         self.lenience = lenience
@@ -58,10 +59,10 @@ package struct HTTP1Connection: Sendable {
 
     // MARK: Requests
 
-    /// The first bytes of a request have gone out, or are about to.
+    /// The first bytes of a request were sent, or are about to be.
     ///
-    /// `expectsClose`: the request said `Connection: close`. `upgrade`: the protocols it asked for
-    /// instead of HTTP, so that a 101 to one of them may follow.
+    /// `expectsClose`: the request has `Connection: close`. `upgrade`: the protocols that it
+    /// requests instead of HTTP, to one of which a 101 may switch.
     package mutating func requestStarted(
         method: HTTPRequest.Method, expectsClose: Bool, upgrade: String?
     ) {
@@ -77,19 +78,19 @@ package struct HTTP1Connection: Sendable {
         keepAliveHint = KeepAliveHint()
     }
 
-    /// The last byte of the request has gone out.
+    /// The last byte of the request was sent.
     package mutating func requestFinished() {
         asked.isFinished = true
     }
 
     // MARK: Responses
 
-    /// Reads on from `offset`, which moves over what was consumed, up to the next event.
+    /// Reads from `offset`, which advances over consumed bytes, up to the next event.
     ///
-    /// Call until it returns `nil`: then all input is consumed, and what a head or a line lacks is
-    /// kept inside. After `.upgraded` it consumes nothing.
+    /// Call it until it returns `nil`: then all input is consumed, and incomplete heads and lines
+    /// are kept inside. After `.upgraded` it consumes nothing.
     ///
-    /// - Throws: the rule that the peer broke; the connection is of no more use.
+    /// - Throws: the fault of the peer; the connection cannot be used any more.
     package mutating func nextEvent(
         in input: RawSpan, offset: inout Int
     ) throws(HTTP1Error) -> HTTP1Event? {
@@ -114,7 +115,7 @@ package struct HTTP1Connection: Sendable {
         guard offset < input.byteCount else { return nil }
         switch state {
         case .idle, .closed:
-            throw .unsolicited("no byte comes on a connection without a request")
+            throw .unsolicited("bytes arrived without a request")
         case .head:
             responseStarted = true
             guard try head.parse(input, at: &offset, limits: limits) else { return nil }
@@ -130,7 +131,7 @@ package struct HTTP1Connection: Sendable {
             case .needsMore: return nil
             case .data(let range): return .body(range)
             case .end(let trailers):
-                // An idle connection keeps no trailers.
+                // An idle connection holds no trailers.
                 if trailers != nil { chunks = ChunkedDecoder(lenience) }
                 return finish(trailers: trailers, hasMoreInput: offset < input.byteCount)
             }
@@ -142,8 +143,8 @@ package struct HTTP1Connection: Sendable {
         }
     }
 
-    /// The peer ended its stream: the end of a body that lasts until then, else a fault if
-    /// anything was owed.
+    /// The peer ended its stream: this ends a close-delimited body, and is a fault where a response
+    /// was incomplete.
     package mutating func streamEnded() throws(HTTP1Error) -> HTTP1Event? {
         switch state {
         case .ending: return finish(trailers: nil, hasMoreInput: false)
@@ -167,13 +168,13 @@ package struct HTTP1Connection: Sendable {
     private var truncation: HTTP1Error {
         switch state {
         case .head where !responseStarted:
-            .truncated("a response comes before the connection ends")
+            .truncated("the connection closed before a response")
         case .head where !head.hasBegun:
-            .truncated("a final response follows an informational one")
-        case .head: .truncated("a response head is complete before the connection ends")
+            .truncated("the connection closed before the final response")
+        case .head: .truncated("the connection closed within the response head")
         case .fixed(let remaining):
-            .truncated("a body is as long as Content-Length says; \(remaining) bytes are missing")
-        default: .truncated("a chunked body ends with its last chunk")
+            .truncated("the connection closed \(remaining) bytes before Content-Length was reached")
+        default: .truncated("the connection closed before the last chunk")
         }
     }
 
@@ -214,13 +215,13 @@ package struct HTTP1Connection: Sendable {
         return .head(response, bodyLength: nil)
     }
 
-    /// A peer switches to what it was asked for and nothing else (RFC 9110, section 7.8).
+    /// A peer may switch only to a requested protocol (RFC 9110, section 7.8).
     private func checkProtocol(of response: HTTPResponse) throws(HTTP1Error) {
         guard response.status.code == 101, let upgrade = asked.upgrade else { return }
         let offered = protocols(in: upgrade)
         let chosen = response.headerFields[values: .upgrade].flatMap(protocols(in:))
         guard !chosen.isEmpty, chosen.allSatisfy(offered.contains) else {
-            throw .malformed("a 101 switches to a protocol that was asked for")
+            throw .malformed("the 101 switches to a protocol that was not requested")
         }
     }
 
@@ -236,20 +237,21 @@ package struct HTTP1Connection: Sendable {
         informationalCount += 1
         guard informationalCount <= limits.informationalResponses else {
             throw .tooLarge(
-                "at most \(limits.informationalResponses) informational responses come first")
+                "more than \(limits.informationalResponses) informational responses came first")
         }
         return .informational(response)
     }
 
-    /// Persistence (RFC 9112, section 9.3): the default of the version, and what either side said.
+    /// Persistence (RFC 9112, section 9.3): the default of the version, and what either side
+    /// requested.
     private func objection(minorVersion: UInt8, _ facts: MessageFacts) -> CloseReason? {
         if asked.expectsClose || facts.saysClose { return .connectionClose }
-        // A server that counts, and has counted to the end, closes without saying so.
+        // A server that announces `max=0` closes without `Connection: close`.
         if facts.keepAlive.max == 0 { return .exhausted }
         return minorVersion == 0 && !facts.saysKeepAlive ? .connectionClose : nil
     }
 
-    /// Ends the exchange; more input behind a complete response is never taken for the next one.
+    /// Ends the exchange; input after a complete response is never read as the next response.
     private mutating func finish(trailers: HTTPFields?, hasMoreInput: Bool) -> HTTP1Event {
         closeReason =
             if !asked.isFinished { .requestUnfinished } else if let objection { objection } else {

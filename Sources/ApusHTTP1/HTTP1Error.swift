@@ -1,19 +1,19 @@
-/// Why a response was refused: what kind of fault, and the rule that it broke.
+/// Why a response was refused: the kind of fault, and what was wrong.
 package struct HTTP1Error: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kinds of fault that a peer can commit.
     package enum Reason: Sendable, Hashable {
-        /// The bytes break the grammar, or say two different things.
+        /// The bytes break the grammar or contradict each other.
         case malformed
-        /// The peer sent more than a bound allows.
+        /// The peer sent more than a limit allows.
         case tooLarge
         /// The stream ended inside a message.
         case truncated
-        /// Bytes came that no request asked for.
+        /// Bytes arrived without a request.
         case unsolicited
     }
 
     package let reason: Reason
-    /// The rule that was broken, as a sentence; never a byte of the message, which may be secret.
+    /// What was wrong, in words; never a byte of the message, which may be secret.
     package let rule: String
 
     package init(_ reason: Reason, _ rule: String) {

@@ -1,10 +1,11 @@
 import ApusCore
 import HTTPTypes
 
-/// Reads a response head, or the trailers behind a chunked body, from any pieces of it.
+/// Parses a response head, or the trailers after a chunked body, from pieces of any size.
 ///
-/// Lines that lie within one input are read in place. Only a line that an input's end cuts off is
-/// copied, and it is judged when it is whole: so the verdict never hangs on how bytes were split.
+/// A line within one input is parsed in place. Only a line that is cut by the end of an input is
+/// copied, and it is parsed when it is complete: so the result never depends on how bytes were
+/// split.
 struct HeadParser {
     /// The first line of a response.
     struct StatusLine {
@@ -27,7 +28,7 @@ struct HeadParser {
     private let lenience: EngineTuning.Lenience
     /// Bytes of whole lines so far.
     private var lineBytes = 0
-    /// The start of a line whose end has not come; at most `limits.headBytes` of it.
+    /// The start of a line whose end was not received yet; at most `limits.headBytes` and one byte.
     private var partial: [UInt8] = []
 
     /// A parser for a response head.
@@ -47,7 +48,7 @@ struct HeadParser {
     /// Whether the section has begun.
     var hasBegun: Bool { lineBytes > 0 || !partial.isEmpty }
 
-    /// Reads on, up to the end of the section or of the input.
+    /// Parses up to the end of the section or of the input.
     ///
     /// - Returns: whether the section is complete.
     mutating func parse(
@@ -63,8 +64,9 @@ struct HeadParser {
                 switch unsafe try parseLine(line.span.bytes, at: &start, names, limits) {
                 case .complete: continue
                 case .last: return true
-                // Every line is complete at its first LF; if not, nothing may be read past it.
-                case .incomplete: throw .malformed("a line ends in CR LF, not in a bare LF")
+                // Every line ends at its first LF; if this one does not, nothing after it may be
+                // parsed.
+                case .incomplete: throw .malformed("a line ends in a bare LF")
                 }
             }
             switch try parseLine(input, at: &offset, names, limits) {
@@ -78,7 +80,7 @@ struct HeadParser {
         return false
     }
 
-    /// Adds input up to the next line feed; `false` when there is none.
+    /// Appends input up to the next line feed; `false` when there is none.
     private mutating func completePartial(
         from input: RawSpan, at offset: inout Int, _ limits: EngineTuning.Limits
     ) throws(HTTP1Error) -> Bool {
@@ -89,12 +91,12 @@ struct HeadParser {
         return lineFeed != nil
     }
 
-    /// Keeps a part of a line, of which two things can be said before its end: that it is too long,
-    /// or not of this protocol.
+    /// Keeps a part of a line; two faults show before its end: excessive length, and another
+    /// protocol.
     private mutating func keepPartial(
         _ bytes: RawSpan, _ limits: EngineTuning.Limits
     ) throws(HTTP1Error) {
-        // One byte beyond the bound is enough to see that it is passed.
+        // One byte beyond the limit is enough to detect excess.
         partial.append(copying: bytes.extracting(first: limits.headBytes + 1))
         if hasStatusLine, statusLine == nil {
             unsafe try StatusLine.checkProtocol(of: partial.span.bytes, at: 0)
@@ -104,7 +106,7 @@ struct HeadParser {
 
     private func checkSize(_ size: Int, _ limits: EngineTuning.Limits) throws(HTTP1Error) {
         guard size > limits.headBytes else { return }
-        throw .tooLarge("a \(sectionName) has at most \(limits.headBytes) bytes")
+        throw .tooLarge("the \(sectionName) exceeds \(limits.headBytes) bytes")
     }
 
     private var sectionName: String { hasStatusLine ? "response head" : "trailer section" }
@@ -117,8 +119,8 @@ struct HeadParser {
         do throws(HTTP1Error) {
             line = try parseWholeLine(bytes, at: &offset, names)
         } catch {
-            // A fault counts once its line is whole and within the bound, as it would in pieces;
-            // only another protocol shows at once.
+            // A fault counts once its line is complete and within the limit, as it would in pieces;
+            // only another protocol is reported at once.
             offset = start
             if hasStatusLine, statusLine == nil {
                 try StatusLine.checkProtocol(of: bytes, at: start)
@@ -135,7 +137,7 @@ struct HeadParser {
         lineBytes += offset - start
         try checkSize(lineBytes, limits)
         guard fields.count <= limits.headFields else {
-            throw .tooLarge("a \(sectionName) has at most \(limits.headFields) fields")
+            throw .tooLarge("the \(sectionName) exceeds \(limits.headFields) fields")
         }
         return line
     }
@@ -159,7 +161,7 @@ struct HeadParser {
         return .complete
     }
 
-    /// Another look at a whole line that broke a rule; `false` when no switch lets that pass.
+    /// Parses a complete faulty line again; `false` when no switch accepts its fault.
     private mutating func parseLeniently(
         _ line: RawSpan, _ names: FieldNames
     ) throws(HTTP1Error) -> Bool {
@@ -177,7 +179,7 @@ struct HeadParser {
             return false
         }
         guard fields.isLastPlain else {
-            throw .malformed("a field that frames a message has no control byte")
+            throw .malformed("a field that frames the message contains a control byte")
         }
         return true
     }
@@ -194,17 +196,17 @@ struct HeadParser {
 extension HeadParser.StatusLine {
     /// Reads `HTTP/1.x SP 3DIGIT [SP reason] CRLF` (RFC 9112, section 4).
     ///
-    /// The blank before a reason may be missing where there is none: many servers leave it out, and
-    /// the line has no other meaning. Control bytes in a reason are passed over, but for those at
-    /// which another reader would see an end (NUL, CR, LF).
+    /// The blank before an absent reason may be missing: many servers leave it out, and the line
+    /// has no other meaning. Control bytes in a reason are dropped, except those at which another
+    /// reader would see an end (NUL, CR, LF).
     static func parse(
         _ bytes: RawSpan, at start: Int
     ) throws(HTTP1Error) -> (HeadParser.StatusLine, next: Int)? {
-        // "HTTP/1.1 200" and the byte behind it are 13 bytes.
+        // "HTTP/1.1 200" and the byte after it are 13 bytes.
         guard start + 13 <= bytes.byteCount else {
             guard bytes.firstLineFeed(from: start) != nil else { return nil }
             try checkProtocol(of: bytes, at: start)
-            throw .malformed(rule)
+            throw .malformed(badStatusLine)
         }
         try checkProtocol(of: bytes, at: start)
         guard let minorVersion = ASCII.digit(bytes.byte(start + 7)),
@@ -212,13 +214,13 @@ extension HeadParser.StatusLine {
             let hundreds = ASCII.digit(bytes.byte(start + 9)),
             let tens = ASCII.digit(bytes.byte(start + 10)),
             let units = ASCII.digit(bytes.byte(start + 11))
-        else { throw .malformed(rule) }
+        else { throw .malformed(badStatusLine) }
         let hasReason = bytes.byte(start + 12) == ASCII.space
         guard hasReason || bytes.byte(start + 12) == ASCII.carriageReturn else {
-            throw .malformed(rule)
+            throw .malformed(badStatusLine)
         }
         let code = Int(hundreds) * 100 + Int(tens) * 10 + Int(units)
-        guard code >= 100 else { throw .malformed("a status code is not below 100") }
+        guard code >= 100 else { throw .malformed("the status code is below 100") }
         let reasonStart = hasReason ? start + 13 : start + 12
         var lineEnd = bytes.firstControl(from: reasonStart)
         var hasControls = false
@@ -234,15 +236,15 @@ extension HeadParser.StatusLine {
         return (line, next)
     }
 
-    private static let rule =
-        "a status line is HTTP/1.x, a blank, three digits, and perhaps a blank and a reason"
+    private static let badStatusLine =
+        "the status line does not match HTTP/1.x, a blank, three digits, and perhaps a reason"
 
     private static func withoutControls(_ bytes: RawSpan) -> String {
         let kept = (0..<bytes.byteCount).map { bytes.byte($0) }.filter { !ASCII.isControl($0) }
         return unsafe text(of: kept.span.bytes)
     }
 
-    /// Reason phrases are ISO 8859-1 to swift-http-types, which would blank anything else.
+    /// swift-http-types treats reason phrases as ISO 8859-1 and replaces other characters.
     private static func text(of bytes: RawSpan) -> String {
         if bytes.isASCII {
             return unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
@@ -254,7 +256,7 @@ extension HeadParser.StatusLine {
         return text
     }
 
-    /// Refuses what cannot become `HTTP/1.`, from the first byte that differs.
+    /// Refuses bytes that are no beginning of `HTTP/1.`, at the first byte that differs.
     static func checkProtocol(of bytes: RawSpan, at start: Int) throws(HTTP1Error) {
         let count = min(bytes.byteCount - start, 7)
         for index in 0..<count {
@@ -275,15 +277,15 @@ extension HeadParser.StatusLine {
     private static func protocolFault(at index: Int, _ byte: UInt8) -> HTTP1Error {
         switch (index, byte) {
         case (0, 0x14...0x17):
-            .malformed("a response begins with HTTP/1.x; this looks like a TLS record")
+            .malformed("the response does not begin with HTTP/1.x: it looks like a TLS record")
         case (0, 0x00):
-            .malformed("a response begins with HTTP/1.x; this looks like an HTTP/2 frame")
+            .malformed("the response does not begin with HTTP/1.x: it looks like an HTTP/2 frame")
         case (0, ASCII.carriageReturn), (0, ASCII.lineFeed):
-            .malformed("no empty line stands before a status line")
+            .malformed("an empty line precedes the status line")
         case (0...4, _):
-            .malformed("a response begins with HTTP/1.x; this is another protocol, or HTTP/0.9")
+            .malformed("the response does not begin with HTTP/1.x: another protocol, or HTTP/0.9")
         default:
-            .malformed("a response begins with HTTP/1.x; this is another version of HTTP")
+            .malformed("the response does not begin with HTTP/1.x: another version of HTTP")
         }
     }
 }

@@ -1,17 +1,16 @@
 import ApusCore
 
-/// Lines as a switch of `EngineTuning.Lenience` lets them pass: made into what they should be.
+/// Repairs faulty lines that a switch of `EngineTuning.Lenience` accepts.
 ///
-/// None of this is ever on the way of a line that keeps the rules.
+/// A correct line never reaches this code.
 enum LenientLine {
-    /// Where a line's CR LF stands; `nil` when it ends otherwise, which no switch lets pass.
+    /// The position of a line's CR LF; `nil` for another line end, which no switch accepts.
     static func end(of line: RawSpan) -> Int? {
         let end = line.byteCount - 2
         return end > 0 && line.byte(end) == ASCII.carriageReturn ? end : nil
     }
 
-    /// A line that goes on with a value, with the blanks around it taken off; `nil` when it holds
-    /// what is not let pass.
+    /// A continuation line without surrounding blanks; `nil` when it contains an unacceptable byte.
     static func value(_ text: RawSpan, _ lenience: EngineTuning.Lenience) -> [UInt8]? {
         var value = [UInt8](copying: text)
         for index in value.indices where ASCII.isControl(value[index]) {
@@ -22,8 +21,8 @@ enum LenientLine {
         return Array(value[range])
     }
 
-    /// A field line whose value's control bytes have become blanks, with its CR LF; `nil` when
-    /// there is none, or one that is never let pass.
+    /// A field line with its value's control bytes replaced by blanks, and CR LF; `nil` when there
+    /// are none, or one that is never accepted.
     static func field(_ text: RawSpan) -> [UInt8]? {
         guard let colon = (0..<text.byteCount).first(where: { text.byte($0) == ASCII.colon }) else {
             return nil

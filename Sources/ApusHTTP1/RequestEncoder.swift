@@ -3,7 +3,7 @@ package import HTTPTypes
 
 /// How a request's body is framed.
 package enum RequestFraming: Sendable, Hashable {
-    /// There is no body; methods that expect one say so with a length of 0.
+    /// There is no body; methods that usually have one send a length of 0.
     case none
     case length(UInt64)
     case chunked
@@ -21,16 +21,16 @@ package enum TargetForm: Sendable, Hashable {
     case asterisk
 }
 
-/// What a request says about its connection.
+/// The connection options of a request.
 package enum ConnectionOption: Sendable, Hashable {
-    /// Nothing, which means to keep it.
+    /// No option, which keeps the connection.
     case keepAlive
     /// `Connection: close`
     case close
-    /// `Connection: Upgrade` and the protocols asked for.
+    /// `Connection: Upgrade` and the requested protocols.
     case upgrade(String)
 
-    /// What `Connection` says.
+    /// The value of `Connection`.
     var option: String? {
         switch self {
         case .keepAlive: nil
@@ -39,22 +39,22 @@ package enum ConnectionOption: Sendable, Hashable {
         }
     }
 
-    /// What `Upgrade` says.
+    /// The value of `Upgrade`.
     var protocols: String? {
         if case .upgrade(let names) = self { names } else { nil }
     }
 }
 
-/// Writes requests: the caller's fields in their order and case, and nothing but what the message
-/// needs besides.
+/// Encodes requests: the caller's fields in their order and case, and only those that the message
+/// needs in addition.
 ///
-/// Everything is checked before the first byte is written, so a refused request leaves no trace.
+/// Everything is checked before the first byte is written, so a refused request writes nothing.
 package enum RequestEncoder {
     /// Appends a whole head, from the request line to the empty line.
     ///
-    /// `Host` comes first unless the caller placed it; `additional` are fields for this hop alone,
+    /// `Host` comes first unless the caller placed it; `additional` are fields for this hop only,
     /// such as a proxy's credentials; framing fields, `Connection` and `Upgrade` come last unless
-    /// the caller placed them. `plan` is of this very request; without one it is made here.
+    /// the caller placed them. `plan` must be of the same request; without it, one is made here.
     ///
     /// - Throws: `InvalidRequest` naming the field that cannot be sent or that contradicts another.
     package static func appendHead(
@@ -96,14 +96,14 @@ package enum RequestEncoder {
         append("\r\n", to: &output)
     }
 
-    /// Appends what stands before a chunk's data; `size` is above zero, since 0 ends the body.
+    /// Appends the line before a chunk's data; `size` is above zero, since 0 ends the body.
     package static func appendChunkHead(size: Int, to output: inout [UInt8]) {
         precondition(size > 0, "an empty chunk would end the body")
         appendNumber(UInt64(size), radix: 16, to: &output)
         append("\r\n", to: &output)
     }
 
-    /// Appends what stands behind a chunk's data.
+    /// Appends the line end after a chunk's data.
     package static func appendChunkEnd(to output: inout [UInt8]) {
         append("\r\n", to: &output)
     }
@@ -124,7 +124,7 @@ package enum RequestEncoder {
 
     private static func check(upgrade names: String) throws(InvalidRequest) {
         guard areProtocols(names) else {
-            throw InvalidRequest(field: "upgrade", reason: "is no list of protocol names")
+            throw InvalidRequest(field: "upgrade", reason: "is not a list of protocol names")
         }
     }
 
@@ -151,12 +151,12 @@ package enum RequestEncoder {
         case .absolute:
             scheme = request.scheme ?? ""
             guard RequestValidator.isToken(scheme) else {
-                throw InvalidRequest(field: "scheme", reason: "is missing or no name")
+                throw InvalidRequest(field: "scheme", reason: "is missing or not a token")
             }
         case .asterisk where path != "*":
             throw InvalidRequest(field: "path", reason: "is not *")
         case .authority where request.method != .connect:
-            throw InvalidRequest(field: "method", reason: "is not CONNECT for a tunnel")
+            throw InvalidRequest(field: "method", reason: "is not CONNECT, for a tunnel")
         default: break
         }
         append(request.method.rawValue, to: &output)
@@ -182,7 +182,7 @@ package enum RequestEncoder {
         switch framing {
         case .chunked: return append("Transfer-Encoding: chunked\r\n", to: &output)
         case .length(let count): length = count
-        // These methods mean something by a body, so its absence is said (RFC 9110, section 8.6).
+        // A body has a meaning for these methods, so its absence is stated (RFC 9110, section 8.6).
         case .none where method == .post || method == .put || method == .patch: length = 0
         case .none: return
         }

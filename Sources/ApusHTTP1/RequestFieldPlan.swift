@@ -1,27 +1,29 @@
 package import ApusCore
 package import HTTPTypes
 
-/// Which of the caller's fields go out, decided and checked before anything is written.
+/// Which of the caller's fields are sent, decided and checked before anything is written.
 package struct RequestFieldPlan: Sendable {
-    /// What the target and a `Host` made here say; empty when the caller's `Host` serves instead.
+    /// The authority for the target and for a generated `Host`; empty when the caller's `Host` is
+    /// used.
     let authority: String
     /// The caller placed `Host`.
     private(set) var hasHost = false
     /// The caller placed the field that frames the body.
     private(set) var hasFraming = false
-    /// Where the caller placed `Connection` and `Upgrade`, which say there what the engine says.
+    /// The positions of the caller's `Connection` and `Upgrade`, where the engine's values are
+    /// sent.
     private(set) var connectionIndex: Int?
     private(set) var upgradeIndex: Int?
-    /// Whether `TE` goes out, which `Connection` then has to name (RFC 9110, section 10.1.4).
+    /// Whether `TE` is sent, which `Connection` must then list (RFC 9110, section 10.1.4).
     private var sendsTE = false
-    /// Where the first `Cookie` stands, and those that are joined to it there: HTTP/2 splits
+    /// The position of the first `Cookie`, and those of the fields joined to it: HTTP/2 splits
     /// cookies, and HTTP/1.1 has them in one field (RFC 9113, section 8.2.3).
     private var cookieIndex: Int?
     private var moreCookies: [Int] = []
-    /// Where the fields stand that do not go out, in order; mostly none.
+    /// The positions of fields that are not sent, in order; usually empty.
     private var dropped: [Int] = []
 
-    /// Checks a request whole and decides on its fields.
+    /// Checks a whole request and decides on its fields.
     ///
     /// - Throws: `InvalidRequest` naming the field that cannot be sent or that contradicts another.
     package init(
@@ -62,19 +64,19 @@ package struct RequestFieldPlan: Sendable {
         }
     }
 
-    /// What stands in the place of a field of the caller's that does not go out as it is.
+    /// The value sent in place of a field of the caller that is not sent as it is.
     func replacement(at index: Int, _ connection: ConnectionOption) -> String? {
         if index == connectionIndex { return connectionValue(connection) }
         return index == upgradeIndex ? connection.protocols : nil
     }
 
-    /// What `Connection` says; `nil` where it need not be there.
+    /// The value of `Connection`; `nil` where it is not needed.
     func connectionValue(_ connection: ConnectionOption) -> String? {
         guard sendsTE else { return connection.option }
         return connection.option.map { "\($0), TE" } ?? "TE"
     }
 
-    /// Whether the caller's field at this place goes out.
+    /// Whether the caller's field at this position is sent.
     func sends(_ index: Int) -> Bool {
         var lower = 0
         var upper = dropped.count
@@ -86,11 +88,11 @@ package struct RequestFieldPlan: Sendable {
         return true
     }
 
-    /// The `Cookie` fields that go out with the one at this place, in order.
+    /// The `Cookie` fields that are sent with the one at this position, in order.
     func cookies(joinedAt index: Int) -> [Int] { index == cookieIndex ? moreCookies : [] }
 
-    /// Fields for one hop never go on to the next (RFC 9110, section 7.6.1), except `TE: trailers`,
-    /// which is about the message.
+    /// Fields for one hop are never sent on the next (RFC 9110, section 7.6.1), except `TE:
+    /// trailers`, which is about the message.
     private static func sends(
         _ field: HTTPField, _ role: FieldRole, _ listed: Set<String>
     ) -> Bool {
@@ -102,7 +104,7 @@ package struct RequestFieldPlan: Sendable {
         }
     }
 
-    /// The names that the caller's `Connection` lists, in lower case: they are for this hop alone.
+    /// The names listed by the caller's `Connection`, in lower case: they are for one hop only.
     private static func namesListed(in fields: HTTPFields) -> Set<String> {
         guard fields.contains(.connection) else { return [] }
         let names = fields[values: .connection].flatMap { value in
@@ -118,7 +120,7 @@ package struct RequestFieldPlan: Sendable {
             throw InvalidRequest(field: "host", reason: "appears more than once")
         }
         try RequestValidator.check(authority: field.value)
-        // These targets name the host themselves, and two names would be read in two ways.
+        // These targets name the host too, and two different names would be ambiguous.
         if target == .absolute || target == .authority {
             guard field.value.lowercased() == authority.lowercased() else {
                 throw InvalidRequest(field: "host", reason: "differs from the request's authority")
@@ -131,7 +133,8 @@ package struct RequestFieldPlan: Sendable {
         _ field: HTTPField, _ framing: RequestFraming
     ) throws(InvalidRequest) {
         guard !hasFraming else {
-            throw InvalidRequest(field: "content-length", reason: "appears beside other framing")
+            throw InvalidRequest(
+                field: "content-length", reason: "appears together with other framing")
         }
         let length: UInt64
         switch framing {
@@ -156,7 +159,7 @@ package struct RequestFieldPlan: Sendable {
         hasFraming = true
     }
 
-    /// Joins several `Cookie` fields to one; those without a cookie in them add nothing to it.
+    /// Joins several `Cookie` fields into one; empty fields add nothing.
     private mutating func join(_ cookies: [Int], of fields: HTTPFields) {
         let full = cookies.filter { !fields[$0].value.utf8.allSatisfy(ASCII.isBlank) }
         cookieIndex = full.first ?? cookies[0]

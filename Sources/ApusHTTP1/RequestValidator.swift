@@ -1,9 +1,10 @@
 package import ApusCore
 package import HTTPTypes
 
-/// Refuses every request whose bytes could be read as something else, before any of them is sent.
+/// Refuses requests whose bytes could be read as something else, before any of them is sent.
 ///
-/// swift-http-types checks much of this, but not values made leniently, nor paths and authorities.
+/// swift-http-types checks most of this, but not leniently created values, nor paths and
+/// authorities.
 package enum RequestValidator {
     /// Checks method, path, authority, and each field's name and value.
     ///
@@ -19,8 +20,8 @@ package enum RequestValidator {
         try check(fields: request.headerFields)
     }
 
-    /// Checks fields that are to follow a body: none that frames it, belongs to a connection, or
-    /// must be known before it (RFC 9110, section 6.5.1).
+    /// Checks trailers: none may frame the body, belong to a connection, or be needed before the
+    /// body (RFC 9110, section 6.5.1).
     ///
     /// - Throws: `InvalidRequest` naming a trailer that cannot be sent as one.
     package static func check(trailers: HTTPFields) throws(InvalidRequest) {
@@ -28,9 +29,9 @@ package enum RequestValidator {
         for field in trailers { try check(trailer: field.name) }
     }
 
-    /// Checks the name of a field that is to follow a body.
+    /// Checks the name of a trailer.
     ///
-    /// - Throws: `InvalidRequest` naming it.
+    /// - Throws: `InvalidRequest` naming the trailer.
     package static func check(trailer name: HTTPField.Name) throws(InvalidRequest) {
         let name = name.canonicalName
         guard FieldRole(canonicalName: name) == .plain, !isOfHeadOnly(name) else {
@@ -38,7 +39,7 @@ package enum RequestValidator {
         }
     }
 
-    /// Names that route or modify a request, say who sends it, or tell how to read its content.
+    /// Names that route or modify a request, authenticate it, or describe its content.
     private static func isOfHeadOnly(_ name: String) -> Bool {
         switch name {
         case "authorization", "cache-control", "content-encoding", "content-range", "content-type",
@@ -55,7 +56,8 @@ package enum RequestValidator {
         }
     }
 
-    /// Visible ASCII, without what would begin another part of a URL (RFC 3986, section 3.2).
+    /// Accepts visible ASCII, without bytes that begin another part of a URL (RFC 3986, section
+    /// 3.2).
     static func check(authority: String) throws(InvalidRequest) {
         let authority = authority.utf8.span
         guard !authority.isEmpty else { throw InvalidRequest(field: "host", reason: "is empty") }
@@ -63,11 +65,12 @@ package enum RequestValidator {
             let byte = authority[index]
             guard byte > 0x20, byte < 0x7F else {
                 throw InvalidRequest(
-                    field: "host", reason: "has a blank, a control or a non-ASCII byte (\(byte))")
+                    field: "host",
+                    reason: "contains a blank, a control byte or a non-ASCII byte (\(byte))")
             }
             switch byte {
             case UInt8(ascii: "@"):
-                throw InvalidRequest(field: "host", reason: "has user information before an @")
+                throw InvalidRequest(field: "host", reason: "contains user information")
             case UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "\\"),
                 ASCII.comma:
                 throw InvalidRequest(field: "host", reason: "is more than a host and a port")
@@ -81,7 +84,7 @@ package enum RequestValidator {
         let bytes = path.utf8.span
         if bytes.count == 1, bytes[0] == UInt8(ascii: "*") {
             guard method == .options else {
-                throw InvalidRequest(field: "path", reason: "is * without the method OPTIONS")
+                throw InvalidRequest(field: "path", reason: "is * but the method is not OPTIONS")
             }
             return
         }
@@ -93,10 +96,12 @@ package enum RequestValidator {
             guard byte > 0x20, byte < 0x7F else {
                 throw InvalidRequest(
                     field: "path",
-                    reason: "has a blank, a control or a non-ASCII byte (\(byte)); encode it")
+                    reason: "contains a blank, a control byte or a non-ASCII byte (\(byte));"
+                        + " percent-encode it")
             }
             guard byte != UInt8(ascii: "#") else {
-                throw InvalidRequest(field: "path", reason: "has a fragment, which stays at home")
+                throw InvalidRequest(
+                    field: "path", reason: "contains a fragment, which is never sent")
             }
         }
     }
@@ -104,11 +109,11 @@ package enum RequestValidator {
     static func check(fields: HTTPFields) throws(InvalidRequest) {
         for field in fields {
             guard isToken(field.name.rawName) else {
-                throw InvalidRequest(field: field.name.rawName, reason: "is no field name")
+                throw InvalidRequest(field: field.name.rawName, reason: "is not a field name")
             }
             guard isValue(field) else {
                 throw InvalidRequest(
-                    field: field.name.canonicalName, reason: "has a control byte in its value")
+                    field: field.name.canonicalName, reason: "contains a control byte in its value")
             }
         }
     }
@@ -119,7 +124,7 @@ package enum RequestValidator {
         return !bytes.isEmpty
     }
 
-    /// No control byte but tab: so neither CR, LF nor NUL, which would end the field.
+    /// Whether the value has no control byte except tab: CR, LF and NUL would end the field.
     private static func isValue(_ field: HTTPField) -> Bool {
         unsafe field.withUnsafeBytesOfValue { bytes in
             let span = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(bytes))

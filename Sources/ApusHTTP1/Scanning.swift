@@ -1,4 +1,4 @@
-/// The bytes that HTTP/1.1 gives a meaning to.
+/// The bytes that have a meaning in HTTP/1.1.
 enum ASCII {
     static let tab: UInt8 = 0x09
     static let lineFeed: UInt8 = 0x0A
@@ -12,7 +12,7 @@ enum ASCII {
     private static let tokenBelow64: UInt64 = 0x03FF_6CFA_0000_0000
     private static let tokenFrom64: UInt64 = 0x57FF_FFFF_C7FF_FFFE
 
-    /// Whether a byte may stand in a token.
+    /// Whether a byte is allowed in a token.
     @inline(__always)
     static func isToken(_ byte: UInt8) -> Bool {
         let set = byte < 64 ? tokenBelow64 : tokenFrom64
@@ -23,10 +23,10 @@ enum ASCII {
     @inline(__always)
     static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 
-    /// Whether a byte is a control byte but tab.
+    /// Whether a byte is a control byte other than tab.
     static func isControl(_ byte: UInt8) -> Bool { (byte < 0x20 && byte != tab) || byte == 0x7F }
 
-    /// Whether other readers see an end in a byte: NUL, CR and LF.
+    /// Whether other readers may treat a byte as an end: NUL, CR and LF.
     static func endsLines(_ byte: UInt8) -> Bool {
         byte == 0 || byte == carriageReturn || byte == lineFeed
     }
@@ -46,7 +46,7 @@ enum ASCII {
         return letter < 6 ? letter + 10 : nil
     }
 
-    /// The small letter of a capital one; any other byte as it is.
+    /// The lower-case form of a letter; any other byte unchanged.
     @inline(__always)
     static func lowercased(_ byte: UInt8) -> UInt8 {
         byte &- 0x41 < 26 ? byte | 0x20 : byte
@@ -57,17 +57,18 @@ enum ASCII {
 extension RawSpan {
     @inline(__always)
     func byte(_ offset: Int) -> UInt8 {
-        // Any byte is a valid UInt8, and the load checks the bounds itself.
+        // Any byte is a valid UInt8, and the load checks the bounds.
         unsafe unsafeLoad(fromByteOffset: offset, as: UInt8.self)
     }
 
     @inline(__always)
     func word(_ offset: Int) -> UInt64 {
-        // Any eight bytes are a valid UInt64; on a big-endian machine their order is turned.
+        // Any eight bytes are a valid UInt64; a big-endian machine swaps them.
         UInt64(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 
-    /// The first control byte but tab (below 0x20, or 0x7F) at or after `start`; the end if none.
+    /// The first control byte other than tab (below 0x20, or 0x7F) at or after `start`; the end if
+    /// there is none.
     @inline(__always)
     func firstControl(from start: Int) -> Int {
         var offset = start
@@ -95,7 +96,7 @@ extension RawSpan {
         return offset
     }
 
-    /// Whether no byte is beyond ASCII.
+    /// Whether every byte is ASCII.
     @inline(__always)
     var isASCII: Bool {
         var bits: UInt64 = 0
@@ -127,7 +128,7 @@ extension RawSpan {
         return nil
     }
 
-    /// A range without the blanks at its two ends.
+    /// A range without blanks at both ends.
     @inline(__always)
     func trimmed(_ range: Range<Int>) -> Range<Int> {
         var lower = range.lowerBound
@@ -137,10 +138,10 @@ extension RawSpan {
         return lower..<upper
     }
 
-    /// Whether a range holds these small letters, in either case.
+    /// Whether a range equals these lower-case letters, ignoring case.
     func equals(_ letters: StaticString, in range: Range<Int>) -> Bool {
         guard letters.utf8CodeUnitCount == range.count else { return false }
-        // The pointer lives as long as the program: the text is a literal.
+        // The pointer is valid for the life of the program: the text is a literal.
         let literal = unsafe UnsafeBufferPointer(start: letters.utf8Start, count: range.count)
         for index in 0..<range.count
         where unsafe ASCII.lowercased(byte(range.lowerBound + index)) != literal[index] {
@@ -149,7 +150,7 @@ extension RawSpan {
         return true
     }
 
-    /// Gives each element of a comma-separated list, without the blanks around it.
+    /// Calls a closure with each element of a comma-separated list, without surrounding blanks.
     func forEachElement<Failure: Error>(
         of list: Range<Int>, _ body: (Range<Int>) throws(Failure) -> Void
     ) throws(Failure) {

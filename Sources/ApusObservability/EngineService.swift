@@ -3,13 +3,16 @@ public import ServiceLifecycle
 
 /// An engine as a service of swift-service-lifecycle: a graceful shutdown drains it.
 ///
-/// Put it before the services that send requests: services end in reverse order, so theirs are over
-/// when the engine's turn comes. Cancellation cuts at once what the drain would have waited for.
+/// Put it before the services that send requests: services end in reverse order, so their requests
+/// have ended when the engine shuts down. Cancellation cuts exchanges at once instead of draining.
 public struct EngineService: Service {
     private let engine: TransportEngine
     private let drain: Duration
 
-    /// - Parameter drain: how long exchanges in flight may go on once shutdown has begun.
+    /// Creates a service for an engine.
+    ///
+    /// - Parameter drain: how long exchanges in flight may continue after shutdown began; 30 s by
+    ///   default.
     public init(_ engine: TransportEngine, drain: Duration = .seconds(30)) {
         self.engine = engine
         self.drain = drain
@@ -21,7 +24,7 @@ public struct EngineService: Service {
         do {
             try await gracefulShutdown()
         } catch {
-            // Cancelled before anybody asked nicely.
+            // Cancelled before a graceful shutdown began.
             drain = .zero
         }
         await withTaskCancellationHandler {

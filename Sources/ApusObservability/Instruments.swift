@@ -1,13 +1,13 @@
 import CoreMetrics
 import Synchronization
 
-/// The metrics that were made so far, by name and dimensions: making one may be costly.
+/// A cache of metrics by name and dimensions: making one may be expensive.
 final class Instruments: Sendable {
     private let factory: any MetricsFactory
     private let maxSeries: Int
     private let made = Mutex(Made())
 
-    /// Each kind by "name|dimension=value|...".
+    /// The metrics of each kind by "name|dimension=value|...".
     private struct Made {
         var counters: [String: Counter] = [:]
         var meters: [String: Meter] = [:]
@@ -50,7 +50,7 @@ final class Instruments: Sendable {
         }
     }
 
-    /// What was made before, else what `make` makes; past the bound, the server has no name.
+    /// Returns the cached metric, or makes one; beyond the limit without the server's name.
     private func instrument<Instrument: Sendable>(
         _ name: String, _ server: Dimensions, _ rest: Dimensions,
         in path: WritableKeyPath<Made, [String: Instrument]>,

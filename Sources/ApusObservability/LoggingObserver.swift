@@ -1,18 +1,20 @@
 public import Apus
 public import Logging
 
-/// Writes an engine's story to a swift-log logger, one line for each event.
+/// Writes an engine's events to a swift-log logger, one line for each.
 ///
-/// What goes well is told at `debug`, failures at `info`, and what somebody should look at, such as
-/// a certificate that is not verified, at `warning`. No line holds a secret: routes are told
-/// without credentials, and no field of a request or response is told at all.
+/// Success is logged at `debug`, failures at `info`, and conditions that need attention, such as a
+/// certificate that is not verified, at `warning`. No line holds a secret: routes are logged
+/// without credentials, and fields of requests and responses are not logged.
 public struct LoggingObserver: EngineObserver {
     private let logger: Logger
 
+    /// Creates an observer that logs to a logger.
     public init(_ logger: Logger) {
         self.logger = logger
     }
 
+    /// Logs one event.
     public func observe(_ event: EngineEvent) {
         let level = event.level
         guard level >= logger.logLevel else { return }
@@ -34,7 +36,7 @@ extension EngineEvent {
         }
     }
 
-    /// The sentence and what belongs to it.
+    /// The message and its metadata.
     fileprivate var line: (String, [String: String]) {
         switch self {
         case .exchangeBegun, .exchangeQueued, .exchangeStarted, .exchangeResponded,
@@ -45,10 +47,10 @@ extension EngineEvent {
         case .shutdownFinished(let cut):
             cut.isEmpty
                 ? ("engine shut down", [:])
-                : ("engine shut down, cutting what was busy", ["apus.cut": "\(cut)"])
+                : ("engine shut down, busy exchanges were cut", ["apus.cut": "\(cut)"])
         case .engineDropped(let connections, let exchanges):
             (
-                "engine dropped without shutdown",
+                "engine released without shutdown",
                 ["apus.connections": "\(connections)", "apus.exchanges": "\(exchanges)"]
             )
         default: connectionLine
@@ -74,7 +76,7 @@ extension EngineEvent {
                 ]
             )
         case .proxyChallenged(let id, let proxy):
-            ("proxy asked", ["apus.connection": "\(id)", "apus.proxy": proxy])
+            ("proxy asked for credentials", ["apus.connection": "\(id)", "apus.proxy": proxy])
         case .secured(let id, let tls):
             (
                 "secured",
@@ -84,7 +86,7 @@ extension EngineEvent {
                 ]
             )
         case .handshakeStepWasSlow(let id, let step):
-            ("slow step of a handshake", ["apus.connection": "\(id)", "apus.step": "\(step)"])
+            ("slow handshake step", ["apus.connection": "\(id)", "apus.step": "\(step)"])
         case .dialFailed(let id, let error):
             (
                 "dial failed",
@@ -96,7 +98,7 @@ extension EngineEvent {
         case .connectionOpened(let id, let route, let facts):
             (
                 level == .warning
-                    ? "connection open; ITS CERTIFICATE IS NOT VERIFIED" : "connection open",
+                    ? "connection open; CERTIFICATE NOT VERIFIED" : "connection open",
                 [
                     "apus.connection": "\(id)", "apus.route": "\(route)",
                     "network.peer.address": facts.remoteAddress,

@@ -1,7 +1,7 @@
 public import Apus
 public import CoreMetrics
 
-/// Counts and measures an engine's story with swift-metrics, by OpenTelemetry's names.
+/// Measures an engine's events with swift-metrics, by OpenTelemetry's names.
 ///
 /// | metric | kind | dimensions besides `server.address`, `server.port` |
 /// |---|---|---|
@@ -14,20 +14,23 @@ public import CoreMetrics
 /// | `http.client.request.resends` | counter | `error.type` |
 /// | `http.client.request.waits` | counter | `apus.waits_for` |
 ///
-/// Engines that were dropped without shutdown are counted without an address, in
+/// Engines that were released without shutdown are counted without an address, in
 /// `apus.engine.drops`.
 public struct MetricsObserver: EngineObserver {
     private let instruments: Instruments
 
+    /// Creates an observer.
+    ///
     /// - Parameters:
-    ///   - factory: where the metrics go; the process's own when it is `nil`.
-    ///   - maxSeries: how many different sets of dimensions are kept; beyond, the server's name is
-    ///     told as "_OTHER", so that many hosts cannot fill the memory.
+    ///   - factory: makes the metrics; `nil`, the default, uses the process's own factory.
+    ///   - maxSeries: the maximum number of metrics with different dimensions, 2000 by default;
+    ///     beyond it the server's name is "_OTHER", so that many hosts cannot fill the memory.
     public init(factory: (any MetricsFactory)? = nil, maxSeries: Int = 2000) {
         instruments = Instruments(
             factory: factory ?? MetricsSystem.factory, maxSeries: maxSeries)
     }
 
+    /// Records one event.
     public func observe(_ event: EngineEvent) {
         switch event {
         case .dialFailed(_, let error):
@@ -95,7 +98,7 @@ public struct MetricsObserver: EngineObserver {
     }
 }
 
-/// Methods are what a caller likes; those that no standard knows are one, by the convention.
+/// The method, or "_OTHER" for methods that no standard defines, by the convention.
 func knownMethod(_ method: String) -> String {
     let known: Set<String> = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY",
@@ -104,7 +107,7 @@ func knownMethod(_ method: String) -> String {
 }
 
 extension Duration {
-    /// Whole nanoseconds; a duration of more than 292 years is as good as that.
+    /// Whole nanoseconds, clamped to 64 bits.
     fileprivate var inNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         guard abs(seconds) < 9_000_000_000 else { return seconds < 0 ? .min : .max }

@@ -1,13 +1,15 @@
 public import Apus
 
-/// Several observers as one: each hears every event, in the order given.
+/// Several observers as one: each receives every event, in the order of the array.
 public struct ObserverGroup: EngineObserver {
     private let observers: [any EngineObserver]
 
+    /// Creates a group.
     public init(_ observers: [any EngineObserver]) {
         self.observers = observers
     }
 
+    /// Passes one event to each observer.
     public func observe(_ event: EngineEvent) {
         for observer in observers { observer.observe(event) }
     }

@@ -1,17 +1,17 @@
 public import Apus
 public import Tracing
 
-/// A transport with a client span around every request, by OpenTelemetry's conventions for HTTP.
+/// A transport that makes a client span for each request, by OpenTelemetry's conventions for HTTP.
 ///
-/// The span begins with the call and ends when the head has come or the request has failed; a body
-/// may go on for hours, and `http.client.request.duration` measures it. Neither query nor fields
-/// are told, since both may hold secrets.
+/// The span begins with the call and ends when the head has arrived or the request has failed; a
+/// body may last for hours, and `http.client.request.duration` measures it. Queries and fields are
+/// not recorded, since they may hold secrets.
 public struct TracingTransport<T: Tracer>: HTTPTransport {
-    /// Whether the span's context goes out in the request's fields.
+    /// Whether the span's context is sent in the request's fields.
     public enum Propagation: Sendable, Hashable {
         /// Nothing is added to the request.
         case none
-        /// The tracer's fields, `traceparent` for one, are set in the request.
+        /// The tracer's fields, such as `traceparent`, are set in the request.
         case requestFields
     }
 
@@ -19,8 +19,9 @@ public struct TracingTransport<T: Tracer>: HTTPTransport {
     private let tracer: T
     private let propagation: Propagation
 
-    /// - Parameter propagation: `none` unless told otherwise: an origin outside the house has no
-    ///   business with the trace.
+    /// Creates a transport around another.
+    ///
+    /// - Parameter propagation: `none` by default: most origins have no use for the trace.
     public init(
         _ transport: any HTTPTransport, tracer: T, propagation: Propagation = .none
     ) {
@@ -29,6 +30,7 @@ public struct TracingTransport<T: Tracer>: HTTPTransport {
         self.propagation = propagation
     }
 
+    /// Sends a request within a span.
     public func send(
         _ request: HTTPRequest, body: RequestBody, options: RequestOptions
     ) async throws(TransportError) -> Response {
@@ -87,7 +89,7 @@ public struct TracingTransport<T: Tracer>: HTTPTransport {
     }
 }
 
-/// Puts what a tracer carries along into a request's fields; names that are none are left out.
+/// Sets a tracer's context in a request's fields; invalid field names are skipped.
 private struct FieldInjector: Injector {
     func inject(_ value: String, forKey key: String, into fields: inout HTTPFields) {
         guard let name = HTTPField.Name(key) else { return }

@@ -1,18 +1,19 @@
 package import ApusCore
 package import HTTPTypes
 
-/// How credentials go to a proxy that speaks HTTP.
+/// Credentials and fields for HTTP proxies.
 extension ProxyCredentials {
-    /// What `Proxy-Authorization` says for the Basic scheme (RFC 7617, section 2).
+    /// The value of `Proxy-Authorization` for the Basic scheme (RFC 7617, section 2).
     package var basicAuthorization: String {
         "Basic " + base64(Array("\(user):\(password)".utf8))
     }
 }
 
 extension ProxyEndpoint {
-    /// What goes to an HTTP proxy with a CONNECT or a request that it forwards, and to nobody else.
+    /// The fields sent to an HTTP proxy with a CONNECT or a forwarded request, and to no other
+    /// peer.
     ///
-    /// - Parameter authorization: what its 407 was answered with; `nil` when it has not asked.
+    /// - Parameter authorization: the answer to its 407; `nil` without a 407.
     package func fields(authorization: String?) -> HTTPFields {
         if let authorization { return options.fields(authorization: authorization) }
         guard hasOptions else {

@@ -2,10 +2,10 @@ import ApusCore
 import ApusHTTP1
 import HTTPTypes
 
-/// Asks an HTTP proxy for a tunnel (RFC 9110, section 9.3.6).
+/// Requests a tunnel from an HTTP proxy by CONNECT (RFC 9110, section 9.3.6).
 ///
-/// The proxy's answer is read by the same strict machine as any response, which knows that a 2xx to
-/// CONNECT has no body whatever its fields say. Another answer is kept, its body up to a bound.
+/// The machine for ordinary responses parses the proxy's answer: to it a 2xx to CONNECT has no
+/// body, whatever its fields say. Any other answer is kept, with its body up to a limit.
 package struct ConnectHandshake: Sendable {
     private let request: HTTPRequest
     private let fields: HiddenFields
@@ -22,7 +22,7 @@ package struct ConnectHandshake: Sendable {
         self.fields = HiddenFields(list: fields)
         maxBody = limits.proxyErrorBodyBytes
         machine = HTTP1Connection(limits: limits)
-        // No upgrade is asked for: a 101 is not a tunnel, whatever follows it.
+        // No upgrade is requested: a 101 is not a tunnel, whatever follows it.
         machine.requestStarted(method: .connect, expectsClose: false, upgrade: nil)
         machine.requestFinished()
     }
@@ -53,7 +53,8 @@ package struct ConnectHandshake: Sendable {
                     copying: input.extracting(range.lowerBound..<range.lowerBound + kept))
                 if body.count == maxBody, let error = refused() { throw error }
             case .end:
-                // Not idle, when something stands behind the answer: it would be read as the next.
+                // The machine is not idle when bytes follow the answer: they would be read as the
+                // next one.
                 mayAskAgain = machine.isIdle
                 if let error = refused() { throw error }
             }
@@ -67,8 +68,7 @@ package struct ConnectHandshake: Sendable {
         do throws(HTTP1Error) {
             return try machine.nextEvent(in: input, offset: &offset)
         } catch {
-            // A refusal whose body is broken is still a refusal: its status is what the caller
-            // needs.
+            // A refusal with a malformed body is still a refusal: the caller needs its status.
             throw refused() ?? TunnelError(error)
         }
     }
@@ -85,7 +85,7 @@ package struct ConnectHandshake: Sendable {
     }
 }
 
-/// Fields that hide themselves from every description: a proxy's may be secret.
+/// Fields that no description shows: a proxy's may be secret.
 private struct HiddenFields: Sendable, CustomStringConvertible, CustomReflectable {
     let list: HTTPFields
     var description: String { "fields" }

@@ -1,9 +1,9 @@
 import ApusCore
 
-/// Asks a SOCKS 4a proxy for a tunnel, whose name the proxy resolves.
+/// Requests a tunnel from a SOCKS 4a proxy, which resolves the target's name.
 ///
-/// Version 4 has one request and one answer of eight bytes. 4a is an address 0.0.0.1, which can be
-/// nobody's, and the name behind the user. There is no password and no IPv6.
+/// Version 4 has one request and one answer of eight bytes. Version 4a sends the invalid address
+/// 0.0.0.1, and the name after the user. There is no password and no IPv6.
 package struct SOCKS4Handshake: Sendable {
     private static let granted: UInt8 = 90
     private static let answerLength = 8
@@ -35,14 +35,14 @@ package struct SOCKS4Handshake: Sendable {
         return .established
     }
 
-    /// A refusal is told at its byte: it may be cut short.
+    /// Reports a refusal at its byte: the answer may be cut short.
     private func checkByte() throws(TunnelError) {
         let byte = answer[answer.count - 1]
         switch answer.count {
-        case 1 where byte != 0: throw .malformed("the proxy does not speak SOCKS 4")
+        case 1 where byte != 0: throw .malformed("the answer is not SOCKS 4")
         case 2 where byte != SOCKS4Handshake.granted:
             guard (91...93).contains(byte) else {
-                throw .malformed("the reply's code is unknown to SOCKS 4")
+                throw .malformed("the reply's code is unknown")
             }
             throw .reply(byte)
         default: break
@@ -56,11 +56,11 @@ package struct SOCKS4Handshake: Sendable {
         case .ipv4(let bytes, let port):
             precondition(bytes.count == 4, "an IPv4 address has 4 bytes")
             return (bytes, port, [])
-        case .ipv6: throw .invalid("SOCKS 4a can name no IPv6 address")
+        case .ipv6: throw .invalid("an IPv6 address cannot be sent to a SOCKS 4a proxy")
         case .name(let name, let port):
             let bytes = Array(name.utf8)
             guard (1...255).contains(bytes.count), !bytes.contains(0) else {
-                throw .invalid("a SOCKS host name has 1 to 255 bytes, this one \(bytes.count)")
+                throw .invalid("the host name has \(bytes.count) bytes, not 1 to 255")
             }
             return ([0, 0, 0, 1], port, bytes + [0])
         }

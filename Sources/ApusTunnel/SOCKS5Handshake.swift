@@ -1,6 +1,6 @@
 import ApusCore
 
-/// Whom a SOCKS proxy is to connect to.
+/// The target that a SOCKS proxy connects to.
 package enum SOCKSTarget: Sendable, Hashable {
     /// A name that the proxy resolves.
     case name(String, port: UInt16)
@@ -10,13 +10,14 @@ package enum SOCKSTarget: Sendable, Hashable {
     case ipv6([UInt8], port: UInt16)
 }
 
-/// Asks a SOCKS 5 proxy for a tunnel (RFC 1928), with a password where it wants one (RFC 1929).
+/// Requests a tunnel from a SOCKS 5 proxy (RFC 1928), with a password if it requires one (RFC
+/// 1929).
 ///
-/// Each answer is read byte-exact: what follows the last one belongs to the tunnel.
+/// Exactly the bytes of the answers are consumed: what follows the last one belongs to the tunnel.
 package struct SOCKS5Handshake: Sendable {
-    /// What the proxy's next bytes answer.
+    /// The message that the proxy answers next.
     private enum State {
-        /// Our greeting with the methods we know.
+        /// Our greeting with the methods that we support.
         ///
         /// Exits: `.password`, `.request`.
         case greeting
@@ -39,7 +40,7 @@ package struct SOCKS5Handshake: Sendable {
     private let target: [UInt8]
     private let credentials: ProxyCredentials?
     private var state = State.greeting
-    /// The answer so far; at most 262 bytes, the longest that the protocol knows.
+    /// The answer so far; at most 262 bytes, the longest in the protocol.
     private var answer: [UInt8] = []
 
     init(to target: SOCKSTarget, credentials: ProxyCredentials?) throws(TunnelError) {
@@ -70,10 +71,10 @@ package struct SOCKS5Handshake: Sendable {
         return .established
     }
 
-    /// How long the present answer is, as far as its bytes so far tell.
+    /// The length of the current answer, as far as its bytes so far show.
     private var answerLength: Int {
         guard state == .request else { return 2 }
-        // VER REP RSV ATYP, then an address whose length its first byte may tell, then the port.
+        // VER REP RSV ATYP, then an address, which may begin with its length, then the port.
         guard answer.count >= 5 else { return 5 }
         switch answer[3] {
         case 1: return 4 + 4 + 2
@@ -82,16 +83,16 @@ package struct SOCKS5Handshake: Sendable {
         }
     }
 
-    /// Judges the newest byte by itself, where it says enough.
+    /// Checks the newest byte, where it is decisive.
     ///
-    /// A refusal may be cut short, and an address of unknown kind has no length to wait for.
+    /// A refusal may be cut short, and an address of unknown type has no known length.
     private func checkByte() throws(TunnelError) {
         let byte = answer[answer.count - 1]
         switch (state, answer.count) {
         case (.greeting, 1) where byte != SOCKS5Handshake.version:
-            throw .malformed("the proxy does not speak SOCKS 5")
+            throw .malformed("the greeting's answer is not SOCKS 5")
         case (.password, 1) where byte != 1:
-            throw .malformed("the password's answer has no version 1")
+            throw .malformed("the password's answer is not of version 1")
         case (.request, 1) where byte != SOCKS5Handshake.version:
             throw .malformed("the reply is not SOCKS 5")
         case (.request, 2) where byte != 0: throw .reply(byte)
@@ -110,7 +111,7 @@ package struct SOCKS5Handshake: Sendable {
             state = .request
             output += target
         case .request:
-            // The rest is the proxy's own address, which says nothing to us.
+            // The rest is the proxy's own address, which is not needed.
             state = .established
         case .established: break
         }
@@ -137,7 +138,7 @@ package struct SOCKS5Handshake: Sendable {
         case .name(let name, let namePort):
             let bytes = Array(name.utf8)
             guard (1...255).contains(bytes.count) else {
-                throw .invalid("a SOCKS host name has 1 to 255 bytes, this one \(bytes.count)")
+                throw .invalid("the host name has \(bytes.count) bytes, not 1 to 255")
             }
             address = [3, UInt8(bytes.count)] + bytes
             port = namePort

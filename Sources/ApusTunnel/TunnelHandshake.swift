@@ -1,39 +1,40 @@
 package import ApusCore
 package import HTTPTypes
 
-/// How a handshake with a proxy stands.
+/// The progress of a handshake with a proxy.
 package enum TunnelProgress: Sendable, Hashable {
     /// More of the proxy's answer is needed.
     case needsBytes
-    /// The tunnel stands: what follows comes from the far end.
+    /// The tunnel is established: what follows comes from the target.
     case established
 }
 
 /// Why a proxy gave no tunnel.
 package enum TunnelError: Error, Sendable, Hashable {
-    /// CONNECT was answered with something else than 2xx.
+    /// CONNECT was answered with a status other than 2xx.
     case refused(TransportError.ProxyAnswer)
-    /// SOCKS gave a reply other than success; `SOCKSCause` says what the code means.
+    /// The SOCKS proxy replied with an error code, which `SOCKSCause` explains.
     case reply(UInt8)
-    /// SOCKS does not accept the password.
+    /// The SOCKS proxy refused the password.
     case authenticationRefused
-    /// SOCKS accepts none of our methods (255), or chose one that was not offered.
+    /// The SOCKS proxy accepts none of our methods (255), or chose one that was not offered.
     case methodRefused(UInt8, hadCredentials: Bool)
     /// The proxy ended the stream of an HTTP/2 CONNECT with this code.
     case streamReset(code: UInt32)
-    /// The answer breaks the protocol.
+    /// The proxy's answer breaks the protocol.
     case malformed(String)
-    /// The proxy closed the connection before the tunnel stood.
+    /// The proxy closed the connection before the tunnel was established.
     case closed
-    /// The answer goes beyond a bound.
+    /// The proxy's answer exceeds a limit.
     case tooLarge(String)
-    /// The target cannot be named to this proxy; nothing was sent.
+    /// The target cannot be sent to this proxy; nothing was sent.
     case invalid(String)
 }
 
-/// A handshake with a proxy of either kind, sans I/O: bytes in, bytes out.
+/// A handshake with a proxy of any kind, sans-IO: bytes in, bytes out.
 ///
-/// Start it once, send its output, then feed it what arrives until it is established or throws.
+/// Start it once, send its output, then pass it the received bytes until it is established or
+/// throws.
 package enum TunnelHandshake: Sendable {
     case connect(ConnectHandshake)
     case socks4a(SOCKS4Handshake)
@@ -43,7 +44,7 @@ package enum TunnelHandshake: Sendable {
     ///
     /// - Parameters:
     ///   - authority: host and port, with brackets around IPv6.
-    ///   - fields: for the proxy alone, its credentials among them.
+    ///   - fields: fields for the proxy only, including credentials.
     package static func connect(
         to authority: String, fields: HTTPFields, limits: EngineTuning.Limits
     ) -> TunnelHandshake {
@@ -69,7 +70,7 @@ package enum TunnelHandshake: Sendable {
         .socks5(try SOCKS5Handshake(to: target, credentials: credentials))
     }
 
-    /// Appends what is sent first.
+    /// Appends the first message.
     package mutating func start(output: inout [UInt8]) throws(TunnelError) {
         switch self {
         case .connect(let handshake): try handshake.start(output: &output)
@@ -78,7 +79,7 @@ package enum TunnelHandshake: Sendable {
         }
     }
 
-    /// Goes on with what has arrived, moving `offset` over what belongs to the handshake.
+    /// Continues with received bytes, and advances `offset` over those of the handshake.
     ///
     /// Once established, the rest of the input from `offset` on belongs to the tunnel.
     package mutating func bytesReceived(
@@ -97,7 +98,7 @@ package enum TunnelHandshake: Sendable {
         }
     }
 
-    /// What the proxy's early end means.
+    /// The error for an early end of the connection.
     package mutating func streamEnded() -> TunnelError {
         switch self {
         case .connect(var handshake): handshake.streamEnded()
@@ -105,7 +106,7 @@ package enum TunnelHandshake: Sendable {
         }
     }
 
-    /// Whether a refused CONNECT may be followed by another on the same connection.
+    /// Whether another CONNECT may follow a refused one on the same connection.
     package var mayAskAgain: Bool {
         if case .connect(let handshake) = self { handshake.mayAskAgain } else { false }
     }

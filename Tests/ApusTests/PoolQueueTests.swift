@@ -97,7 +97,7 @@ import Testing
         #expect(error?.kind == .timeout)
         #expect(error?.phase == .pool)
         let message = error?.message ?? ""
-        let beginning = "no connection became free in time; the last dial failed: connect: "
+        let beginning = "no connection became free in time; the last dial failed: "
         #expect(message.hasPrefix(beginning), "\(message)")
         #expect(message.count > beginning.count)
         #expect(engine.snapshot().counters.dials == 1)

@@ -4,17 +4,18 @@ public struct CertificateRefusal: Sendable, Hashable {
     public enum Check: String, Sendable, Hashable, Codable, CaseIterable {
         /// No chain leads to one of the roots.
         case trust
-        /// It is past its time.
+        /// It has expired.
         case expired
-        /// Its time has not come.
+        /// It is not valid yet.
         case notYetValid
         /// It is for another name or address.
         case name
         /// Its signature is wrong.
         case signature
-        /// It must not be used for this: a client's certificate, or no authority.
+        /// It is not allowed for this use: a client's certificate, or an issuer that is no
+        /// authority.
         case purpose
-        /// An authority above it may not vouch for its name.
+        /// An authority above it is not allowed to issue for its name.
         case nameConstraints
         /// Its key or digest is too weak.
         case strength
@@ -26,18 +27,19 @@ public struct CertificateRefusal: Sendable, Hashable {
         case pin
         /// `tls.verifier` refused it.
         case verifier
-        /// Another, told by the code alone.
+        /// Another check, known by its code only.
         case other
     }
 
+    /// The check that failed.
     public let check: Check
-    /// OpenSSL's verification code.
+    /// OpenSSL's verification code (`X509_V_ERR_...`).
     public let code: Int
     /// The certificate's place in the chain: 0 is the peer's own.
     public let depth: Int
-    /// The name or address that was asked for.
+    /// The name or address that was expected.
     public let name: String
-    /// The certificate; `nil` when there was none to look at.
+    /// The certificate that was refused; `nil` when the peer sent none.
     public let certificate: CertificateFacts?
 
     package init(

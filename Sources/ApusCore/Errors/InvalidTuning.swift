@@ -2,7 +2,9 @@
 public struct InvalidTuning: Error, Sendable, Hashable, CustomStringConvertible {
     /// The field's path, such as "pool.maxIdle".
     public let field: String
+    /// What is wrong with its value.
     public let reason: String
 
+    /// The field and the reason, as in "pool.maxIdle: -1 is not in 0...1000000".
     public var description: String { "\(field): \(reason)" }
 }

@@ -2,6 +2,6 @@
 public enum NameError: Error, Sendable, Hashable {
     /// The name does not exist, or has no address.
     case notFound(String)
-    /// The resolver could not tell now; later it may.
+    /// The resolver could not answer now; a later attempt may succeed.
     case temporary(String)
 }

@@ -1,20 +1,20 @@
 public import HTTPTypes
 
-/// A failed exchange, told whole: what, when, where, how far it had come, and whether sending it
-/// again is safe.
+/// A failed exchange: what went wrong, in which phase and where, how far the exchange had come, and
+/// whether sending the request again is safe.
 public struct TransportError: Error, Sendable {
     /// What went wrong.
     public enum Kind: Sendable, Hashable {
-        /// The request cannot be sent as it stands; nothing was dialled, unless the body turned out
-        /// to have another length than it declared.
+        /// The request cannot be sent as it is; nothing was dialled, unless the body turned out to
+        /// have another length than declared.
         case invalidRequest(InvalidRequest)
         /// The body's producer threw, or its file could not be read; `producerError` is the error.
         case producerFailed
-        /// The name did not resolve.
+        /// The host's name did not resolve.
         case dns(isTemporary: Bool)
-        /// No address took the connection; the number is the last attempt's `errno`.
+        /// No address accepted the connection; the number is the `errno` of the last attempt.
         case connect(errno: Int32)
-        /// The budget of the error's phase ran out.
+        /// The time limit of the error's phase passed.
         case timeout
         /// The certificate was refused: OpenSSL's verification code.
         case tlsVerify(code: Int)
@@ -22,45 +22,68 @@ public struct TransportError: Error, Sendable {
         case tlsHandshake
         /// TLS failed or was ended by an alert after the handshake.
         case tlsAlert
-        /// The proxy answered CONNECT with this status.
+        /// The proxy answered CONNECT with this status, which is no 2xx.
         case proxyStatus(Int)
         /// The SOCKS proxy gave this reply code (RFC 1928, section 6).
         case proxyReply(UInt8)
-        /// The proxy closed the connection or spoke garbage in its handshake.
+        /// The proxy closed the connection or broke the protocol during its handshake.
         case proxyFailed
         /// The peer reset the connection.
         case reset
-        /// The connection ended before the message did.
+        /// The connection ended before the message was complete.
         case truncated
         /// The peer broke the protocol.
         case malformed
-        /// The peer sent more than a bound allows.
+        /// The peer sent more than a limit allows.
         case tooLarge
         /// The peer ended the stream with this HTTP/2 error code (RFC 9113, section 7).
         case h2Stream(code: UInt32)
-        /// The peer ended the connection with GOAWAY; `debug` is at most 256 bytes of what it said
-        /// for people, in visible ASCII.
+        /// The peer ended the connection with GOAWAY; `debug` is at most 256 bytes of its debug
+        /// data, in visible ASCII (RFC 9113, section 6.8).
         case h2GoAway(code: UInt32, lastStreamID: Int32, debug: String = "")
         /// The peer flooded an HTTP/2 connection.
         case h2Abuse
-        /// The system is out of something; the number is `errno`.
+        /// The system has run out of a resource, such as descriptors or memory; the number is
+        /// `errno`.
         case resource(errno: Int32)
-        /// The caller cancelled.
+        /// The caller cancelled the request.
         case cancelled
-        /// The engine is shutting down, or has.
+        /// The engine is shutting down or has shut down.
         case shutdown
-        /// Too many callers wait for a connection to this route already.
+        /// Too many requests already wait for a connection to this route.
         case overloaded
     }
 
-    /// What was being done when it went wrong.
+    /// A phase of an exchange.
     public enum Phase: String, Sendable, Hashable, Codable {
-        case request, pool, dns, connect, proxy, tls, send, head, body, total
+        /// Checking the request.
+        case request
+        /// Waiting for a connection.
+        case pool
+        /// Resolving the host's name.
+        case dns
+        /// Connecting TCP.
+        case connect
+        /// The handshake with a proxy.
+        case proxy
+        /// The TLS handshake.
+        case tls
+        /// Sending the request.
+        case send
+        /// Waiting for the response's head.
+        case head
+        /// Receiving the response's body.
+        case body
+        /// The whole exchange, for its total timeout.
+        case total
     }
 
-    /// Which part of the way failed.
+    /// The peer at which an exchange failed.
     public enum Hop: String, Sendable, Hashable, Codable {
-        case proxy, origin
+        /// A proxy on the way to the origin.
+        case proxy
+        /// The origin.
+        case origin
     }
 
     /// Whether sending the request again can do harm.
@@ -69,7 +92,7 @@ public struct TransportError: Error, Sendable {
         case notSent
         /// The peer proved that it did not act on it: safe.
         case refusedByPeer
-        /// It may have been acted on: the caller decides.
+        /// The peer may have acted on it: the caller decides.
         case unknown
         /// A response had begun: never.
         case responseStarted
@@ -79,24 +102,29 @@ public struct TransportError: Error, Sendable {
     public struct Attempt: Sendable, Hashable, CustomStringConvertible {
         /// The address tried, as text.
         public let address: String
-        /// What became of it.
+        /// What became of the attempt.
         public let outcome: String
 
+        /// Creates a record of one attempt.
         public init(address: String, outcome: String) {
             self.address = address
             self.outcome = outcome
         }
 
+        /// Address and outcome, as in "127.0.0.1:80: Connection refused".
         public var description: String { "\(address): \(outcome)" }
     }
 
-    /// What a proxy answered when it refused.
+    /// A proxy's response that refused a tunnel.
     public struct ProxyAnswer: Sendable, Hashable {
+        /// The status code.
         public let status: Int
+        /// The header fields.
         public let fields: HTTPFields
-        /// At most `limits.proxyErrorBodyBytes` of its body.
+        /// The first bytes of the body, at most `limits.proxyErrorBodyBytes`.
         public let body: Bytes
 
+        /// Creates a record of a proxy's response.
         public init(status: Int, fields: HTTPFields, body: Bytes) {
             self.status = status
             self.fields = fields
@@ -109,22 +137,23 @@ public struct TransportError: Error, Sendable {
         get { box.story.kind }
         set { ownBox.story.kind = newValue }
     }
-    /// What was being done when it did.
+    /// The phase of the exchange in which it went wrong.
     public var phase: Phase {
         get { box.story.phase }
         set { ownBox.story.phase = newValue }
     }
-    /// Which part of the way failed.
+    /// The peer at which the exchange failed: `origin` unless a proxy failed.
     public var hop: Hop {
         get { box.story.hop }
         set { ownBox.story.hop = newValue }
     }
-    /// A sentence for people: what was wrong, in the failing layer's own words.
+    /// What was wrong, in words, from the layer that failed; it names no secret.
     public var message: String {
         get { box.story.message }
         set { ownBox.story.message = newValue }
     }
-    /// The way taken, without credentials; `nil` before one was chosen.
+    /// The route of the exchange, whose description holds no credentials; `nil` before one was
+    /// chosen.
     public var route: Route? {
         get { box.story.route }
         set { ownBox.story.route = newValue }
@@ -149,8 +178,8 @@ public struct TransportError: Error, Sendable {
         get { box.story.connectionID }
         set { ownBox.story.connectionID = newValue }
     }
-    /// The address that the connection stands to, as text: the proxy's when there is one; `nil`
-    /// without a connection.
+    /// The address that the connection is connected to, as text: the proxy's when there is one;
+    /// `nil` without a connection.
     public var remoteAddress: String? {
         get { box.story.remoteAddress }
         set { ownBox.story.remoteAddress = newValue }
@@ -170,7 +199,7 @@ public struct TransportError: Error, Sendable {
         get { box.story.replay }
         set { ownBox.story.replay = newValue }
     }
-    /// What the proxy said, when it refused.
+    /// The response of the proxy that refused; `nil` for any other error.
     public var proxyAnswer: ProxyAnswer? {
         get { box.story.proxyAnswer }
         set { ownBox.story.proxyAnswer = newValue }
@@ -190,11 +219,18 @@ public struct TransportError: Error, Sendable {
 
     private var box: Box
 
+    /// Creates an error with a verdict on sending again.
+    ///
+    /// - Parameters:
+    ///   - kind: what went wrong.
+    ///   - phase: the phase in which it did.
+    ///   - message: a sentence for people; it must hold no secret.
+    ///   - replay: whether sending again can do harm; `notSent` by default.
     public init(_ kind: Kind, phase: Phase, message: String, replay: Replay = .notSent) {
         box = Box(Story(kind: kind, phase: phase, message: message, replay: replay))
     }
 
-    /// A request at fault, as an error of kind `invalidRequest`.
+    /// Creates an error of kind `invalidRequest`.
     ///
     /// - Parameters:
     ///   - invalid: the part at fault, and what is wrong with it.
@@ -216,7 +252,7 @@ public struct TransportError: Error, Sendable {
         }
     }
 
-    /// All that the error tells.
+    /// Everything that the error reports.
     private struct Story {
         var kind: Kind
         var phase: Phase
@@ -236,10 +272,10 @@ public struct TransportError: Error, Sendable {
         var producerError: (any Error)?
     }
 
-    /// Keeps the story behind one pointer: an error may be thrown through every await, and what it
-    /// holds itself, each frame on the way holds several times.
+    /// Keeps the facts in one heap object: an error is thrown through many `await`s, and each frame
+    /// on the way holds several copies of the error's own storage.
     ///
-    /// Unchecked, because it is changed only by the one error that holds it.
+    /// Unchecked, because only the one error that references it changes it.
     private final class Box: @unchecked Sendable {
         var story: Story
 
@@ -248,12 +284,12 @@ public struct TransportError: Error, Sendable {
         }
     }
 
-    /// Whether the caller's own cancellation is what ended the exchange.
+    /// Whether the caller's own cancellation ended the exchange.
     public var isCancelled: Bool { kind == .cancelled }
 }
 
 extension TransportError.Kind {
-    /// One word for logs and for the tool's JSON: the case's name.
+    /// The name of the kind, for logs and for the tool's JSON.
     public var name: String {
         switch self {
         case .invalidRequest: "invalidRequest"
@@ -280,12 +316,40 @@ extension TransportError.Kind {
     }
 }
 
+extension TransportError.Kind {
+    /// What failed, in two or three words, as a description begins.
+    package var summary: String {
+        switch self {
+        case .invalidRequest: "invalid request"
+        case .producerFailed: "body producer failed"
+        case .dns: "name resolution failed"
+        case .connect: "connect failed"
+        case .timeout: "timed out"
+        case .tlsVerify: "certificate refused"
+        case .tlsHandshake: "TLS handshake failed"
+        case .tlsAlert: "TLS failed"
+        case .proxyStatus, .proxyReply, .proxyFailed: "proxy failed"
+        case .reset: "connection reset"
+        case .truncated: "message truncated"
+        case .malformed: "protocol violation"
+        case .tooLarge: "limit exceeded"
+        case .h2Stream: "stream reset"
+        case .h2GoAway: "GOAWAY received"
+        case .h2Abuse: "flood received"
+        case .resource: "resource exhausted"
+        case .cancelled: "cancelled"
+        case .shutdown: "shut down"
+        case .overloaded: "overloaded"
+        }
+    }
+}
+
 extension TransportError: CustomStringConvertible {
-    /// One line: kind, phase, message, route, connection, counts and the replay verdict.
+    /// One line: what failed, the message, phase, route, connection, body bytes and the replay
+    /// verdict, as in "connect failed: Connection refused (phase connect) [http://a.example] ...".
     public var description: String {
-        var text = "\(kind.name) in \(phase.rawValue)"
-        if hop == .proxy { text += " at the proxy" }
-        text += ": \(message)"
+        var text = "\(kind.summary): \(message) (phase \(phase.rawValue)"
+        text += hop == .proxy ? ", at the proxy)" : ")"
         if let route { text += " [\(route)]" }
         if let connectionID {
             text += " (connection \(connectionID)"
@@ -296,7 +360,7 @@ extension TransportError: CustomStringConvertible {
         if !attempts.isEmpty {
             text += " (tried \(attempts.map(\.description).joined(separator: "; ")))"
         }
-        return text + " (of bodies: sent \(bytesSent) B, received \(bytesReceived) B;"
+        return text + " (body bytes: \(bytesSent) sent, \(bytesReceived) received;"
             + " replay: \(replay.rawValue))"
     }
 }

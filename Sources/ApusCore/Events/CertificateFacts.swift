@@ -1,19 +1,18 @@
-/// What is told of one certificate of a peer's chain.
+/// What is reported of one certificate in a peer's chain.
 ///
-/// What a peer wrote and is not printable ASCII comes out escaped, and long names are cut.
+/// Bytes from the peer that are not printable ASCII are escaped, and long names are cut.
 public struct CertificateFacts: Sendable, Hashable, CustomStringConvertible {
-    /// As in "CN=localhost,O=Example" (RFC 2253), at most 512 bytes of it.
+    /// The subject, as in "CN=localhost,O=Example" (RFC 2253), at most 512 bytes.
     public let subject: String
-    /// Who signed it, written like the subject.
+    /// The issuer, written like the subject.
     public let issuer: String
-    /// In hexadecimal digits, as in "4e09c1".
+    /// The serial number in hexadecimal digits, as in "4e09c1".
     public let serialNumber: String
-    /// As in "2026-11-26 21:00:00Z".
+    /// The first instant of validity, as in "2026-11-26 21:00:00Z".
     public let notBefore: String
-    /// As in "2027-11-26 21:00:00Z".
+    /// The last instant of validity, as in "2027-11-26 21:00:00Z".
     public let notAfter: String
-    /// The digest of its public key, as `tls.pins` takes it; `nil` when it has none that can be
-    /// read.
+    /// The digest of the public key, as in `tls.pins`; `nil` when the key cannot be read.
     public let publicKey: PublicKeyPin?
 
     package init(

@@ -1,22 +1,22 @@
-/// Why a connection was closed; "must close" is never a bare flag.
+/// Why a connection was closed.
 public enum CloseReason: String, Sendable, Hashable, Codable, CaseIterable {
     /// The response or the request said `Connection: close`, or the peer speaks HTTP/1.0 without
     /// keep-alive.
     case connectionClose
     /// The body ended with the connection, so nothing can follow it.
     case closeDelimited
-    /// The final answer came before the request's body had gone out whole.
+    /// The final response came before the whole request body was sent.
     case requestUnfinished
-    /// The consumer dropped the body, and the rest was more than it pays to drain.
+    /// The consumer dropped the body, and the rest was more than `limits.drainBytes`.
     case responseUnfinished
     /// The exchange was cancelled.
     case cancelled
     /// The peer ended the connection while it was idle.
     case peerClosed
-    /// The peer ended the connection as a request set out on it, before any byte of an answer: it
-    /// had been idle for longer than the peer keeps it.
+    /// The peer ended the connection when a request was sent on it, before any byte of a response:
+    /// it had been idle for longer than the peer keeps connections.
     case staleReuse
-    /// The peer sent bytes that nobody asked for.
+    /// The peer sent bytes without a request.
     case unsolicitedBytes
     /// A deadline passed.
     case timeout
@@ -26,23 +26,23 @@ public enum CloseReason: String, Sendable, Hashable, Codable, CaseIterable {
     case transportError
     /// The peer asked for no more streams (GOAWAY).
     case goAway
-    /// Idle for longer than the tuning allows.
+    /// The connection was idle for longer than `pool.idleTimeout`.
     case idleTimeout
-    /// Older than the tuning allows.
+    /// The connection was older than `pool.lifetime`.
     case lifetime
-    /// Evicted, least recently used first, to keep within a limit.
+    /// The connection was evicted, least recently used first, to stay within a limit.
     case evicted
-    /// Every exchange that the connection may carry was carried.
+    /// The connection had carried as many exchanges as it may.
     case exhausted
-    /// The program asked for its route's connections to be given up.
+    /// The program drained its route.
     case retired
-    /// Its peer's name has other addresses by now.
+    /// Its host's name now has other addresses.
     case addressChanged
-    /// The caller wanted a connection of its own.
+    /// The request asked for a connection that is not kept.
     case notPooled
-    /// The connection was given away as a raw duplex.
+    /// The connection became a raw duplex.
     case upgraded
-    /// Roots or identity were read anew, and are others now.
+    /// Roots or identity were reloaded and have changed.
     case tlsReloaded
     /// The engine is shutting down.
     case shutdown

@@ -1,22 +1,23 @@
-/// A connection's state in one word.
+/// The state of a connection.
 public enum ConnectionState: String, Sendable, Hashable, Codable {
-    /// Being made.
+    /// The connection is being made.
     ///
     /// Exits: `.idle`, `.leased`, and gone.
     case dialling
-    /// Open, and carries nothing.
+    /// The connection is open and carries no exchange.
     ///
     /// Exits: `.leased`, `.suspect`, and gone.
     case idle
-    /// Open, and carries at least one exchange.
+    /// The connection is open and carries at least one exchange.
     ///
     /// Exits: `.idle`, `.suspect`, `.draining`, and gone.
     case leased
-    /// Open, but its peer may be dead, or has yet to meet many cancels: it gets no new exchange.
+    /// The connection is open but gets no new exchange: its peer may be dead, or many of our
+    /// cancels may be unread.
     ///
     /// Exits: `.idle`, `.leased`, `.draining`, and gone.
     case suspect
-    /// Finishes what it carries, and takes no more.
+    /// The connection finishes its exchanges and gets no new one.
     ///
     /// Exits: gone.
     case draining

@@ -1,9 +1,11 @@
-/// An engine at one instant: what it holds, and what it has done since it was made.
+/// The state of an engine at one instant, and its counters since it was made.
 ///
-/// It names no secret: routes are told without proxy credentials, isolation scopes by their digest.
+/// It holds no secret: routes are shown without proxy credentials, isolation scopes by their
+/// digest.
 public struct EngineSnapshot: Sendable, Hashable, Codable {
     /// Connections in every state, those being made included.
     public package(set) var connections = 0
+    /// Connections that are open and carry no exchange.
     public package(set) var idle = 0
     /// Connections that carry at least one exchange, draining ones included.
     public package(set) var leased = 0
@@ -13,34 +15,37 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
     public package(set) var waiting = 0
     /// Exchanges in flight.
     public package(set) var exchanges = 0
-    /// What was done so far.
+    /// Counters since the engine was made.
     public package(set) var counters = Counters()
-    /// Each route that has a connection or a waiter, in the order of their texts.
+    /// Each route that has a connection or a waiter, sorted by text.
     public package(set) var routes: [RouteEntry] = []
     /// Each connection, oldest first.
     public package(set) var connectionEntries: [ConnectionEntry] = []
 
-    /// Connections that were established since the engine was made.
+    /// Connections established since the engine was made.
     public var connectionsOpened: Int { counters.connectionsOpened }
+    /// Dials that failed since the engine was made.
     public var dialFailures: Int { counters.dialFailures }
-    /// Exchanges that went out on a connection that had carried one before.
+    /// Exchanges sent on a connection that had carried one before.
     public var reuses: Int { counters.reuses }
 
     package init() {}
 
-    /// What an engine has done since it was made.
+    /// Counters since the engine was made.
     public struct Counters: Sendable, Hashable, Codable {
-        /// Connections that were begun to be made.
+        /// Dials that were started.
         public package(set) var dials = 0
+        /// Dials that failed.
         public package(set) var dialFailures = 0
-        /// Dials that were given up: nobody waited for them any more, or the engine ended.
+        /// Dials that were abandoned: no request waited for them any more, or the engine ended.
         public package(set) var abandonedDials = 0
+        /// Connections that were established.
         public package(set) var connectionsOpened = 0
         /// Connections that ended, by `CloseReason`'s name; dials are not among them.
         public package(set) var closes: [String: Int] = [:]
         /// Requests that got a connection.
         public package(set) var leases = 0
-        /// Those of them whose connection had carried an exchange before.
+        /// Requests whose connection had carried an exchange before.
         public package(set) var reuses = 0
         /// Requests that were sent again after a failure.
         public package(set) var replays = 0
@@ -50,15 +55,14 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
         public package(set) var abandonedWaits = 0
         /// Waits that ended because a dial failed or the engine was shut down.
         public package(set) var failedWaits = 0
-        /// Requests turned away: the queue was full, a dial had just failed, or the engine was shut
+        /// Requests refused: the queue was full, a dial had just failed, or the engine was shut
         /// down.
         public package(set) var refusals = 0
-        /// Time of the processor that the steps of TLS handshakes took on their event loops, in
-        /// seconds.
+        /// CPU time that TLS handshakes took on their event loops, in seconds.
         public package(set) var handshakeSeconds = 0.0
-        /// The longest of these steps, in seconds: so long nothing else of its loop went on.
+        /// CPU time of the longest handshake step, in seconds; its loop did nothing else meanwhile.
         public package(set) var longestHandshakeStepSeconds = 0.0
-        /// Steps of 100 ms and above, each of which is an event too.
+        /// Handshake steps of 100 ms or more, each of which is also an event.
         public package(set) var slowHandshakeSteps = 0
 
         package init() {}
@@ -67,20 +71,24 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
         public func closes(_ reason: CloseReason) -> Int { closes[reason.rawValue] ?? 0 }
     }
 
-    /// One route: an origin, how it is reached, and who waits for it.
+    /// One route: its connections and its waiting requests.
     public struct RouteEntry: Sendable, Hashable, Codable, CustomStringConvertible {
         /// The route without secrets, as in "https://a.example via http://proxy:3128".
         public package(set) var route: String
+        /// Connections that carry at least one exchange.
         public package(set) var leased: Int
+        /// Connections that are open and carry no exchange.
         public package(set) var idle: Int
+        /// Connections being made.
         public package(set) var dialling: Int
+        /// Requests that wait for a connection.
         public package(set) var waiting: Int
-        /// What those who wait wait for; `nil` when nobody does.
+        /// What the waiting requests wait for; `nil` when none waits.
         public package(set) var waitingFor: WaitCause?
-        /// How long its connections may be idle by what their peer taught, in seconds; `nil` when
-        /// it taught nothing, or `pool.learnsIdleTime` is off.
+        /// How long its connections may be idle, in seconds, as learned from the peer; `nil` when
+        /// nothing was learned or `pool.learnsIdleTime` is off.
         public package(set) var learnedIdleSeconds: Double?
-        /// Whether its peers' certificates are not verified.
+        /// Whether the certificates of its peers are not verified.
         public package(set) var insecureSkipVerify: Bool
 
         package init(
@@ -111,20 +119,21 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
         public package(set) var id: UInt64
         /// Its route without secrets.
         public package(set) var route: String
+        /// The connection's state.
         public package(set) var state: ConnectionState
         /// Exchanges in flight: streams, in HTTP/2.
         public package(set) var streams: Int
-        /// How many it may carry at once; 0 while it is being made.
+        /// How many exchanges it may carry at once; 0 while it is being made.
         public package(set) var capacity: Int
-        /// Since it was established, or, while it is being made, since its dial began.
+        /// Seconds since it was established or, while it is being made, since its dial began.
         public package(set) var ageSeconds: Double
-        /// Since its last exchange ended; `nil` while it carries one.
+        /// Seconds since its last exchange ended; `nil` while it carries one.
         public package(set) var idleSeconds: Double?
         /// "http/1.1" or "h2"; `nil` while it is being made.
         public package(set) var protocolName: String?
         /// The peer's address: the proxy's when there is one.
         public package(set) var remoteAddress: String?
-        /// Whether its peer's certificate was not verified.
+        /// Whether the peer's certificate was not verified.
         public package(set) var insecureSkipVerify: Bool
 
         package init(

@@ -1,21 +1,22 @@
-/// An exchange that has ended, in numbers.
+/// The facts of an exchange that has ended.
 public struct ExchangeSummary: Sendable {
     /// Its number in the engine.
     public let exchange: UInt64
     /// The request's method.
     public let method: String
+    /// The route, which holds credentials; its description does not.
     public let route: Route
-    /// The last connection that it went out on; `nil` when it never did.
+    /// The last connection that the request was sent on; `nil` when it was never sent.
     public package(set) var connection: UInt64?
-    /// What that connection spoke: "http/1.1" or "h2".
+    /// The protocol of that connection: "http/1.1" or "h2".
     public package(set) var protocolName: String?
     /// Whether that connection had carried an exchange before.
     public package(set) var isReused = false
-    /// The final status; `nil` when no head came.
+    /// The final status; `nil` when no head arrived.
     public package(set) var status: Int?
-    /// How often the request was sent again.
+    /// How many times the request was sent again.
     public package(set) var replays = 0
-    /// From the call to the end.
+    /// From the call to the end of the exchange.
     public package(set) var duration = Duration.zero
     /// Bytes of the request's body given to the connection.
     public package(set) var bytesSent: UInt64 = 0

@@ -1,4 +1,4 @@
-/// What keeps a request waiting for a connection.
+/// What a request waits for.
 public enum WaitCause: String, Sendable, Hashable, Codable {
     /// A connection is being made for it.
     case dial = "a dial"
@@ -6,8 +6,8 @@ public enum WaitCause: String, Sendable, Hashable, Codable {
     case connectionsPerHost = "connections per host"
     /// As many connections are being made as `pool.maxDialsPerHost` allows.
     case dialsPerHost = "dials per host"
-    /// A dial has failed, and the next one waits for `pool.dialBackoff`.
+    /// A dial has failed, and the next one starts after `pool.dialBackoff`.
     case backoff = "the pause after a failed dial"
-    /// Every shared connection is full, and there may not be more of them.
+    /// Every HTTP/2 connection is full, and `http2.maxConnectionsPerHost` allows no more.
     case sharedConnectionsPerHost = "shared connections per host"
 }

@@ -1,7 +1,7 @@
-/// Immutable, reference-counted, sliceable bytes: what bodies are made of.
+/// Immutable, reference-counted, sliceable bytes, of which bodies are made.
 ///
-/// A value is one array and a range of it, so slicing, copying and handing over never copy the
-/// bytes. Making one from an `[UInt8]` that nobody else holds takes the array over as it is.
+/// A value is one array and a range of it, so slicing, copying and passing a value never copy the
+/// bytes. A value made from an `[UInt8]` uses that array's storage.
 public struct Bytes: Sendable, Hashable {
     @usableFromInline
     let storage: [UInt8]
@@ -11,10 +11,10 @@ public struct Bytes: Sendable, Hashable {
     @usableFromInline
     let range: Range<Int>
 
-    /// No bytes at all.
+    /// No bytes.
     public static let empty = Bytes([])
 
-    /// Takes over an array, without copying it.
+    /// Uses an array's storage, without copying it.
     @inlinable
     public init(_ array: [UInt8]) {
         storage = array
@@ -26,7 +26,7 @@ public struct Bytes: Sendable, Hashable {
         self.init(Array(text.utf8))
     }
 
-    /// Copies a span: one allocation, one move.
+    /// Copies a span, with one allocation.
     public init(copying span: RawSpan) {
         self.init(Array(copying: span))
     }
@@ -45,7 +45,7 @@ public struct Bytes: Sendable, Hashable {
     @inlinable
     public var isEmpty: Bool { range.isEmpty }
 
-    /// The same bytes in part; `bounds` counts from this value's first byte and must lie within it.
+    /// A part of the bytes; `bounds` counts from this value's first byte and must be within it.
     @inlinable
     public func slice(_ bounds: Range<Int>) -> Bytes {
         precondition(
@@ -55,7 +55,7 @@ public struct Bytes: Sendable, Hashable {
             range: range.lowerBound + bounds.lowerBound..<range.lowerBound + bounds.upperBound)
     }
 
-    /// All but the first `n` bytes; empty when there are no more, everything when `n` is negative.
+    /// All but the first `n` bytes; empty when there are no more, all bytes when `n` is negative.
     @inlinable
     public func dropFirst(_ n: Int) -> Bytes {
         let start = range.lowerBound + Swift.max(0, Swift.min(count, n))
@@ -69,7 +69,7 @@ public struct Bytes: Sendable, Hashable {
         return Bytes(storage: storage, range: range.lowerBound..<end)
     }
 
-    /// Gives the bytes as a span for the length of one call; nothing is copied.
+    /// Calls a closure with the bytes as a span; nothing is copied.
     @inlinable
     public func withSpan<Result, Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Result
@@ -83,11 +83,13 @@ public struct Bytes: Sendable, Hashable {
         range.count == storage.count ? storage : Array(storage[range])
     }
 
+    /// Whether two values hold equal bytes.
     @inlinable
     public static func == (left: Bytes, right: Bytes) -> Bool {
         left.count == right.count && left.elementsEqual(right)
     }
 
+    /// Hashes the bytes.
     @inlinable
     public func hash(into hasher: inout Hasher) {
         withSpan { span in
@@ -97,18 +99,22 @@ public struct Bytes: Sendable, Hashable {
 }
 
 extension Bytes: RandomAccessCollection {
+    /// The index of the first byte, which is 0.
     @inlinable
     public var startIndex: Int { 0 }
 
+    /// The index after the last byte, which is `count`.
     @inlinable
     public var endIndex: Int { range.count }
 
+    /// The byte at an index from 0 to `count - 1`.
     @inlinable
     public subscript(position: Int) -> UInt8 {
         precondition(position >= 0 && position < count, "index outside of the bytes")
         return storage[range.lowerBound + position]
     }
 
+    /// Calls a closure with the bytes as a buffer; nothing is copied.
     @inlinable
     public func withContiguousStorageIfAvailable<Result>(
         _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
@@ -120,7 +126,7 @@ extension Bytes: RandomAccessCollection {
 }
 
 extension Bytes: CustomStringConvertible {
-    /// How many bytes there are; never their content, which may be secret.
+    /// The number of bytes; never their content, which may be secret.
     public var description: String { "\(count) bytes" }
 }
 
@@ -137,12 +143,12 @@ extension String {
 }
 
 extension Array<UInt8> {
-    /// Copies a span: one allocation, one move.
+    /// Copies a span, with one allocation.
     package init(copying span: RawSpan) {
         self = unsafe span.withUnsafeBytes { unsafe Array($0) }
     }
 
-    /// Gives the bytes as a span for the length of one call.
+    /// Calls a closure with the bytes as a span.
     @inlinable
     package func withSpan<Result, Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Result
@@ -150,7 +156,7 @@ extension Array<UInt8> {
         unsafe try body(span.bytes)
     }
 
-    /// Adds the bytes of a span at the end, in one move.
+    /// Appends the bytes of a span.
     package mutating func append(copying span: RawSpan) {
         unsafe span.withUnsafeBytes { unsafe self.append(contentsOf: $0) }
     }

@@ -1,4 +1,4 @@
-// Reading what people configure.
+// Reading configured texts.
 extension StringProtocol {
     /// The text without blanks and tabs at its ends.
     package func trimmingBlanks() -> String {

@@ -1,6 +1,6 @@
 // Durations as whole numbers, for clocks and system calls.
 extension Duration {
-    /// The duration in whole nanoseconds, clamped to what 64 bits hold.
+    /// The duration in whole nanoseconds, clamped to 64 bits.
     package var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
@@ -9,7 +9,7 @@ extension Duration {
         return carried ? (seconds < 0 ? .min : .max) : sum
     }
 
-    /// The duration in whole milliseconds, rounded up, as system calls want it.
+    /// The duration in whole milliseconds, rounded up, for system calls.
     package var milliseconds: Int64 {
         let (whole, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
         return rest > 0 ? whole + 1 : whole

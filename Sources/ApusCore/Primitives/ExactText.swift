@@ -1,8 +1,8 @@
 /// A text that is compared by its bytes.
 ///
-/// Swift compares strings by Unicode canonical equivalence: "é" as one scalar and as two scalars
-/// are one string, and the Kelvin sign is a "K". To a file system, a proxy or a TLS library they
-/// differ. So each text that tells routes, caches or credentials apart is kept as an exact text.
+/// Swift compares strings by Unicode canonical equivalence: "é" as one scalar equals "é" as two
+/// scalars, and the Kelvin sign equals "K". To a file system, a proxy or a TLS library they differ.
+/// So each text by which routes, caches or credentials differ is an exact text.
 package struct ExactText: Sendable, Hashable {
     package let text: String
     /// Whether every byte is known to be ASCII.
@@ -16,7 +16,7 @@ package struct ExactText: Sendable, Hashable {
         self.isASCII = isASCII
     }
 
-    /// A text to look for among others, which is not looked at before.
+    /// A text to search for; it is not scanned for ASCII.
     package init(lookingFor text: String) {
         self.text = text
         isASCII = false
@@ -24,11 +24,11 @@ package struct ExactText: Sendable, Hashable {
 
     package static func == (left: ExactText, right: ExactText) -> Bool {
         guard left.isASCII || right.isASCII else { return areEqual(left.text, right.text) }
-        // What is equivalent to an ASCII character and is none has more bytes than it.
+        // A non-ASCII text equivalent to an ASCII one has more bytes.
         return left.text.utf8.count == right.text.utf8.count && left.text == right.text
     }
 
-    /// Equal bytes have equal hashes; so have equivalent texts, which equality tells apart.
+    /// Texts of equal bytes have equal hashes; so have equivalent texts, which are not equal.
     package func hash(into hasher: inout Hasher) {
         hasher.combine(text)
     }
@@ -43,12 +43,12 @@ package struct ExactText: Sendable, Hashable {
 
     /// Compares eight bytes at a time.
     private static func haveEqualBytes(_ left: RawSpan, _ right: RawSpan) -> Bool {
-        // One text and its copy share their bytes, which may be a whole file's.
+        // A text and its copy share their storage, which may be a whole file.
         let isOne = unsafe left.withUnsafeBytes { left in
             unsafe right.withUnsafeBytes { unsafe left.baseAddress == $0.baseAddress }
         }
         if isOne { return true }
-        // Invariant: both have the same count, and no load ends after it.
+        // Invariant: both have the same count, and no load reads beyond it.
         let count = left.byteCount
         var offset = 0
         while offset + 8 <= count {

@@ -1,10 +1,10 @@
-/// Bytes that leave in a row: short pieces copied into one array, long ones kept by reference.
+/// Bytes to send in order: short pieces copied into one array, long ones kept by reference.
 package struct OutgoingBytes: Sendable {
-    /// A piece of no more bytes is copied, and shares a TLS record (16 KiB at most) with what comes
-    /// before it: two records in place of one would cost more than the copy does.
+    /// A piece of at most this many bytes is copied and shares a TLS record (16 KiB at most) with
+    /// the bytes before it: a second record costs more than the copy.
     package static let maxCopied = 16 * 1024
 
-    /// A long piece, and how many of the joined bytes go out before it.
+    /// A long piece, and how many of the joined bytes are sent before it.
     private struct Reference: Sendable {
         let position: Int
         let bytes: Bytes
@@ -12,34 +12,34 @@ package struct OutgoingBytes: Sendable {
 
     private var joined: [UInt8] = []
     private var references: [Reference] = []
-    /// All bytes, copied or not.
+    /// The number of bytes, copied or not.
     package private(set) var count = 0
 
     package init() {}
 
-    /// Goes on behind an array's bytes, without copying them; `give(to:)` gives them back.
+    /// Starts with an array's bytes, without copying them; `give(to:)` returns the array.
     package init(taking array: inout [UInt8]) {
         swap(&joined, &array)
         count = joined.count
     }
 
     package var isEmpty: Bool { count == 0 }
-    /// Bytes of memory kept for what is copied.
+    /// The capacity for copied bytes, in bytes.
     package var capacity: Int { joined.capacity }
 
-    /// Adds a copy.
+    /// Appends a copy of the bytes.
     package mutating func append(copying span: RawSpan) {
         joined.append(copying: span)
         count += span.byteCount
     }
 
-    /// Adds a copy of what C gives for the length of one call.
+    /// Appends a copy of a C buffer.
     package mutating func append(copying buffer: UnsafeRawBufferPointer) {
         unsafe joined.append(contentsOf: buffer)
         count += buffer.count
     }
 
-    /// Adds the bytes themselves if there are more than `limit`, else a copy.
+    /// Appends the bytes: a copy when there are at most `limit`, else a reference.
     package mutating func append(_ bytes: Bytes, copiedUpTo limit: Int = maxCopied) {
         if bytes.count <= limit {
             bytes.withSpan { joined.append(copying: $0) }
@@ -49,7 +49,7 @@ package struct OutgoingBytes: Sendable {
         count += bytes.count
     }
 
-    /// Adds pieces in a row, until `limit` bytes of them were added; how many that were.
+    /// Appends pieces in order, up to `limit` bytes, and returns how many bytes were appended.
     package mutating func append(
         _ pieces: ArraySlice<Bytes>, upTo limit: Int, copiedUpTo mostCopied: Int
     ) -> Int {
@@ -62,7 +62,7 @@ package struct OutgoingBytes: Sendable {
         return added
     }
 
-    /// Adds all of another's bytes.
+    /// Appends all bytes of another value.
     package mutating func append(_ other: OutgoingBytes) {
         guard !other.isEmpty else { return }
         let start = joined.count
@@ -74,14 +74,14 @@ package struct OutgoingBytes: Sendable {
         count += other.count
     }
 
-    /// Lets go of all bytes and keeps the room.
+    /// Removes all bytes and keeps the capacity.
     package mutating func removeAll() {
         joined.removeAll(keepingCapacity: true)
         references.removeAll(keepingCapacity: true)
         count = 0
     }
 
-    /// Gives the bytes piece by piece, in order; none of the pieces is empty.
+    /// Calls a closure with each piece in order; no piece is empty.
     package func forEachPiece<Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Void
     ) throws(Failure) {
@@ -98,13 +98,13 @@ package struct OutgoingBytes: Sendable {
         }
     }
 
-    /// Gives all bytes to an array that is empty: only long pieces are copied.
+    /// Moves all bytes into an empty array: only long pieces are copied.
     package mutating func give(to array: inout [UInt8]) {
         if references.isEmpty { swap(&joined, &array) } else { copy(to: &array) }
         removeAll()
     }
 
-    /// Copies all bytes behind those of an array.
+    /// Appends a copy of all bytes to an array.
     package func copy(to array: inout [UInt8]) {
         forEachPiece { array.append(copying: $0) }
     }

@@ -1,6 +1,6 @@
-/// SHA-256 (FIPS 180-4), for names that must not collide even when somebody chooses them to.
+/// SHA-256 (FIPS 180-4), for names that must not collide even when an attacker chooses them.
 ///
-/// Here, because the core depends on no library; what is long is digested by OpenSSL.
+/// It is here because the core depends on no library; OpenSSL digests long inputs.
 enum SHA256 {
     /// The digest of the bytes, as eight words.
     static func digest(_ bytes: some Sequence<UInt8>) -> InlineArray<8, UInt32> {

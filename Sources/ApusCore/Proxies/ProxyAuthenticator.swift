@@ -1,12 +1,12 @@
-/// A caller's own answer to a proxy's 407, for other schemes than Basic or for tokens made anew.
+/// A callback that answers a proxy's 407, for schemes other than Basic or for short-lived tokens.
 ///
-/// Two of them are equal only when they are the same one: what was learnt for one proxy identity
-/// never serves another.
+/// Two are equal only when they are the same object: what was learned for one proxy identity is
+/// never used for another.
 public final class ProxyAuthenticator: Sendable, Hashable {
-    /// Begins to answer a challenge; what it returns gives that up.
+    /// Starts to answer a challenge and returns a closure that cancels that.
     ///
-    /// The reply is the value of `Proxy-Authorization`, or `nil` to let the 407 stand; only the
-    /// first counts.
+    /// The reply is the value of `Proxy-Authorization`, or `nil` to leave the 407 unanswered; only
+    /// the first reply counts.
     package typealias Begin =
         @Sendable (ProxyChallenge, _ reply: @escaping @Sendable (String?) -> Void)
         -> @Sendable () -> Void
@@ -17,10 +17,12 @@ public final class ProxyAuthenticator: Sendable, Hashable {
         self.begin = begin
     }
 
+    /// Whether two references are the same object.
     public static func == (left: ProxyAuthenticator, right: ProxyAuthenticator) -> Bool {
         left === right
     }
 
+    /// Hashes the object's identity.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(ObjectIdentifier(self))
     }

@@ -1,10 +1,10 @@
 public import HTTPTypes
 
-/// What a proxy asked by a 407.
+/// A proxy's challenge: its 407 response.
 public struct ProxyChallenge: Sendable, Hashable {
-    /// Which proxy asks, as in "http://proxy:3128".
+    /// The proxy that sent it, as in "http://proxy:3128".
     public let proxy: String
-    /// The answer's fields; `Proxy-Authenticate` says what is asked for (RFC 9110, section 11.7.1).
+    /// The response's fields; `Proxy-Authenticate` lists the schemes (RFC 9110, section 11.7.1).
     public let fields: HTTPFields
 
     package init(proxy: String, fields: HTTPFields) {
@@ -12,15 +12,15 @@ public struct ProxyChallenge: Sendable, Hashable {
         self.fields = fields
     }
 
-    /// Whether the Basic scheme is among those that the proxy takes.
+    /// Whether the proxy accepts the Basic scheme.
     package var takesBasic: Bool {
         fields[values: .proxyAuthenticate].contains { value in
             ProxyChallenge.schemes(in: value).contains("basic")
         }
     }
 
-    /// The words that begin a challenge, in lower case: each first word of a comma's part that is
-    /// no parameter (`name=value`), quoted strings left out.
+    /// The schemes of the challenges, in lower case: the first word of each comma-separated part,
+    /// unless it is a parameter (`name=value`); quoted strings are skipped.
     private static func schemes(in value: String) -> [String] {
         var isQuoted = false
         var isEscaped = false

@@ -1,4 +1,4 @@
-/// A user and a password for a proxy; never printed.
+/// A user and a password for a proxy, which are never printed.
 public struct ProxyCredentials: Sendable, Hashable, CustomStringConvertible,
     CustomDebugStringConvertible, CustomReflectable
 {
@@ -7,14 +7,16 @@ public struct ProxyCredentials: Sendable, Hashable, CustomStringConvertible,
     private let exactUser: ExactText
     private let exactPassword: ExactText
 
-    /// - Throws: `InvalidProxy` when a part is longer than 255 bytes or has a control in it.
+    /// Creates credentials from a user and a password, as they are.
+    ///
+    /// - Throws: `InvalidProxy` when a part is longer than 255 bytes or has a control character.
     public init(user: String, password: String) throws(InvalidProxy) {
         for part in [user, password] {
             guard part.utf8.count <= 255 else {
                 throw InvalidProxy(reason: "user or password is longer than 255 bytes")
             }
             guard part.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
-                throw InvalidProxy(reason: "user or password has a control character")
+                throw InvalidProxy(reason: "user or password contains a control character")
             }
         }
         exactUser = ExactText(user)
@@ -31,19 +33,23 @@ public struct ProxyCredentials: Sendable, Hashable, CustomStringConvertible,
         try self.init(user: user, password: password)
     }
 
+    /// "credentials", never the user or the password.
     public var description: String { "credentials" }
+    /// "credentials", never the user or the password.
     public var debugDescription: String { description }
-    /// Nothing, so that `dump` of whatever holds credentials does not show them.
+    /// A mirror without children, so that `dump` never shows credentials.
     public var customMirror: Mirror { Mirror(self, children: []) }
 
-    /// Refuses what this kind of proxy cannot be told.
+    /// Refuses credentials that cannot be sent to this kind of proxy.
     func check(for kind: ProxyEndpoint.Kind) throws(InvalidProxy) {
-        // The first colon ends the user there, so another would be named (RFC 7617, section 2).
+        // The first colon ends the user, so the proxy would read another user (RFC 7617, section
+        // 2).
         guard !kind.speaksHTTP || !user.utf8.contains(UInt8(ascii: ":")) else {
-            throw InvalidProxy(reason: "user has a colon, which no HTTP proxy can be told")
+            throw InvalidProxy(
+                reason: "user contains a colon, which cannot be sent to an HTTP proxy")
         }
         guard kind != .socks4a || password.isEmpty else {
-            throw InvalidProxy(reason: "SOCKS 4a has no password")
+            throw InvalidProxy(reason: "a password cannot be sent to a SOCKS 4a proxy")
         }
     }
 }

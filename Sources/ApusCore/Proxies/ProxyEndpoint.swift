@@ -1,23 +1,23 @@
 public import HTTPTypes
 
-/// One proxy: how it is spoken to, where it is, and who we are to it.
+/// One proxy: its protocol, its address and our credentials.
 ///
-/// Everything in it is a part of the pool's key.
+/// Every part of it is in the pool's key.
 public struct ProxyEndpoint: Sendable, Hashable {
-    /// The protocol spoken to the proxy.
+    /// The protocol between the engine and the proxy.
     public enum Kind: String, Sendable, Hashable, Codable, CaseIterable {
-        /// CONNECT for https origins, absolute-form for http origins.
+        /// HTTP: CONNECT for https origins, absolute-form for http origins.
         case http
-        /// As `http`, through TLS to the proxy.
+        /// As `http`, over TLS to the proxy.
         case https
         /// SOCKS version 4 with names resolved by the proxy; no password and no IPv6 addresses.
         case socks4a
-        /// SOCKS version 5 with names resolved here.
+        /// SOCKS version 5 with names resolved by the engine.
         case socks5
         /// SOCKS version 5 with names resolved by the proxy.
         case socks5h
 
-        /// Whether requests and CONNECT are what it understands.
+        /// Whether the proxy is an HTTP proxy.
         package var speaksHTTP: Bool { self == .http || self == .https }
 
         var defaultPort: Int {
@@ -29,19 +29,20 @@ public struct ProxyEndpoint: Sendable, Hashable {
         }
     }
 
-    /// What few proxies need; each is a part of the pool's key.
+    /// Options that few proxies need; each is a part of the pool's key.
     public struct Options: Sendable, Hashable {
-        /// Sent to the proxy with each CONNECT and each forwarded request, and never to the origin.
+        /// Fields sent to the proxy with each CONNECT and each forwarded request, and never to the
+        /// origin.
         ///
-        /// Never printed. Default none.
+        /// They are never printed. Default: none.
         public var fields: HTTPFields = [:]
-        /// What TLS to an `https` proxy trusts, presents and speaks.
+        /// The TLS settings for an `https` proxy.
         ///
-        /// `nil`, the default: the engine's roots, what it is willing to speak, whether it resumes
-        /// sessions, and nothing else of its settings, which are about origins: no identity, no
-        /// server name, no pin, no verifier, no `insecureSkipVerify`.
+        /// `nil`, the default, uses the engine's roots, versions, ciphers, groups, strictness, key
+        /// log and resumption. The engine's other settings are for origins: identity, server name,
+        /// pins, verifier and `insecureSkipVerify` are not used.
         public var tls: EngineTuning.TLS?
-        /// How a 407 is answered.
+        /// How the proxy's challenge (407) is answered.
         ///
         /// Default `atOnce`.
         public var authentication = ProxyAuthentication.atOnce
@@ -51,19 +52,25 @@ public struct ProxyEndpoint: Sendable, Hashable {
         /// Default true.
         public var allowsHTTP2 = true
 
+        /// Creates the default options.
         public init() {}
     }
 
+    /// The protocol between the engine and the proxy.
     public let kind: Kind
-    /// Normalised like an origin's host.
+    /// The proxy's host, normalised like an origin's.
     public var host: String { exactHost.text }
+    /// The proxy's port.
     public let port: UInt16
-    /// Who we are to the proxy; `nil` when it does not ask.
+    /// Our credentials for the proxy; `nil` when it needs none.
     public let credentials: ProxyCredentials?
-    /// `nil` for the defaults, so that an ordinary proxy stays small.
+    /// `nil` for the defaults, so that an ordinary proxy is small.
     private let given: GivenOptions?
     private let exactHost: ExactText
 
+    /// Creates a proxy from its parts.
+    ///
+    /// - Parameter port: 80 for `http`, 443 for `https` and 1080 for SOCKS when it is `nil`.
     /// - Throws: `InvalidProxy` naming the part at fault, never its value.
     public init(
         kind: Kind, host: String, port: Int? = nil, credentials: ProxyCredentials? = nil,
@@ -91,7 +98,7 @@ public struct ProxyEndpoint: Sendable, Hashable {
     /// - Throws: `InvalidProxy`, whose message never holds credentials.
     public init(parsing url: String, options: Options = Options()) throws(InvalidProxy) {
         guard let separator = url.firstRange(of: "://") else {
-            throw InvalidProxy(reason: "is no URL: scheme://host is missing")
+            throw InvalidProxy(reason: "is not a URL: scheme://host is missing")
         }
         guard let kind = Kind(rawValue: url[..<separator.lowerBound].lowercased()) else {
             throw InvalidProxy(reason: "scheme is none of http, https, socks4a, socks5, socks5h")
@@ -110,10 +117,10 @@ public struct ProxyEndpoint: Sendable, Hashable {
             kind: kind, host: host, port: port, credentials: credentials, options: options)
     }
 
-    /// What few proxies need.
+    /// The options that few proxies need.
     public var options: Options { given?.value ?? Options() }
 
-    /// Whether the proxy's fields, or how it is answered, are other than usual.
+    /// Whether any option differs from its default.
     package var hasOptions: Bool { given != nil }
 
     /// `host:port`, with brackets around IPv6.
@@ -121,7 +128,7 @@ public struct ProxyEndpoint: Sendable, Hashable {
         host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 
-    /// What TLS to this proxy goes by, in an engine with these settings.
+    /// The TLS settings for this proxy, in an engine with the given settings.
     package func tls(in engine: EngineTuning.TLS) -> EngineTuning.TLS {
         if let own = given?.value.tls { return own }
         var settings = EngineTuning.TLS()
@@ -140,11 +147,11 @@ public struct ProxyEndpoint: Sendable, Hashable {
 }
 
 extension ProxyEndpoint: CustomStringConvertible {
-    /// Scheme, host and port; there is no other description, so credentials cannot leak into one.
+    /// Scheme, host and port; there is no other description, so none shows credentials.
     public var description: String { "\(kind.rawValue)://\(hostAndPort)" }
 }
 
-/// Options in one reference, so that an endpoint without any is small to copy and compare.
+/// Options in one reference, so that an endpoint without options is cheap to copy and compare.
 private final class GivenOptions: Sendable, Hashable, CustomReflectable {
     let value: ProxyEndpoint.Options
 
@@ -160,33 +167,36 @@ private final class GivenOptions: Sendable, Hashable, CustomReflectable {
         hasher.combine(value)
     }
 
-    /// Nothing: its fields may be secret.
+    /// A mirror without children: the fields may be secret.
     var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 extension ProxyEndpoint.Options: CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
 {
+    /// "options", never the fields.
     public var description: String { "options" }
+    /// "options", never the fields.
     public var debugDescription: String { description }
-    /// Nothing, so that `dump` of whatever holds the options does not show fields.
+    /// A mirror without children, so that `dump` never shows the fields.
     public var customMirror: Mirror { Mirror(self, children: []) }
 
-    /// Refuses what this kind of proxy cannot be told, and fields that belong to the engine.
+    /// Refuses options that this kind of proxy cannot use, and fields that the engine sets itself.
     fileprivate func check(
         for kind: ProxyEndpoint.Kind, _ credentials: ProxyCredentials?
     ) throws(InvalidProxy) {
         guard kind.speaksHTTP || (fields.isEmpty && authentication == .atOnce) else {
-            throw InvalidProxy(reason: "a SOCKS proxy takes no fields and asks by no 407")
+            throw InvalidProxy(
+                reason: "fields and authentication are set for a SOCKS proxy, which has neither")
         }
         guard kind == .https || tls == nil else {
-            throw InvalidProxy(reason: "TLS settings are for https proxies")
+            throw InvalidProxy(reason: "TLS settings are set for a proxy that is not https")
         }
         if let tls {
             do throws(InvalidTuning) {
                 try tls.validate()
             } catch {
-                throw InvalidProxy(reason: "its TLS settings: \(error)")
+                throw InvalidProxy(reason: "TLS settings: \(error)")
             }
         }
         for field in fields {
@@ -194,17 +204,17 @@ extension ProxyEndpoint.Options: CustomStringConvertible, CustomDebugStringConve
             switch name {
             case "host", "content-length", "transfer-encoding", "connection", "upgrade", "te",
                 "keep-alive", "trailer":
-                throw InvalidProxy(reason: "the field \(name) is the engine's own")
+                throw InvalidProxy(reason: "field \(name) is set by the engine itself")
             case "proxy-authorization" where credentials != nil || authentication != .atOnce:
-                throw InvalidProxy(reason: "proxy-authorization is given twice")
+                throw InvalidProxy(reason: "proxy-authorization is set twice")
             default: break
             }
         }
         guard authentication != .whenAsked || credentials != nil else {
-            throw InvalidProxy(reason: "there are no credentials to answer a 407 with")
+            throw InvalidProxy(reason: "credentials for the answer to a 407 are missing")
         }
         if case .answering = authentication, credentials != nil {
-            throw InvalidProxy(reason: "both credentials and a callback answer for it")
+            throw InvalidProxy(reason: "both credentials and a callback are set")
         }
     }
 }

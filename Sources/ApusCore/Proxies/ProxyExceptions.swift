@@ -1,16 +1,17 @@
 /// The hosts that are reached without a proxy: a `NO_PROXY` list.
 ///
-/// Entries are divided by commas or blanks, in any case, with or without a trailing dot:
+/// Entries are separated by commas or blanks; letter case and a trailing dot do not matter:
 /// - `*` is every host;
-/// - `example.com` is that host and all below it, on the boundary of a label;
-/// - `.example.com` and `*.example.com` are those below it alone;
-/// - `192.0.2.1`, `2001:db8::1` or `[2001:db8::1]` is that address; an origin's zone is left out;
+/// - `example.com` is that host and all hosts below it;
+/// - `.example.com` and `*.example.com` are only the hosts below it;
+/// - `192.0.2.1`, `2001:db8::1` or `[2001:db8::1]` is that address, without regard to an origin's
+///   zone;
 /// - `192.0.2.0/24`, `2001:db8::/32` is a range of addresses;
-/// - each but `*` and a range may end in `:port`, an IPv6 address then in brackets.
+/// - each entry except `*` and ranges may end in `:port`; an IPv6 address then needs brackets.
 ///
-/// An address never matches a name, nor a name an address: names are not resolved for this. A
-/// number is the address that it stands for, as in `Origin.host`. What is none of these matches
-/// nothing.
+/// An address never matches a name, and a name never matches an address: names are not resolved for
+/// this. A number means the IPv4 address that it spells, as in `Origin.host`. Any other entry
+/// matches nothing.
 public struct ProxyExceptions: Sendable, Hashable {
     private enum Entry: Sendable, Hashable {
         case everything
@@ -25,14 +26,14 @@ public struct ProxyExceptions: Sendable, Hashable {
         entries = []
     }
 
-    /// Reads a list; an empty one has no exceptions.
+    /// Reads a list; an empty list has no exceptions.
     ///
-    /// - Throws: `InvalidProxy` when an entry is not ASCII: a host is, so that the entry would
-    ///   cover nothing, and its requests would go through the proxy.
+    /// - Throws: `InvalidProxy` when an entry is not ASCII: it could match no host, and requests
+    ///   would go through the proxy unnoticed.
     public init(parsing list: String) throws(InvalidProxy) {
         guard list.utf8.allSatisfy({ $0 < 0x80 }) else {
             throw InvalidProxy(
-                reason: "an exception has a character beyond ASCII; write its name as xn--...")
+                reason: "an exception contains a non-ASCII character; write the name as xn--...")
         }
         entries = list.split { $0 == "," || $0.isWhitespace }.compactMap(Self.entry)
     }
@@ -68,7 +69,7 @@ public struct ProxyExceptions: Sendable, Hashable {
             else { return nil }
             return .addresses(base, prefix: length, port: nil)
         }
-        // An IPv6 address without brackets has no port: its colons are its own.
+        // An IPv6 address without brackets has no port: its colons belong to the address.
         if let address = AddressLiteral(unbracketed(text)) {
             return .addresses(address, prefix: address.bytes.count * 8, port: nil)
         }
@@ -95,7 +96,7 @@ public struct ProxyExceptions: Sendable, Hashable {
         return .name(ExactText(Host.withoutDot(name)), isBelowOnly: isBelowOnly, port: port)
     }
 
-    /// Decimal digits alone: Swift's own reading takes a sign.
+    /// Decimal digits only: Swift's own parsing accepts a sign.
     private static func number(_ text: Substring) -> Int? {
         text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) : nil
     }

@@ -1,14 +1,15 @@
 // Reading proxy variables, such as `http_proxy`, that the caller took from its environment.
 extension ProxySetting {
-    /// What a program's environment says, which the caller hands over: nothing here reads it.
+    /// Reads proxy variables that the caller passes; the process's environment is not read.
     ///
-    /// `http_proxy` serves http origins, `https_proxy` https ones, `all_proxy` those that the other
-    /// two leave; `no_proxy` names hosts reached without any. Of two spellings the one in lower
-    /// case counts, unless it is empty. `HTTP_PROXY` is ignored where `REQUEST_METHOD` is set,
-    /// because a client's `Proxy` field becomes that variable in CGI. A proxy without `scheme://`
-    /// is an `http` one; "direct" and "none" are no proxy, as in `ProxySetting(parsing:)`.
+    /// `http_proxy` is for http origins, `https_proxy` for https origins, `all_proxy` for origins
+    /// that the other two do not cover; `no_proxy` lists hosts without a proxy. The lower-case
+    /// spelling of a name wins unless its value is empty. `HTTP_PROXY` is ignored where
+    /// `REQUEST_METHOD` is set, because CGI sets it from a client's `Proxy` field. A value without
+    /// `scheme://` is an `http` proxy; "direct" and "none" mean no proxy, as in
+    /// `ProxySetting(parsing:)`.
     ///
-    /// - Returns: `rules`, or `inherit` when no variable names a proxy: then there is no opinion.
+    /// - Returns: `rules`, or `inherit` when no variable names a proxy.
     /// - Throws: `InvalidProxy` naming the variable, never its value.
     public static func fromEnvironment(
         _ variables: [String: String]

@@ -1,25 +1,26 @@
-/// How requests reach their origin: as configured elsewhere, straight, or through a proxy.
+/// How requests reach their origin: as configured elsewhere, directly, or through proxies.
 public enum ProxySetting: Sendable, Hashable {
-    /// No opinion: whoever holds the next setting decides.
+    /// No choice: the next setting in order decides.
     ///
     /// On an engine it means no proxy.
     case inherit
-    /// No proxy, whatever anybody else is configured with.
+    /// No proxy, whatever the settings that follow say.
     case direct
-    /// Through this proxy; a proxy that fails never falls back to direct.
+    /// Through this proxy; when it fails, requests are never sent directly instead.
     case proxy(ProxyEndpoint)
-    /// Through several proxies, the nearest first: each is reached through the one before it.
+    /// Through several proxies, the first one nearest: each is reached through the one before it.
     ///
-    /// One to `maxProxies`; a request with another number is refused, never sent direct.
+    /// A chain has 1 to `maxProxies` proxies; with any other number a request is refused, never
+    /// sent directly.
     case chain([ProxyEndpoint])
-    /// As these rules say for the request's origin; where they say nothing, no proxy.
+    /// As the rules say for the request's origin; without a matching rule, no proxy.
     case rules(ProxyRules)
 
-    /// The most proxies that one connection goes through.
+    /// The maximum number of proxies in a chain.
     public static let maxProxies = 4
 
-    /// Reads a configured text: "" is `inherit`, "direct" and "none" are `direct`, else a proxy's
-    /// URL.
+    /// Reads a configured text: "" is `inherit`, "direct" and "none" are `direct`, and any other
+    /// text is a proxy's URL.
     ///
     /// Schemes: `http`, `https`, `socks4a`, `socks5`, `socks5h`. User and password are
     /// percent-decoded.
@@ -33,9 +34,9 @@ public enum ProxySetting: Sendable, Hashable {
         }
     }
 
-    /// The proxies on the way to an origin, the nearest first; none when the way is direct.
+    /// The proxies for an origin, the nearest first; none for a direct connection.
     ///
-    /// - Throws: `InvalidRequest` when a chain names no proxy or too many.
+    /// - Throws: `InvalidRequest` when a chain is empty or too long.
     package func proxies(for origin: Origin) throws(InvalidRequest) -> [ProxyEndpoint] {
         switch self {
         case .inherit, .direct: return []
@@ -44,7 +45,8 @@ public enum ProxySetting: Sendable, Hashable {
             guard (1...ProxySetting.maxProxies).contains(endpoints.count) else {
                 throw InvalidRequest(
                     field: "proxy",
-                    reason: "is a chain of \(endpoints.count), not of 1...\(Self.maxProxies)")
+                    reason:
+                        "has \(endpoints.count) proxies in its chain, not 1...\(Self.maxProxies)")
             }
             return endpoints
         case .rules(let rules): return try rules.setting(for: origin).proxies(for: origin)

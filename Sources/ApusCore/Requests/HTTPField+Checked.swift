@@ -1,13 +1,13 @@
 public import HTTPTypes
 
-// Fields of text that somebody else has chosen.
+// Fields made from untrusted text.
 //
-// `HTTPField(name:value:)` puts a blank in the place of each CR, LF and NUL, so that a request made
-// of such text is sent and nothing is refused. These refuse.
+// `HTTPField(name:value:)` replaces each CR, LF and NUL by a blank, so that such a request is sent.
+// These initialisers refuse such text.
 extension HTTPField {
-    /// A field whose value is not trusted: refused instead of repaired.
+    /// Creates a field from an untrusted value, which is refused instead of repaired.
     ///
-    /// Blanks and tabs at the ends are no part of a value (RFC 9110, section 5.5) and are left out.
+    /// Blanks and tabs at both ends are no part of a value (RFC 9110, section 5.5) and are removed.
     /// - Throws: `TransportError` of kind `invalidRequest`, naming the field and never its value,
     ///   when the value has a control byte other than a tab: CR, LF and NUL among them.
     public init(name: Name, checking value: String) throws(TransportError) {
@@ -19,18 +19,18 @@ extension HTTPField {
             throw TransportError(
                 InvalidRequest(
                     field: name.canonicalName,
-                    reason: "has a control byte in its value (\(byte))"))
+                    reason: "contains a control byte in its value (\(byte))"))
         }
         self.init(name: name, value: bytes)
     }
 
-    /// A field of which neither name nor value is trusted.
+    /// Creates a field from an untrusted name and value.
     ///
     /// - Throws: `TransportError` of kind `invalidRequest` when the name is no token (RFC 9110,
     ///   section 5.1), or the value is refused by `init(name:checking:)`.
     public init(checkingName name: String, value: String) throws(TransportError) {
         guard let token = Name(name) else {
-            throw TransportError(InvalidRequest(field: "name", reason: "is no field name"))
+            throw TransportError(InvalidRequest(field: "name", reason: "is not a field name"))
         }
         try self.init(name: token, checking: value)
     }

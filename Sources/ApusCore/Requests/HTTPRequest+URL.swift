@@ -2,10 +2,10 @@ public import HTTPTypes
 
 // Requests made from an absolute URL.
 extension HTTPRequest {
-    /// A request for an absolute URL; path and query pass through untouched.
+    /// Creates a request for an absolute URL; path and query are not changed.
     ///
-    /// - Throws: `TransportError` of kind `invalidRequest` naming the part of the URL at fault: the
-    ///   same type as `send` throws, so that one `do` serves for both.
+    /// - Throws: `TransportError` of kind `invalidRequest` naming the part of the URL at fault.
+    ///   `send` throws the same type, so one `do` handles both.
     public init(_ method: Method, url: String, fields: HTTPFields = [:]) throws(TransportError) {
         let text = url
         let url: RequestURL
@@ -21,7 +21,7 @@ extension HTTPRequest {
             headerFields: fields)
     }
 
-    /// A GET for an absolute URL.
+    /// Creates a GET request for an absolute URL.
     ///
     /// - Throws: `TransportError` of kind `invalidRequest` naming the part of the URL at fault.
     public static func get(_ url: String, fields: HTTPFields = [:]) throws(TransportError)
@@ -30,7 +30,7 @@ extension HTTPRequest {
         try HTTPRequest(.get, url: url, fields: fields)
     }
 
-    /// A POST to an absolute URL.
+    /// Creates a POST request for an absolute URL.
     ///
     /// - Throws: `TransportError` of kind `invalidRequest` naming the part of the URL at fault.
     public static func post(_ url: String, fields: HTTPFields = [:]) throws(TransportError)

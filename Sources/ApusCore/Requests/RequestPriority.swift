@@ -1,25 +1,26 @@
-/// How urgent a request is beside others to the same peer, which heeds it or not (RFC 9218).
+/// The priority of a request among others to the same peer, which may ignore it (RFC 9218).
 public struct RequestPriority: Sendable, Hashable {
-    /// From 0, the most urgent, to 7, what nobody waits for.
+    /// The urgency, from 0, the most urgent, to 7, for background work.
     ///
-    /// Default 3, which is what a request without a priority has.
+    /// Default 3, which is also the urgency of a request without a priority.
     public var urgency: Int
-    /// Whether parts of the answer are of use before its end, so that it may share the connection
-    /// with others of its urgency.
+    /// Whether parts of the response are useful before its end, so that it may share the connection
+    /// with responses of the same urgency.
     ///
     /// Default `false`.
     public var isIncremental: Bool
 
+    /// Creates a priority; an urgency out of range fails the request.
     public init(urgency: Int = 3, isIncremental: Bool = false) {
         self.urgency = urgency
         self.isIncremental = isIncremental
     }
 
-    /// The value of the `Priority` field; parameters that say what is the default stay out of it
-    /// (RFC 9218, section 4).
+    /// The value of the `Priority` field, without parameters that equal their default (RFC 9218,
+    /// section 4).
     package func fieldValue() throws(InvalidRequest) -> String {
         guard (0...7).contains(urgency) else {
-            throw InvalidRequest(field: "priority", reason: "\(urgency) is no urgency from 0 to 7")
+            throw InvalidRequest(field: "priority", reason: "urgency \(urgency) is not in 0...7")
         }
         return switch (urgency == 3, isIncremental) {
         case (true, false): "u=3"

@@ -1,12 +1,14 @@
 /// An absolute `http` or `https` URL, split into what a request needs.
 ///
-/// The path and query pass through untouched: nothing is decoded, normalised or re-encoded.
+/// Path and query are not changed: nothing is decoded, normalised or re-encoded.
 public struct RequestURL: Sendable, Hashable {
+    /// Scheme, host and port.
     public let origin: Origin
-    /// Path and query as they go on the wire; "/" when the URL has none.
+    /// Path and query as they are sent; "/" when the URL has none.
     public let target: String
 
-    /// Reads `scheme://host[:port][/path][?query]`; a fragment is dropped (RFC 9110, section 7.1).
+    /// Reads `scheme://host[:port][/path][?query]`; a fragment is removed, since it is never sent
+    /// (RFC 9110, section 7.1).
     ///
     /// - Throws: `InvalidRequest` naming the part at fault.
     public init(parsing url: String) throws(InvalidRequest) {
@@ -25,12 +27,14 @@ public struct RequestURL: Sendable, Hashable {
         try RequestURL.check(target: self.target)
     }
 
-    /// Refuses what would end or split a request line: blanks, controls and bytes beyond ASCII.
+    /// Refuses bytes that could end or split a request line: blanks, control bytes and non-ASCII
+    /// bytes.
     package static func check(target: String) throws(InvalidRequest) {
         for byte in target.utf8 where byte <= 0x20 || byte >= 0x7F {
             throw InvalidRequest(
                 field: "path",
-                reason: "has a blank, a control or a non-ASCII byte (\(byte)); encode it")
+                reason: "contains a blank, a control byte or a non-ASCII byte (\(byte));"
+                    + " percent-encode it")
         }
     }
 }

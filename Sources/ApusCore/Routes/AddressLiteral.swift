@@ -1,11 +1,11 @@
-/// An IP address read from its text, for comparing: four or sixteen bytes in network order.
+/// An IP address parsed from text, for comparison: four or sixteen bytes in network order.
 ///
-/// An IPv4 address inside IPv6 (`::ffff:1.2.3.4`) is the IPv4 address. A zone is left out: it says
-/// which link, not whose address (RFC 4007, section 11).
+/// An IPv4 address mapped into IPv6 (`::ffff:1.2.3.4`) equals the IPv4 address. A zone is ignored:
+/// it names a link, not an address (RFC 4007, section 11).
 struct AddressLiteral: Sendable, Hashable {
     let bytes: [UInt8]
 
-    /// `nil` when the text, without brackets, is no address.
+    /// Parses a text without brackets; `nil` when it is no address.
     init?(_ text: Substring) {
         let bare = text.prefix { $0 != "%" }
         if bare.utf8.contains(UInt8(ascii: ":")) {
@@ -20,7 +20,7 @@ struct AddressLiteral: Sendable, Hashable {
         }
     }
 
-    /// Whether the first `length` bits are those of `other`, an address of the same family.
+    /// Whether both are of one family and their first `length` bits are equal.
     func hasPrefix(of other: AddressLiteral, length: Int) -> Bool {
         guard bytes.count == other.bytes.count else { return false }
         let whole = length / 8
@@ -29,7 +29,7 @@ struct AddressLiteral: Sendable, Hashable {
         return rest == 0 || (bytes[whole] ^ other.bytes[whole]) >> UInt8(8 - rest) == 0
     }
 
-    /// Four decimal numbers without leading zeros, which some read as octal.
+    /// Four decimal numbers without leading zeros, which some parsers read as octal.
     private static func ipv4(_ text: Substring) -> [UInt8]? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 4 else { return nil }
@@ -43,7 +43,7 @@ struct AddressLiteral: Sendable, Hashable {
     }
 
     /// An IPv6 address in its one canonical spelling (RFC 5952, sections 4 and 5); `nil` when the
-    /// text, without brackets and zone, is none.
+    /// text, without brackets and zone, is no address.
     static func canonicalIPv6(_ text: Substring) -> String? {
         guard let bytes = ipv6(text) else { return nil }
         if bytes[..<10].allSatisfy({ $0 == 0 }), bytes[10] == 255, bytes[11] == 255 {

@@ -1,5 +1,4 @@
-/// Where to connect when that is not what the origin's name says: an override of address, or a Unix
-/// socket.
+/// Where to connect instead of the origin's own address: another address, or a Unix socket.
 ///
 /// Two are equal only when their texts have equal bytes.
 public enum ConnectTarget: Sendable, Hashable, CustomStringConvertible {
@@ -8,9 +7,10 @@ public enum ConnectTarget: Sendable, Hashable, CustomStringConvertible {
     /// The path of a Unix-domain stream socket.
     case unixSocket(path: String)
 
-    /// The longest path, in bytes: Linux has room for 108, with the zero byte that ends it.
+    /// The longest path, in bytes: Linux stores 108, including the terminating zero byte.
     package static let maxPathBytes = 107
 
+    /// The address and port, or "unix:" and the path.
     public var description: String {
         switch self {
         case .address(let address, let port):
@@ -19,6 +19,7 @@ public enum ConnectTarget: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// Whether both are of one kind with texts of equal bytes.
     public static func == (left: ConnectTarget, right: ConnectTarget) -> Bool {
         switch (left, right) {
         case (.address(let address, let port), .address(let other, let otherPort)):
@@ -28,6 +29,7 @@ public enum ConnectTarget: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// Hashes the texts and the port.
     public func hash(into hasher: inout Hasher) {
         switch self {
         case .address(let address, let port):
@@ -37,18 +39,18 @@ public enum ConnectTarget: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Refuses what can be connected to by nobody, whatever the machine.
+    /// Refuses a target that no machine could connect to.
     ///
-    /// - Throws: `InvalidRequest` naming `connectTo`; never the text, which may go into a log.
+    /// - Throws: `InvalidRequest` naming `connectTo`, never the text, since errors are logged.
     package func check() throws(InvalidRequest) {
         let reason: String? =
             switch self {
             case .address(let address, let port):
                 !ConnectTarget.isAddress(address)
-                    ? "is no address" : port == 0 ? "has port 0" : nil
+                    ? "is not an address" : port == 0 ? "has port 0" : nil
             case .unixSocket(let path):
                 path.utf8.isEmpty || path.utf8.contains(0) || path.utf8.count > Self.maxPathBytes
-                    ? "is no path of 1 to \(Self.maxPathBytes) bytes" : nil
+                    ? "is not a path of 1 to \(Self.maxPathBytes) bytes" : nil
             }
         if let reason { throw InvalidRequest(field: "connectTo", reason: reason) }
     }

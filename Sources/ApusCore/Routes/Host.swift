@@ -1,12 +1,12 @@
-/// The rules for host names and literals, in one place, so that routing, SNI and verification use
+/// The rules for host names and literals in one place, so that routing, SNI and verification use
 /// the same text.
 package enum Host {
     /// The host in lower case and without brackets; an address in its canonical spelling.
     package static func normalized(_ text: String) throws(InvalidRequest) -> String {
-        // Before lower-casing, which makes an ASCII "k" of the Kelvin sign.
+        // Checked before lower-casing, which turns the Kelvin sign into an ASCII "k".
         for byte in text.utf8 where byte >= 0x80 {
             throw InvalidRequest(
-                field: "host", reason: "has a character that no host has (byte \(byte))")
+                field: "host", reason: "contains a character that is not allowed (byte \(byte))")
         }
         var host = text.lowercased()
         let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
@@ -24,17 +24,17 @@ package enum Host {
             throw InvalidRequest(field: "host", reason: "is longer than 255 bytes")
         }
         guard !name.hasPrefix("."), !name.hasSuffix("."), !name.contains("..") else {
-            throw InvalidRequest(field: "host", reason: "has an empty label")
+            throw InvalidRequest(field: "host", reason: "contains an empty label")
         }
         for byte in name.utf8 where !isNameByte(byte) {
             throw InvalidRequest(
-                field: "host", reason: "has a character that no host has (byte \(byte))")
+                field: "host", reason: "contains a character that is not allowed (byte \(byte))")
         }
         if let address = try HostNumber.address(of: name) { return address }
         return host
     }
 
-    /// The name without the dot that makes it absolute.
+    /// The name without a trailing dot.
     package static func withoutDot(_ name: String) -> String {
         name.utf8.last == UInt8(ascii: ".") ? String(name.dropLast()) : name
     }
@@ -44,13 +44,13 @@ package enum Host {
 
     private static func canonicalIPv6(_ text: Substring) throws(InvalidRequest) -> String {
         guard let address = AddressLiteral.canonicalIPv6(text) else {
-            throw InvalidRequest(field: "host", reason: "is no IPv6 address")
+            throw InvalidRequest(field: "host", reason: "is not an IPv6 address")
         }
         return address
     }
 
-    /// An IPv6 literal with a zone, which is written `%25` and its name in a URL, and may be
-    /// written `%` alone; the names of interfaces keep their case (RFC 6874, section 2).
+    /// An IPv6 literal with a zone, which a URL writes as `%25` and the zone's name (RFC 6874,
+    /// section 2); a lone `%` is accepted too, and names of interfaces keep their case.
     private static func literal(
         _ address: Substring, zone text: Substring
     ) throws(InvalidRequest) -> String {
@@ -61,15 +61,15 @@ package enum Host {
             isNameByte(byte) || (0x41...0x5A).contains(byte) || byte == UInt8(ascii: "~")
         }
         guard isZone, (1...15).contains(zone.utf8.count) else {
-            throw InvalidRequest(field: "host", reason: "has a zone that no address has")
+            throw InvalidRequest(field: "host", reason: "has an invalid zone")
         }
         return "\(try canonicalIPv6(address))%\(zone)"
     }
 
-    /// The common case, in one pass over the bytes and before anything is copied: a normal name or
-    /// IPv4 address, then perhaps a port.
+    /// Parses the common case in one pass without a copy: a normalised name or IPv4 address, and
+    /// perhaps a port.
     ///
-    /// - Returns: `nil` when anything is out of the ordinary; `split` and `normalized` decide then.
+    /// - Returns: `nil` in every other case, which `split` and `normalized` handle.
     static func plain(_ authority: String) -> (host: String, port: UInt16?)? {
         let bytes = authority.utf8.span
         let dot = UInt8(ascii: ".")
@@ -83,7 +83,7 @@ package enum Host {
             if last == dot { labelStart = end }
         }
         guard end > 0, end <= 255, last != dot else { return nil }
-        // It may be a number, and thus an address in another spelling.
+        // The last label may be a number, which makes the host an address in another spelling.
         if (0x30...0x39).contains(bytes[labelStart]), !HostNumber.isPlainAddress(bytes, upTo: end) {
             return nil
         }
@@ -104,19 +104,19 @@ package enum Host {
     ) {
         guard !authority.contains("@") else {
             throw InvalidRequest(
-                field: "host", reason: "carries user information, which a request must not")
+                field: "host", reason: "contains user information")
         }
         let host: Substring
         let rest: Substring
         if authority.hasPrefix("[") {
             guard let end = authority.firstIndex(of: "]") else {
-                throw InvalidRequest(field: "host", reason: "opens a bracket and never closes it")
+                throw InvalidRequest(field: "host", reason: "has no closing bracket")
             }
             host = authority[...end]
             guard host.contains(":") else { throw bracketsAroundName }
             rest = authority[authority.index(after: end)...]
             guard rest.isEmpty || rest.hasPrefix(":") else {
-                throw InvalidRequest(field: "host", reason: "goes on behind its bracket")
+                throw InvalidRequest(field: "host", reason: "continues after its closing bracket")
             }
         } else {
             let colon = authority.firstIndex(of: ":") ?? authority.endIndex
@@ -124,7 +124,7 @@ package enum Host {
             rest = authority[colon...]
         }
         guard !rest.isEmpty, rest != ":" else { return (String(host), nil) }
-        // Any number of digits, thus of zeros before the others (RFC 3986, section 3.2.3).
+        // Any number of digits, so leading zeros too (RFC 3986, section 3.2.3).
         let digits = rest.dropFirst()
         let number = digits.drop { $0 == "0" }
         guard number.utf8.count <= 5, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }),

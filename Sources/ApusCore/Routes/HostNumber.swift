@@ -1,19 +1,19 @@
-/// Hosts that are numbers: an IPv4 address in each spelling that C and browsers know.
+/// Hosts that are numbers: IPv4 addresses in every spelling that C and browsers accept.
 ///
-/// `getaddrinfo` takes `127.1`, `0x7f.1` and `2130706433` for 127.0.0.1. So that whoever looks at a
-/// host sees what is connected to, they become the address, as in the URL standard of WHATWG
+/// `getaddrinfo` reads `127.1`, `0x7f.1` and `2130706433` as 127.0.0.1. They are replaced by that
+/// address, so that rules and logs see what is connected to, as in the URL standard of WHATWG
 /// (sections 3.5 and 3.6, "ends in a number" and the IPv4 parser).
 enum HostNumber {
-    /// The address in its dotted decimal form; `nil` when the name is a name.
+    /// The address in dotted decimal form; `nil` when the host is a name.
     ///
-    /// - Parameter name: in lower case, without an empty label.
-    /// - Throws: `InvalidRequest` when the last label is a number and the whole is no address.
+    /// - Parameter name: a host in lower case, without empty labels.
+    /// - Throws: `InvalidRequest` when the last label is a number but the host is no address.
     static func address(of name: String) throws(InvalidRequest) -> String? {
         let labels = name.utf8.split(separator: UInt8(ascii: "."))
         guard let last = labels.last, isNumber(last) else { return nil }
         let numbers = labels.compactMap(value)
         let refusal = InvalidRequest(
-            field: "host", reason: "ends in a number and is no IPv4 address")
+            field: "host", reason: "ends in a number but is not an IPv4 address")
         guard labels.count <= 4, numbers.count == labels.count, let end = numbers.last,
             numbers.dropLast().allSatisfy({ $0 <= 255 }),
             end < 1 << UInt64(8 * (5 - numbers.count))
@@ -25,7 +25,7 @@ enum HostNumber {
         return [24, 16, 8, 0].map { "\(address >> $0 & 255)" }.joined(separator: ".")
     }
 
-    /// Whether it is four decimal numbers as they are usually written, from the text's start on.
+    /// Whether the text up to `end` is four decimal numbers without leading zeros.
     static func isPlainAddress(_ bytes: borrowing Span<UInt8>, upTo end: Int) -> Bool {
         var (groups, value, digits) = (1, 0, 0)
         for index in 0..<end {
@@ -34,7 +34,7 @@ enum HostNumber {
                 guard digits > 0 else { return false }
                 (groups, value, digits) = (groups + 1, 0, 0)
             } else {
-                // A leading zero makes it octal.
+                // A leading zero makes a number octal.
                 guard (0x30...0x39).contains(byte), digits == 0 || value > 0 else { return false }
                 value = value * 10 + Int(byte - 0x30)
                 digits += 1
@@ -53,9 +53,9 @@ enum HostNumber {
         label.starts(with: [UInt8(ascii: "0"), UInt8(ascii: "x")])
     }
 
-    /// A number in C's spelling: decimal, octal behind a zero, hexadecimal behind `0x`.
+    /// A number in C's spelling: octal after a leading `0`, hexadecimal after `0x`, else decimal.
     ///
-    /// One that is too large for an address comes out too large.
+    /// A number too large for an address is clamped to a value that is still too large.
     private static func value(of label: Substring.UTF8View) -> UInt64? {
         var digits = label
         var radix: UInt64 = 10

@@ -1,17 +1,19 @@
-/// A name that keeps the connections of one tenant or credential apart from all others'.
+/// A name that separates the connections of one tenant or credential from all others.
 ///
-/// Only a short digest of the name is kept: snapshots, logs and errors never hold the name itself.
+/// Only a short digest of the name is kept: snapshots, logs and errors never contain the name.
 public struct IsolationScope: Sendable, Hashable, ExpressibleByStringLiteral {
-    /// 128 bits of SHA-256: nobody who may choose a name can make it meet another's.
+    /// 128 bits of SHA-256: a chosen name cannot be made to collide with another.
     private let high: UInt64
     private let low: UInt64
 
+    /// Creates a scope from its name.
     public init(_ name: String) {
         let digest = SHA256.digest(name.utf8)
         high = UInt64(digest[0]) << 32 | UInt64(digest[1])
         low = UInt64(digest[2]) << 32 | UInt64(digest[3])
     }
 
+    /// Creates a scope from a literal, which is its name.
     public init(stringLiteral name: String) {
         self.init(name)
     }
@@ -24,5 +26,6 @@ public struct IsolationScope: Sendable, Hashable, ExpressibleByStringLiteral {
 }
 
 extension IsolationScope: CustomStringConvertible {
+    /// "scope-" and the digest.
     public var description: String { "scope-\(digest)" }
 }

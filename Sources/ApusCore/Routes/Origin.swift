@@ -1,16 +1,18 @@
-/// Who answers a request: scheme, host and port (RFC 9110, section 4.3.1).
+/// The server of a request: scheme, host and port (RFC 9110, section 4.3.1).
 public struct Origin: Sendable, Hashable {
+    /// The scheme: `http` or `https`.
     public let scheme: Scheme
-    /// A name in lower case, or an address in its canonical spelling; IPv6 without brackets.
+    /// The host: a name in lower case, or an address in canonical spelling, IPv6 without brackets.
     ///
-    /// A trailing dot stays: it makes the name absolute, so that a resolver puts no domain of a
-    /// search list after it. SNI and certificates have none (RFC 6066, section 3). A host whose
-    /// last label is a number is the IPv4 address of that spelling, as in WHATWG's URL standard.
+    /// A trailing dot is kept: it makes the name absolute, so that a resolver appends no search
+    /// domain. SNI and certificates have none (RFC 6066, section 3). A host whose last label is a
+    /// number is replaced by the IPv4 address that it spells, as in WHATWG's URL standard.
     public var host: String { exactHost.text }
+    /// The port, from 1 to 65535.
     public let port: UInt16
     private let exactHost: ExactText
 
-    /// Checks and normalises the parts of an origin.
+    /// Creates an origin from its parts, which are checked and normalised.
     ///
     /// - Throws: `InvalidRequest` naming the host or the port and what is wrong with it.
     public init(scheme: Scheme, host: String, port: Int? = nil) throws(InvalidRequest) {
@@ -23,10 +25,10 @@ public struct Origin: Sendable, Hashable {
         self.port = UInt16(port)
     }
 
-    /// Reads `host`, `host:port` or `[v6]:port`, as `Host` and `:authority` carry it (RFC 3986,
-    /// section 3.2).
+    /// Parses `host`, `host:port` or `[v6]:port`, as in `Host` and `:authority` (RFC 3986, section
+    /// 3.2).
     ///
-    /// - Throws: `InvalidRequest` when there is user information, no host, or a bad port.
+    /// - Throws: `InvalidRequest` when there is user information, no host, or an invalid port.
     public init(scheme: Scheme, authority: String) throws(InvalidRequest) {
         if let (host, port) = Host.plain(authority) {
             self.init(scheme, host, port ?? scheme.defaultPort)
@@ -45,21 +47,20 @@ public struct Origin: Sendable, Hashable {
     /// Whether the host is an IPv6 literal, which needs brackets in text.
     package var isIPv6: Bool { host.utf8.contains(UInt8(ascii: ":")) }
 
-    /// `host:port`, with brackets around IPv6, without its zone and always with the port, as
-    /// CONNECT wants it.
+    /// `host:port` for CONNECT: always with the port, with brackets around IPv6, without its zone.
     public var hostAndPort: String { isIPv6 ? "[\(address)]:\(port)" : "\(host):\(port)" }
 
-    /// An IPv6 literal without its zone, which means something on this machine only.
+    /// An IPv6 literal without its zone, which has a meaning on this machine only.
     private var address: Substring { host.prefix { $0 != "%" } }
 
-    /// What a `Host` field or `:authority` says: the port only when it is not the scheme's own, and
-    /// no zone (RFC 6874, section 4).
+    /// The value of `Host` and `:authority`: without the scheme's default port and without a zone
+    /// (RFC 6874, section 4).
     public var authority: String {
         guard port == scheme.defaultPort else { return hostAndPort }
         return isIPv6 ? "[\(address)]" : host
     }
 
-    /// Whether an authority of this origin has its address as it goes out.
+    /// Whether an authority of this origin spells the host as it is sent.
     package func isSpelled(in authority: String) -> Bool {
         let host = isIPv6 ? "[\(host)]" : host
         let rest = authority.utf8.dropFirst(host.utf8.count)
@@ -67,7 +68,7 @@ public struct Origin: Sendable, Hashable {
             && (rest.isEmpty || rest.first == UInt8(ascii: ":")) && !host.utf8.contains(0x25)
     }
 
-    /// As `authority`, with the zone of an IPv6 literal as a URL writes it (RFC 6874, section 2).
+    /// As `authority`, but with the zone of an IPv6 literal, as in a URL (RFC 6874, section 2).
     package var authorityWithZone: String {
         guard isIPv6, let zone = host.firstIndex(of: "%") else { return authority }
         let literal = "[\(address)%25\(host[zone...].dropFirst())]"
@@ -76,5 +77,6 @@ public struct Origin: Sendable, Hashable {
 }
 
 extension Origin: CustomStringConvertible {
+    /// The origin as a URL, as in "https://example.com:8443".
     public var description: String { "\(scheme.rawValue)://\(authorityWithZone)" }
 }

@@ -1,10 +1,11 @@
-/// An origin and how to get there: the pool's key.
+/// An origin and how it is reached: the pool's key.
 ///
 /// Two requests share a connection only when every part is equal, texts byte by byte. The parts are
-/// in one reference with their hash worked out once, since each request looks its route up.
+/// in one reference with a precomputed hash, since each request looks its route up.
 public struct Route: Sendable, Hashable {
     private let parts: Parts
 
+    /// Creates a route from its parts.
     public init(
         origin: Origin, proxies: [ProxyEndpoint] = [], versions: HTTPVersionPolicy = .automatic,
         tls: EngineTuning.TLS = .init(), localAddress: String? = nil,
@@ -17,42 +18,48 @@ public struct Route: Sendable, Hashable {
             isolation: isolation, purpose: purpose)
     }
 
+    /// The origin that requests are for.
     public var origin: Origin { parts.origin }
-    /// The proxies with their credentials, the nearest first; none when the way is direct.
+    /// The proxies with their credentials, the nearest first; none for a direct connection.
     public var proxies: [ProxyEndpoint] { parts.proxies }
+    /// The HTTP versions that may be used.
     public var versions: HTTPVersionPolicy { parts.versions }
-    /// What TLS trusts and presents; a part of the identity, also for http origins behind an https
-    /// proxy.
+    /// The TLS settings; a part of the key for http origins too, since an https proxy may be on the
+    /// way.
     public var tls: EngineTuning.TLS { parts.tls }
     /// The literal address that connections start from; `nil` lets the system choose.
     public var localAddress: String? { parts.localAddress?.text }
     /// The interface that connections leave by; `nil` lets the system choose.
     public var localInterface: String? { parts.localInterface?.text }
-    /// Where to connect instead of the origin's own host and port: behind the proxies, if any.
+    /// Where to connect instead of the origin's host and port: from the last proxy, if there is
+    /// one.
     public var connectTo: ConnectTarget? { parts.connectTo }
+    /// The scope that shares connections; `nil` for requests without one.
     public var isolation: IsolationScope? { parts.isolation }
     /// Whether the origin's host is an address rather than a name.
     package var hasLiteral: Bool { parts.hasLiteral }
-    /// What the connection is for; what is made for one is not given to another.
+    /// What the connection is for; a connection for one purpose is never used for another.
     public var purpose: Purpose { parts.purpose }
-    /// Whether an http proxy is asked for a tunnel even to an http origin.
+    /// Whether an http proxy tunnels even to an http origin.
     public var isTunnelled: Bool { purpose != .exchanges }
 
     /// What a connection is for.
     public enum Purpose: Sendable, Hashable {
         /// Requests and responses.
         case exchanges
-        /// A request that leaves HTTP, which no proxy on the way may read.
+        /// A request that switches protocols, which no proxy may read.
         case upgrade
-        /// Bytes without meaning: HTTP is not spoken on it, nor TLS.
+        /// Raw bytes, without HTTP and without TLS to the origin.
         case rawBytes
     }
 
+    /// Whether every part is equal.
     public static func == (left: Route, right: Route) -> Bool {
         left.parts === right.parts
             || (left.parts.hash == right.parts.hash && left.parts.isEqual(to: right.parts))
     }
 
+    /// Hashes the precomputed hash.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(parts.hash)
     }
@@ -86,8 +93,8 @@ public struct Route: Sendable, Hashable {
             self.connectTo = connectTo
             self.isolation = isolation
             self.purpose = purpose
-            // The TLS identity is left out of the hash: it is long and rarely tells routes apart.
-            // Equality compares it.
+            // The TLS settings are left out of the hash: they are long and rarely differ between
+            // routes. Equality compares them.
             var hasher = Hasher()
             hasher.combine(origin)
             hasher.combine(proxies)
@@ -111,7 +118,7 @@ public struct Route: Sendable, Hashable {
 }
 
 extension Route: CustomStringConvertible {
-    /// The origin, the proxies without credentials, and the scope's digest: fit for logs.
+    /// The origin, the proxies without credentials, and the scope's digest, for logs.
     public var description: String {
         var text = purpose == .rawBytes ? "tcp://\(origin.hostAndPort)" : origin.description
         for (index, proxy) in proxies.enumerated() {
@@ -124,8 +131,8 @@ extension Route: CustomStringConvertible {
 }
 
 extension Route {
-    /// Whether somebody's certificate goes unverified on this way: the origin's, or that of an
-    /// https proxy.
+    /// Whether a certificate is not verified on this route: the origin's, or that of an https
+    /// proxy.
     package var skipsVerification: Bool {
         (tls.insecureSkipVerify && origin.scheme == .https)
             || proxies.contains { $0.kind == .https && $0.tls(in: tls).insecureSkipVerify }

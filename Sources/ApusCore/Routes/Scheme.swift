@@ -1,9 +1,11 @@
-/// How an origin is spoken to: in the clear, or through TLS.
+/// The scheme of a URL: `http`, or `https` for HTTP over TLS.
 public enum Scheme: String, Sendable, Hashable, Codable {
+    /// HTTP without TLS.
     case http
+    /// HTTP over TLS.
     case https
 
-    /// Reads a scheme in whatever case (RFC 3986, section 3.1).
+    /// Parses a scheme, in upper or lower case (RFC 3986, section 3.1).
     package init?(text: String) {
         if let scheme = Scheme(rawValue: text) {
             self = scheme
@@ -12,6 +14,6 @@ public enum Scheme: String, Sendable, Hashable, Codable {
         }
     }
 
-    /// The port that a URL without one means.
+    /// The port of a URL that names none: 80 or 443.
     public var defaultPort: UInt16 { self == .http ? 80 : 443 }
 }

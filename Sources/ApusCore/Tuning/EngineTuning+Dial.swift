@@ -1,125 +1,130 @@
-// What getting a connection may cost.
+// Timeouts and options of connecting.
 extension EngineTuning {
-    /// The budgets of getting a connection.
+    /// Timeouts and options of connecting; `nil` turns a timeout off.
     public struct Dial: Sendable, Hashable {
-        /// Finding addresses.
+        /// The timeout for resolving the host's name.
         ///
         /// Default 5 s.
         public var resolveTimeout: Duration? = .seconds(5)
-        /// One TCP handshake, all addresses together.
+        /// The timeout for connecting TCP, all addresses together.
         ///
         /// Default 5 s.
         public var tcpTimeout: Duration? = .seconds(5)
-        /// One TLS handshake.
+        /// The timeout for one TLS handshake.
         ///
         /// Default 5 s.
         public var tlsTimeout: Duration? = .seconds(5)
-        /// A proxy's CONNECT or SOCKS handshake.
+        /// The timeout for one CONNECT or SOCKS handshake with a proxy.
         ///
         /// Default 5 s.
         public var proxyTimeout: Duration? = .seconds(5)
-        /// All of the above together; none of them may be raised above it.
+        /// The timeout for a whole dial; the timeouts above must not be raised above it.
         ///
-        /// Default 10 s. It may be below their defaults, and ends them earlier then.
+        /// Default 10 s. A value below their defaults ends those steps earlier.
         public var connectTimeout: Duration? = .seconds(10)
-        /// Pause before the next address is tried beside the last (RFC 8305, section 5).
+        /// The delay before the next address is tried in parallel (RFC 8305, section 5).
         ///
         /// Default 250 ms.
         public var attemptDelay: Duration = .milliseconds(250)
-        /// How long a name's IPv4 addresses wait for its IPv6 ones (RFC 8305, section 3).
+        /// How long the IPv4 addresses of a name wait for its IPv6 addresses (RFC 8305, section 3).
         ///
-        /// Default 50 ms; `nil` asks the system for both at once, and keeps its order.
+        /// Default 50 ms; `nil` asks the system for both at once and keeps its order.
         public var resolutionDelay: Duration? = .milliseconds(50)
-        /// TCP keepalive: silence before the first probe and between probes; `nil` is off.
+        /// TCP keepalive: the silence before the first probe and between probes; `nil` is off.
         ///
         /// Default 15 s.
         public var keepAlive: Duration? = .seconds(15)
-        /// Unacknowledged data older than this ends the connection; `nil` is the system's own.
+        /// The age of unacknowledged data at which a connection ends (`TCP_USER_TIMEOUT`); `nil`
+        /// uses the system's value.
         ///
-        /// A peer that is alive and reads nothing does not count: as long as its system answers the
-        /// probes of its closed window, the upload waits for it. The end is a `timeout` in the
-        /// phase `send`. Default 30 s.
+        /// A live peer that reads nothing is exempt: the upload waits while the peer's system
+        /// answers window probes. The error is a `timeout` in phase `send`. Default 30 s.
         public var userTimeout: Duration? = .seconds(30)
-        /// Bytes that wait unsent in the system's queue of a connection before the engine keeps the
-        /// rest back (`TCP_NOTSENT_LOWAT`); `nil` is the system's own, mostly without a bound.
+        /// Unsent bytes in the system's queue of a connection, above which the engine holds further
+        /// bytes back (`TCP_NOTSENT_LOWAT`); `nil` uses the system's value, which is usually
+        /// unlimited.
         ///
-        /// What waits there goes out before anything that is sent later, so that small requests
-        /// beside an upload on one HTTP/2 connection wait for it. Default 128 KiB.
+        /// Bytes in that queue are sent before anything later, so small requests wait for them when
+        /// an upload shares their HTTP/2 connection. From 4 KiB to 1 GiB; default 128 KiB.
         public var unsentBytes: Int? = 128 * 1024
-        /// The literal address that connections start from; `nil` lets the system choose.
+        /// The local address that connections start from, as a literal; `nil`, the default, lets
+        /// the system choose.
         public var localAddress: String? {
             get { localAddressText?.text }
             set { localAddressText = newValue.map { ExactText($0) } }
         }
-        /// The interface that connections leave by, as in "eth0" (`SO_BINDTODEVICE`); `nil` lets
-        /// the system choose.
+        /// The interface that connections use, as in "eth0" (`SO_BINDTODEVICE`); `nil`, the
+        /// default, lets the system choose.
         public var localInterface: String? {
             get { localInterfaceText?.text }
             set { localInterfaceText = newValue.map { ExactText($0) } }
         }
-        /// Called with each TCP socket before it connects; `nil`, the default, calls nobody.
+        /// A hook called with each TCP socket before it connects; `nil` by default.
         public var beforeConnect: SocketHook?
-        /// Where to connect instead of where a name leads, the first that fits counts.
+        /// Addresses that replace name resolution for some hosts; the first match counts.
         ///
-        /// Default none.
+        /// Default: none.
         public var overrides: [Override] = []
-        /// Threads that wait in the system's resolver, for each family and for both at once.
+        /// Threads that call the system's resolver, each for IPv4, for IPv6 and for both at once.
         ///
-        /// Default 4.
+        /// From 1 to 64; default 4.
         public var resolverThreads = 4
-        /// Lookups waiting for such a thread; the next is refused.
+        /// Lookups that may wait for such a thread; further ones are refused.
         ///
         /// Default 1024.
         public var maxPendingLookups = 1024
-        /// How long a name's addresses are kept; `nil` is off.
+        /// How long the addresses of a name are cached; `nil` turns caching off.
         ///
         /// Default 5 s.
         public var cacheTime: Duration? = .seconds(5)
-        /// How long it is kept that a name does not exist; `nil` is off.
+        /// How long the absence of a name is cached; `nil` turns that off.
         ///
         /// Default 1 s.
         public var negativeCacheTime: Duration? = .seconds(1)
-        /// Names kept at most.
+        /// The maximum number of cached names.
         ///
         /// Default 1024.
         public var maxCachedNames = 1024
-        /// How often the names of connected hosts are looked up again, to retire connections to
+        /// How often the names of connected hosts are resolved again, to retire connections to
         /// addresses that they no longer have; `nil`, the default, is off.
         ///
-        /// For names that answer with all of their addresses: one that answers with another few
-        /// each time would cost good connections.
+        /// Use it only where a name resolves to all of its addresses: with a varying subset, good
+        /// connections would be retired.
         public var addressCheck: Duration?
 
         private var localAddressText: ExactText?
         private var localInterfaceText: ExactText?
 
+        /// Creates the default settings.
         public init() {}
     }
 }
 
 extension EngineTuning.Dial {
-    /// Where to connect for a host, and perhaps a port, instead of asking for its name.
+    /// Where to connect for a host, and perhaps a port, instead of resolving its name.
     ///
-    /// The request, its `Host`, SNI and verification stay as they are. It counts for whatever name
-    /// would be looked up, with a trailing dot or without: the origin's, or the proxy's.
+    /// The request, its `Host`, SNI and verification are not changed. It applies to every name that
+    /// would be resolved, of an origin or a proxy, with or without a trailing dot.
     public struct Override: Sendable, Hashable {
+        /// The host, in lower case and without a trailing dot.
         public var host: String {
             get { exactHost.text }
             set { exactHost = ExactText(newValue) }
         }
-        /// `nil` is every port.
+        /// The port; `nil` matches every port.
         public var port: UInt16?
-        /// Raced like a name's own addresses; never empty.
+        /// Where to connect, raced like a name's own addresses; never empty.
         public var targets: [ConnectTarget]
         private var exactHost: ExactText
 
+        /// Creates an override for one port, or for every port by default.
         public init(host: String, port: UInt16? = nil, to targets: [ConnectTarget]) {
             exactHost = ExactText(host)
             self.port = port
             self.targets = targets
         }
 
-        /// Whether it says where this host and port are.
+        /// Whether it applies to a host and port.
         package func covers(_ host: String, _ port: UInt16) -> Bool {
             exactHost == ExactText(Host.withoutDot(host)) && (self.port ?? port) == port
         }

@@ -1,68 +1,69 @@
-// What is particular to HTTP/2.
+// Settings of HTTP/2.
 extension EngineTuning {
-    /// HTTP/2.
+    /// Settings of HTTP/2.
     public struct HTTP2: Sendable, Hashable {
-        /// Streams per connection, at most what the peer allows.
+        /// The maximum number of streams per connection; the peer may allow fewer.
         ///
         /// Default 100.
         public var maxStreamsPerConnection = 100
-        /// Streams that a connection is given before its peer's SETTINGS have come.
+        /// Streams that a connection may open before the peer's SETTINGS arrive.
         ///
-        /// Default 1, which no peer refuses; 100 at most. Requests beyond it wait for the SETTINGS,
-        /// not for another dial. More saves the rest of a first burst one round trip, and overruns
-        /// a peer that allows fewer (RFC 9113, section 5.1.2): some end the connection then, or
-        /// keep the requests waiting. Further connections of a route begin with what its peer said.
+        /// From 1 to 100; default 1, which no peer refuses. Requests beyond it wait for the
+        /// SETTINGS, not for another dial. A higher value saves a first burst one round trip, but
+        /// exceeds the limit of a peer that allows fewer (RFC 9113, section 5.1.2): some peers then
+        /// end the connection or leave the requests waiting. Further connections of a route start
+        /// with the limit that the peer announced.
         public var streamsBeforeSettings = 1
-        /// Connections per route that a full one may grow to.
+        /// The maximum number of connections per route; another is made when all are full.
         ///
         /// Default 8.
         public var maxConnectionsPerHost = 8
-        /// A stream's receive window in bytes.
+        /// The initial receive window of a stream, in bytes.
         ///
         /// Default 256 KiB.
         public var streamWindow = 256 * 1024
-        /// What a stream's window may grow to.
+        /// The largest receive window of a stream, in bytes.
         ///
         /// Default 4 MiB.
         public var maxStreamWindow = 4 * 1024 * 1024
-        /// The connection's receive window in bytes.
+        /// The receive window of a connection, in bytes.
         ///
         /// Default 16 MiB.
         public var connectionWindow = 16 * 1024 * 1024
-        /// Silence, with streams open, before a PING; `nil` is off.
+        /// The silence on a connection with open streams after which a PING is sent; `nil` is off.
         ///
         /// Default 15 s.
         public var pingAfter: Duration? = .seconds(15)
-        /// A PING unanswered this long, or a new connection without the peer's SETTINGS: no new
-        /// streams.
+        /// The time without an answer to a PING, or without the peer's SETTINGS on a new
+        /// connection, after which it gets no new streams.
         ///
         /// Default 2 s.
         public var suspectAfter: Duration = .seconds(2)
-        /// A PING unanswered this long: the connection is dead.
+        /// The time without an answer to a PING after which the connection is closed.
         ///
         /// Default 10 s.
         public var deadAfter: Duration = .seconds(10)
-        /// Silence on a connection without streams before a PING; `nil`, the default, asks nothing,
-        /// and the connection is asked beside its next request.
+        /// The silence on a connection without streams after which a PING is sent; `nil`, the
+        /// default, sends the PING together with the next request.
         public var idlePingAfter: Duration?
         /// How long the peer may take to acknowledge our SETTINGS (RFC 9113, section 6.5.3); `nil`
-        /// is off.
+        /// is no limit.
         ///
         /// Default 30 s.
         public var settingsTimeout: Duration? = .seconds(30)
-        /// How long what is sent may wait without the peer taking a byte of it; `nil` is off.
+        /// How long output may wait while the peer accepts no byte of it; `nil` is no limit.
         ///
-        /// After `suspectAfter` of it the connection gets no new streams. Default 30 s.
+        /// After `suspectAfter` the connection gets no new streams. Default 30 s.
         public var writeTimeout: Duration? = .seconds(30)
-        /// Bytes that streams' windows may have grown by beyond `streamWindow`, all streams of an
-        /// engine together; what is left over is for the next to grow.
+        /// The bytes by which stream windows may exceed `streamWindow`, summed over all streams of
+        /// the engine.
         ///
         /// Default 256 MiB.
         public var windowBudget = 256 * 1024 * 1024
-        /// The number of a connection's first stream; another than 1 shows what happens when the
-        /// numbers run out.
+        /// The number of a connection's first stream; tests set a high one to exhaust the numbers.
         package var firstStream: Int32 = 1
 
+        /// Creates the default settings.
         public init() {}
     }
 }

@@ -1,24 +1,25 @@
-// What TLS trusts, presents and speaks.
+// TLS settings.
 extension EngineTuning {
-    /// What TLS trusts, presents and speaks.
+    /// TLS settings: trust, identity, versions and verification.
     ///
-    /// A part of the route: a difference means another connection.
+    /// They are a part of the route: requests with different settings never share a connection.
     public struct TLS: Sendable, Hashable {
-        /// Who may vouch for a server.
+        /// The certificates that a server's chain must lead to.
         ///
-        /// Two are equal only when their texts have equal bytes.
+        /// Two values are equal only when their texts have equal bytes.
         public enum Roots: Sendable, Hashable {
             /// The system's certificate store.
             case system
-            /// The certificates of a file, PEM or DER, and no others.
+            /// Only the certificates of a file, PEM or DER.
             case file(String)
-            /// The certificates in a PEM text, and no others.
+            /// Only the certificates in a PEM text.
             case pem(String)
-            /// The certificates in these bytes, PEM or DER one behind another, and no others.
+            /// Only the certificates in these bytes, PEM or consecutive DER.
             case bytes(Bytes)
-            /// The certificates in what the source gives, PEM or DER, and no others.
+            /// Only the certificates that the source returns, PEM or DER.
             case source(TLSSource)
 
+            /// Whether both are of one kind with equal bytes or the same source.
             public static func == (left: Roots, right: Roots) -> Bool {
                 switch (left, right) {
                 case (.system, .system): true
@@ -30,6 +31,7 @@ extension EngineTuning {
                 }
             }
 
+            /// Hashes the text, the bytes or the source.
             public func hash(into hasher: inout Hasher) {
                 switch self {
                 case .system: hasher.combine(0)
@@ -40,98 +42,101 @@ extension EngineTuning {
             }
         }
 
-        /// A protocol version.
+        /// A version of TLS.
         public enum Version: Int, Sendable, Hashable, Comparable {
+            /// TLS 1.2 (RFC 5246).
             case tls12 = 12
+            /// TLS 1.3 (RFC 8446).
             case tls13 = 13
 
+            /// Whether one version is older than another.
             public static func < (left: Version, right: Version) -> Bool {
                 left.rawValue < right.rawValue
             }
         }
 
-        /// Who may vouch for a server.
+        /// The certificates that a server's chain must lead to.
         ///
-        /// Default the system's store.
+        /// Default: the system's store.
         public var roots: Roots = .system
-        /// Who we are, when a server asks; `nil`, the default, is nobody.
+        /// Our certificate and key, for servers that ask; `nil`, the default, presents none.
         public var identity: Identity?
-        /// Default TLS 1.2.
+        /// The oldest version that is accepted; TLS 1.2 by default.
         public var minimumVersion: Version = .tls12
-        /// Default TLS 1.3.
+        /// The newest version that is offered; TLS 1.3 by default.
         public var maximumVersion: Version = .tls13
-        /// The name sent as SNI and verified, when it is not the origin's host.
+        /// The name that is sent as SNI and verified; `nil`, the default, is the origin's host.
         public var serverName: String? {
             get { serverNameText?.text }
             set { serverNameText = newValue.map { ExactText($0) } }
         }
-        /// The name or address that the certificate must be for, when it is not the one sent as
-        /// SNI.
+        /// The name or address that the certificate must be for; `nil`, the default, is the one
+        /// sent as SNI.
         public var verifiedName: String? {
             get { verifiedNameText?.text }
             set { verifiedNameText = newValue.map { ExactText($0) } }
         }
         /// Whether the server's name is sent (SNI, RFC 6066, section 3).
         ///
-        /// Default true; an address is never sent.
+        /// Default `true`; an address is never sent.
         public var sendsServerName = true
         /// Cipher suites of TLS 1.2 by OpenSSL's names, in order of preference; `nil`, the default,
-        /// is ECDHE with AES-GCM or ChaCha20 (RFC 9325, section 4.2).
+        /// offers ECDHE with AES-GCM or ChaCha20 (RFC 9325, section 4.2).
         ///
-        /// DHE can be named here. The server chooses its group then, and OpenSSL takes one of up to
-        /// 10,000 bits: a second of the loop's time for each handshake.
+        /// DHE may be named here. The server then chooses the group, and OpenSSL accepts up to
+        /// 10,000 bits, which costs a second of the loop's time per handshake.
         public var tls12CipherSuites: [String]? {
             get { tls12CipherSuitesText.map { $0.map(\.text) } }
             set { tls12CipherSuitesText = newValue.map { $0.map { ExactText($0) } } }
         }
         /// Cipher suites of TLS 1.3 by OpenSSL's names, in order of preference; `nil`, the default,
-        /// is OpenSSL's own choice.
+        /// leaves the choice to OpenSSL.
         public var tls13CipherSuites: [String]? {
             get { tls13CipherSuitesText.map { $0.map(\.text) } }
             set { tls13CipherSuitesText = newValue.map { $0.map { ExactText($0) } } }
         }
         /// Groups for the key exchange by OpenSSL's names, in order of preference; `nil`, the
-        /// default, is X25519, P-256, P-384 and P-521.
+        /// default, offers X25519, P-256, P-384 and P-521.
         public var groups: [String]? {
             get { groupsText.map { $0.map(\.text) } }
             set { groupsText = newValue.map { $0.map { ExactText($0) } } }
         }
-        /// Public keys of which one must stand in the verified chain; empty, the default, demands
+        /// Public keys of which one must be in the verified chain; empty, the default, requires
         /// none.
         ///
-        /// Where verification is skipped only the server's own certificate counts.
+        /// Where verification is skipped, only the server's own certificate counts.
         public var pins: Set<PublicKeyPin> = []
-        /// Asked about each certificate that verification and pins have let pass; it can only
-        /// refuse more.
+        /// A further check of certificates that verification and pins accepted; it can only refuse
+        /// more.
         ///
-        /// `nil`, the default, asks nobody.
+        /// `nil` by default.
         public var verifier: PeerVerifier?
-        /// Whether a certificate among the roots is trusted although it is no root itself
+        /// Whether `roots` may contain intermediate certificates that end a chain
         /// (`X509_V_FLAG_PARTIAL_CHAIN`).
         ///
-        /// Default false.
+        /// Default `false`.
         public var allowsPartialChain = false
-        /// Whether certificates are held to the rules of RFC 5280 that OpenSSL checks only when
-        /// asked to (`X509_V_FLAG_X509_STRICT`).
+        /// Whether certificates must obey rules of RFC 5280 that OpenSSL checks only on request
+        /// (`X509_V_FLAG_X509_STRICT`).
         ///
-        /// Default true. An authority that says nothing of its key's use, as `openssl req -x509`
-        /// makes it, is refused then.
+        /// Default `true`, which refuses an authority without a key usage, as `openssl req -x509`
+        /// makes it.
         public var isStrict = true
-        /// Where the secrets of each connection are told, for looking into captured traffic; `nil`,
-        /// the default, is nowhere.
+        /// A log of each connection's secrets, for decrypting captured traffic; `nil`, the default,
+        /// logs none.
         ///
-        /// Whoever has them reads everything.
+        /// The secrets decrypt everything.
         public var keyLog: TLSKeyLog?
-        /// Accepts any certificate.
+        /// Whether any certificate is accepted, without verification; `false` by default.
         ///
-        /// Shown in every snapshot; never a default.
+        /// Every snapshot shows it.
         public var insecureSkipVerify = false
         /// Whether sessions are resumed.
         ///
-        /// Default true. A resumed handshake shows no certificate: pins and verifier were asked
-        /// when the session began.
+        /// Default `true`. A resumed handshake has no certificate: pins and verifier checked the
+        /// one of the first handshake.
         public var resumption = true
-        /// Sessions kept per route, and per way to an `https` proxy.
+        /// Sessions kept per route, and per `https` proxy with its settings, from 1 to 64.
         ///
         /// Default 2.
         public var maxSessionsPerRoute = 2
@@ -142,6 +147,7 @@ extension EngineTuning {
         private var tls13CipherSuitesText: [ExactText]?
         private var groupsText: [ExactText]?
 
+        /// Creates the default settings.
         public init() {}
     }
 }

@@ -1,8 +1,8 @@
-/// Who an engine is to a server that asks, and the objects that its TLS settings may hold.
+// The client certificate and key.
 extension EngineTuning.TLS {
-    /// A client certificate, what leads from it to its root, and its private key.
+    /// A client certificate, its intermediate certificates, and its private key.
     public struct Identity: Sendable, Hashable {
-        /// Where the parts are, and in which form.
+        /// The source of the parts and their format.
         package enum Form: Sendable, Hashable {
             case files(certificate: ExactText, key: ExactText)
             case pem(certificate: Bytes, key: Bytes)
@@ -12,36 +12,38 @@ extension EngineTuning.TLS {
         }
 
         package let form: Form
-        /// What the private key is locked with; `nil` for one that is not.
+        /// The password of the private key; `nil` for a key without encryption.
         package var password: String? { exactPassword?.text }
         private let exactPassword: ExactText?
 
-        /// PEM files: the certificate with what leads to its root, and the key; both may be one
-        /// file.
+        /// An identity in PEM files: the certificate with its intermediates, and the key; both may
+        /// be one file.
         public init(certificateFile: String, keyFile: String, password: String? = nil) {
             form = .files(certificate: ExactText(certificateFile), key: ExactText(keyFile))
             exactPassword = password.map { ExactText($0) }
         }
 
-        /// PEM text at hand; both may be the same text.
+        /// An identity in PEM texts: the certificate with its intermediates, and the key; both may
+        /// be one text.
         public init(certificate: Bytes, key: Bytes, password: String? = nil) {
             form = .pem(certificate: certificate, key: key)
             exactPassword = password.map { ExactText($0) }
         }
 
-        /// A PKCS#12 file (`.p12`, `.pfx`).
+        /// An identity in a PKCS#12 file (`.p12`, `.pfx`).
         public init(pkcs12File: String, password: String? = nil) {
             form = .pkcs12File(ExactText(pkcs12File))
             exactPassword = password.map { ExactText($0) }
         }
 
-        /// PKCS#12 bytes at hand.
+        /// An identity in PKCS#12 bytes.
         public init(pkcs12: Bytes, password: String? = nil) {
             form = .pkcs12(pkcs12)
             exactPassword = password.map { ExactText($0) }
         }
 
-        /// What the source gives: certificate and key as one PEM text, or PKCS#12.
+        /// An identity from a source, which returns certificate and key as one PEM text, or
+        /// PKCS#12.
         public init(_ source: TLSSource, password: String? = nil) {
             form = .source(source)
             exactPassword = password.map { ExactText($0) }
@@ -52,7 +54,7 @@ extension EngineTuning.TLS {
 extension EngineTuning.TLS.Identity: CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
 {
-    /// Where the certificate is, if in a file; never a key or a password.
+    /// The certificate's path, if it is in a file; never a key or a password.
     public var description: String {
         switch form {
         case .files(let certificate, _): "identity in \(certificate)"
@@ -60,7 +62,8 @@ extension EngineTuning.TLS.Identity: CustomStringConvertible, CustomDebugStringC
         case .pem, .pkcs12, .source: "identity"
         }
     }
+    /// The same as `description`.
     public var debugDescription: String { description }
-    /// Nothing, so that `dump` of whatever holds an identity does not show its key.
+    /// A mirror without children, so that `dump` never shows a key.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }

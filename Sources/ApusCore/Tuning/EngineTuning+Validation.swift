@@ -59,10 +59,11 @@ extension EngineTuning.Dial {
         try requirePositive("dial.addressCheck", addressCheck)
         try requirePositive("dial.resolutionDelay", resolutionDelay)
         if let localInterface {
-            // IFNAMSIZ, with the zero byte that ends it.
+            // IFNAMSIZ, including the terminating zero byte.
             let isPlain = localInterface.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != 0x2F }
             guard isPlain, (1...15).contains(localInterface.utf8.count) else {
-                throw InvalidTuning(field: "dial.localInterface", reason: "is no interface's name")
+                throw InvalidTuning(
+                    field: "dial.localInterface", reason: "is not an interface's name")
             }
         }
         for override in overrides { try override.validate() }
@@ -70,8 +71,8 @@ extension EngineTuning.Dial {
 }
 
 extension EngineTuning.Dial {
-    /// A step's budget that somebody raised above the whole one would never be met, and the error
-    /// would name another.
+    /// A step's timeout above the whole dial's would never be reached, and the error would name the
+    /// other.
     private func requireWithin(
         _ field: String, _ step: Duration?, _ usual: Duration?
     ) throws(InvalidTuning) {
@@ -93,10 +94,10 @@ extension EngineTuning.Dial.Override {
         let written = Host.withoutDot(normalized)
         guard written.utf8.elementsEqual(host.utf8) else {
             throw InvalidTuning(
-                field: "dial.overrides", reason: "\(host) is to be written \(written)")
+                field: "dial.overrides", reason: "\(host) is not normalised; write \(written)")
         }
         guard !targets.isEmpty else {
-            throw InvalidTuning(field: "dial.overrides", reason: "\(host) leads nowhere")
+            throw InvalidTuning(field: "dial.overrides", reason: "\(host) has no target")
         }
     }
 }
@@ -111,7 +112,7 @@ extension EngineTuning.TLS {
         try requireName("tls.serverName", serverName)
         try requireName("tls.verifiedName", verifiedName)
         guard identity?.password?.utf8.contains(0) != true else {
-            throw InvalidTuning(field: "tls.identity", reason: "has a password with a zero byte")
+            throw InvalidTuning(field: "tls.identity", reason: "password contains a zero byte")
         }
         try requireNames("tls.tls12CipherSuites", tls12CipherSuites)
         try requireNames("tls.tls13CipherSuites", tls13CipherSuites)
@@ -126,14 +127,14 @@ extension EngineTuning.TLS {
         } catch {
             throw InvalidTuning(field: field, reason: error.reason)
         }
-        // What TLS would take for a name.
+        // A number that TLS would treat as a name.
         let isNumber = !name.contains(":") && AddressLiteral(normalized[...]) != nil
         guard !isNumber || normalized == name else {
-            throw InvalidTuning(field: field, reason: "is to be written \(normalized)")
+            throw InvalidTuning(field: field, reason: "is not normalised; write \(normalized)")
         }
     }
 
-    /// OpenSSL's lists have a language of their own, in which a name could say more than a name.
+    /// OpenSSL's lists have a syntax of their own, in which a text can mean more than a name.
     private func requireNames(_ field: String, _ names: [String]?) throws(InvalidTuning) {
         guard let names else { return }
         guard !names.isEmpty else { throw InvalidTuning(field: field, reason: "is empty") }
@@ -146,7 +147,7 @@ extension EngineTuning.TLS {
                 }
             }
             guard isPlain, !name.isEmpty, name.first != "-" else {
-                throw InvalidTuning(field: field, reason: "holds something that is no name")
+                throw InvalidTuning(field: field, reason: "contains an entry that is not a name")
             }
         }
     }

@@ -1,11 +1,10 @@
-/// Raising limits without overruling anybody who raised, lifted or shut them.
+// Raising limits without overriding explicit choices.
 extension EngineTuning {
-    /// A copy that keeps at least as many idle connections, for at least as long, as `floor` does.
+    /// A copy that keeps at least as many idle connections as `floor`, for at least as long.
     ///
-    /// It only ever widens: a larger number stays, unlimited (`nil`) stays unlimited, and disabled
-    /// (0) stays disabled, because both are somebody's decision. Only `pool.maxIdle`,
-    /// `pool.maxIdlePerHost` and `pool.idleTimeout` are looked at; a cap on connections or a budget
-    /// is never loosened.
+    /// Values are never lowered: a larger number, unlimited (`nil`) and disabled (0) are kept,
+    /// because they are explicit choices. Only `pool.maxIdle`, `pool.maxIdlePerHost` and
+    /// `pool.idleTimeout` change; other limits and timeouts never do.
     public func widened(atLeast floor: EngineTuning) -> EngineTuning {
         var tuning = self
         tuning.pool.maxIdle = widest(pool.maxIdle, floor.pool.maxIdle, off: 0)
@@ -15,7 +14,7 @@ extension EngineTuning {
     }
 }
 
-/// The wider of two limits, of which `nil` is the widest; `own` stays when it is `off`.
+/// The larger of two limits, where `nil` is the largest; `own` when it equals `off`.
 private func widest<Limit: Comparable>(_ own: Limit?, _ floor: Limit?, off: Limit) -> Limit? {
     guard let own, own != off, let floor else { return own == off ? own : nil }
     return max(own, floor)

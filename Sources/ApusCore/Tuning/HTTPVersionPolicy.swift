@@ -1,19 +1,19 @@
-/// Which HTTP versions a request may use, and how the choice is made.
+/// Which HTTP versions a request may use, and how one is chosen.
 public enum HTTPVersionPolicy: Sendable, Hashable {
-    /// What ALPN says: "h2, http/1.1" is offered over TLS; in the clear it is HTTP/1.1.
+    /// The version that ALPN chooses from "h2, http/1.1"; without TLS, HTTP/1.1.
     case automatic
-    /// HTTP/1.1 alone.
+    /// HTTP/1.1 only.
     case http1Only(alpn: ALPNOffer)
-    /// HTTP/2 alone: another answer by ALPN is an error.
+    /// HTTP/2 only: another choice by ALPN is an error.
     ///
-    /// In the clear, HTTP/2 by prior knowledge.
+    /// Without TLS, HTTP/2 is used by prior knowledge (RFC 9113, section 3.3).
     case http2Only
 
-    /// What an HTTP/1.1-only handshake says about ALPN.
+    /// What an HTTP/1.1-only handshake offers by ALPN.
     public enum ALPNOffer: Sendable, Hashable {
         /// "http/1.1" is offered.
         case http1
-        /// The extension is left out altogether.
+        /// The extension is left out.
         case omit
     }
 

@@ -4,17 +4,17 @@ public struct PublicKeyPin: Sendable, Hashable {
     /// The digest's 32 bytes.
     let digest: [UInt8]
 
-    /// Takes a digest; `nil` unless it has 32 bytes.
+    /// Creates a pin from a digest; `nil` unless it has 32 bytes.
     package init?(digest: [UInt8]) {
         guard digest.count == 32 else { return nil }
         self.digest = digest
     }
 
-    /// Reads `sha256/BASE64`, as curl and OkHttp write it, or 64 hexadecimal digits.
+    /// Parses `sha256/BASE64`, as curl and OkHttp write it, or 64 hexadecimal digits.
     ///
     /// - Throws: `InvalidTuning` when it is neither.
     public init(parsing text: String) throws(InvalidTuning) {
-        // A digest may begin with a slash itself, so one slash is tried before two.
+        // A digest may begin with a slash, so one slash is tried before two.
         let bytes =
             ["sha256/", "sha256//"].lazy.compactMap { prefix in
                 text.hasPrefix(prefix)
@@ -22,7 +22,7 @@ public struct PublicKeyPin: Sendable, Hashable {
             }.first ?? PublicKeyPin.decodeHexadecimal(text)
         guard let bytes, let pin = PublicKeyPin(digest: bytes) else {
             throw InvalidTuning(
-                field: "tls.pins", reason: "a pin is sha256/BASE64 or 64 hexadecimal digits")
+                field: "tls.pins", reason: "is neither sha256/BASE64 nor 64 hexadecimal digits")
         }
         self = pin
     }
@@ -48,7 +48,7 @@ public struct PublicKeyPin: Sendable, Hashable {
             count -= 8
             bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
         }
-        // What is left over of the last digit means nothing, and must say so.
+        // The unused bits of the last digit must be zero.
         return bits & 0b11 == 0 ? bytes : nil
     }
 

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A failed system call: which one, and its `errno`.
+/// A failed system call and its `errno`.
 package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
     package let errno: Int32
     package let call: String
@@ -10,27 +10,32 @@ package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
         self.call = call
     }
 
-    /// The error that the last call left in this thread's `errno`.
+    /// Takes the error of the last call from this thread's `errno`.
     package init(call: String) {
         self.init(errno: Glibc.errno, call: call)
     }
 
-    /// The call and the system's own sentence, such as "connect: Connection refused", and where a
-    /// limit was reached, which one.
+    /// The call and the system's message, such as "recv: Connection reset by peer", and the limit
+    /// that was reached, if one was.
+    ///
+    /// The call is left out for `connect`, because every error of it already says what failed.
     package var description: String {
-        let text = "\(call): \(SystemError.text(of: errno))"
+        let message = SystemError.text(of: errno)
+        let text = call == "connect" ? message : "\(call): \(message)"
         return limit.map { "\(text) (\($0))" } ?? text
     }
 
-    /// Which limit was reached, in words; `nil` for errors that are of no limit.
+    /// The limit that was reached, in words; `nil` for other errors.
     private var limit: String? {
         switch errno {
-        case EMFILE: return "the process may have \(SystemError.descriptorLimit()) descriptors"
+        case EMFILE: return "the process is limited to \(SystemError.descriptorLimit()) descriptors"
         case ENFILE: return "the system's limit on open files, fs.file-max"
-        case ENOBUFS, ENOMEM: return "the system has no memory left for sockets"
-        case EADDRNOTAVAIL where call == "bind": return "dial.localAddress is not this machine's"
+        case ENOBUFS, ENOMEM: return "the system has no memory for sockets"
+        case EADDRNOTAVAIL where call == "bind":
+            return "dial.localAddress is not an address of this machine"
         case EADDRNOTAVAIL where call == "connect":
-            return "no local port is free, net.ipv4.ip_local_port_range, or no address of its kind"
+            return
+                "no free local port, see net.ipv4.ip_local_port_range, or no address of this family"
         default: return nil
         }
     }
@@ -43,7 +48,7 @@ package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
         return "\(limit.rlim_cur)"
     }
 
-    /// The system's sentence for an `errno`.
+    /// The system's message for an `errno`.
     package static func text(of errno: Int32) -> String {
         unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
             guard let base = buffer.baseAddress else { return "error \(errno)" }

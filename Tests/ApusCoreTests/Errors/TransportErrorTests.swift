@@ -2,7 +2,7 @@ import ApusCore
 import HTTPTypes
 import Testing
 
-/// An error tells its whole story in one line, without secrets.
+/// An error reports its facts in one line, without secrets.
 @Suite struct TransportErrorTests {
     private typealias Kind = TransportError.Kind
 
@@ -25,13 +25,15 @@ import Testing
         var error = TransportError(.reset, phase: .head, message: "m")
         error.connectionID = 3
         error.remoteAddress = "127.0.0.1:80"
-        let counts = " (of bodies: sent 0 B, received 0 B; replay: notSent)"
+        let counts = " (body bytes: 0 sent, 0 received; replay: notSent)"
         #expect(
-            error.description == "reset in head: m (connection 3 to 127.0.0.1:80)" + counts)
+            error.description == "connection reset: m (phase head) (connection 3 to 127.0.0.1:80)"
+                + counts)
         error.exchangeID = 7
         #expect(
             error.description
-                == "reset in head: m (connection 3 to 127.0.0.1:80, exchange 7)" + counts)
+                == "connection reset: m (phase head) (connection 3 to 127.0.0.1:80, exchange 7)"
+                + counts)
     }
 
     @Test func anInvalidRequestKeepsItsFacts() {
@@ -45,17 +47,18 @@ import Testing
     }
 
     @Test func aPlainErrorIsOneShortLine() {
-        let error = TransportError(.timeout, phase: .connect, message: "gave up after 5 s")
+        let error = TransportError(
+            .timeout, phase: .connect, message: "no address connected within 5 s")
         #expect(
             error.description
-                == "timeout in connect: gave up after 5 s"
-                + " (of bodies: sent 0 B, received 0 B; replay: notSent)")
+                == "timed out: no address connected within 5 s (phase connect)"
+                + " (body bytes: 0 sent, 0 received; replay: notSent)")
     }
 
-    @Test func aFullErrorTellsTheWholeStory() throws {
+    @Test func aFullErrorReportsEveryFact() throws {
         let proxy = try ProxyEndpoint(parsing: "http://hunter2:swordfish@proxy:3128")
         var error = TransportError(
-            .connect(errno: 111), phase: .connect, message: "nobody listens", replay: .unknown)
+            .connect(errno: 111), phase: .connect, message: "Connection refused", replay: .unknown)
         error.hop = .proxy
         error.route = Route(
             origin: try Origin(scheme: .https, host: "h"), proxies: [proxy],
@@ -69,10 +72,10 @@ import Testing
         let scope: IsolationScope = "tenant-name"
         #expect(
             error.description
-                == "connect in connect at the proxy: nobody listens"
+                == "connect failed: Connection refused (phase connect, at the proxy)"
                 + " [https://h via http://proxy:3128 in \(scope)]"
                 + " (tried 127.0.0.1:1: refused; [::1]:1: unreachable)"
-                + " (of bodies: sent 12 B, received 34 B; replay: unknown)")
+                + " (body bytes: 12 sent, 34 received; replay: unknown)")
         for secret in ["hunter2", "swordfish", "tenant-name"] {
             #expect(!"\(error)".contains(secret))
             #expect(!String(reflecting: error).contains(secret))
@@ -94,7 +97,7 @@ import Testing
     func eachKindHasAName(kind: TransportError.Kind, name: String) {
         #expect(kind.name == name)
         let error = TransportError(kind, phase: .total, message: "m")
-        #expect(error.description.hasPrefix("\(name) in total: m "))
+        #expect(error.description.hasPrefix("\(kind.summary): m (phase total) "))
         #expect(error.isCancelled == (name == "cancelled"))
     }
 
@@ -104,7 +107,7 @@ import Testing
         #expect(Kind.dns(isTemporary: true) != .dns(isTemporary: false))
     }
 
-    @Test func aProxysAnswerIsCarriedWhole() {
+    @Test func aProxysAnswerIsKeptWhole() {
         let answer = TransportError.ProxyAnswer(
             status: 407, fields: [.proxyAuthenticate: "Basic"], body: Bytes("no"))
         var error = TransportError(.proxyStatus(407), phase: .proxy, message: "m")

@@ -9,7 +9,7 @@ import Testing
         #expect(endpoint.kind == .socks4a)
         #expect(endpoint.port == 1080)
         #expect(endpoint.credentials?.user == "user")
-        #expect(throws: InvalidProxy(reason: "SOCKS 4a has no password")) {
+        #expect(throws: InvalidProxy(reason: "a password cannot be sent to a SOCKS 4a proxy")) {
             try ProxyEndpoint(parsing: "socks4a://user:word@proxy")
         }
     }
@@ -24,39 +24,43 @@ import Testing
         let error = #expect(throws: InvalidProxy.self) {
             try ProxyEndpoint(parsing: "http://proxy", options: options)
         }
-        #expect(error?.reason == "the field \(name) is the engine's own")
+        #expect(error?.reason == "field \(name) is set by the engine itself")
     }
 
     @Test func whoWeAreIsSaidInOnePlace() throws {
         var options = ProxyEndpoint.Options()
         options.fields = [.proxyAuthorization: "Bearer secret"]
         _ = try ProxyEndpoint(parsing: "http://proxy", options: options)
-        expectRefusal("http://user:word@proxy", options, "proxy-authorization is given twice")
+        expectRefusal("http://user:word@proxy", options, "proxy-authorization is set twice")
         options.authentication = .answering(ProxyAuthenticator(begin: { _, _ in {} }))
-        expectRefusal("http://proxy", options, "proxy-authorization is given twice")
+        expectRefusal("http://proxy", options, "proxy-authorization is set twice")
         options.fields = [:]
         _ = try ProxyEndpoint(parsing: "http://proxy", options: options)
-        expectRefusal("http://u:w@proxy", options, "both credentials and a callback answer for it")
+        expectRefusal("http://u:w@proxy", options, "both credentials and a callback are set")
         options.authentication = .whenAsked
         _ = try ProxyEndpoint(parsing: "http://u:w@proxy", options: options)
-        expectRefusal("http://proxy", options, "there are no credentials to answer a 407 with")
+        expectRefusal("http://proxy", options, "credentials for the answer to a 407 are missing")
     }
 
     @Test func socksTakesNoneOfItAndTLSIsForHTTPSProxies() {
         var options = ProxyEndpoint.Options()
         options.fields = [.userAgent: "a"]
-        expectRefusal("socks5://p", options, "a SOCKS proxy takes no fields and asks by no 407")
+        expectRefusal(
+            "socks5://p", options,
+            "fields and authentication are set for a SOCKS proxy, which has neither")
         options.fields = [:]
         options.authentication = .whenAsked
-        expectRefusal("socks4a://u@p", options, "a SOCKS proxy takes no fields and asks by no 407")
+        expectRefusal(
+            "socks4a://u@p", options,
+            "fields and authentication are set for a SOCKS proxy, which has neither")
         options.authentication = .atOnce
         options.tls = EngineTuning.TLS()
-        expectRefusal("http://p", options, "TLS settings are for https proxies")
+        expectRefusal("http://p", options, "TLS settings are set for a proxy that is not https")
         options.tls?.minimumVersion = .tls13
         options.tls?.maximumVersion = .tls12
         expectRefusal(
             "https://p", options,
-            "its TLS settings: tls.minimumVersion: is above tls.maximumVersion")
+            "TLS settings: tls.minimumVersion: is above tls.maximumVersion")
     }
 
     @Test func theEnginesTLSIsLentToAProxyWithoutWhatIsTheOriginsOwn() throws {

@@ -31,8 +31,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("proxy", "no URL"), ("proxy:8080", "no URL"), ("http:proxy", "no URL"),
-        ("http:/proxy", "no URL"), ("off", "no URL"), ("inherit", "no URL"),
+        ("proxy", "not a URL"), ("proxy:8080", "not a URL"), ("http:proxy", "not a URL"),
+        ("http:/proxy", "not a URL"), ("off", "not a URL"), ("inherit", "not a URL"),
         ("ftp://proxy", "scheme"), ("socks4://proxy", "scheme"), ("socks://proxy", "scheme"),
         ("://proxy", "scheme"),
         ("http://", "host"), ("http://:80", "host"), ("http:///", "host"), ("http://u:p@", "host"),

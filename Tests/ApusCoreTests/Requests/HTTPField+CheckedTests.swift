@@ -42,7 +42,7 @@ import Testing
         let error = #expect(throws: TransportError.self) {
             try HTTPField(checkingName: name, value: "v")
         }
-        #expect(error?.invalidRequest?.reason == "is no field name")
+        #expect(error?.invalidRequest?.reason == "is not a field name")
         #expect(try HTTPField(checkingName: "X-Any", value: "v").name.rawName == "X-Any")
     }
 }

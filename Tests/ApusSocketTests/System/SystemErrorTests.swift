@@ -5,8 +5,10 @@ import Testing
 /// A system error names the call and the system's own words.
 @Suite(.timeLimit(.minutes(5))) struct SystemErrorTests {
     @Test func anErrorNamesTheCallInTheSystemsWords() {
-        let error = SystemError(errno: ECONNREFUSED, call: "connect")
-        #expect(error.description == "connect: Connection refused")
+        let error = SystemError(errno: ECONNRESET, call: "recv")
+        #expect(error.description == "recv: Connection reset by peer")
+        let refused = SystemError(errno: ECONNREFUSED, call: "connect")
+        #expect(refused.description == "Connection refused")
         #expect(SystemError.text(of: ENOENT) == "No such file or directory")
     }
 
