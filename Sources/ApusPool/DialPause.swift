@@ -90,12 +90,14 @@ struct DialPause: Sendable {
 extension PoolMachine {
     /// The route's next dial waits a while.
     mutating func holdBack(_ slot: Int, _ cause: DialPause.Cause, _ now: Int64) {
-        let (route, connection) = (slots[slot].route, slots[slot])
+        let route = slots[slot].route
         let mayHold = routes[route].pause.end != nil || backoffs.count < PoolMachine.maxHeldRoutes
         guard !isShutDown, mayHold else { return }
+        let dial = slots[slot].dial
         let end = routes[route].pause.failed(
-            cause, began: connection.since, before: connection.failuresBefore, now: now,
-            limits.pause, chance: bits(of: id(slot)) >> 54)
+            cause, began: dial?.began ?? times[slot].establishedAt,
+            before: dial == nil ? times[slot].failuresBefore : 0, now: now, limits.pause,
+            chance: bits(of: id(slot)) >> 54)
         if let end { backoffs.schedule(route, by: end) }
     }
 

@@ -30,7 +30,7 @@ struct IdleMemory: Sendable {
         var period: Int64
         var endedAt: Int64
         /// What two periods taught.
-        var limit = ConnectionSlot.never
+        var limit = Int64.never
     }
 
     /// Peers remembered at most; the one that was met first is forgotten for the next.
@@ -50,7 +50,7 @@ struct IdleMemory: Sendable {
     var count: Int { lessons.count }
 
     /// How long a connection to the peer may be idle.
-    func limit(of peer: Peer) -> Int64 { lessons[peer]?.limit ?? ConnectionSlot.never }
+    func limit(of peer: Peer) -> Int64 { lessons[peer]?.limit ?? .never }
 
     /// The peer ended an idle period that lasted from `start` to `end`.
     ///
@@ -60,7 +60,7 @@ struct IdleMemory: Sendable {
         guard period >= IdleMemory.shortestPeriod else { return limit(of: peer) }
         guard var lesson = lessons[peer] else {
             enter(peer, Lesson(period: period, endedAt: end))
-            return ConnectionSlot.never
+            return .never
         }
         if start >= lesson.endedAt {
             let longer = max(period, lesson.period)
@@ -92,11 +92,12 @@ extension PoolMachine {
     /// A connection is lost: when its peer ended it in an idle period, or so soon behind one that
     /// the request came too late, that says how long the peer keeps it.
     mutating func learnIdleTime(_ slot: Int, _ reason: CloseReason, _ now: Int64) {
-        guard limits.learnsIdleTime, slots[slot].carried > 0 else { return }
-        let connection = slots[slot]
+        guard limits.learnsIdleTime, let connection = slots[slot].connection,
+            connection.carried > 0
+        else { return }
         let end: Int64
         switch reason {
-        case .staleReuse: end = connection.idleUntil
+        case .staleReuse: end = times[slot].idleUntil
         case .peerClosed, .transportError, .goAway:
             guard connection.exchanges == 0 else { return }
             end = now
@@ -104,7 +105,7 @@ extension PoolMachine {
         }
         guard let route = routes[connection.route].route else { return }
         routes[connection.route].learnedIdleLimit = idleMemory.periodEnded(
-            by: IdleMemory.Peer(route), from: connection.idleSince, to: end)
+            by: IdleMemory.Peer(route), from: times[slot].idleSince, to: end)
     }
 
     /// Takes over what other routes to the same peer have taught.

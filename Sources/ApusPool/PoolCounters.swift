@@ -21,8 +21,8 @@ package struct PoolCounts: Sendable, Hashable {
 /// What the pool has done since it was made, by cause.
 ///
 /// At any time `leases == releases + losses + counts.exchanges`,
-/// `waits == grants + cancelledWaiters + failedWaiters + counts.waiting`, and
-/// `dials == established + dialFailures + abandonedDials + counts.dialling`.
+/// `waits == grants + abandonedWaits + failedWaits + counts.waiting`, and
+/// `dials == connectionsOpened + dialFailures + abandonedDials + counts.dialling`.
 package struct PoolCounters: Sendable, Hashable {
     /// Exchanges that got a connection, at once or after waiting.
     package var leases = 0
@@ -36,17 +36,19 @@ package struct PoolCounters: Sendable, Hashable {
     package var waits = 0
     /// Those of them who got a connection.
     package var grants = 0
-    package var cancelledWaiters = 0
-    package var failedWaiters = 0
+    /// Those of them that were cancelled.
+    package var abandonedWaits = 0
+    /// Those of them that failed with a dial, or because the pool was shut down.
+    package var failedWaits = 0
     /// Leases refused for a full queue, a dial that had just failed, or a pool that was shut down.
     package var refusals = 0
     /// Dials started.
     package var dials = 0
     package var dialFailures = 0
-    /// Dials that were given up, as nobody wanted them any more.
+    /// Dials that were given up, as no waiter wanted them any more.
     package var abandonedDials = 0
     /// Dials that became connections.
-    package var established = 0
+    package var connectionsOpened = 0
     /// Connections that ended, by cause; dials are not among them.
     package var closes: [CloseReason: Int] = [:]
 }

@@ -9,7 +9,7 @@ struct PoolLimits: Sendable {
     let multiplexedPerHost: Int
     let requestsPerConnection: Int
     let learnsIdleTime: Bool
-    /// In nanoseconds, as `ConnectionSlot` counts.
+    /// In nanoseconds.
     let idleTimeout: Int64
     let lifetime: Int64
     let pause: DialPause.Limits
@@ -27,11 +27,11 @@ struct PoolLimits: Sendable {
         multiplexedPerHost = http2.maxConnectionsPerHost
         requestsPerConnection = tuning.maxRequestsPerConnection ?? .max
         learnsIdleTime = tuning.learnsIdleTime
-        idleTimeout = tuning.idleTimeout?.nanoseconds ?? ConnectionSlot.never
-        lifetime = tuning.lifetime?.nanoseconds ?? ConnectionSlot.never
+        idleTimeout = tuning.idleTimeout?.nanoseconds ?? .never
+        lifetime = tuning.lifetime?.nanoseconds ?? .never
         pause = DialPause.Limits(
             first: tuning.dialBackoff?.nanoseconds, most: tuning.maxDialBackoff.nanoseconds)
-        hedgeDelay = tuning.hedgeDelay?.nanoseconds ?? ConnectionSlot.never
+        hedgeDelay = tuning.hedgeDelay?.nanoseconds ?? .never
         dialGrace = tuning.dialGrace?.nanoseconds ?? 0
         dialsPerHost = tuning.maxDialsPerHost
     }

@@ -1,34 +1,37 @@
 package import ApusCore
 
-/// The pause between dials of a route that fail, and who fails with them; how long it is, is for
-/// `DialPause`.
+/// The pause between dials of a route that fail, and the waiters that fail with them; `DialPause`
+/// decides how long it is.
 extension PoolMachine {
-    /// Routes that are remembered for their pause alone, at most; beyond them a failure is
-    /// forgotten with its route.
+    /// The largest number of routes that are remembered for their pause alone; beyond it a failure
+    /// is forgotten with its route.
     package static let maxHeldRoutes = 1024
 
     /// The connection's peer asks for calm (ENHANCE_YOUR_CALM): the route's next dial waits as
-    /// after one that failed, and longer each time that a new connection is told so too.
+    /// after one that failed, and longer each time that a new connection meets the same.
     package mutating func calmDemanded(_ connection: ConnectionID, now: Deadline) {
         if let slot = find(connection) { holdBack(slot, .calm, now.nanoseconds) }
     }
 
-    /// Fails those for whom the dial that has failed was the last hope: who waited when it began,
-    /// if it was shared, and who will not wait for the pause that follows.
-    mutating func failWaiters(_ slot: Int, _ now: Int64, _ actions: inout PoolActions) {
-        let (dial, route) = (slots[slot], slots[slot].route)
-        guard routes[route].open == 0, routes[route].dials == 1 else { return }
-        let isShared = !dial.isOwn && routes[route].capacity.multiplexes
-        let isPaused = routes[route].pause.followsFailure(at: now)
-        for list in [routes[route].pooledWaiters, routes[route].ownWaiters] {
+    /// Fails the waiters that only the failed dial could have served: those who came before it
+    /// began, if it was shared, and those who do not wait for the pause that follows.
+    mutating func failWaiters(
+        _ dial: ConnectionSlot.Dial, _ connection: ConnectionID, _ now: Int64,
+        _ actions: inout PoolActions
+    ) {
+        let route = routes[dial.route]
+        guard route.open == 0, route.dials == 1 else { return }
+        let lastSharer = dial.owner == nil && route.capacity.multiplexes ? dial.lastArrival : 0
+        let isPaused = route.pause.followsFailure(at: now)
+        for list in [route.queue.pooled, route.queue.own] {
             var next = list.head
             while let waiter = next {
                 meter.add()
                 next = waiters.links.next(waiter)
-                let (arrival, reuse) = (waiters[waiter].arrival, waiters[waiter].reuse)
-                let hasShared = isShared && reuse == .pooled && arrival <= dial.lastArrival
-                guard hasShared || isPaused && !waiters[waiter].isPatient else { continue }
-                fail(waiter, .dialFailed(id(slot)), &actions)
+                let caller = waiters[waiter]
+                let hasShared = caller.reuse == .pooled && caller.arrival <= lastSharer
+                guard hasShared || isPaused && !caller.isPatient else { continue }
+                fail(waiter, .dialFailed(connection), &actions)
             }
         }
     }

@@ -1,43 +1,43 @@
 package import ApusCore
 
-/// What happens to connections, as the shell tells it.
+/// What happens to connections, as the shell reports it.
 extension PoolMachine {
     /// A dial succeeded; the connection carries `capacity` exchanges at once.
     ///
-    /// A dial that the pool has given up meanwhile comes back as one to close.
+    /// A dial that the pool has given up meanwhile comes back as a connection to close.
     /// - Parameters:
     ///   - isShared: whether it is a connection for many exchanges, even where its peer allows one
-    ///     at present; without a word the capacity tells.
-    ///   - isHeard: `false` while the peer of such a connection has not said how many it allows:
-    ///     `capacity` is a guess until `capacityChanged`, and whoever it leaves waiting waits for
-    ///     that word rather than for another dial.
+    ///     at present; `nil` is whatever `capacity` suggests.
+    ///   - isReported: `false` while the peer of such a connection has not reported how many it
+    ///     allows: `capacity` is a guess until `capacityChanged`, and the waiters that find no room
+    ///     wait for that report rather than for another dial.
     package mutating func connectionEstablished(
-        _ connection: ConnectionID, capacity: Int, isShared: Bool? = nil, isHeard: Bool = true,
+        _ connection: ConnectionID, capacity: Int, isShared: Bool? = nil, isReported: Bool = true,
         now: Deadline
     ) -> PoolActions {
         precondition(capacity >= 0, "a connection of negative capacity")
         var actions = PoolActions()
-        guard let slot = find(connection), slots[slot].phase == .dialling else {
+        guard let slot = find(connection), let dial = slots[slot].dial else {
             let reason: CloseReason = isShutDown ? .shutdown : .cancelled
             actions.close.append(PoolActions.Close(connection: connection, reason: reason))
             return actions
         }
-        let route = slots[slot].route
-        counters.established += 1
-        slots[slot].failuresBefore = routes[route].pause.failures
+        let (route, isMultiplexed) = (dial.route, isShared ?? (capacity != 1))
+        counters.connectionsOpened += 1
+        let open = ConnectionSlot.Open(
+            number: dial.number, route: route, capacity: capacity,
+            sharing: !isMultiplexed ? .exclusive : isReported ? .multiplexed : .unreported,
+            owner: dial.owner)
+        startTimes(slot, now.nanoseconds)
         routes[route].pause.succeeded(now.nanoseconds)
-        dialEnded(slot)
-        slots[slot].isEstablished(at: now.nanoseconds, capacity, isShared, isHeard)
-        slots[slot].order = UInt64(counters.established)
-        slots[slot].idleLimit = limits.idleTimeout
-        slots[slot].retiresAt = retirement(connection, now.nanoseconds)
-        routes[route].capacity.learn(slots[slot])
+        dialEnded(dial)
+        routes[route].capacity.learn(open)
         recallIdleTime(route)
-        changePhase(slot) { $0.phase = .open }
+        change(slot, of: route) { $0 = .open(open) }
         // More than the route may grow to, as when a burst of dials meets a peer that multiplexes:
-        // it serves whom it was made for, and goes.
+        // it serves the waiter that it was made for, and is closed.
         let isSurplus = routes[route].multiplexed > limits.multiplexedPerHost
-        if isSurplus, slots[slot].waiter == IndexLinks.none { retire(slot, .evicted) }
+        if isSurplus, open.owner == nil { retire(slot, .evicted) }
         settle(slot, now.nanoseconds, &actions)
         return actions
     }
@@ -50,40 +50,40 @@ extension PoolMachine {
         return capacity.multiplexes && capacity.expected != .max ? capacity.expected : nil
     }
 
-    /// A dial failed, and with it those for whom it was the last hope (`failWaiters`).
+    /// A dial failed, and with it the waiters that nothing else would serve (`failWaiters`).
     ///
-    /// When the waiter that it was meant for was served otherwise meanwhile, nobody fails.
+    /// When the waiter that it was meant for was served otherwise meanwhile, no waiter fails.
     package mutating func dialFailed(_ connection: ConnectionID, now: Deadline) -> PoolActions {
         var actions = PoolActions()
-        guard let slot = find(connection), slots[slot].phase == .dialling else { return actions }
+        guard let slot = find(connection), let dial = slots[slot].dial else { return actions }
         counters.dialFailures += 1
         holdBack(slot, .failure, now.nanoseconds)
-        failWaiters(slot, now.nanoseconds, &actions)
+        failWaiters(dial, id(slot), now.nanoseconds, &actions)
         vacate(slot, now.nanoseconds, &actions)
         return actions
     }
 
-    /// The connection is gone; its exchanges were ended by the shell.
+    /// The connection has ended; the shell has ended its exchanges.
     package mutating func connectionClosed(
         _ connection: ConnectionID, reason: CloseReason, now: Deadline
     ) -> PoolActions {
         var actions = PoolActions()
         guard let slot = find(connection) else { return actions }
-        guard slots[slot].phase != .dialling else { return dialFailed(connection, now: now) }
+        if case .dialling = slots[slot] { return dialFailed(connection, now: now) }
         learnIdleTime(slot, reason, now.nanoseconds)
         countEnd(slot, reason)
         vacate(slot, now.nanoseconds, &actions)
         return actions
     }
 
-    /// The connection takes no new exchanges and goes when those in flight are over.
+    /// The connection takes no new exchanges and is closed after those in flight.
     ///
     /// The first reason stays.
     package mutating func drain(
         _ connection: ConnectionID, reason: CloseReason, now: Deadline
     ) -> PoolActions {
         var actions = PoolActions()
-        guard let slot = find(connection), slots[slot].phase == .open else { return actions }
+        guard let slot = find(connection), slots[slot].isOpen else { return actions }
         learnIdleTime(slot, reason, now.nanoseconds)
         retire(slot, reason)
         settle(slot, now.nanoseconds, &actions)
@@ -96,11 +96,14 @@ extension PoolMachine {
     ) -> PoolActions {
         precondition(capacity >= 0, "a connection of negative capacity")
         var actions = PoolActions()
-        guard let slot = find(connection), slots[slot].phase == .open,
-            slots[slot].capacity != capacity || slots[slot].isUnheard
+        guard let slot = find(connection), case .open(let before) = slots[slot],
+            before.capacity != capacity || before.sharing == .unreported
         else { return actions }
-        changeRoom(slot) { ($0.capacity, $0.isUnheard) = (capacity, false) }
-        routes[slots[slot].route].capacity.learn(slots[slot])
+        changeRoom(slot) {
+            $0.capacity = capacity
+            if $0.sharing == .unreported { $0.sharing = .multiplexed }
+        }
+        if let open = slots[slot].connection { routes[open.route].capacity.learn(open) }
         settle(slot, now.nanoseconds, &actions)
         return actions
     }
@@ -123,78 +126,82 @@ extension PoolMachine {
         _ connection: ConnectionID, _ isSuspect: Bool, _ now: Deadline
     ) -> PoolActions {
         var actions = PoolActions()
-        guard let slot = find(connection), slots[slot].phase == .open,
-            slots[slot].isSuspect != isSuspect
+        guard let slot = find(connection), case .open(let before) = slots[slot],
+            before.isSuspect != isSuspect
         else { return actions }
         changeRoom(slot) { $0.isSuspect = isSuspect }
         settle(slot, now.nanoseconds, &actions)
         return actions
     }
 
-    /// The peer said how long it keeps the connection idle; the caller takes its margin off first.
+    /// The peer reported how long it keeps the connection idle; the caller takes its margin off
+    /// first.
     ///
     /// It counts only where it is shorter than the tuning's own; the last hint replaces those
     /// before it.
     package mutating func idleTimeHinted(_ connection: ConnectionID, _ timeout: Duration) {
-        guard let slot = find(connection), slots[slot].phase == .open else { return }
-        slots[slot].idleLimit = min(limits.idleTimeout, max(0, timeout.nanoseconds))
-        if slots[slot].listing == .idle { schedule(slot) }
+        guard let slot = find(connection), slots[slot].isOpen else { return }
+        let limit = min(limits.idleTimeout, max(0, timeout.nanoseconds))
+        times[slot].idleLimit = limit
+        if slots[slot].mayExpire { schedule(slot) }
     }
 }
 
 // MARK: - Finding a connection's place
 
 extension PoolMachine {
-    /// Gives a connection whose room changed to those who wait, and lists it by what is left.
+    /// Gives a connection whose room changed to waiters, and lists it by what is left.
     mutating func settle(_ slot: Int, _ now: Int64, _ actions: inout PoolActions) {
         let route = slots[slot].route
-        if slots[slot].retiresAt <= now, slots[slot].phase == .open { retire(slot, .lifetime) }
-        serveOwner(slot, &actions)
-        while slots[slot].hasRoom, let waiter = routes[route].pooledWaiters.head,
+        if times[slot].retiresAt <= now, slots[slot].isOpen { retire(slot, .lifetime) }
+        if case .open(let open) = slots[slot], let owner = open.owner, open.hasRoom {
+            serveOwner(owner, slot, &actions)
+        }
+        while let waiter = routes[route].queue.pooled.head, slots[slot].hasRoom,
             !isClaimed(slot, before: waiter)
         {
             meter.add()
             grant(waiter, slot, &actions)
         }
-        if slots[slot].exchanges == 0 {
-            if slots[slot].phase == .draining {
-                close(slot, slots[slot].reason, &actions)
-            } else if slots[slot].listing != .idle {
-                becomeIdle(slot, now, &actions)
-            }
-        } else {
+        if slots[slot].exchanges > 0 {
             relist(slot)
+        } else if case .draining(_, let reason) = slots[slot] {
+            close(slot, reason, &actions)
+        } else if !slots[slot].mayExpire {
+            becomeIdle(slot, now, &actions)
         }
         tidy(route, now, &actions)
     }
 
-    /// Serves the one whom the connection was made for, if anybody.
-    private mutating func serveOwner(_ slot: Int, _ actions: inout PoolActions) {
-        let waiter = slots[slot].waiter
-        guard waiter != IndexLinks.none, slots[slot].hasRoom else { return }
+    /// Serves the waiter that the connection was made for.
+    private mutating func serveOwner(_ waiter: Int, _ slot: Int, _ actions: inout PoolActions) {
         let isOneShot = waiters[waiter].reuse == .oneShot
         grant(waiter, slot, &actions)
-        let surplus = routes[slots[slot].route].multiplexed > limits.multiplexedPerHost
-        if isOneShot || surplus { retire(slot, isOneShot ? .notPooled : .evicted) }
+        let isSurplus = routes[slots[slot].route].multiplexed > limits.multiplexedPerHost
+        if isOneShot || isSurplus { retire(slot, isOneShot ? .notPooled : .evicted) }
     }
 
-    /// Whether the place of this empty connection belongs to a caller who wants one of its own, who
-    /// came before `waiter`, and who is kept waiting by nothing but the limit: any other idle
-    /// connection would go for him first.
+    /// Whether the place of this empty connection is claimed by a caller who wants one of its own
+    /// and came before `waiter`, and whom only the limit of connections keeps waiting: any other
+    /// idle connection would be closed for that caller first.
     private func isClaimed(_ slot: Int, before waiter: Int) -> Bool {
         let state = routes[slots[slot].route]
-        guard slots[slot].exchanges == 0, let owner = state.ownWaiters.head else { return false }
+        guard let owner = state.queue.own.head, case .open(let open) = slots[slot],
+            open.exchanges == 0
+        else { return false }
         return waiters[owner].arrival < waiters[waiter].arrival
             && state.connections >= limits.connectionsPerHost
-            && state.idle.count == (slots[slot].listing == .idle ? 1 : 0)
+            && state.idle.count == (open.listing == .idle ? 1 : 0)
             && state.dials < limits.dialsPerHost(state)
     }
 
     /// Lists a connection as idle, unless it is past its time, and keeps the limits.
     private mutating func becomeIdle(_ slot: Int, _ now: Int64, _ actions: inout PoolActions) {
         let route = slots[slot].route
-        slots[slot].idleLimit = min(slots[slot].idleLimit, routes[route].learnedIdleLimit)
-        if let reason = slots[slot].expiry(now) { return close(slot, reason, &actions) }
+        times[slot].idleLimit = min(times[slot].idleLimit, routes[route].learnedIdleLimit)
+        if let reason = times[slot].expiry(isIdle: true, now) {
+            return close(slot, reason, &actions)
+        }
         relist(slot)
         schedule(slot)
         if routes[route].idle.count > limits.idlePerHost, let oldest = routes[route].idle.tail {
@@ -209,8 +216,7 @@ extension PoolMachine {
 
     /// Makes an open connection take no more; it is closed when it is settled with no exchanges.
     mutating func retire(_ slot: Int, _ reason: CloseReason) {
-        slots[slot].reason = reason
-        changePhase(slot) { $0.phase = .draining }
+        change(slot, of: slots[slot].route) { $0.drain(reason) }
         relist(slot)
     }
 
@@ -222,7 +228,7 @@ extension PoolMachine {
         remove(slot)
     }
 
-    /// Forgets a connection that is gone; what it leaves free goes to those who wait.
+    /// Forgets a connection that has ended; the room that it leaves goes to waiters.
     private mutating func vacate(_ slot: Int, _ now: Int64, _ actions: inout PoolActions) {
         let route = slots[slot].route
         failOwner(slot, &actions)
@@ -230,11 +236,10 @@ extension PoolMachine {
         tidy(route, now, &actions)
     }
 
-    /// Fails the waiter that a lost connection was made for, if it still waits, and no other dial
-    /// goes on that is shared.
+    /// Fails the waiter that a lost connection was made for, if it still waits, and no other shared
+    /// dial goes on.
     private mutating func failOwner(_ slot: Int, _ actions: inout PoolActions) {
-        let waiter = slots[slot].waiter
-        guard waiter != IndexLinks.none, !mayOutliveDial(slot) else { return }
+        guard let waiter = slots[slot].waiter, !mayOutliveDial(slot) else { return }
         fail(waiter, .dialFailed(id(slot)), &actions)
     }
 }

@@ -1,6 +1,6 @@
 import ApusCore
 
-/// The book-keeping under the decisions: slots, lists and timers. Nothing is decided here.
+/// The bookkeeping of slots, lists and timers that the decisions use. Nothing is decided here.
 extension PoolMachine {
     func id(_ slot: Int) -> ConnectionID {
         ConnectionID(slot: slot, number: slots[slot].number)
@@ -9,30 +9,38 @@ extension PoolMachine {
     /// The slot of a connection that is still known.
     func find(_ connection: ConnectionID) -> Int? {
         let slot = connection.slot
-        guard slot < slots.count, slots[slot].number == connection.rawValue else { return nil }
+        guard slot < slots.count, slots[slot].holds(connection.rawValue) else { return nil }
         return slot
+    }
+
+    /// A connection with room, as `leastLoadedOfEnough` compares it.
+    struct Candidate {
+        let slot: Int
+        let order: UInt64
+        let exchanges: Int
+        let capacity: Int
     }
 
     /// The route's connections with room, the oldest first.
     ///
-    /// What is looked at grows with the connections of one route, which
-    /// `http2.maxConnectionsPerHost` bounds.
-    mutating func withRoom(_ route: Int) -> [Int] {
-        var open: [Int] = []
-        var next = routes[route].idle.head
-        // Those without room stand at the end of the idle ones.
-        while let slot = next, slots[slot].hasRoom {
-            open.append(slot)
-            next = routeLinks.next(slot)
+    /// The work grows with the connections of one route, which `http2.maxConnectionsPerHost`
+    /// bounds.
+    mutating func withRoom(_ route: Int) -> [Candidate] {
+        var found: [Candidate] = []
+        // Idle connections without room are at the end of their list.
+        for list in [routes[route].idle, routes[route].shared] {
+            var next = list.head
+            while let slot = next, case .open(let connection) = slots[slot], connection.hasRoom {
+                meter.add()
+                found.append(
+                    Candidate(
+                        slot: slot, order: times[slot].order, exchanges: connection.exchanges,
+                        capacity: connection.capacity))
+                next = routeLinks.next(slot)
+            }
         }
-        next = routes[route].shared.head
-        while let slot = next {
-            open.append(slot)
-            next = routeLinks.next(slot)
-        }
-        for _ in open { meter.add() }
-        open.sort { slots[$0].order < slots[$1].order }
-        return open
+        found.sort { $0.order < $1.order }
+        return found
     }
 
     /// A route's state, made on the route's first use.
@@ -50,7 +58,7 @@ extension PoolMachine {
         return index
     }
 
-    /// Lets go of a route with neither connections nor waiters.
+    /// Forgets a route with neither connections nor waiters.
     mutating func forgetIfEmpty(_ index: Int) {
         guard routes[index].isEmpty, let route = routes[index].route else { return }
         routeIndices[route] = nil
@@ -59,27 +67,26 @@ extension PoolMachine {
     }
 
     /// Takes a slot for a new dial.
-    mutating func addDial(_ route: Int, isOwn: Bool, _ now: Int64) -> Int {
+    mutating func addDial(
+        _ route: Int, for purpose: ConnectionSlot.Dial.Purpose, _ now: Int64
+    ) -> Int {
         let slot = vacantSlots.popLast() ?? slots.count
         if slot == slots.count {
-            slots.append(ConnectionSlot())
+            slots.append(.vacant)
+            times.append(.unset)
             routeLinks.grow()
             idleLinks.grow()
             timers.grow()
         }
-        var connection = ConnectionSlot()
         counters.dials += 1
-        connection.number = UInt64(counters.dials)
-        connection.phase = .dialling
-        connection.route = route
-        connection.isOwn = isOwn
-        connection.since = now
-        slots[slot] = connection
+        slots[slot] = .dialling(
+            ConnectionSlot.Dial(
+                number: UInt64(counters.dials), route: route, began: now,
+                lastArrival: waiters.arrivals, purpose: purpose))
         routes[route].connections += 1
         routes[route].dials += 1
-        slots[slot].lastArrival = waiters.arrivals
-        if !isOwn {
-            routes[route].pooledDials += 1
+        if case .shared = purpose {
+            routes[route].sharedDials += 1
             routes[route].hedge.dialStarted(now)
         }
         totals.connections += 1
@@ -87,62 +94,71 @@ extension PoolMachine {
         return slot
     }
 
-    /// Counts a dial as over, and hands the waiter that it was meant for to another dial.
-    mutating func dialEnded(_ slot: Int) {
-        let route = slots[slot].route
-        routes[route].dials -= 1
+    /// Counts a dial as over, and gives the waiter that depended on it another dial, if it was
+    /// shared.
+    mutating func dialEnded(_ dial: ConnectionSlot.Dial) {
+        routes[dial.route].dials -= 1
         totals.dialling -= 1
-        guard !slots[slot].isOwn else { return }
-        routes[route].pooledDials -= 1
-        unmatch(slot)
+        guard case .shared(let waiter) = dial.purpose else { return }
+        routes[dial.route].sharedDials -= 1
+        guard let waiter, let given = routes[dial.route].queue.unmatch(waiter, in: &waiters) else {
+            return
+        }
+        slots[given].updateDial { $0.purpose = .shared(waiter: waiter) }
+    }
+
+    /// The waiter that depended on a dial or connection has left its queue.
+    mutating func detachWaiter(from slot: Int) {
+        if slots[slot].waiterLeft() { routes[slots[slot].route].sharedDials += 1 }
     }
 
     /// Counts a connection's end by its cause, or that a dial was given up.
     mutating func countEnd(_ slot: Int, _ reason: CloseReason) {
-        if slots[slot].phase == .dialling {
+        if case .dialling = slots[slot] {
             counters.abandonedDials += 1
         } else {
             counters.closes[reason, default: 0] += 1
         }
     }
 
-    /// Takes a connection out of everything and frees its slot.
+    /// Takes a connection or dial out of everything and frees its slot.
     mutating func remove(_ slot: Int) {
         let route = slots[slot].route
-        if slots[slot].phase == .dialling { dialEnded(slot) }
-        unlist(slot)
+        if case .dialling(let dial) = slots[slot] { dialEnded(dial) }
+        if let connection = slots[slot].connection {
+            counters.losses += connection.exchanges
+            totals.exchanges -= connection.exchanges
+            unlist(slot)
+        }
         timers.remove(slot)
-        counters.losses += slots[slot].exchanges
-        totals.exchanges -= slots[slot].exchanges
         totals.connections -= 1
         routes[route].connections -= 1
-        changePhase(slot) { $0.phase = .vacant }
-        slots[slot].number = 0
+        change(slot, of: route) { $0 = .vacant }
         vacantSlots.append(slot)
     }
 
     /// Changes what decides whether a connection counts as open, as one to grow by, or to wait for,
     /// and counts anew.
-    mutating func changePhase(_ slot: Int, _ change: (inout ConnectionSlot) -> Void) {
+    mutating func change(
+        _ slot: Int, of route: Int, _ change: (inout ConnectionSlot) -> Void
+    ) {
+        let wasOpen = slots[slot].isOpen
         let (wasUsable, wasAwaited) = (slots[slot].isUsableMultiplexed, slots[slot].isAwaited)
-        let wasOpen = slots[slot].phase == .open
         change(&slots[slot])
+        let isOpen = slots[slot].isOpen
         let (isUsable, isAwaited) = (slots[slot].isUsableMultiplexed, slots[slot].isAwaited)
-        let isOpen = slots[slot].phase == .open
-        let route = slots[slot].route
-        if wasUsable != isUsable { routes[route].multiplexed += isUsable ? 1 : -1 }
-        if wasAwaited != isAwaited { routes[route].unheard += isAwaited ? 1 : -1 }
         if wasOpen != isOpen { routes[route].open += isOpen ? 1 : -1 }
+        if wasUsable != isUsable { routes[route].multiplexed += isUsable ? 1 : -1 }
+        if wasAwaited != isAwaited { routes[route].unreported += isAwaited ? 1 : -1 }
     }
 
     /// Moves a connection to the list where it belongs; nothing happens when it is there.
     mutating func relist(_ slot: Int) {
-        let wanted = slots[slot].wantedListing
-        guard wanted != slots[slot].listing else { return }
+        guard let listing = slots[slot].newListing else { return }
         unlist(slot)
-        slots[slot].listing = wanted
+        slots[slot].update { $0.listing = listing }
         let route = slots[slot].route
-        switch wanted {
+        switch listing {
         case .none: return
         case .shared: routeLinks.pushFront(slot, on: &routes[route].shared)
         case .idle:
@@ -151,8 +167,8 @@ extension PoolMachine {
         }
     }
 
-    /// Enters a connection in its route's idle list: without room it stands at the end, so that the
-    /// head alone tells whether any has room.
+    /// Enters a connection in its route's idle list: at the end when it has no room, so that the
+    /// head alone shows whether any has room.
     private mutating func placeAmongIdle(_ slot: Int) {
         let route = slots[slot].route
         if slots[slot].hasRoom {
@@ -162,17 +178,19 @@ extension PoolMachine {
         }
     }
 
-    /// Changes what decides whether a connection has room; how long it has been idle stays.
-    mutating func changeRoom(_ slot: Int, _ change: (inout ConnectionSlot) -> Void) {
-        let hadRoom = slots[slot].hasRoom
-        changePhase(slot, change)
-        guard slots[slot].listing == .idle, slots[slot].hasRoom != hadRoom else { return }
-        routeLinks.remove(slot, from: &routes[slots[slot].route].idle)
+    /// Changes what decides whether an open connection has room; how long it has been idle stays.
+    mutating func changeRoom(_ slot: Int, _ change: (inout ConnectionSlot.Open) -> Void) {
+        let (route, hadRoom) = (slots[slot].route, slots[slot].hasRoom)
+        self.change(slot, of: route) { $0.update(change) }
+        guard case .open(let connection) = slots[slot], connection.listing == .idle,
+            connection.hasRoom != hadRoom
+        else { return }
+        routeLinks.remove(slot, from: &routes[route].idle)
         placeAmongIdle(slot)
     }
 
-    /// Takes a connection out of the list that it is in.
-    mutating func unlist(_ slot: Int) {
+    /// Takes a connection out of the list that it is in; its `listing` is for the caller to change.
+    private mutating func unlist(_ slot: Int) {
         let route = slots[slot].route
         switch slots[slot].listing {
         case .none: return
@@ -181,24 +199,41 @@ extension PoolMachine {
             idleLinks.remove(slot, from: &idle)
             routeLinks.remove(slot, from: &routes[route].idle)
         }
-        slots[slot].listing = .none
     }
 
-    /// Has an idle connection looked at when its time is over.
+    /// Starts the times of a connection that is established now.
+    mutating func startTimes(_ slot: Int, _ now: Int64) {
+        times[slot] = ConnectionTimes(
+            order: UInt64(counters.connectionsOpened), establishedAt: now,
+            retiresAt: retirement(id(slot), now),
+            failuresBefore: routes[slots[slot].route].pause.failures,
+            idleLimit: limits.idleTimeout, idleSince: now)
+    }
+
+    /// Why a connection or dial is past its time; `nil` when it is not.
+    func expiry(_ slot: Int, _ now: Int64) -> CloseReason? {
+        switch slots[slot] {
+        case .vacant, .draining: nil
+        case .dialling(let dial): dial.givenUpAt <= now ? .cancelled : nil
+        case .open(let open): times[slot].expiry(isIdle: open.exchanges == 0, now)
+        }
+    }
+
+    /// Has an idle connection, or an unwanted dial, looked at when its time is over.
     mutating func schedule(_ slot: Int) {
-        let expiresAt = slots[slot].expiresAt
-        if expiresAt != ConnectionSlot.never { timers.schedule(slot, by: expiresAt) }
+        let expiresAt = slots[slot].dial?.givenUpAt ?? times[slot].expiresAt
+        if expiresAt != .never { timers.schedule(slot, by: expiresAt) }
     }
 
     /// When a connection established now is too old: up to a tenth early, by its own amount, so
     /// that connections made together are not renewed together.
     func retirement(_ connection: ConnectionID, _ now: Int64) -> Int64 {
-        guard limits.lifetime != ConnectionSlot.never else { return ConnectionSlot.never }
+        guard limits.lifetime != .never else { return .never }
         let early = limits.lifetime / 10 / 1024 * Int64(bits(of: connection) >> 54)
         return now.later(by: limits.lifetime - early)
     }
 
-    /// Bits that look random, the same for the same connection of this machine.
+    /// Pseudo-random bits, the same for the same connection of this machine.
     func bits(of connection: ConnectionID) -> UInt64 {
         let bits = (connection.rawValue ^ seed) &* 0x9E37_79B9_7F4A_7C15
         return (bits ^ bits >> 29) &* 0xBF58_476D_1CE4_E5B9

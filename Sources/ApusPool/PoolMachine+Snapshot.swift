@@ -46,7 +46,7 @@ extension PoolMachine {
     ///
     /// Any step may bring it forward.
     package var nextDeadline: Deadline? {
-        let never = ConnectionSlot.never
+        let never = Int64.never
         let first = min(timers.first ?? never, backoffs.first ?? never, hedges.first ?? never)
         return first == never ? nil : Deadline(nanoseconds: first)
     }
@@ -80,9 +80,9 @@ extension PoolMachine {
         guard let route = state.route else { return nil }
         return PoolSnapshot.RouteEntry(
             route: route, leased: state.connections - state.dials - state.idle.count,
-            idle: state.idle.count, dialling: state.dials, waiting: state.waiters,
+            idle: state.idle.count, dialling: state.dials, waiting: state.queue.count,
             waitingFor: waitCause(of: state),
-            learnedIdle: state.learnedIdleLimit == ConnectionSlot.never
+            learnedIdle: state.learnedIdleLimit == Int64.never
                 ? nil : .nanoseconds(state.learnedIdleLimit))
     }
 
@@ -94,48 +94,52 @@ extension PoolMachine {
         guard waitCause(of: id) == .dial, let waiter = waiters.find(id) else { return nil }
         let route = routes[waiters[waiter].route]
         // Those without a dial of their own share that of the oldest.
-        let hasOwn = waiters[waiter].dial != IndexLinks.none
-        guard hasOwn || route.pooledDials > 0 else { return nil }
-        guard let owner = hasOwn ? waiter : route.pooledWaiters.head,
-            waiters[owner].dial != IndexLinks.none
-        else { return WaitClock.Dial(began: nil) }
-        return WaitClock.Dial(began: Deadline(nanoseconds: slots[waiters[owner].dial].since))
+        let dial = waiters[waiter].dial
+        guard dial != nil || route.sharedDials > 0 else { return nil }
+        guard let dial = dial ?? route.queue.pooled.head.flatMap({ waiters[$0].dial }) else {
+            return WaitClock.Dial(began: nil)
+        }
+        return WaitClock.Dial(began: Deadline(nanoseconds: since(dial)))
     }
 
     /// What keeps a caller waiting; `nil` when nothing does.
     package func waitCause(of id: WaiterID) -> WaitCause? {
         guard let waiter = waiters.find(id) else { return nil }
-        guard waiters[waiter].dial == IndexLinks.none else { return .dial }
+        guard waiters[waiter].dial == nil else { return .dial }
         return waitCause(of: routes[waiters[waiter].route])
     }
 
     private func waitCause(of state: RouteState) -> WaitCause? {
-        guard state.waiters > 0 else { return nil }
+        guard state.queue.count > 0 else { return nil }
         guard state.queued > 0 else { return .dial }
         if state.pause.end != nil, state.dials == 0 { return .backoff }
         if state.connections >= limits.connectionsPerHost { return .connectionsPerHost }
         if state.dials >= limits.dialsPerHost(state) { return .dialsPerHost }
-        // The peer's first word on its limit is as good as the end of a dial.
-        return state.pooledDials + state.unheard > 0 ? .dial : .sharedConnectionsPerHost
+        // The peer's first report of its limit is as good as the end of a dial.
+        return state.sharedDials + state.unreported > 0 ? .dial : .sharedConnectionsPerHost
+    }
+
+    /// When a dial began, or, once it is over, when the connection was established.
+    private func since(_ slot: Int) -> Int64 {
+        slots[slot].dial?.began ?? times[slot].establishedAt
     }
 
     private func entry(of slot: Int, _ now: Int64) -> PoolSnapshot.ConnectionEntry? {
-        let connection = slots[slot]
-        guard connection.phase != .vacant, let route = routes[connection.route].route else {
-            return nil
+        let state: ConnectionState
+        var idleFor: Duration?
+        switch slots[slot] {
+        case .vacant: return nil
+        case .dialling: state = .dialling
+        case .draining: state = .draining
+        case .open(let open):
+            state = open.isSuspect ? .suspect : open.exchanges == 0 ? .idle : .leased
+            if open.exchanges == 0 { idleFor = .nanoseconds(now - times[slot].idleSince) }
         }
-        let state: ConnectionState =
-            switch connection.phase {
-            case .vacant, .dialling: .dialling
-            case .draining: .draining
-            case .open:
-                connection.isSuspect ? .suspect : connection.exchanges == 0 ? .idle : .leased
-            }
-        let isIdle = connection.phase == .open && connection.exchanges == 0
+        guard let route = routes[slots[slot].route].route else { return nil }
         return PoolSnapshot.ConnectionEntry(
-            id: id(slot), route: route, state: state, exchanges: connection.exchanges,
-            capacity: connection.capacity, age: .nanoseconds(now - connection.since),
-            idleFor: isIdle ? .nanoseconds(now - connection.idleSince) : nil)
+            id: id(slot), route: route, state: state, exchanges: slots[slot].exchanges,
+            capacity: slots[slot].connection?.capacity ?? 0,
+            age: .nanoseconds(now - since(slot)), idleFor: idleFor)
     }
 }
 

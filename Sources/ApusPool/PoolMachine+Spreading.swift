@@ -10,14 +10,14 @@ import ApusCore
 extension PoolMachine {
     /// Of the connections that are enough, the one that carries least; of those, the oldest.
     mutating func leastLoadedOfEnough(_ route: Int) -> Int? {
-        let open = withRoom(route)
-        let carried = open.reduce(0) { $0 + slots[$1].exchanges }
-        var (best, capacity) = (open.first, 0)
-        for slot in open {
+        let candidates = withRoom(route)
+        let carried = candidates.reduce(0) { $0 + $1.exchanges }
+        var (best, capacity) = (candidates.first, 0)
+        for candidate in candidates {
             guard let found = best, capacity < 2 * (carried + 1) else { break }
-            capacity += min(slots[slot].capacity, 1 << 32)
-            if slots[slot].exchanges < slots[found].exchanges { best = slot }
+            capacity += min(candidate.capacity, 1 << 32)
+            if candidate.exchanges < found.exchanges { best = candidate }
         }
-        return best
+        return best?.slot
     }
 }

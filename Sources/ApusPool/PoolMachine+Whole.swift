@@ -8,8 +8,8 @@ extension PoolMachine {
         let instant = now.nanoseconds
         while let slot = timers.popDue(instant) {
             meter.add()
-            // Whoever has come meanwhile waits for this dial.
-            orphan(slot)
+            // A caller who has come meanwhile waits for this dial.
+            rematch(slot)
             // A connection in use is entered again when it becomes idle.
             if slots[slot].mayExpire { expire(slot, instant, &actions) }
         }
@@ -20,7 +20,7 @@ extension PoolMachine {
 
     /// Closes what is past its time, or has it looked at again.
     mutating func expire(_ slot: Int, _ now: Int64, _ actions: inout PoolActions) {
-        guard let reason = slots[slot].expiry(now) else { return schedule(slot) }
+        guard let reason = expiry(slot, now) else { return schedule(slot) }
         let route = slots[slot].route
         close(slot, reason, &actions)
         tidy(route, now, &actions)
@@ -30,8 +30,8 @@ extension PoolMachine {
     ///
     /// While the route might multiplex, one is dialled at most.
     ///
-    /// - Parameter dials: as many as one step may start; as many started mean that there may be
-    ///   more to do.
+    /// - Parameter dials: how many one step may start; when it starts as many, there may be more to
+    ///   do.
     package mutating func prewarm(
         _ route: Route, connections: Int, dials: Int = .max, now: Deadline
     ) -> PoolActions {
@@ -39,7 +39,7 @@ extension PoolMachine {
         guard !isShutDown else { return actions }
         let index = routeIndex(route)
         let state = routes[index]
-        // More than may be idle would be evicted as soon as they stand.
+        // More than may be idle would be evicted as soon as they are established.
         var most = min(
             connections, limits.connectionsPerHost, min(limits.idlePerHost, limits.idle))
         if state.capacity.multiplexes {
@@ -49,7 +49,7 @@ extension PoolMachine {
             !isHeld(index, now.nanoseconds),
             routes[index].dials < limits.dialsPerHost(routes[index])
         {
-            let slot = addDial(index, isOwn: false, now.nanoseconds)
+            let slot = addDial(index, for: .shared(waiter: nil), now.nanoseconds)
             actions.dial.append(PoolActions.Dial(connection: id(slot), route: route))
         }
         forgetIfEmpty(index)
@@ -73,13 +73,12 @@ extension PoolMachine {
     /// Drains every open connection of these routes, as when credentials change, and ends the
     /// pauses after their dials that failed.
     ///
-    /// A dial in flight is not touched: it began after whatever changed, or is told apart by its
-    /// route.
+    /// A dial in flight is not touched: it began after the change, or its route differs.
     package mutating func drainAll(
         of drained: Set<Route>, reason: CloseReason, now: Deadline
     ) -> PoolActions {
         var actions = PoolActions()
-        for slot in slots.indices where slots[slot].phase == .open {
+        for slot in slots.indices where slots[slot].isOpen {
             guard let route = routes[slots[slot].route].route, drained.contains(route) else {
                 continue
             }
@@ -93,15 +92,15 @@ extension PoolMachine {
         return actions
     }
 
-    /// Refuses new leases, fails those who wait, gives up dials and closes what is idle; what
-    /// carries exchanges goes when they are over.
+    /// Refuses new leases, fails those who wait, gives up dials and closes idle connections; the
+    /// others are closed after their exchanges.
     package mutating func shutDown(now: Deadline) -> PoolActions {
         var actions = PoolActions()
         guard !isShutDown else { return actions }
         isShutDown = true
         for waiter in waiters.all { fail(waiter, .shutDown, &actions) }
         for slot in slots.indices {
-            switch slots[slot].phase {
+            switch slots[slot] {
             case .vacant, .draining: continue
             case .dialling: close(slot, .shutdown, &actions)
             case .open:

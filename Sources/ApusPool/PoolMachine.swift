@@ -3,35 +3,39 @@ package import ApusCore
 /// The pool's decisions: who gets which connection, what is dialled, what is closed.
 ///
 /// One machine serves all routes and knows no protocol: HTTP/1.1 is a connection of capacity 1,
-/// HTTP/2 one of capacity n. It has no clock, lock or socket. Whoever holds it calls it under one
-/// lock, lets go, and then does what the step returned. The rules, in order:
+/// HTTP/2 one of capacity n. It has no clock, lock or socket. The shell calls it under one lock,
+/// releases the lock, and then does what the step returned. The rules, in order:
 ///
-/// 1. A pooled lease takes the idle connection used last; of connections for many exchanges, the
-///    one that carries least of the oldest ones that are enough (`PoolMachine+Spreading.swift`).
-/// 2. Else it waits in line, and dials start within the limits: one for everybody while the route
+/// 1. A pooled lease takes the idle connection used last. Of connections for many exchanges it
+///    takes the least loaded among the oldest ones that are enough
+///    (`PoolMachine+Spreading.swift`).
+/// 2. Else it waits in line, and dials start within the limits: one for all waiters while the route
 ///    might multiplex, as many as needed once a connection has shown what it carries.
-/// 3. A connection with room serves the oldest waiter, whoever it was dialled for; a dial that
-///    outlives its waiter serves the next one or feeds the pool. When its waiter gave up and nobody
-///    else waits, it has a grace to do so.
+/// 3. A connection with room serves the oldest waiter, even if it was dialled for another. A dial
+///    that outlives its waiter serves the next one or feeds the pool; when its waiter gave up and
+///    no other waits, it has a grace to do so.
 /// 4. A caller who wants a connection of its own gets the connection dialled for it and no other.
-/// 5. What is idle beyond a limit is closed, least recently used first.
-/// 6. A failed dial fails the waiter that it was meant for. One that was shared fails everybody who
-///    waited when it began, unless another dial or connection of the route may still serve them.
-/// 7. The route's next dial waits a while. Meanwhile a caller fails at once for whom there is
-///    nothing but that pause to wait for, unless it is patient.
+/// 5. Idle connections beyond a limit are closed, least recently used first.
+/// 6. A failed dial fails the waiter that it was meant for. A shared one fails all that waited when
+///    it began, unless another dial or connection of the route may still serve them.
+/// 7. The route's next dial waits a while. Meanwhile a caller that could only wait for the end of
+///    that pause fails at once, unless it is patient.
 /// 8. Beside a shared dial that takes too long a second one starts (`DialHedge`).
 ///
 /// No step's work grows with the pool, except those that touch all of it by their nature.
-/// Names of connections that are gone are no error: the message crossed ours on the way.
+/// The ID of a connection that has ended is not an error: the report and the pool's own close
+/// crossed.
 package struct PoolMachine: Sendable {
     let limits: PoolLimits
     /// Spreads lifetimes; see `retirement`.
     let seed: UInt64
     var slots: [ConnectionSlot] = []
+    /// Of each slot's connection, while it is open or drains.
+    var times: [ConnectionTimes] = []
     var vacantSlots: [Int] = []
     var routes: [RouteState] = []
     var vacantRoutes: [Int] = []
-    /// Where each route's state is; the only place where a route is hashed.
+    /// The index of each route's state; the only place where a route is hashed.
     var routeIndices: [Route: Int] = [:]
     var waiters = WaiterTable()
     /// The links of `RouteState.idle` and `RouteState.shared`.
@@ -42,12 +46,12 @@ package struct PoolMachine: Sendable {
     var timers = DeadlineHeap()
     /// Routes that pause after a failed dial.
     var backoffs = DeadlineHeap()
-    /// Routes whose one dial gets a second one beside it, when it takes too long.
+    /// Routes whose one dial gets a second one beside it when it takes too long.
     var hedges = DeadlineHeap()
     var idleMemory = IdleMemory()
     var isShutDown = false
     var meter = WorkMeter()
-    /// `counts` without what the lists know.
+    /// `counts`, but for those that the lists keep.
     var totals = PoolCounts()
     /// What was done so far, by cause.
     package internal(set) var counters = PoolCounters()
@@ -60,7 +64,7 @@ package struct PoolMachine: Sendable {
 
     /// Asks for a connection for one exchange.
     ///
-    /// A caller who is told to wait gives up with `cancelWaiter`; waiting has no deadline here.
+    /// A caller that waits gives up with `cancelWaiter`; the pool sets no deadline for waiting.
     ///
     /// - Parameter isPatient: whether the caller waits for the pause after a failed dial to end.
     package mutating func lease(
@@ -79,7 +83,8 @@ package struct PoolMachine: Sendable {
             counters.refusals += 1
             return (.refused(.dialFailed), actions)
         }
-        let waiter = enqueue(reuse, isPatient: isPatient, index)
+        let waiter = waiters.add(reuse, isPatient: isPatient, route: index)
+        routes[index].queue.append(waiter, in: &waiters)
         startDials(index, now.nanoseconds, &actions)
         guard routes[index].queued <= limits.waitersPerHost else {
             dequeue(waiter, dialSurvives: true)
@@ -95,9 +100,8 @@ package struct PoolMachine: Sendable {
     package mutating func release(_ connection: ConnectionID, now: Deadline) -> PoolActions {
         var actions = PoolActions()
         guard let slot = find(connection) else { return actions }
-        precondition(slots[slot].exchanges > 0, "release without a lease")
-        slots[slot].exchanges -= 1
-        slots[slot].idleSince = now.nanoseconds
+        slots[slot].exchangeEnded()
+        times[slot].idleSince = now.nanoseconds
         totals.exchanges -= 1
         counters.releases += 1
         settle(slot, now.nanoseconds, &actions)
@@ -106,8 +110,8 @@ package struct PoolMachine: Sendable {
 
     /// A caller waits no longer.
     ///
-    /// What was being dialled for it serves whoever is next. When nobody is, it is given up behind
-    /// its grace, or at once if the pool may not keep it.
+    /// The dial that was meant for it serves the next waiter. When no other waits, the dial is
+    /// given up after a grace, or at once if the pool may not keep the connection.
     /// - Returns: `nil` when it was served or failed already; a connection that it was served with
     ///   is then to be released.
     package mutating func cancelWaiter(_ id: WaiterID, now: Deadline) -> PoolActions? {
@@ -115,10 +119,10 @@ package struct PoolMachine: Sendable {
         var actions = PoolActions()
         let (route, dial) = (waiters[waiter].route, waiters[waiter].dial)
         let grace = waiters[waiter].reuse == .oneShot ? 0 : limits.dialGrace
-        counters.cancelledWaiters += 1
+        counters.abandonedWaits += 1
         dequeue(waiter, dialSurvives: true)
-        if dial != IndexLinks.none, slots[dial].isUnwanted {
-            slots[dial].retiresAt = now.nanoseconds.later(by: grace)
+        if let dial, slots[dial].isUnwantedDial {
+            slots[dial].updateDial { $0.givenUpAt = now.nanoseconds.later(by: grace) }
             expire(dial, now.nanoseconds, &actions)
         }
         tidy(route, now.nanoseconds, &actions)
@@ -137,8 +141,8 @@ extension PoolMachine {
     ) -> Int? {
         while let slot = bestWithRoom(route) {
             let isIdle = slots[slot].exchanges == 0
-            guard let reason = slots[slot].expiry(now) else {
-                if isIdle { slots[slot].idleUntil = now }
+            guard let reason = times[slot].expiry(isIdle: isIdle, now) else {
+                if isIdle { times[slot].idleUntil = now }
                 return slot
             }
             if isIdle { close(slot, reason, &actions) } else { retire(slot, reason) }
@@ -146,7 +150,7 @@ extension PoolMachine {
         return nil
     }
 
-    /// The connection that is to be used next; of one alone there is no choice.
+    /// The connection that is to be used next; a single one is not compared.
     private mutating func bestWithRoom(_ route: Int) -> Int? {
         meter.add()
         let isSpread = routes[route].multiplexed > 0 || !routes[route].shared.isEmpty
@@ -159,15 +163,13 @@ extension PoolMachine {
     ///
     /// - Returns: Whether the connection has carried one before.
     mutating func occupy(_ slot: Int) -> Bool {
-        let isReused = slots[slot].carried > 0
-        slots[slot].carried += 1
-        slots[slot].exchanges += 1
+        let carried = slots[slot].exchangeBegan()
         totals.exchanges += 1
         counters.leases += 1
-        if isReused { counters.reuses += 1 }
-        if slots[slot].carried >= limits.requestsPerConnection { retire(slot, .exhausted) }
+        if carried > 1 { counters.reuses += 1 }
+        if carried >= limits.requestsPerConnection { retire(slot, .exhausted) }
         relist(slot)
-        return isReused
+        return carried > 1
     }
 
     /// Serves a waiter with a connection.

@@ -16,14 +16,14 @@ struct RouteCapacity: Sendable {
             case .http1Only: false
             case .http2Only: true
             }
-        // While nothing is known, one dial is thought to be enough for everybody.
+        // While nothing is known, one dial is expected to serve every waiter.
         expected = multiplexes ? .max : 1
     }
 
-    /// Remembers what a connection turned out to carry; a guess teaches nothing.
-    mutating func learn(_ connection: ConnectionSlot) {
-        multiplexes = connection.isMultiplexed
-        guard !connection.isUnheard else { return }
+    /// Remembers what a connection turned out to carry; a guess is not remembered.
+    mutating func learn(_ connection: ConnectionSlot.Open) {
+        multiplexes = connection.sharing != .exclusive
+        guard connection.sharing != .unreported else { return }
         // A peer that allows nothing at present is not asked harder by more dials at once.
         expected = connection.capacity == 0 ? .max : connection.capacity
     }

@@ -4,36 +4,26 @@ import ApusCore
 struct RouteState: Sendable {
     /// The route; `nil` in a slot that is not in use, which holds no credentials then.
     var route: Route?
-    /// Idle connections, most recently used first; those without room stand at the end.
+    /// Idle connections, most recently used first; those without room are at the end.
     var idle = IndexList()
     /// Connections that carry exchanges and have room for more.
     ///
-    /// At most `http2.maxConnectionsPerHost`, give or take a suspect that recovered.
+    /// At most `http2.maxConnectionsPerHost`, and a suspect that recovered.
     var shared = IndexList()
-    /// Callers who take any connection, oldest first.
-    ///
-    /// Invariant: those with a dial of their own stand before those without.
-    var pooledWaiters = IndexList()
-    /// Callers who want a dial of their own and have none yet, oldest first.
-    var ownWaiters = IndexList()
-    /// The oldest of `pooledWaiters` without a dial.
-    var firstUndialled: Int?
-    /// Waiters of both kinds without a dial.
-    var undialled = 0
-    /// Waiters of both kinds, with and without a dial.
-    var waiters = 0
-    /// Connections in every phase, dials included: what `maxConnectionsPerHost` bounds.
+    /// Callers who wait, in order of arrival.
+    var queue = WaiterQueue()
+    /// Connections in every state, dials included: what `maxConnectionsPerHost` bounds.
     var connections = 0
     /// Dials in flight.
     var dials = 0
     /// Those of them that may serve any waiter.
-    var pooledDials = 0
+    var sharedDials = 0
     /// Open connections for many exchanges, neither draining nor suspect.
     var multiplexed = 0
-    /// Those of them whose peer has not said yet how many exchanges it allows: for whoever waits,
-    /// each is as good as a dial in flight.
-    var unheard = 0
-    /// Open connections, idle or not; draining ones are none.
+    /// Those of them whose peer has not reported yet how many exchanges it allows: waiters count
+    /// on each as on a dial in flight.
+    var unreported = 0
+    /// Open connections, idle or not; draining ones are not counted.
     var open = 0
     /// How long the next dial waits after one that failed.
     var pause = DialPause()
@@ -41,8 +31,8 @@ struct RouteState: Sendable {
     var hedge = DialHedge()
     /// What a connection is expected to carry.
     var capacity = RouteCapacity()
-    /// How long its peer was seen to keep idle connections, less a margin; see `IdleMemory`.
-    var learnedIdleLimit = ConnectionSlot.never
+    /// How long its peer was observed to keep idle connections, less a margin; see `IdleMemory`.
+    var learnedIdleLimit = Int64.never
 
     init() {}
 
@@ -51,26 +41,36 @@ struct RouteState: Sendable {
         capacity = RouteCapacity(of: route)
     }
 
-    /// Waiters for whom nothing is being done yet: the queue that `maxWaitersPerHost` bounds.
+    /// Waiters that no dial in flight will serve: the queue that `maxWaitersPerHost` bounds.
     ///
-    /// A dial that has lost its waiter is as good as one of the queue's own.
-    var queued: Int {
-        let matched = pooledWaiters.count - (undialled - ownWaiters.count)
-        return undialled - (pooledDials - matched)
-    }
+    /// A shared dial that has lost its waiter will serve one of them.
+    var queued: Int { queue.undialled - (sharedDials - queue.pooledWithDial) }
 
     /// Whether nothing is left to know: no connection, no waiter, and no pause to keep.
-    var isEmpty: Bool { connections == 0 && waiters == 0 && pause.end == nil }
+    var isEmpty: Bool { connections == 0 && queue.count == 0 && pause.end == nil }
 
-    /// Whether the dials in flight will not do for those who wait.
+    /// Whether the waiters need more dials than those in flight.
     func wantsDial(_ limits: PoolLimits, _ now: Int64) -> Bool {
-        guard firstUndialled != nil else { return false }
-        let shared = multiplexed + pooledDials
+        guard queue.firstUndialled != nil else { return false }
+        let shared = multiplexed + sharedDials
         if capacity.multiplexes, shared >= limits.multiplexedPerHost { return false }
         if let dueAt = hedgeDueAt(limits), dueAt <= now { return true }
-        let coming = pooledDials + unheard
-        // Each is thought to serve as many; a division, since that may be the largest number.
+        let coming = sharedDials + unreported
+        // Each is expected to serve as many; a division, since that may be the largest number.
         return coming == 0
-            || capacity.expected < (pooledWaiters.count + coming - 1) / coming
+            || capacity.expected < (queue.pooled.count + coming - 1) / coming
+    }
+
+    /// The oldest waiter for whom a dial may start now.
+    ///
+    /// At the limit of connections, only a caller who wants one of its own has an idle one closed:
+    /// any other would have taken it, if it had room.
+    func nextToDial(_ waiters: WaiterTable, _ limits: PoolLimits, _ now: Int64) -> Int? {
+        guard queue.undialled > 0, dials < limits.dialsPerHost(self) else { return nil }
+        let isBelowLimit = connections < limits.connectionsPerHost
+        let pooled = isBelowLimit && wantsDial(limits, now) ? queue.firstUndialled : nil
+        let own = isBelowLimit || !idle.isEmpty ? queue.own.head : nil
+        guard let pooled, let own else { return pooled ?? own }
+        return waiters[pooled].arrival < waiters[own].arrival ? pooled : own
     }
 }

@@ -1,20 +1,25 @@
-/// Everybody who waits, over all routes; which queue they stand in is the route's matter.
+/// Every caller who waits for a connection, over all routes; the order is in each `WaiterQueue`.
 struct WaiterTable: Sendable {
     /// One caller.
     struct Waiter: Sendable {
-        var generation: UInt64 = 1
-        var isWaiting = false
-        var route = IndexLinks.none
-        var reuse = Reuse.pooled
+        let route: Int
+        let reuse: Reuse
         /// Whether the caller waits for the pause after a failed dial to end.
-        var isPatient = false
-        /// The connection that is being made for this caller; `none` before that.
-        var dial = IndexLinks.none
-        /// Tells who came first.
-        var arrival: UInt64 = 0
+        let isPatient: Bool
+        /// Counts callers in the order in which they came, from 1.
+        let arrival: UInt64
+        /// The slot of the dial that is matched with this caller; `nil` before that.
+        var dial: Int?
     }
 
-    private var waiters: [Waiter] = []
+    /// A place in the table, used by one caller after another.
+    private struct Place {
+        /// Distinguishes those callers.
+        var generation: UInt64 = 1
+        var waiter: Waiter?
+    }
+
+    private var places: [Place] = []
     private var vacant: [Int] = []
     /// How many have come so far.
     private(set) var arrivals: UInt64 = 0
@@ -22,46 +27,53 @@ struct WaiterTable: Sendable {
     var links = IndexLinks()
     private(set) var count = 0
 
+    /// The caller in a place that is in use.
     subscript(index: Int) -> Waiter {
-        get { waiters[index] }
-        set { waiters[index] = newValue }
+        guard let waiter = places[index].waiter else {
+            preconditionFailure("no caller waits in place \(index)")
+        }
+        return waiter
     }
 
+    /// Enters a caller, who is in no queue yet.
     mutating func add(_ reuse: Reuse, isPatient: Bool, route: Int) -> Int {
-        let index = vacant.popLast() ?? waiters.count
-        if index == waiters.count {
-            waiters.append(Waiter())
+        let index = vacant.popLast() ?? places.count
+        if index == places.count {
+            places.append(Place())
             links.grow()
         }
         arrivals += 1
         count += 1
-        waiters[index].isWaiting = true
-        waiters[index].route = route
-        waiters[index].reuse = reuse
-        waiters[index].isPatient = isPatient
-        waiters[index].dial = IndexLinks.none
-        waiters[index].arrival = arrivals
+        places[index].waiter = Waiter(
+            route: route, reuse: reuse, isPatient: isPatient, arrival: arrivals)
         return index
     }
 
+    /// Sets the dial that is matched with a caller.
+    mutating func match(_ index: Int, with dial: Int?) {
+        places[index].waiter?.dial = dial
+    }
+
+    /// Frees the place of a caller who is in no queue any more.
     mutating func remove(_ index: Int) {
         count -= 1
-        waiters[index].isWaiting = false
-        waiters[index].generation += 1
+        places[index].waiter = nil
+        places[index].generation += 1
         vacant.append(index)
     }
 
+    /// The name of the caller in a place that is in use.
     func id(_ index: Int) -> WaiterID {
-        WaiterID(slot: index, generation: waiters[index].generation)
+        WaiterID(slot: index, generation: places[index].generation)
     }
 
-    /// The slot of a caller who still waits.
+    /// The place of a caller who still waits; `nil` when the caller has left.
     func find(_ id: WaiterID) -> Int? {
         let index = id.slot
-        guard index < waiters.count, waiters[index].generation == id.generation else { return nil }
+        guard index < places.count, places[index].generation == id.generation else { return nil }
         return index
     }
 
-    /// Every slot in use; for shutting down.
-    var all: [Int] { waiters.indices.filter { waiters[$0].isWaiting } }
+    /// Every place in use; for shutting down.
+    var all: [Int] { places.indices.filter { places[$0].waiter != nil } }
 }

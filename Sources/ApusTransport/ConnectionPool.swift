@@ -194,7 +194,7 @@ final class ConnectionPool: @unchecked Sendable {
             let (capacity, isHeard) = pool.firstCapacity(of: connection, dial?.capacity)
             let actions = pool.machine.connectionEstablished(
                 connection.id, capacity: capacity, isShared: connection.isHTTP2,
-                isHeard: isHeard, now: now)
+                isReported: isHeard, now: now)
             isWanted = actions.grants.contains { $0.connection == connection.id }
             return actions
         }

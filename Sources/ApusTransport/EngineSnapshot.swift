@@ -28,14 +28,14 @@ extension EngineSnapshot.Counters {
         dials = pool.dials
         dialFailures = pool.dialFailures
         abandonedDials = pool.abandonedDials
-        connectionsOpened = pool.established
+        connectionsOpened = pool.connectionsOpened
         for (reason, count) in pool.closes { closes[reason.rawValue] = count }
         leases = pool.leases
         reuses = pool.reuses
         self.replays = replays
         waits = pool.waits
-        abandonedWaits = pool.cancelledWaiters
-        failedWaits = pool.failedWaiters
+        abandonedWaits = pool.abandonedWaits
+        failedWaits = pool.failedWaits
         refusals = pool.refusals
     }
 }

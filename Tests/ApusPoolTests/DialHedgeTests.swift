@@ -19,7 +19,7 @@ import Testing
         #expect(hedge.dueAt(delay: 300, sharedDials: 1, waiting: 1) == nil)
         #expect(hedge.dueAt(delay: 300, sharedDials: 2, waiting: 9) == nil)
         #expect(hedge.dueAt(delay: 300, sharedDials: 0, waiting: 9) == nil)
-        #expect(hedge.dueAt(delay: ConnectionSlot.never, sharedDials: 1, waiting: 9) == nil)
+        #expect(hedge.dueAt(delay: Int64.never, sharedDials: 1, waiting: 9) == nil)
         hedge.dialStarted(1300)
         #expect(hedge.dueAt(delay: 300, sharedDials: 1, waiting: 2) == 1600)
     }

@@ -66,7 +66,7 @@ final class PoolDriver {
         dials.removeAll { $0 == connection }
         perform(
             pool.connectionEstablished(
-                connection, capacity: 1, isShared: true, isHeard: false, now: now))
+                connection, capacity: 1, isShared: true, isReported: false, now: now))
     }
 
     func hear(_ connection: ConnectionID, _ capacity: Int) {

@@ -261,14 +261,14 @@ extension PoolModel {
             counters.leases == counters.releases + counters.losses + counts.exchanges,
             "leases do not add up")
         require(
-            counters.waits == counters.grants + counters.cancelledWaiters
-                + counters.failedWaiters + counts.waiting, "waits do not add up")
+            counters.waits == counters.grants + counters.abandonedWaits
+                + counters.failedWaits + counts.waiting, "waits do not add up")
         require(
             counters.dials
-                == counters.established + counters.dialFailures + counters.abandonedDials
+                == counters.connectionsOpened + counters.dialFailures + counters.abandonedDials
                 + counts.dialling, "dials do not add up")
         require(
-            counters.established
+            counters.connectionsOpened
                 == counters.closes.values.reduce(0, +) + counts.connections - counts.dialling,
             "closes do not add up")
         for route in multiplexes.indices { check(route) }

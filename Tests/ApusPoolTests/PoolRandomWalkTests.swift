@@ -147,7 +147,7 @@ struct PoolWalk {
 
     /// Every dial succeeds, every exchange ends, and everybody who waits is served, in time.
     mutating func serveAll() {
-        let failed = pool.counters.failedWaiters
+        let failed = pool.counters.failedWaits
         for _ in 0..<100 where !model.waiters.isEmpty && model.violation == nil {
             now = now.advanced(by: .milliseconds(20))
             model.now = now
@@ -165,7 +165,7 @@ struct PoolWalk {
             model.check(pool)
         }
         model.require(model.waiters.isEmpty, "let a caller wait for ever")
-        model.require(pool.counters.failedWaiters == failed, "failed a caller for nothing")
+        model.require(pool.counters.failedWaits == failed, "failed a caller for nothing")
     }
 
     /// Suspects show life, and who allowed nothing allows something.
@@ -280,7 +280,8 @@ struct PoolWalk {
         model.successes[connection.route] = now
         model.becomesIdle(index)
         let actions = pool.connectionEstablished(
-            connection.id, capacity: capacity, isShared: isShared, isHeard: !isUnheard, now: now)
+            connection.id, capacity: capacity, isShared: isShared, isReported: !isUnheard,
+            now: now)
         model.apply(actions, established: connection.id)
     }
 

@@ -176,7 +176,7 @@ import Testing
             connections.append(again)
         }
         #expect(connections[0] != connections[1])
-        #expect(driver.pool.counters.established == 2)
+        #expect(driver.pool.counters.connectionsOpened == 2)
         #expect(driver.pool.counters.reuses == 2)
     }
 

@@ -4,11 +4,12 @@ import Testing
 @Suite struct PoolCodeTests {
     /// Where it is decided who gets which connection, what is dialled and what is closed.
     ///
-    /// The rest of the target keeps books (slots, lists, the heap, the table of waiters), holds
-    /// numbers (limits, counters), tells (snapshots), or is a machine of its own (`IdleMemory`).
+    /// The rest of the target does bookkeeping (slots, lists, the heap, the table of waiters),
+    /// holds numbers (limits, counters), reports (snapshots), or is a machine of its own
+    /// (`IdleMemory`).
     private static let decisions = [
         "PoolMachine", "PoolMachine+Connections", "PoolMachine+Waiters", "PoolMachine+Whole",
-        "PoolMachine+Backoff", "PoolMachine+Spreading", "RouteState",
+        "PoolMachine+Backoff", "PoolMachine+Spreading", "RouteState", "WaiterQueue",
     ].map { "Sources/ApusPool/\($0).swift" }
 
     /// Lines of decision: neither blank nor a comment, no import, stored property or closing

@@ -285,8 +285,8 @@ struct PoolWalk {
         precondition(
             counters.leases == counters.releases + counters.losses + counts.exchanges)
         precondition(
-            counters.waits == counters.grants + counters.cancelledWaiters
-                + counters.failedWaiters + counts.waiting)
+            counters.waits == counters.grants + counters.abandonedWaits
+                + counters.failedWaits + counts.waiting)
         for route in Self.routes {
             let all = connections.values.count { $0.route == route }
             let idle = connections.values.count {
