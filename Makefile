@@ -40,7 +40,7 @@ sanitize: ## Every test under the thread sanitizer, then under the address sanit
 	@.ci/sanitize thread
 	@.ci/sanitize address
 
-soak: ## The long runs behind the short ones: 100,000 exchanges, 2000 scopes, a million steps each.
+soak: ## The long forms of the short runs: 100,000 exchanges, 2000 scopes, a million steps each.
 	@.ci/install test
 	@$(MAKE) --no-print-directory certs
 	swift build --build-tests $(STRICT)

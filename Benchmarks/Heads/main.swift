@@ -63,7 +63,7 @@ private let events = """
     vary: accept-encoding\r\ncontent-length: 0\r\n\r\n
     """
 
-private func parse(_ bytes: [UInt8], _ machine: inout HTTP1Connection) throws {
+private func parse(_ bytes: [UInt8], _ machine: inout HTTP1Session) throws {
     machine.requestStarted(method: .get, expectsClose: false, upgrade: nil)
     machine.requestFinished()
     var offset = 0
@@ -73,7 +73,7 @@ private func parse(_ bytes: [UInt8], _ machine: inout HTTP1Connection) throws {
 private func measureHeads() throws {
     for (name, text) in [("a head of 5 fields", small), ("a head of 19 fields", events)] {
         let bytes = Array(text.utf8)
-        var machine = HTTP1Connection(limits: .init())
+        var machine = HTTP1Session(limits: .init())
         try measure("parse \(name), \(bytes.count) B") { try parse(bytes, &machine) }
     }
     var request = HTTPRequest(
@@ -101,7 +101,7 @@ private func measureExchanges() async throws {
     let engine = try TransportEngine(.executor)
     let url = "http://127.0.0.1:\(server.port)/bytes/1024"
     let request = try HTTPRequest.get(url)
-    let allocated = try await Task(executorPreference: engine.executor) { () -> Double? in
+    let allocated = try await Task(executorPreference: engine.taskExecutor) { () -> Double? in
         for _ in 0..<500 { _ = try await engine.send(request).body.collect(upTo: 4096) }
         let before = allocations()
         for _ in 0..<2000 { _ = try await engine.send(request).body.collect(upTo: 4096) }

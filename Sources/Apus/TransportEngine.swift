@@ -48,7 +48,7 @@ public final class TransportEngine: HTTPTransport {
     /// It is optional: requests of such a task never switch threads while their connection is on
     /// the same thread. With several event loops each access returns the next one, so read it once
     /// per task. Such a task must not block.
-    public var executor: any TaskExecutor { engine.executor }
+    public var taskExecutor: any TaskExecutor { engine.taskExecutor }
 
     /// Sends a request and returns when the final head has arrived; the body is then read from the
     /// response.

@@ -14,22 +14,22 @@ package struct HTTP1Error: Error, Sendable, Hashable, CustomStringConvertible {
 
     package let reason: Reason
     /// What was wrong, in words; never a byte of the message, which may be secret.
-    package let rule: String
+    package let message: String
 
-    package init(_ reason: Reason, _ rule: String) {
+    package init(_ reason: Reason, _ message: String) {
         self.reason = reason
-        self.rule = rule
+        self.message = message
     }
 
-    package var description: String { "\(reason): \(rule)" }
+    package var description: String { "\(reason): \(message)" }
 }
 
 extension HTTP1Error {
-    static func malformed(_ rule: String) -> HTTP1Error { HTTP1Error(.malformed, rule) }
+    static func malformed(_ message: String) -> HTTP1Error { HTTP1Error(.malformed, message) }
 
-    static func tooLarge(_ rule: String) -> HTTP1Error { HTTP1Error(.tooLarge, rule) }
+    static func tooLarge(_ message: String) -> HTTP1Error { HTTP1Error(.tooLarge, message) }
 
-    static func truncated(_ rule: String) -> HTTP1Error { HTTP1Error(.truncated, rule) }
+    static func truncated(_ message: String) -> HTTP1Error { HTTP1Error(.truncated, message) }
 
-    static func unsolicited(_ rule: String) -> HTTP1Error { HTTP1Error(.unsolicited, rule) }
+    static func unsolicited(_ message: String) -> HTTP1Error { HTTP1Error(.unsolicited, message) }
 }

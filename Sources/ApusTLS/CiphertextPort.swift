@@ -1,14 +1,15 @@
 import ApusCore
 import CApusOpenSSL
 
-/// Where OpenSSL meets our bytes: one connection's BIO, and what its callbacks found out.
+/// The BIO of one connection, through which OpenSSL reads and writes, and the results of its
+/// callbacks.
 ///
-/// The pointers are set for the length of one call only; between calls the port holds no bytes.
-/// An own class, so that callbacks never touch the engine that is in the middle of a call.
+/// The pointers are set during one call only; between calls the port holds no bytes. It is a
+/// separate class, so that callbacks never access the engine during a call of it.
 final class CiphertextPort {
-    /// How the verifier's look at the peer stands.
+    /// The state of the verifier's check.
     enum Verification {
-        /// It was not asked, or there is none.
+        /// The verifier was not called, or there is none.
         ///
         /// Exits: `.asked`.
         case open
@@ -22,30 +23,30 @@ final class CiphertextPort {
 
     /// Handshake messages that a peer may send per `floodWindow` bytes once the handshake is done.
     ///
-    /// OpenSSL 3.0 itself answers KeyUpdates without end.
+    /// OpenSSL 3.0 has no limit on KeyUpdates.
     static let maxLateMessages = 100
     static let floodWindow = 16 * 1024 * 1024
-    /// Sessions kept for `nextSession()`; older ones give way.
+    /// Sessions kept for `nextSession()`; a new one replaces the oldest.
     static let maxSessions = 4
 
-    /// What is left of the current call's input.
+    /// The rest of the current call's input.
     private var input = UnsafeRawBufferPointer(start: nil, count: 0)
     /// The caller's array, during a call.
     private var output: UnsafeMutablePointer<[UInt8]>?
 
     let context: TLSContext
-    /// Sent as SNI, unless it is an address or nothing is to be sent.
+    /// The name sent as SNI, unless it is an address or SNI is off.
     let serverName: String
-    /// Whom the certificate must be for.
+    /// The name or address that the certificate must be for.
     let verifiedName: String
     private(set) var refusal: CertificateRefusal?
-    /// The verifier's words.
+    /// The verifier's reason.
     var refusalReason: String?
-    /// The `errno` of a file of roots that could not be opened for want of descriptors or memory; 0
-    /// when there was none.
+    /// The `errno` when a file of roots could not be opened for lack of descriptors or memory;
+    /// otherwise 0.
     var exhaustion: Int32 = 0
     var verification = Verification.open
-    /// The connection, whose owner keeps this port; `nil` before it is attached.
+    /// The connection, whose owner also owns this port; `nil` before it is attached.
     private(set) var connection: OpaquePointer?
     var sessions: [TLSSession] = []
     /// Whether handshake messages are counted: from the end of the handshake.
@@ -60,10 +61,10 @@ final class CiphertextPort {
         self.verifiedName = verifiedName
     }
 
-    /// Lends both directions to OpenSSL while `body` runs; what it leaves unread stays `unread`.
+    /// Lets OpenSSL use both directions while `body` runs, and returns the input that was not read.
     ///
-    /// Calls may nest: whoever gets plaintext may send at once. Records must leave in the order
-    /// they were made in, so the inner call's output takes along what the outer one has so far.
+    /// Calls may nest, since a receiver of plaintext may send at once. Records must be sent in the
+    /// order of their making, so the inner call's output starts with that of the outer call so far.
     func lend<Result>(
         _ input: UnsafeRawBufferPointer, _ output: inout [UInt8], to body: () -> Result
     ) -> (result: Result, unread: UnsafeRawBufferPointer) {
@@ -84,7 +85,7 @@ final class CiphertextPort {
         return (result, self.input)
     }
 
-    /// Takes bytes of the current input; `nil` when there are none.
+    /// Copies bytes of the current input; `nil` when there are none.
     fileprivate func read(into room: UnsafeMutableRawBufferPointer) -> Int? {
         let count = min(room.count, input.count)
         guard count > 0 else { return nil }
@@ -98,7 +99,7 @@ final class CiphertextPort {
         return count
     }
 
-    /// Gives bytes to the caller; `false` outside of a call.
+    /// Appends bytes to the caller's output; `false` outside of a call.
     fileprivate func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let output else { return false }
         output.pointee.append(contentsOf: bytes)
@@ -112,14 +113,14 @@ final class CiphertextPort {
         if lateMessages > Self.maxLateMessages { isFlooded = true }
     }
 
-    /// Notes the first certificate that was refused, and why.
+    /// Records the first certificate that was refused, and why.
     func refuse(code: Int32, depth: Int32, certificate: OpaquePointer?) {
         refuse(
             CertificateRefusal.Check(code: Int(code)), code: Int(code), depth: Int(depth),
             certificate)
     }
 
-    /// Notes that a check of ours refused the peer's own certificate.
+    /// Records that a check of ours refused the peer's own certificate.
     func refuse(check: CertificateRefusal.Check, certificate: OpaquePointer?) {
         refuse(check, code: Int(X509_V_ERR_APPLICATION_VERIFICATION), depth: 0, certificate)
     }
@@ -144,7 +145,7 @@ final class CiphertextPort {
 extension CiphertextPort {
     /// OpenSSL's table of our callbacks.
     private struct Method: @unchecked Sendable {
-        // Invariant: never changed once made; lives as long as the process.
+        // Invariant: never changed after its creation; it lives as long as the process.
         let pointer: OpaquePointer?
     }
 
@@ -157,9 +158,9 @@ extension CiphertextPort {
         return Method(pointer: method)
     }()
 
-    /// Makes the BIO of `ssl` and the way back from `ssl` to this port.
+    /// Creates the BIO of `ssl` and the reference from `ssl` to this port.
     ///
-    /// Both are unretained: whoever owns `ssl` keeps the port until `ssl` is freed.
+    /// Both references are unretained: the owner of `ssl` keeps the port until `ssl` is freed.
     func attach(to ssl: OpaquePointer) -> Bool {
         guard let method = Self.method.pointer, let bio = BIO_new(method) else { return false }
         let this = Unmanaged.passUnretained(self).toOpaque()
@@ -175,7 +176,7 @@ extension CiphertextPort {
         return Unmanaged<CiphertextPort>.fromOpaque(this).takeUnretainedValue()
     }
 
-    /// The port of the connection whose certificates are being judged.
+    /// The port of the connection whose certificates are being checked.
     static func of(store: OpaquePointer) -> CiphertextPort? {
         let data = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())
         return data.flatMap { of(OpaquePointer($0)) }
@@ -187,13 +188,14 @@ extension CiphertextPort {
     }
 }
 
-// C calls these: file-level functions, because a closure made in an isolated context traps there.
+// C calls these. They are file-level functions, because a closure made in an isolated context would
+// trap.
 
 private func portRead(
     _ bio: OpaquePointer?, _ bytes: UnsafeMutablePointer<CChar>?, _ count: Int32
 ) -> Int32 {
     BIO_clear_flags(bio, retryFlags)
-    // Without a retry flag this is an error: the only way to stop OpenSSL amid a flood.
+    // Without a retry flag this is an error: the only way to stop OpenSSL during a flood.
     guard let port = CiphertextPort.of(bio: bio), !port.isFlooded, count > 0 else { return -1 }
     let room = UnsafeMutableRawBufferPointer(start: bytes, count: Int(count))
     guard let taken = port.read(into: room) else {
@@ -216,7 +218,7 @@ private func portWrite(
 private func portControl(
     _ bio: OpaquePointer?, _ command: Int32, _ number: Int, _ pointer: UnsafeMutableRawPointer?
 ) -> Int {
-    // Memory needs no flushing; every other command is of no use here.
+    // Memory needs no flushing; every other command is unsupported.
     command == BIO_CTRL_FLUSH ? 1 : 0
 }
 

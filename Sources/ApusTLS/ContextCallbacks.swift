@@ -1,9 +1,10 @@
 import ApusCore
 import CApusOpenSSL
 
-/// What OpenSSL calls while a connection of the context is in one of its calls.
+/// The callbacks that OpenSSL calls during calls on a connection of the context.
 ///
-/// File-level functions, because a closure made in an isolated context traps when C calls it.
+/// They are file-level functions, because a closure made in an isolated context traps when C calls
+/// it.
 enum ContextCallbacks {
     static func install(on context: OpaquePointer, keepsSessions: Bool, logsKeys: Bool) {
         SSL_CTX_set_msg_callback(context, messageSeen)
@@ -21,8 +22,8 @@ enum ContextCallbacks {
     }
 }
 
-/// Notes what was refused and where, which OpenSSL forgets; the verdict is OpenSSL's, but for names
-/// with an underscore.
+/// Records what was refused and where, which OpenSSL does not keep; the verdict is OpenSSL's,
+/// except for names with an underscore.
 private func certificateJudged(_ isAccepted: Int32, _ store: OpaquePointer?) -> Int32 {
     guard isAccepted == 0, let store, let port = CiphertextPort.of(store: store) else {
         return isAccepted
@@ -40,12 +41,12 @@ private func certificateJudged(_ isAccepted: Int32, _ store: OpaquePointer?) -> 
     return isAccepted
 }
 
-/// Whether a wildcard of the certificate stands for the first label of a name, and that label has
-/// an underscore.
+/// Whether a wildcard of the certificate matches the first label of a name, and that label has an
+/// underscore.
 ///
-/// A wildcard stands for one whole label (RFC 9525, section 6.3). To OpenSSL that label must have
-/// letters, digits and hyphens alone; names in use have underscores too. So OpenSSL is asked about
-/// another first label, and only what a wildcard matched counts.
+/// A wildcard matches one whole label (RFC 9525, section 6.3). OpenSSL requires that label to have
+/// only letters, digits and hyphens, but names in use have underscores too. So OpenSSL checks the
+/// name with another first label, and only a match by a wildcard counts.
 private func isCoveredByWildcard(_ name: String, _ certificate: OpaquePointer) -> Bool {
     let label = name.utf8.prefix { $0 != UInt8(ascii: ".") }
     let isLabel = label.allSatisfy { byte in
@@ -65,8 +66,8 @@ private func isCoveredByWildcard(_ name: String, _ certificate: OpaquePointer) -
     return matched.pointee == CChar(UInt8(ascii: "*"))
 }
 
-/// Judges a whole chain: OpenSSL first, unless verification is skipped; then the pins; then the
-/// verifier, which may take its time.
+/// Checks a whole chain: OpenSSL first, unless verification is skipped; then the pins; then the
+/// verifier, which is asynchronous.
 private func chainJudged(_ store: OpaquePointer?, _ argument: UnsafeMutableRawPointer?) -> Int32 {
     guard let store, let port = CiphertextPort.of(store: store) else { return 0 }
     let settings = port.context.settings
@@ -95,13 +96,13 @@ private func chainJudged(_ store: OpaquePointer?, _ argument: UnsafeMutableRawPo
         PeerVerifier.Peer(
             name: port.verifiedName, certificates: chain.map(CertificateFacts.init(of:)),
             encodings: chain.map(encoding(of:))))
-    // The handshake stands still; the next call of it comes back here for the verdict.
+    // The handshake pauses; its next call returns here with the verdict.
     return apus_ssl_set_retry_verify(ssl) == 1 ? 1 : 0
 }
 
-/// Whether one of the pinned keys stands in the chain, or none is demanded.
+/// Whether a pinned key is in the chain, or none is required.
 ///
-/// In a chain that nobody verified, anybody may put any certificate behind the first.
+/// In an unverified chain an attacker could append any certificate after the first.
 private func isPinned(_ chain: [OpaquePointer], _ settings: EngineTuning.TLS) -> Bool {
     guard !settings.pins.isEmpty else { return true }
     return chain.prefix(settings.insecureSkipVerify ? 1 : chain.count).contains { certificate in
@@ -116,9 +117,9 @@ private func keyLogged(_ ssl: OpaquePointer?, _ line: UnsafePointer<CChar>?) {
 
 /// Keeps a session: after the handshake in TLS 1.2, whenever a ticket arrives in TLS 1.3.
 ///
-/// OpenSSL calls this only once the certificate was accepted and the handshake's end was checked.
+/// OpenSSL calls this only after the certificate was accepted and the handshake's end was checked.
 ///
-/// - Returns: 1 when the reference was taken over.
+/// - Returns: 1 when this function keeps the reference.
 private func sessionMade(_ ssl: OpaquePointer?, _ session: OpaquePointer?) -> Int32 {
     guard let port = CiphertextPort.of(ssl), let session, port.refusal == nil,
         SSL_SESSION_is_resumable(session) == 1
@@ -128,7 +129,7 @@ private func sessionMade(_ ssl: OpaquePointer?, _ session: OpaquePointer?) -> In
     return 1
 }
 
-/// Counts the handshake messages of the peer.
+/// Counts the peer's handshake messages.
 private func messageSeen(
     _ isWritten: Int32, _ version: Int32, _ type: Int32, _ bytes: UnsafeRawPointer?, _ count: Int,
     _ ssl: OpaquePointer?, _ argument: UnsafeMutableRawPointer?

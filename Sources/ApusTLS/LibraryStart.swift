@@ -1,8 +1,8 @@
 import CApusOpenSSL
 
-/// Starts OpenSSL, unless the process has already; whatever uses it first calls this first.
+/// Starts OpenSSL unless the process has started it; called before its first use.
 ///
-/// Left to itself it would free its tables in `exit`, under threads that are still using them.
+/// Otherwise OpenSSL would free its tables in `exit`, while threads still use them.
 func startOpenSSL() {
     OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil)
 }

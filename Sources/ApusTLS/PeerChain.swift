@@ -1,10 +1,9 @@
 import ApusCore
 import CApusOpenSSL
 
-// What is told of a peer's certificates.
+// Facts about a peer's certificates.
 
-/// The certificates of a chain, the peer's own first; a chain's end is cut where it is absurdly
-/// long.
+/// The certificates of a chain, the peer's own first, at most `maxChainLength`.
 func certificates(of chain: OpaquePointer?) -> [OpaquePointer] {
     guard let chain else { return [] }
     return (0..<min(maxChainLength, max(0, apus_x509_count(chain)))).compactMap {
@@ -12,7 +11,7 @@ func certificates(of chain: OpaquePointer?) -> [OpaquePointer] {
     }
 }
 
-/// OpenSSL verifies chains of a hundred; nobody who is serious sends more than five.
+/// OpenSSL verifies chains of up to a hundred; real chains have at most five.
 private let maxChainLength: Int32 = 16
 
 extension CertificateFacts {
@@ -54,7 +53,7 @@ func subject(of certificate: OpaquePointer) -> String {
 
 /// A name on one line (RFC 2253), at most 512 bytes of it.
 ///
-/// What is not printable ASCII comes out escaped, so that a peer cannot write into a log.
+/// Bytes that are not printable ASCII are escaped, so that a peer cannot inject text into a log.
 private func name(_ name: OpaquePointer?) -> String {
     guard let name else { return "" }
     return line(limit: 512) { X509_NAME_print_ex($0, name, 0, APUS_XN_FLAG_RFC2253) >= 0 }
@@ -65,7 +64,7 @@ private func time(_ time: UnsafePointer<ASN1_TIME>?) -> String {
     return line(limit: 64) { ASN1_TIME_print_ex($0, time, UInt(ASN1_DTFLGS_ISO8601)) == 1 }
 }
 
-/// RFC 5280 allows 20 bytes; more are cut.
+/// RFC 5280 allows 20 bytes; further bytes are cut.
 private func serial(of certificate: OpaquePointer) -> String {
     guard let number = X509_get0_serialNumber(certificate) else { return "" }
     return line(limit: 64) { i2a_ASN1_INTEGER($0, number) > 0 }.lowercased()
@@ -84,7 +83,7 @@ private func line(limit: Int, _ write: (OpaquePointer) -> Bool) -> String {
 }
 
 extension CertificateRefusal.Check {
-    /// The check behind one of OpenSSL's verification codes.
+    /// The check for one of OpenSSL's verification codes.
     init(code: Int) {
         switch Int32(truncatingIfNeeded: code) {
         case X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_ERROR_IN_CERT_NOT_BEFORE_FIELD:

@@ -1,6 +1,6 @@
 import CApusOpenSSL
 
-/// A SHA-256 digest over bytes that come in pieces.
+/// A SHA-256 digest of bytes in pieces.
 package final class SHA256Digest {
     // Invariant: owned here, freed in `deinit`; used by one thread at a time.
     private let context: OpaquePointer
@@ -22,7 +22,7 @@ package final class SHA256Digest {
         bytes.withUnsafeBytes { _ = EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
     }
 
-    /// The digest of everything so far, in lower-case hexadecimal; then it starts afresh.
+    /// Returns the digest of all bytes so far, in lower-case hexadecimal, and starts over.
     package func finalize() -> String {
         var digest = [UInt8](repeating: 0, count: 32)
         EVP_DigestFinal_ex(context, &digest, nil)

@@ -1,18 +1,18 @@
 import ApusCore
 import CApusOpenSSL
 
-// Who we are.
+// The client's identity.
 extension TLSContext {
-    /// What deriving the keys of an identity may cost, in rounds of a hash.
+    /// The maximum cost of deriving the keys of an identity, in rounds of a hash.
     ///
-    /// One thread makes all contexts, and a number in a file is not to stop it. Programs write
-    /// stores of up to three times 600,000 rounds.
+    /// One thread makes all contexts, and a number in a file must not block it. Common programs
+    /// write stores of up to three times 600,000 rounds.
     static let maxKeyRounds = 2_000_000
 
     func configureIdentity(_ identity: TLSMaterial.Identity?) throws(TLSError) {
-        // C would end the password there.
+        // C would end the password at a zero byte.
         guard settings.identity?.password?.utf8.contains(0) != true else {
-            throw TLSError(.configuration, "the identity's password has a zero byte")
+            throw TLSError(.configuration, "the identity's password contains a zero byte")
         }
         switch identity {
         case nil: return
@@ -23,7 +23,7 @@ extension TLSContext {
         }
     }
 
-    /// The first certificate is ours, the others lead to its root.
+    /// The first certificate is ours, the others are its intermediates.
     private func present(pem bytes: Bytes, _ origin: String) throws(TLSError) {
         var count = 0
         try readCertificates(bytes, origin) { certificate in
@@ -32,7 +32,9 @@ extension TLSContext {
                 ? SSL_CTX_use_certificate(pointer, certificate) == 1
                 : apus_ssl_ctx_add_chain_certificate(pointer, certificate) == 1
         }
-        guard count > 0 else { throw TLSError(.configuration, "\(origin): no certificate") }
+        guard count > 0 else {
+            throw TLSError(.configuration, "\(origin): contains no certificate")
+        }
     }
 
     private func sign(with bytes: Bytes, _ origin: String) throws(TLSError) {
@@ -49,15 +51,15 @@ extension TLSContext {
         }
     }
 
-    /// Refuses what would take too long.
+    /// Refuses a key derivation that would take too long.
     private func checkCost(_ rounds: Int, _ origin: String) throws(TLSError) {
         guard rounds != APUS_ROUNDS_UNKNOWN, rounds <= Self.maxKeyRounds else {
             ERR_clear_error()
             let number = rounds < 0 ? "an unknown number of" : "\(rounds)"
             throw TLSError(
                 .configuration,
-                "\(origin): \(number) rounds of key derivation, and at most \(Self.maxKeyRounds)"
-                    + " are done")
+                "\(origin): needs \(number) rounds of key derivation, more than"
+                    + " \(Self.maxKeyRounds)")
         }
     }
 
@@ -65,7 +67,7 @@ extension TLSContext {
         guard let password = settings.identity?.password else {
             return PEM_read_bio_PrivateKey(reader, nil, refuseAnyPassword, nil)
         }
-        // Without a function, OpenSSL takes the last argument for the password itself.
+        // Without a function, OpenSSL uses the last argument as the password.
         var text = Array(password.utf8) + [0]
         return PEM_read_bio_PrivateKey(reader, nil, nil, &text)
     }
@@ -88,7 +90,7 @@ extension TLSContext {
             }
             guard isRead == 1 else { throw .refusedSetting(origin) }
             guard let key, let certificate else {
-                throw TLSError(.configuration, "\(origin): no certificate with its key")
+                throw TLSError(.configuration, "\(origin): contains no certificate with its key")
             }
             guard SSL_CTX_use_certificate(pointer, certificate) == 1,
                 SSL_CTX_use_PrivateKey(pointer, key) == 1,

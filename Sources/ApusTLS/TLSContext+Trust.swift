@@ -1,15 +1,15 @@
 import ApusCore
 import CApusOpenSSL
 
-// Whom a context trusts.
+// The roots that a context trusts.
 extension TLSContext {
     func configureTrust(_ roots: TLSMaterial.Roots) throws(TLSError) {
         ContextCallbacks.judgeCertificates(on: pointer)
         switch roots {
         case .none:
-            // Pins and the verifier look at the certificate all the same.
-            let isLooked = !settings.pins.isEmpty || settings.verifier != nil
-            SSL_CTX_set_verify(pointer, isLooked ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nil)
+            // Pins and the verifier still check the certificate.
+            let isChecked = !settings.pins.isEmpty || settings.verifier != nil
+            SSL_CTX_set_verify(pointer, isChecked ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nil)
             return
         case .system: try trustSystem()
         case .certificates(let bytes, let origin): try trust(bytes, origin)
@@ -21,10 +21,10 @@ extension TLSContext {
         X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(pointer), flags)
     }
 
-    /// OpenSSL's built-in places; its function for both of them would read the environment.
+    /// Trusts OpenSSL's built-in file and folder; its function for both would read the environment.
     ///
-    /// One of the two places is usually missing, but what cannot be read because descriptors have
-    /// run out is not: a context without it would trust nobody for as long as it is kept.
+    /// One of the two is usually missing. But when one cannot be read because descriptors ran out,
+    /// the call fails: the context would trust no server for as long as it is cached.
     private func trustSystem() throws(TLSError) {
         ERR_clear_error()
         if let store = SSL_CTX_get_cert_store(pointer), let file = X509_get_default_cert_file() {
@@ -42,15 +42,18 @@ extension TLSContext {
             count += 1
             return X509_STORE_add_cert(store, certificate) == 1
         }
-        guard count > 0 else { throw TLSError(.configuration, "\(origin): no certificate") }
+        guard count > 0 else {
+            throw TLSError(.configuration, "\(origin): contains no certificate")
+        }
     }
 }
 
-/// Reads every certificate of a PEM text, or of DER one behind another.
+/// Reads every certificate of a PEM text, or of consecutive DER.
 ///
-/// A half-read bundle would distrust some servers and nobody would know why, so one that is broken
-/// anywhere is refused whole.
-/// - Parameter use: gets each certificate for the length of its call; `false` refuses it.
+/// A partly read bundle would distrust some servers for no visible reason, so a bundle with any
+/// broken part is refused.
+/// - Parameter use: is called with each certificate, which is valid during the call; `false`
+///   refuses it.
 func readCertificates(
     _ bytes: Bytes, _ origin: String, _ use: (OpaquePointer) -> Bool
 ) throws(TLSError) {
@@ -65,14 +68,15 @@ func readCertificates(
             guard use(certificate) else { throw .refusedSetting(origin) }
             if isDER, BIO_ctrl_pending(reader) == 0 { break }
         }
-        // The end of a text is told as an error too, by the absence of another certificate.
+        // OpenSSL reports the end of a text as an error too: no further certificate.
         let isEnd = isDER ? ERR_peek_error() == 0 : apus_pem_is_end() == 1
         guard isEnd else { throw .refusedSetting(origin) }
         ERR_clear_error()
     }
 }
 
-/// Gives a reader over bytes; it keeps a pointer to them, so it must not outlive the call.
+/// Calls a closure with a reader over bytes; the reader points into them, so it must not outlive
+/// the call.
 func withReader(
     of bytes: Bytes, _ origin: String, _ body: (OpaquePointer) throws(TLSError) -> Void
 ) throws(TLSError) {
@@ -87,7 +91,7 @@ func withReader(
     }
 }
 
-/// Something encrypted fails, where OpenSSL's default would ask on the terminal.
+/// Fails for encrypted input, where OpenSSL's default would ask on the terminal.
 func refuseAnyPassword(
     _ buffer: UnsafeMutablePointer<CChar>?, _ size: Int32, _ isWriting: Int32,
     _ argument: UnsafeMutableRawPointer?

@@ -1,27 +1,29 @@
 package import ApusCore
 import CApusOpenSSL
 
-/// What all connections with the same TLS settings share: trust, identity, versions and ALPN.
+/// The state shared by all connections with the same TLS settings: trust, identity, versions and
+/// ALPN.
 ///
-/// Immutable once made. A system trust store is read certificate by certificate, when one is first
-/// needed.
+/// It is immutable. Certificates of the system's store are loaded when they are first needed.
 package final class TLSContext: Sendable {
-    // Invariant: configured in `init` only and freed in `deinit`; after that OpenSSL itself locks
-    // what the connections of several threads share in it.
+    // Invariant: configured in `init` only and freed in `deinit`; OpenSSL itself locks what
+    // connections on several threads share in it.
     nonisolated(unsafe) let pointer: OpaquePointer
     let settings: EngineTuning.TLS
-    /// The protocols offered, in order of preference.
+    /// The protocols to offer, in order of preference.
     let alpn: [String]
-    /// The material's digest: what `settings` stood for when this was made.
+    /// The digest of the material that this context was made from.
     let material: String
 
-    /// Reads the files of `settings` for itself.
+    /// Creates a context and reads the files of `settings`.
     ///
     /// - Throws: `TLSError` of kind `configuration` when a file or value is unusable.
     package convenience init(_ settings: EngineTuning.TLS, alpn: [String]) throws(TLSError) {
         try self.init(settings, TLSMaterial(settings), alpn: alpn)
     }
 
+    /// Creates a context from material that was read before.
+    ///
     /// - Throws: `TLSError` of kind `configuration` when a value is unusable.
     package init(
         _ settings: EngineTuning.TLS, _ material: TLSMaterial, alpn: [String]
@@ -29,7 +31,7 @@ package final class TLSContext: Sendable {
         startOpenSSL()
         ERR_clear_error()
         guard let context = SSL_CTX_new(TLS_client_method()) else {
-            throw .refusedSetting("no TLS context")
+            throw .refusedSetting("cannot make a TLS context")
         }
         pointer = context
         self.settings = settings
@@ -54,9 +56,10 @@ package final class TLSContext: Sendable {
             apus_ssl_ctx_set_max_version(pointer, settings.maximumVersion.code) == 1
         else { throw .refusedSetting("tls versions") }
         SSL_CTX_set_security_level(pointer, 2)
-        // For TLS 1.2 only what RFC 9325 recommends: forward secrecy, and authenticated encryption
-        // as HTTP/2 demands (RFC 9113, section 9.2.2). Without DHE: the server chooses its group,
-        // and one of 10,000 bits, which OpenSSL takes, costs a loop a second. Without DSS too.
+        // For TLS 1.2 only the suites that RFC 9325 recommends: forward secrecy, and authenticated
+        // encryption, which HTTP/2 requires (RFC 9113, section 9.2.2). DHE is excluded: the server
+        // chooses the group, and OpenSSL accepts 10,000 bits, which would block a loop for a
+        // second. DSS is excluded too.
         let ciphers = settings.tls12CipherSuites?.joined(separator: ":")
         guard SSL_CTX_set_cipher_list(pointer, ciphers ?? "ECDHE+AESGCM:ECDHE+CHACHA20") == 1
         else { throw .refusedSetting("tls.tls12CipherSuites") }
@@ -71,7 +74,7 @@ package final class TLSContext: Sendable {
         }
         SSL_CTX_set_options(
             pointer, APUS_SSL_OP_NO_RENEGOTIATION | APUS_SSL_OP_NO_COMPRESSION)
-        // A system-wide configuration file may have set these; both hide an attacker's work.
+        // A system-wide configuration file may have set these; both can hide an attack.
         SSL_CTX_clear_options(
             pointer, APUS_SSL_OP_IGNORE_UNEXPECTED_EOF | APUS_SSL_OP_LEGACY_SERVER_CONNECT)
         apus_ssl_ctx_set_mode(
@@ -85,18 +88,19 @@ package final class TLSContext: Sendable {
         var list: [UInt8] = []
         for name in alpn {
             guard (1...255).contains(name.utf8.count) else {
-                throw TLSError(.configuration, "an ALPN name must have 1 to 255 bytes")
+                throw TLSError(
+                    .configuration, "an ALPN name has \(name.utf8.count) bytes, not 1 to 255")
             }
             list.append(UInt8(name.utf8.count))
             list.append(contentsOf: name.utf8)
         }
-        // This one function says 0 for success.
+        // This function returns 0 for success.
         guard SSL_CTX_set_alpn_protos(pointer, list, UInt32(list.count)) == 0 else {
             throw .refusedSetting("ALPN")
         }
     }
 
-    /// Sessions come to us through a callback; OpenSSL's own store would mix hops and routes.
+    /// Sessions are received by a callback; OpenSSL's own cache would mix hops and routes.
     private func configureSessions() {
         guard settings.resumption else {
             apus_ssl_ctx_set_session_cache_mode(pointer, Int(SSL_SESS_CACHE_OFF))
@@ -109,7 +113,7 @@ package final class TLSContext: Sendable {
 }
 
 extension EngineTuning.TLS.Version {
-    /// OpenSSL's number for it.
+    /// OpenSSL's number for the version.
     fileprivate var code: Int32 {
         switch self {
         case .tls12: TLS1_2_VERSION

@@ -1,53 +1,59 @@
 package import ApusCore
 import CApusOpenSSL
 
-/// One client connection's TLS, from bytes to bytes: it never sees a socket.
+/// The TLS of one client connection, from bytes to bytes, without a socket.
 ///
-/// Confined to one thread at a time. The caller sends whatever is in `output` after each call, also
-/// after one that threw: a failure's alert is there. Once a call has thrown, every later one throws
-/// the same.
+/// It is used by one thread at a time. The caller sends the bytes in `output` after each call, also
+/// after one that threw, since they include the alert. After a call has thrown, every later call
+/// throws the same error.
 package final class TLSEngine {
-    /// How far the handshake has come.
+    /// The progress of the handshake.
     package enum HandshakeProgress {
         case needsBytes
-        /// `peerToJudge` is to be looked at; `verdictGiven` and another call go on.
+        /// `peerToJudge` must be checked; after `verdictGiven`, another call continues.
         case needsVerdict
         case complete
     }
 
-    /// What the peer may still send.
+    /// Whether the peer may still send.
     package enum ReceiveResult {
         case open
-        /// The peer said close_notify: nothing more will come.
+        /// The peer sent close_notify: no more bytes will follow.
         case closed
     }
 
-    // Invariant: owned here and freed in `deinit`, before `port` and the port's context are let go.
+    // Invariant: owned here and freed in `deinit`, before `port` and its context are released.
     private let ssl: OpaquePointer
     private let port: CiphertextPort
-    /// Input that came behind the handshake's last bytes; the next `receive` starts with it.
+    /// Input received after the handshake's last bytes; the next `receive` starts with it.
     private var kept: [UInt8] = []
-    /// Plaintext that OpenSSL takes only once a half-received handshake message is whole.
+    /// Plaintext that OpenSSL accepts only after a partly received handshake message is complete.
     private var waiting: [UInt8] = []
     private var failure: TLSError?
     private var isReceiveClosed = false
     private var isSendClosed = false
-    /// A failure's reason that is not in OpenSSL's queue, or not any more.
+    /// The reason of a failure that is not, or no longer, in OpenSSL's queue.
     private var pendingReason: String?
 
-    /// - Parameter serverName: the name or address to be verified unless the settings say
-    ///   otherwise, without brackets; a name is sent as SNI too. A trailing dot is part of neither.
-    /// - Parameter session: resumed if it was made under the same settings for the same name.
+    /// Creates the TLS of one connection.
+    ///
+    /// - Parameters:
+    ///   - context: the shared settings.
+    ///   - serverName: the name or address to verify unless the settings name another, without
+    ///     brackets; a name is sent as SNI too. A trailing dot is removed for both.
+    ///   - session: is resumed if it was made under the same settings for the same name.
     package init(
         _ context: TLSContext, serverName: String, session: TLSSession?
     ) throws(TLSError) {
         let name = try checkedServerName(serverName)
         let verified = try context.settings.verifiedName.map(checkedServerName) ?? name
         ERR_clear_error()
-        guard let ssl = SSL_new(context.pointer) else { throw .refusedSetting("no TLS connection") }
+        guard let ssl = SSL_new(context.pointer) else {
+            throw .refusedSetting("cannot make a TLS connection")
+        }
         self.ssl = ssl
         port = CiphertextPort(context: context, serverName: name, verifiedName: verified)
-        guard port.attach(to: ssl) else { throw .refusedSetting("no TLS connection") }
+        guard port.attach(to: ssl) else { throw .refusedSetting("cannot make a TLS connection") }
         SSL_set_connect_state(ssl)
         try expect(verified)
         if context.settings.sendsServerName, !isAddress(name) {
@@ -58,22 +64,22 @@ package final class TLSEngine {
         if let session, context.settings.resumption,
             session.isUsable(context: context, serverName: name)
         {
-            // A session that OpenSSL does not want costs a full handshake, nothing else.
+            // A session that OpenSSL does not accept only costs a full handshake.
             SSL_set_session(ssl, session.pointer)
             ERR_clear_error()
         }
     }
 
     deinit {
-        // OpenSSL would spoil the session of a connection that ends without close_notify, as most
-        // do. Only a failure is a reason to.
+        // OpenSSL would invalidate the session of a connection that ends without close_notify, as
+        // most do. Only a failure is a reason for that.
         if failure == nil || failure?.kind == .unexpectedEnd {
             SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
         }
         SSL_free(ssl)
     }
 
-    /// Says whom the certificate must be for.
+    /// Sets the name or address that the certificate must be for.
     private func expect(_ name: String) throws(TLSError) {
         let parameters = SSL_get0_param(ssl)
         X509_VERIFY_PARAM_set_hostflags(
@@ -81,7 +87,7 @@ package final class TLSEngine {
             UInt32(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
                 | UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
         if isAddress(name) {
-            // A zone means something on this host only; no certificate holds one.
+            // A zone has a meaning on this host only; no certificate contains one.
             let address = name.prefix { $0 != "%" }
             guard X509_VERIFY_PARAM_set1_ip_asc(parameters, String(address)) == 1 else {
                 throw .refusedSetting("server address")
@@ -95,9 +101,9 @@ package final class TLSEngine {
 
     // MARK: Handshake
 
-    /// Goes on with the handshake; an empty span starts it.
+    /// Continues the handshake; an empty span starts it.
     ///
-    /// - Throws: `TLSError`; the alert for the peer is in `output` all the same.
+    /// - Throws: `TLSError`; the alert for the peer is in `output` in this case too.
     package func handshake(
         _ ciphertext: RawSpan, output: inout [UInt8]
     ) throws(TLSError) -> HandshakeProgress {
@@ -112,7 +118,7 @@ package final class TLSEngine {
                 return .needsVerdict
             }
             guard kept.isEmpty else {
-                // What came while the verdict was awaited goes first.
+                // Bytes received while the verdict was awaited come first.
                 let all = kept + bytes
                 kept = []
                 return try handshake(all.span.bytes, output: &output)
@@ -129,31 +135,31 @@ package final class TLSEngine {
                 try handshakeEnded()
                 return .complete
             case .closed:
-                pendingReason = "the peer closed the connection in the handshake"
+                pendingReason = "the peer closed the connection during the handshake"
                 throw fail(.handshake)
             case .failed: throw fail(.handshake)
             }
         }
     }
 
-    /// Whom the verifier is to look at; `nil` unless the handshake waits for its verdict.
+    /// The peer that the verifier must check; `nil` unless the handshake waits for its verdict.
     package var peerToJudge: PeerVerifier.Peer? {
         guard case .asked(let peer) = port.verification, failure == nil else { return nil }
         return peer
     }
 
-    /// The verifier has looked; the next call of `handshake` goes on, or fails.
+    /// The verifier gave its verdict; the next call of `handshake` continues or fails.
     package func verdictGiven(_ verdict: PeerVerifier.Verdict) {
         guard case .asked = port.verification else { return }
         port.verification = .given(verdict)
     }
 
-    /// OpenSSL takes any protocol; RFC 7301 (section 3.1) allows the server only what we offered.
+    /// Refuses a protocol that was not offered (RFC 7301, section 3.1), which OpenSSL accepts.
     private func handshakeEnded() throws(TLSError) {
-        // However OpenSSL came here: without the verdict that was asked for, nobody is trusted.
+        // Whatever OpenSSL did: without the verifier's verdict no peer is trusted.
         if port.context.settings.verifier != nil, SSL_session_reused(ssl) == 0 {
             guard case .given(.accept) = port.verification else {
-                pendingReason = "the certificate was not looked at"
+                pendingReason = "the verifier was not called"
                 throw fail(.handshake)
             }
         }
@@ -168,10 +174,12 @@ package final class TLSEngine {
 
     // MARK: Bytes
 
-    /// Decrypts; whatever came before a failure is delivered first.
+    /// Decrypts bytes; plaintext before a failure is delivered first.
     ///
-    /// - Parameter ciphertext: may be empty, to get what came behind the handshake.
-    /// - Parameter output: gets what TLS itself has to answer, such as a KeyUpdate.
+    /// - Parameters:
+    ///   - ciphertext: received bytes; empty to read those that followed the handshake.
+    ///   - output: receives answers of TLS itself, such as a KeyUpdate.
+    ///   - plaintext: is called with decrypted bytes.
     package func receive(
         _ ciphertext: RawSpan, output: inout [UInt8], plaintext: (RawSpan) -> Void
     ) throws(TLSError) -> ReceiveResult {
@@ -188,13 +196,13 @@ package final class TLSEngine {
         return isReceiveClosed ? .closed : .open
     }
 
-    /// Reads until OpenSSL has taken all of the input, through a buffer that lives for this call.
+    /// Reads until OpenSSL has consumed all input, with a buffer for this call.
     private func decrypt(
         _ ciphertext: RawSpan, _ output: inout [UInt8], _ plaintext: (RawSpan) -> Void
     ) throws(TLSError) {
-        // What follows close_notify is ignored (RFC 8446, section 6.1).
+        // Bytes after close_notify are ignored (RFC 8446, section 6.1).
         guard !isReceiveClosed, !ciphertext.isEmpty else { return }
-        // Room for the input and for what OpenSSL holds of an earlier record.
+        // Room for the input and for the part of an earlier record that OpenSSL holds.
         let room = min(ciphertext.byteCount + Self.recordSize, Self.maxScratch)
         let outcome = ciphertext.withUnsafeBytes { bytes in
             withUnsafeTemporaryAllocation(byteCount: room, alignment: 16) { scratch in
@@ -208,7 +216,8 @@ package final class TLSEngine {
         }
     }
 
-    /// Gathers records in `scratch` and delivers them together: small ones come in swarms.
+    /// Collects records in `scratch` and delivers them together, since small records often come in
+    /// numbers.
     private func drain(
         into scratch: UnsafeMutableRawBufferPointer, _ plaintext: (RawSpan) -> Void
     ) -> Outcome {
@@ -222,7 +231,7 @@ package final class TLSEngine {
             count += taken
             let isOver = outcome != .progress
             if count > 0, isOver || count == scratch.count {
-                // A failure's reason must not get lost in what the receiver does.
+                // The reason of a failure must survive what the receiver does.
                 let reason = outcome == .failed ? takeOpenSSLReason() : nil
                 plaintext(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(scratch)[..<count]))
                 count = 0
@@ -238,7 +247,7 @@ package final class TLSEngine {
     package func send(_ plaintext: RawSpan, output: inout [UInt8]) throws(TLSError) {
         if let failure { throw failure }
         guard port.isHandshakeDone, !isSendClosed else {
-            throw TLSError(.alert, "nothing can be sent now")
+            throw TLSError(.alert, "data cannot be sent before the handshake or after the end")
         }
         guard !plaintext.isEmpty else { return }
         guard waiting.isEmpty else { return try wait(plaintext) }
@@ -246,9 +255,9 @@ package final class TLSEngine {
         if sent < plaintext.byteCount { try wait(plaintext.extracting(sent..<plaintext.byteCount)) }
     }
 
-    /// Keeps plaintext back while the peer has a handshake message half sent.
+    /// Holds plaintext back while a handshake message of the peer is incomplete.
     ///
-    /// The bound is checked before, so that one large piece is never refused for its size.
+    /// The limit is checked first, so that one large piece is never refused for its size.
     private func wait(_ plaintext: RawSpan) throws(TLSError) {
         guard waiting.count < Self.maxWaiting else {
             let error = TLSError(.abuse, "the peer left a handshake message unfinished")
@@ -258,7 +267,7 @@ package final class TLSEngine {
         plaintext.withUnsafeBytes { waiting.append(contentsOf: $0) }
     }
 
-    /// Sends what had to wait, as far as OpenSSL takes it now.
+    /// Sends held plaintext, as far as OpenSSL accepts it now.
     private func sendWaiting(_ output: inout [UInt8]) throws(TLSError) {
         guard !waiting.isEmpty else { return }
         let bytes = waiting
@@ -268,7 +277,7 @@ package final class TLSEngine {
 
     /// Encrypts into `output`.
     ///
-    /// - Returns: how much OpenSSL took: all, unless it must read first.
+    /// - Returns: how many bytes OpenSSL accepted: all, unless it must read first.
     private func write(_ plaintext: RawSpan, _ output: inout [UInt8]) throws(TLSError) -> Int {
         var sent = 0
         let outcome = plaintext.withUnsafeBytes { bytes in
@@ -294,7 +303,7 @@ package final class TLSEngine {
 
     // MARK: End
 
-    /// Says close_notify, once; never after a failure or before the handshake is done.
+    /// Sends close_notify once; never after a failure or before the end of the handshake.
     package func close(output: inout [UInt8]) {
         guard failure == nil, port.isHandshakeDone, !isSendClosed else { return }
         isSendClosed = true
@@ -305,7 +314,7 @@ package final class TLSEngine {
 
     /// The TCP stream has ended.
     ///
-    /// - Throws: `TLSError` of kind `unexpectedEnd` unless the peer said close_notify before.
+    /// - Throws: `TLSError` of kind `unexpectedEnd` unless the peer sent close_notify before.
     package func streamEnded() throws(TLSError) {
         if let failure { throw failure }
         guard !isReceiveClosed else { return }
@@ -314,10 +323,10 @@ package final class TLSEngine {
         throw error
     }
 
-    /// What was agreed on; `nil` before the handshake is complete.
+    /// What the handshake agreed on; `nil` before it is complete.
     package var facts: TLSFacts? { port.isHandshakeDone ? TLSFacts(of: ssl) : nil }
 
-    /// The oldest session received and not taken yet; only ever one of a verified peer.
+    /// Removes and returns the oldest received session; only sessions of verified peers are kept.
     package func nextSession() -> TLSSession? {
         guard port.isHandshakeDone, !port.sessions.isEmpty else { return nil }
         return port.sessions.removeFirst()
@@ -325,12 +334,12 @@ package final class TLSEngine {
 
     // MARK: Outcomes
 
-    /// What one call of OpenSSL came to.
+    /// The outcome of one call of OpenSSL.
     private enum Outcome {
         case progress
-        /// All input is taken.
+        /// All input was consumed.
         case needsBytes
-        /// The certificate is to be looked at.
+        /// The verifier must check the certificate.
         case needsVerdict
         /// close_notify was received.
         case closed
@@ -338,16 +347,16 @@ package final class TLSEngine {
         case failed
     }
 
-    /// The largest record that OpenSSL can hold back.
+    /// The largest record that OpenSSL can hold.
     private static let recordSize = 16 * 1024
     private static let maxScratch = 32 * 1024
-    /// Plaintext that may wait for the peer to finish a handshake message.
+    /// Plaintext that may wait for the end of a peer's handshake message, in bytes.
     private static let maxWaiting = 1024 * 1024
 
     private func outcome(of result: Int32) -> Outcome {
         if result > 0 { return .progress }
         return switch SSL_get_error(ssl, result) {
-        // Writing never waits for room: memory takes everything.
+        // Writing to memory never waits for room.
         case SSL_ERROR_WANT_READ: .needsBytes
         case SSL_ERROR_WANT_RETRY_VERIFY: .needsVerdict
         case SSL_ERROR_ZERO_RETURN: .closed
@@ -355,7 +364,7 @@ package final class TLSEngine {
         }
     }
 
-    /// Makes the error of a failed call, for which OpenSSL takes no further one.
+    /// Makes the error of a failed call, after which OpenSSL accepts no further call.
     private func fail(_ kind: TLSError.Kind) -> TLSError {
         if let failure { return failure }
         let reason = pendingReason ?? takeOpenSSLReason() ?? "TLS failed"
@@ -375,21 +384,21 @@ package final class TLSEngine {
     }
 }
 
-/// The name to verify: a trailing dot is no part of it (RFC 6066, section 3).
+/// The name to verify, without a trailing dot (RFC 6066, section 3).
 ///
-/// OpenSSL takes an empty name for "any", and a leading dot for "any name below".
+/// OpenSSL reads an empty name as "any", and a leading dot as "any name below".
 private func checkedServerName(_ serverName: String) throws(TLSError) -> String {
     let name = serverName.hasSuffix(".") ? String(serverName.dropLast()) : serverName
     let isPlain = name.utf8.allSatisfy { (0x21...0x7E).contains($0) }
     guard isPlain, !name.isEmpty, name.utf8.count <= 255, !name.hasPrefix(".") else {
-        throw TLSError(.configuration, "unusable server name")
+        throw TLSError(.configuration, "the server name is not usable")
     }
     return name
 }
 
-/// Whether the name is an address literal, by the strict rule that sockets follow.
+/// Whether the name is an address literal, by the strict rule of sockets.
 ///
-/// OpenSSL reads "010.0.0.1" as 10.0.0.1, where the resolver connects to 8.0.0.1.
+/// OpenSSL reads "010.0.0.1" as 10.0.0.1, but the resolver reads it as 8.0.0.1.
 private func isAddress(_ name: String) -> Bool {
     guard !name.utf8.contains(UInt8(ascii: ":")) else { return true }
     let parts = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)

@@ -11,8 +11,8 @@ package struct TLSFacts: Sendable, Hashable {
     package let alpn: String?
     /// Whether the handshake resumed an earlier session.
     package let isResumed: Bool
-    /// The verified chain, the peer's own certificate first; what the peer sent where nothing was
-    /// verified, or when an earlier session was resumed.
+    /// The verified chain, the peer's own certificate first; the chain as sent where verification
+    /// was skipped or an earlier session was resumed.
     package let certificates: [CertificateFacts]
 
     /// The subject of the peer's certificate, as in "CN=localhost"; empty when it has none.

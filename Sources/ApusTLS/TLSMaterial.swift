@@ -1,21 +1,21 @@
 package import ApusCore
 import CApusOpenSSL
 
-/// What the settings of TLS stand for: the bytes of roots and identity, read once.
+/// The bytes of roots and identity that TLS settings refer to, read once.
 ///
-/// Contexts are made of it, so that all of an engine's agree until it is read anew.
+/// Contexts are made from it, so that all contexts of an engine agree until it is reloaded.
 package struct TLSMaterial: Sendable {
-    /// What vouches for a server.
+    /// The trusted roots.
     enum Roots: Sendable {
-        /// Nobody: nothing is verified.
+        /// No roots: nothing is verified.
         case none
-        /// The system's store, which OpenSSL reads certificate by certificate.
+        /// The system's store, from which OpenSSL loads single certificates.
         case system
-        /// Certificates, and where they came from, for error messages.
+        /// Certificates, and their origin for error messages.
         case certificates(Bytes, origin: String)
     }
 
-    /// Who we are, and where that came from, for error messages.
+    /// The client's identity, and its origin for error messages.
     enum Identity: Sendable {
         case pem(certificate: Bytes, origin: String, key: Bytes, keyOrigin: String)
         case pkcs12(Bytes, origin: String)
@@ -23,18 +23,19 @@ package struct TLSMaterial: Sendable {
 
     let roots: Roots
     let identity: Identity?
-    /// Tells apart what was read: equal for equal bytes, whatever file or source they came from.
+    /// A digest of what was read: equal for equal bytes, whatever file or source they came from.
     ///
-    /// It is a digest, so it shows nothing of a key.
+    /// A digest reveals nothing of a key.
     package let digest: String
 
-    /// The largest file or source that is read.
+    /// The maximum size of a file or source, in bytes.
     package static let maxBytes = 16 * 1024 * 1024
 
     /// Reads files and sources; may block.
     ///
-    /// - Parameter revision: tells apart readings of the system's store, whose bytes nobody sees.
-    /// - Throws: `TLSError` of kind `configuration` when something cannot be read.
+    /// - Parameter revision: a number that changes with each reload, since the bytes of the
+    ///   system's store are unknown.
+    /// - Throws: `TLSError` of kind `configuration` when a file or source cannot be read.
     package init(_ settings: EngineTuning.TLS, revision: Int = 0) throws(TLSError) {
         startOpenSSL()
         let roots = try Self.roots(settings)
@@ -117,12 +118,12 @@ package struct TLSMaterial: Sendable {
 
     /// Reads a whole file, through OpenSSL because this target has no system calls of its own.
     private static func read(file path: String, as origin: String) throws(TLSError) -> Bytes {
-        // C would end the path there, and open another file than the one meant.
+        // C would end the path at a zero byte and open another file.
         guard !path.utf8.contains(0) else {
-            throw TLSError(.configuration, "a path holds a zero byte")
+            throw TLSError(.configuration, "a path contains a zero byte")
         }
         ERR_clear_error()
-        // "e" is O_CLOEXEC, with Glibc.
+        // "e" means O_CLOEXEC in Glibc.
         guard let file = BIO_new_file(path, "rbe") else { throw .refusedSetting(origin) }
         defer { BIO_free(file) }
         var bytes: [UInt8] = []
@@ -139,7 +140,8 @@ package struct TLSMaterial: Sendable {
 }
 
 extension SHA256Digest {
-    /// Adds a part with its name and length, so that no two lists of parts look alike.
+    /// Adds a part with its name and length, so that different lists of parts have different
+    /// digests.
     fileprivate func add(_ name: String, _ bytes: Bytes = .empty) {
         let head = Array("\(name) \(bytes.count)\n".utf8)
         update(head.span.bytes)

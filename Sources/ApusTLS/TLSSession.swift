@@ -1,19 +1,20 @@
 import ApusCore
 import CApusOpenSSL
 
-/// A session that a server offered for a shorter handshake next time.
+/// A session that a server offered for a shorter handshake.
 ///
-/// It remembers what it was verified under, and an engine that differs in that does not use it.
+/// It records the settings under which it was verified; a connection with other settings does not
+/// use it.
 package final class TLSSession: Sendable {
-    // Invariant: owns one reference, given back in `deinit`. OpenSSL counts references atomically
-    // and makes a new session where it would change one, but for a mark that forbids resumption.
+    // Invariant: owns one reference, released in `deinit`. OpenSSL counts references atomically,
+    // and never changes a session except to forbid its resumption.
     nonisolated(unsafe) let pointer: OpaquePointer
     private let settings: EngineTuning.TLS
     private let alpn: [String]
     private let material: String
     private let serverName: String
 
-    /// Takes over one reference to `session`.
+    /// Takes ownership of one reference to `session`.
     init(adopting session: OpaquePointer, context: TLSContext, serverName: String) {
         pointer = session
         settings = context.settings
@@ -32,12 +33,13 @@ package final class TLSSession: Sendable {
 
     /// Whether a connection with these settings to this name may resume it.
     ///
-    /// A resumed handshake shows no certificate, so the earlier one's verdict must count here too.
+    /// A resumed handshake has no certificate, so the verdict of the first handshake must apply
+    /// here too.
     func isUsable(context: TLSContext, serverName: String) -> Bool {
         self.serverName == serverName && isMade(under: context)
     }
 
-    /// Whether it was made under the same settings, and the same bytes behind them.
+    /// Whether it was made under the same settings, with the same bytes of roots and identity.
     package func isMade(under context: TLSContext) -> Bool {
         alpn == context.alpn && material == context.material && settings == context.settings
     }

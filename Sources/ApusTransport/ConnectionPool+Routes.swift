@@ -2,7 +2,7 @@ import ApusCore
 import ApusPool
 import ApusSocket
 
-/// What is done to routes as wholes, by the user or by what the engine has learnt.
+/// What is done to routes as wholes, by the user or by what the engine has learned.
 extension ConnectionPool {
     /// Lets what stands over TLS finish what it carries, and no more.
     func tlsReloaded() {

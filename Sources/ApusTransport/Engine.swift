@@ -25,7 +25,7 @@ package final class Engine: Sendable {
     private let replays = Atomic<Int>(0)
     private let http1Routes = HTTP1Routes()
     /// The routes whose proxies have asked for credentials with what they forward.
-    let askingRoutes = LearntRoutes()
+    let askingRoutes = LearnedRoutes()
     /// Whose turn it is to run a caller's tasks.
     private let turn = Atomic<Int>(0)
 
@@ -74,7 +74,7 @@ package final class Engine: Sendable {
     }
 
     /// Where callers may run their tasks, so that requests never change threads: each loop in turn.
-    package var executor: any TaskExecutor {
+    package var taskExecutor: any TaskExecutor {
         guard loops.count > 1 else { return loops[0] }
         let index = turn.add(1, ordering: .relaxed).oldValue
         return loops[Int(UInt(bitPattern: index) % UInt(loops.count))]

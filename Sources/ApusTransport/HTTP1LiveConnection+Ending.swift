@@ -27,7 +27,8 @@ extension HTTP1LiveConnection {
     /// The rule that was broken, and how much of the answer had come: an error's own count is of
     /// its body alone.
     func explain(_ error: HTTP1Error) -> String {
-        answerBytes > 0 ? "\(error.rule); \(answerBytes) bytes of the answer had come" : error.rule
+        answerBytes > 0
+            ? "\(error.message); \(answerBytes) bytes of the answer had come" : error.message
     }
 
     func wireFailed(_ error: WireError) {

@@ -68,9 +68,9 @@ extension HTTP1LiveConnection {
                 handle(event, in: bytes)
             }
         } catch {
-            if failByFirstWords(error.rule) { return }
+            if failByFirstWords(error.message) { return }
             guard self.exchange != nil || drain != nil else {
-                return end(.unsolicitedBytes, .malformed, error.rule)
+                return end(.unsolicitedBytes, .malformed, error.message)
             }
             end(.protocolViolation, TransportError.Kind(error), explain(error))
         }

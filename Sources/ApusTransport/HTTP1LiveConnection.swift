@@ -48,7 +48,7 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
     let wire: Wire
     let keeper: any ConnectionKeeper
     let tuning: EngineTuning.HTTP1
-    var machine: HTTP1Connection
+    var machine: HTTP1Session
     var exchange: Exchange?
     var outgoing = Outgoing.nothing
     /// What the wire had sent when the present request began.
@@ -78,7 +78,7 @@ actor HTTP1LiveConnection: LiveConnection, WireOwner {
         self.keeper = keeper
         loop = wire.loop
         self.tuning = tuning.http1
-        machine = HTTP1Connection(limits: tuning.limits, lenience: tuning.http1.lenience)
+        machine = HTTP1Session(limits: tuning.limits, lenience: tuning.http1.lenience)
     }
 
     /// Takes over the wire; called once, on the loop, before the pool hears of the connection.

@@ -141,10 +141,10 @@ extension TransportError {
     }
 }
 
-/// The routes of which one thing was learnt from what their peers answered.
+/// The routes of which one thing was learned from what their peers answered.
 ///
 /// Unchecked, because `routes` is touched only with the lock held.
-final class LearntRoutes: @unchecked Sendable {
+final class LearnedRoutes: @unchecked Sendable {
     /// The most that are remembered; beyond, the memory begins anew.
     static let maxRoutes = 1024
 
@@ -171,7 +171,7 @@ final class LearntRoutes: @unchecked Sendable {
 
 /// The routes whose peer wants HTTP/1.1 although ALPN chose HTTP/2.
 final class HTTP1Routes: Sendable {
-    private let routes = LearntRoutes()
+    private let routes = LearnedRoutes()
 
     /// The request as it is to be sent, given what its peer said before.
     func adapted(_ request: OutgoingRequest) -> OutgoingRequest {

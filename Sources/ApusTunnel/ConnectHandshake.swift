@@ -10,7 +10,7 @@ package struct ConnectHandshake: Sendable {
     private let request: HTTPRequest
     private let fields: HiddenFields
     private let maxBody: Int
-    private var machine: HTTP1Connection
+    private var machine: HTTP1Session
     private var refusal: HTTPResponse?
     private var body: [UInt8] = []
     /// Whether the proxy's refusal was read to its end and its connection may carry another
@@ -21,7 +21,7 @@ package struct ConnectHandshake: Sendable {
         request = HTTPRequest(method: .connect, scheme: nil, authority: authority, path: nil)
         self.fields = HiddenFields(list: fields)
         maxBody = limits.proxyErrorBodyBytes
-        machine = HTTP1Connection(limits: limits)
+        machine = HTTP1Session(limits: limits)
         // No upgrade is requested: a 101 is not a tunnel, whatever follows it.
         machine.requestStarted(method: .connect, expectsClose: false, upgrade: nil)
         machine.requestFinished()
@@ -95,8 +95,8 @@ private struct HiddenFields: Sendable, CustomStringConvertible, CustomReflectabl
 extension TunnelError {
     init(_ error: HTTP1Error) {
         switch error.reason {
-        case .tooLarge: self = .tooLarge(error.rule)
-        case .malformed, .unsolicited: self = .malformed(error.rule)
+        case .tooLarge: self = .tooLarge(error.message)
+        case .malformed, .unsolicited: self = .malformed(error.message)
         case .truncated: self = .closed
         }
     }

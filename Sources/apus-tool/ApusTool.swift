@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The tool: what a user tries first, and what an operator debugs with.
+/// The tool, for first experiments and for debugging.
 @main
 struct ApusTool: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -21,7 +21,7 @@ import Testing
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", nil),
         ] as [(String, [String]?)])
     func aHeadSaysHowItsBodyEnds(text: String, events: [String]?) throws {
-        var machine = HTTP1Connection(limits: .init())
+        var machine = HTTP1Session(limits: .init())
         machine.startGet()
         if let events {
             #expect(try machine.feed(text) == events)
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func aHeadRequestsResponseHasNoBody() throws {
-        var machine = HTTP1Connection(limits: .init())
+        var machine = HTTP1Session(limits: .init())
         machine.requestStarted(method: .head, expectsClose: false, upgrade: nil)
         machine.requestFinished()
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"

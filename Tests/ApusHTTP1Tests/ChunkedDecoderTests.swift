@@ -13,7 +13,7 @@ import Testing
         ("A \t;b\r\n0123456789\r\n", ["body 7..<17"]), ("3\r\nab", ["body 3..<5"]),
     ])
     func aBodyIsTakenApart(text: String, events: [String]) throws {
-        var machine = HTTP1Connection(limits: .init())
+        var machine = HTTP1Session(limits: .init())
         machine.startGet()
         _ = try machine.feed(Self.head)
         #expect(try machine.feed(text) == events)
@@ -25,7 +25,7 @@ import Testing
         "0\r\nContent-Length: 1\r\n\r\n", "0\r\nTransfer-Encoding: chunked\r\n\r\n",
     ])
     func aBrokenBodyIsRefused(text: String) throws {
-        var machine = HTTP1Connection(limits: .init())
+        var machine = HTTP1Session(limits: .init())
         machine.startGet()
         _ = try machine.feed(Self.head)
         let error = #expect(throws: HTTP1Error.self) { try machine.feed(text) }
@@ -35,7 +35,7 @@ import Testing
     @Test func theExtensionsOfOneChunkAreBounded() throws {
         let limits = EngineTuning.Limits()
         for excess in [0, 1] {
-            var machine = HTTP1Connection(limits: limits)
+            var machine = HTTP1Session(limits: limits)
             machine.startGet()
             _ = try machine.feed(Self.head)
             let text = "1;" + String(repeating: "x", count: limits.chunkExtensionBytes + excess)

@@ -13,7 +13,7 @@ import Testing
     ])
     func commonNamesAreMadeOnce(_ name: String, isCommon: Bool) throws {
         let places = try (0..<2).map { _ in
-            var machine = HTTP1Connection(limits: .init())
+            var machine = HTTP1Session(limits: .init())
             machine.requestStarted(method: .get, expectsClose: false, upgrade: nil)
             let bytes = Array("HTTP/1.1 204 No\r\n\(name): value\r\n\r\n".utf8)
             var offset = 0

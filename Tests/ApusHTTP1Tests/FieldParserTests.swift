@@ -16,7 +16,7 @@ import Testing
         var head = Array("HTTP/1.1 200 OK\r\nX: a\r\n".utf8)
         for _ in 0..<folds { head += Array(" 0123456789abcdef\r\n".utf8) }
         head += Array("Y: b\r\n c\r\nContent-Length: 0\r\n\r\n".utf8)
-        var machine = HTTP1Connection(limits: limits, lenience: lenience)
+        var machine = HTTP1Session(limits: limits, lenience: lenience)
         machine.requestStarted(method: .get, expectsClose: false, upgrade: nil)
         var offset = 0
         guard

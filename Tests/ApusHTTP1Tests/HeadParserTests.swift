@@ -8,7 +8,7 @@ import Testing
     func aHeadHasABoundInBytes(excess: Int) throws {
         var limits = EngineTuning.Limits()
         limits.headBytes = 1024
-        var machine = HTTP1Connection(limits: limits)
+        var machine = HTTP1Session(limits: limits)
         machine.startGet()
         let frame = "HTTP/1.1 204 No\r\nX: \r\n\r\n"
         let value = String(repeating: "x", count: limits.headBytes - frame.utf8.count + excess)
@@ -25,7 +25,7 @@ import Testing
     func aHeadHasABoundInFields(excess: Int) throws {
         var limits = EngineTuning.Limits()
         limits.headFields = 3
-        var machine = HTTP1Connection(limits: limits)
+        var machine = HTTP1Session(limits: limits)
         machine.startGet()
         let fields = String(repeating: "X: y\r\n", count: limits.headFields + excess)
         let head = "HTTP/1.1 204 No\r\n\(fields)\r\n"
@@ -42,7 +42,7 @@ import Testing
         "HTTP/1.1 599 a b\r\n",
     ])
     func aStatusLineIsAccepted(line: String) throws {
-        var machine = HTTP1Connection(limits: .init())
+        var machine = HTTP1Session(limits: .init())
         machine.startGet()
         #expect(try machine.feed(line + "Content-Length: 0\r\n\r\n").last == "end")
     }
@@ -53,7 +53,7 @@ import Testing
         "HTTP/1.1 200 OK\n", " HTTP/1.1 200 OK\r\n",
     ])
     func aBrokenStatusLineIsRefused(line: String) throws {
-        var machine = HTTP1Connection(limits: .init())
+        var machine = HTTP1Session(limits: .init())
         machine.startGet()
         let error = #expect(throws: HTTP1Error.self) {
             try machine.feed(line + "Content-Length: 0\r\n\r\n")

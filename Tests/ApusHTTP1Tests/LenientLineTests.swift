@@ -16,7 +16,7 @@ import Testing
         var lenience = EngineTuning.Lenience()
         lenience.foldedFields = folds
         lenience.controlsInValues = controls
-        var machine = HTTP1Connection(limits: .init(), lenience: lenience)
+        var machine = HTTP1Session(limits: .init(), lenience: lenience)
         machine.startGet()
         let bytes = Array("HTTP/1.1 204 No\r\n\(line)\r\n".utf8)
         var offset = 0
@@ -27,7 +27,7 @@ import Testing
             return
         }
         #expect(head.headerFields.map(\.value) == [value])
-        var strict = HTTP1Connection(limits: .init())
+        var strict = HTTP1Session(limits: .init())
         strict.startGet()
         #expect(throws: HTTP1Error.self) {
             try strict.feed("HTTP/1.1 204 No\r\n\(line)\r\n")
@@ -42,7 +42,7 @@ import Testing
         var lenience = EngineTuning.Lenience()
         lenience.foldedFields = true
         lenience.controlsInValues = true
-        var machine = HTTP1Connection(limits: .init(), lenience: lenience)
+        var machine = HTTP1Session(limits: .init(), lenience: lenience)
         machine.startGet()
         #expect(throws: HTTP1Error.self) {
             try machine.feed("HTTP/1.1 204 No\r\n\(line)\r\n")

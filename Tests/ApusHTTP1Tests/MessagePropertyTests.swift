@@ -63,7 +63,7 @@ import Testing
         } else {
             lines.append(Array("Content-Length: \(message.body.count)".utf8))
         }
-        // Where a line stands means nothing.
+        // The order of the lines has no meaning.
         for index in lines.indices { lines.swapAt(index, random.below(index + 1)) }
         message.fields = lines
         for line in lines { wire += line + [0x0D, 0x0A] }
@@ -115,7 +115,7 @@ import Testing
     private static func understand(
         _ pieces: [[UInt8]], _ method: HTTPRequest.Method
     ) throws -> Message {
-        var machine = HTTP1Connection(limits: .init())
+        var machine = HTTP1Session(limits: .init())
         machine.requestStarted(method: method, expectsClose: false, upgrade: nil)
         machine.requestFinished()
         var message = Message()

@@ -4,7 +4,7 @@ import Testing
 /// The verdict on any bytes, also on damaged ones, does not hang on how they were cut.
 @Suite struct MutationTests {
     /// Bytes that the grammar gives a meaning to, and some that it forbids.
-    private static let telling: [UInt8] = [
+    private static let significant: [UInt8] = [
         0x00, 0x09, 0x0A, 0x0D, 0x20, 0x2C, 0x30, 0x3A, 0x3B, 0x46, 0x61, 0x7F, 0x80, 0xFF,
     ]
 
@@ -35,7 +35,7 @@ import Testing
     private static func damage(_ bytes: inout [UInt8], _ random: inout SmallRandom) {
         guard !bytes.isEmpty else { return }
         let place = Int(random.next() % UInt64(bytes.count))
-        let byte = telling[Int(random.next() % UInt64(telling.count))]
+        let byte = significant[Int(random.next() % UInt64(significant.count))]
         switch random.next() % 4 {
         case 0: bytes.insert(byte, at: place)
         case 1: bytes.remove(at: place)

@@ -22,7 +22,7 @@ import Testing
             testDescription: "nothing is added but Host",
             expected: ["GET / HTTP/1.1", "Host: example.com:8080"]),
         Case(
-            testDescription: "Connection stands where the caller placed it, with what is true",
+            testDescription: "Connection stays where the caller placed it, with the engine's value",
             fields: [("A", "1"), ("connection", "keep-alive"), ("B", "2")], connection: .close,
             expected: [
                 "GET / HTTP/1.1", "Host: example.com:8080", "A: 1", "connection: close", "B: 2",
@@ -122,7 +122,7 @@ import Testing
                 "TE: trailers",
             ]),
         Case(
-            testDescription: "several cookies are one field, where the first stands",
+            testDescription: "several cookies are joined into the first field",
             fields: [("A", "1"), ("cookie", "a=1"), ("B", "2"), ("Cookie", ""), ("COOKIE", "b=2")],
             expected: [
                 "GET / HTTP/1.1", "Host: example.com:8080", "A: 1", "cookie: a=1; b=2", "B: 2",
@@ -156,7 +156,7 @@ import Testing
                 "Connection: Upgrade",
             ]),
         Case(
-            testDescription: "the hop's own fields stand behind the caller's",
+            testDescription: "the hop's own fields follow the caller's",
             path: "/a?b=%20c", fields: [("A", "1")], target: .absolute, framing: .length(1),
             additional: [.proxyAuthorization: "Basic eA=="],
             expected: [

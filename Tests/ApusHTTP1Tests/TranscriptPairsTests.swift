@@ -1,13 +1,13 @@
 import Testing
 
-/// Beside each transcript that is accepted stands one that is nearly the same, and refused.
+/// Each accepted transcript has a similar one that is refused.
 @Suite struct TranscriptPairsTests {
     /// The refused one, by the accepted one's name.
     static let beside: [String: String] = [
-        "204": "extra-behind-204",
+        "204": "extra-after-204",
         "205-with-length": "length-truncated",
-        "304": "extra-behind-head",
-        "chunk-extension-blank-before": "chunk-size-blank-behind",
+        "304": "extra-after-head",
+        "chunk-extension-blank-before": "chunk-size-blank-after",
         "chunked": "chunk-data-unended",
         "chunked-data-looks-like-framing": "chunk-data-bare-lf",
         "chunked-empty": "chunked-truncated-last",
@@ -21,8 +21,8 @@ import Testing
         "connect": "upgrade-not-asked",
         "connect-malformed-length": "connect-refused-malformed-length",
         "connect-refused": "connect-refused-malformed-length",
-        "connection-close": "extra-behind-close",
-        "connection-close-in-list": "extra-behind-close",
+        "connection-close": "extra-after-close",
+        "connection-close-in-list": "extra-after-close",
         "content-length": "content-length-plus",
         "content-length-identical-fields": "content-length-differing",
         "content-length-identical-list": "content-length-differing-list",
@@ -33,7 +33,7 @@ import Testing
         "fields-at-bound": "fields-above-bound",
         "head-at-bound": "head-above-bound",
         "head-with-encoding": "content-length-bad-on-head",
-        "head-with-length": "extra-behind-head",
+        "head-with-length": "extra-after-head",
         "http10-close-delimited": "encoding-in-http10",
         "http10-keep-alive": "encoding-in-http10",
         "http10-length": "encoding-in-http10",
@@ -52,10 +52,10 @@ import Testing
         "reason-control": "reason-nul",
         "reason-empty": "status-line-tab",
         "reason-latin1": "reason-nul",
-        "request-said-close": "extra-behind-close",
+        "request-said-close": "extra-after-close",
         "status-line-no-reason-blank": "status-line-bare-cr-for-reason",
         "status-999": "status-line-four-digits",
-        "two-exchanges": "extra-behind-length",
+        "two-exchanges": "extra-after-length",
         "upgrade": "upgrade-without-name",
         "upgrade-one-of-many": "upgrade-to-one-more",
         "upgrade-refused": "upgrade-not-asked",

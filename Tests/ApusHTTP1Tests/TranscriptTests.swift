@@ -65,7 +65,7 @@ import Testing
             ]
         ),
         (
-            "names are tokens, with the colon right behind",
+            "names are tokens, directly followed by the colon",
             ["blank-before-colon", "tab-before-colon", "name-empty", "name-no-token", "no-colon"]
         ),
         ("no controls in values", ["value-control", "value-delete", "value-nul", "value-escape"]),
@@ -73,7 +73,7 @@ import Testing
             "a chunk's size is up to 16 hexadecimal digits",
             [
                 "chunk-size-0x", "chunk-size-plus", "chunk-size-minus", "chunk-size-underscore",
-                "chunk-size-blank-first", "chunk-size-blank-behind", "chunk-size-overflow",
+                "chunk-size-blank-first", "chunk-size-blank-after", "chunk-size-overflow",
                 "chunk-size-empty", "chunk-size-letter",
             ]
         ),
@@ -90,10 +90,10 @@ import Testing
             ["trailers-above-bound", "trailers-many", "trailers-encoding", "trailers-length"]
         ),
         (
-            "bytes behind a response answer nothing",
-            ["extra-behind-length", "extra-behind-chunked", "extra-behind-close", "unasked"]
+            "bytes after a response answer no request",
+            ["extra-after-length", "extra-after-chunked", "extra-after-close", "unasked"]
         ),
-        ("204, 304 and HEAD have no body", ["extra-behind-204", "extra-behind-head"]),
+        ("204, 304 and HEAD have no body", ["extra-after-204", "extra-after-head"]),
         ("101 only when asked for", ["upgrade-not-asked", "upgrade-to-another"]),
         ("1xx are bounded", ["informational-flood", "informational-only"]),
     ]

@@ -7,12 +7,12 @@ import Testing
 
 /// The engine's story as lines of a log.
 @Suite(.timeLimit(.minutes(5))) struct LoggingObserverTests {
-    @Test func aRequestIsToldLineByLine() async throws {
+    @Test func aRequestIsLoggedLineByLine() async throws {
         let (logger, handler) = recorder(.debug)
         try await withObservedEngine(LoggingObserver(logger)) { engine, server in
             let url = "http://127.0.0.1:\(server.port)/"
             _ = try await engine.send(.get(url)).body.collect(upTo: 100)
-            try await eventually("the end is told") {
+            try await eventually("the end is logged") {
                 handler.entries.last.map { "\($0.message)" } == "complete"
             }
             #expect(
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func failuresAreToldAboveDebugAndNothingElseIs() async throws {
+    @Test func onlyFailuresAreLoggedAboveDebug() async throws {
         let (logger, handler) = recorder(.info)
         try await withObservedEngine(LoggingObserver(logger)) { engine, server in
             let url = "http://127.0.0.1:\(server.port)/"
@@ -37,7 +37,7 @@ import Testing
             await #expect(throws: TransportError.self) {
                 try await engine.send(.get("http://127.0.0.1:1/"))
             }
-            try await eventually("the end is told") { handler.entries.count >= 2 }
+            try await eventually("the end is logged") { handler.entries.count >= 2 }
             #expect(handler.entries.map { "\($0.message)" } == ["dial failed", "failed"])
             #expect(handler.entries.last?.metadata["error.type"] == "connect")
         }
@@ -69,7 +69,7 @@ import Testing
             let engine = try TransportEngine(.default, observer: LoggingObserver(logger))
             _ = engine.tuning
         }
-        try await eventually("the drop is told") { handler.entries.count == 1 }
+        try await eventually("the release is logged") { handler.entries.count == 1 }
         #expect(handler.entries.first?.level == .warning)
     }
 

@@ -4,7 +4,7 @@ import Loopback
 import MetricsTestKit
 import Testing
 
-/// The engine's story as numbers, by OpenTelemetry's names.
+/// The engine's events as metrics, by OpenTelemetry's names.
 @Suite(.timeLimit(.minutes(5))) struct MetricsObserverTests {
     @Test func connectionsAndRequestsAreMeasured() async throws {
         let metrics = TestMetrics()
@@ -18,7 +18,7 @@ import Testing
             #expect(open.values.last == 1)
             let active = try metrics.expectMeter(
                 "http.client.active_requests", place + [("http.request.method", "GET")])
-            try await eventually("the last end is told") { active.values.count >= 6 }
+            try await eventually("the last end is recorded") { active.values.count >= 6 }
             #expect(active.values == [1, 0, 1, 0, 1, 0])
             let duration = try metrics.expectTimer(
                 "http.client.request.duration",

@@ -7,7 +7,7 @@ import Tracing
 
 /// A span around each request, by OpenTelemetry's conventions.
 @Suite(.timeLimit(.minutes(5))) struct TracingTransportTests {
-    @Test func aSpanTellsRequestAndResponse() async throws {
+    @Test func aSpanDescribesRequestAndResponse() async throws {
         let tracer = InMemoryTracer()
         try await withObservedEngine { engine, server in
             let traced = TracingTransport(engine, tracer: tracer)

@@ -24,7 +24,7 @@ import Testing
 
     @Test func takesAHundredKeyUpdatesAndNoMore() throws {
         let pair = try connected()
-        // The two tickets behind the handshake count as well.
+        // The two tickets after the handshake count as well.
         for _ in 0..<98 { try pair.serverUpdatesKeys() }
         try pair.deliver()
         try pair.serverUpdatesKeys()

@@ -33,7 +33,7 @@ import Testing
         #expect(pair.client.nextSession() == nil)
     }
 
-    /// Anybody may append another's certificate to a chain that nobody verifies.
+    /// An attacker can append another's certificate to an unverified chain.
     @Test func withoutVerificationTheServersOwnKeyAloneCounts() throws {
         var settings = trusting()
         settings.insecureSkipVerify = true
@@ -102,7 +102,7 @@ import Testing
     }
 
     @Test(arguments: [Version.tls12, .tls13])
-    func aRefusalEndsTheHandshakeAndIsTold(_ version: Version) throws {
+    func aRefusalEndsTheHandshakeAndIsReported(_ version: Version) throws {
         let server = try TLSServerContext(versions: version...version)
         let pair = try makePair(server, settings: asking())
         _ = try runToTheVerdict(pair, slice: .max)
@@ -113,7 +113,7 @@ import Testing
         #expect(error?.message.contains("not on the list") == true)
         #expect(pair.client.facts == nil)
         #expect(pair.client.nextSession() == nil)
-        // The peer is told by an alert.
+        // The peer receives an alert.
         #expect(!pair.fromClient.isEmpty)
     }
 

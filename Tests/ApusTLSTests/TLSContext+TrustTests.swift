@@ -4,7 +4,7 @@ import Glibc
 import Loopback
 import Testing
 
-/// Whose certificate is accepted, and with which verdict another is refused.
+/// Which certificates are accepted, and with which verdict others are refused.
 @Suite("section 2.2: certificates") struct TLSContextTrustTests {
     /// One certificate of the fixtures and OpenSSL's verdict on it.
     struct Case: CustomTestStringConvertible {
@@ -90,7 +90,7 @@ import Testing
         expectFailure(.verify(code: 19, depth: 1)) { try pair.handshake() }
     }
 
-    @Test func trustsASelfSignedCertificateWhenTold() throws {
+    @Test func trustsASelfSignedCertificateAmongTheRoots() throws {
         var settings = EngineTuning.TLS()
         settings.roots = .file(FixturePaths.pem("self-signed"))
         try makePair(TLSServerContext(certificate: "self-signed"), settings: settings).handshake()

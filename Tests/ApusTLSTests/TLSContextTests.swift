@@ -25,8 +25,8 @@ import Testing
         expectFailure(.configuration) { _ = try TLSContext(settings, alpn: []) }
     }
 
-    /// A half-read bundle would distrust some servers, and nobody would know why.
-    @Test func refusesRootsWithABrokenCertificateBehindAGoodOne() {
+    /// A partly read bundle would distrust some servers for no visible reason.
+    @Test func refusesRootsWithABrokenCertificateAfterAGoodOne() {
         let good = contents(of: FixturePaths.pem("ca"))
         var settings = EngineTuning.TLS()
         settings.roots = .pem(good)

@@ -38,7 +38,7 @@ import Testing
         #expect(pair.received == Array("abcdef".utf8))
     }
 
-    /// A server's small events are many records; whoever reads them is called once.
+    /// A server's small events are many records; the receiver is called once for them.
     @Test func deliversSmallRecordsTogether() throws {
         let pair = try connected()
         for number in 0..<100 { try pair.serverSends([UInt8(number)]) }
@@ -47,7 +47,7 @@ import Testing
         #expect(pair.deliveries == 1)
     }
 
-    @Test func keepsWhatComesBehindTheHandshake() throws {
+    @Test func keepsBytesThatFollowTheHandshake() throws {
         let pair = try makePair(TLSServerContext(versions: .tls12 ... .tls12))
         var output: [UInt8] = []
         _ = try pair.client.handshake([UInt8]().span.bytes, output: &output)
@@ -57,7 +57,7 @@ import Testing
         pair.toClient = []
         _ = try pair.client.handshake(flight.span.bytes, output: &pair.fromClient)
         pair.serve()
-        // The server's last flight with data right behind it.
+        // The server's last flight, directly followed by data.
         try pair.serverSends(Array("early".utf8))
         let last = pair.toClient
         pair.toClient = []
@@ -104,7 +104,7 @@ import Testing
         pair.serverCloses()
         #expect(try pair.deliver(slice: 5) == .closed)
         #expect(pair.received == [1, 2])
-        // Stray bytes behind the end mean nothing (RFC 8446, section 6.1).
+        // Bytes after the end are ignored (RFC 8446, section 6.1).
         #expect(try pair.receive([1, 2, 3]) == .closed)
         try pair.client.streamEnded()
         // Our own side is open still.

@@ -4,7 +4,7 @@ import Testing
 
 /// What a TLS error says.
 @Suite struct TLSErrorTests {
-    @Test func theRefusalTellsWhichCertificate() throws {
+    @Test func aRefusalNamesItsCertificate() throws {
         let pair = try makePair(TLSServerContext(certificate: "untrusted"))
         let error = #expect(throws: TLSError.self) { try pair.handshake() }
         let refusal = error?.refusal

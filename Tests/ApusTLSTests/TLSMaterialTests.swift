@@ -10,9 +10,9 @@ import Testing
         try FixturePaths.ensureCertificates()
     }
 
-    /// What is behind a path or a source may be anything, also without an end.
+    /// A path or a source may give anything, even bytes without end.
     @Test(arguments: [0, 1]) func whatIsReadIsBounded(excess: Int) throws {
-        // Blank lines, and behind them a certificate: good up to the bound.
+        // Blank lines followed by a certificate: accepted up to the limit.
         let ca = bytes(of: FixturePaths.pem("ca")).array
         let filler = TLSMaterial.maxBytes - ca.count + excess
         let text = Bytes([UInt8](repeating: 10, count: filler) + ca)

@@ -5,7 +5,7 @@ import Loopback
 import Testing
 
 /// FAULTS 2.2, what is left of it: what a server may not ask for later, and errors of others.
-@Suite("section 2.2: behind the handshake") struct TLSPostHandshakeTests {
+@Suite("section 2.2: after the handshake") struct TLSPostHandshakeTests {
     @Test("row 53: a client certificate asked for after the handshake is refused")
     func postHandshakeAuthentication() throws {
         var settings = trusting()
@@ -22,7 +22,7 @@ import Testing
         #expect(pair.serve() == [1])
     }
 
-    /// The queue of errors belongs to the thread: whatever somebody else left there is theirs.
+    /// The queue of errors belongs to the thread: other code may have left errors in it.
     @Test(arguments: [EngineTuning.TLS.Version.tls12, .tls13])
     func anErrorThatAnotherLeftIsNotOurs(_ version: EngineTuning.TLS.Version) throws {
         func litter() {

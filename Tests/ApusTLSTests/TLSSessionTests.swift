@@ -77,7 +77,7 @@ import Testing
         { $0.insecureSkipVerify = true },
         { $0.allowsPartialChain = true },
         { $0.pins = Set((1...1).compactMap { _ in anyPin }) },
-        { $0.verifier = acceptsNobody },
+        { $0.verifier = neverAnswers },
         { $0.minimumVersion = .tls13 },
         { $0.tls13CipherSuites = ["TLS_AES_256_GCM_SHA384"] },
         { $0.groups = ["X25519", "P-256"] },
@@ -90,7 +90,7 @@ import Testing
         let server = try TLSServerContext()
         var changed = trusting()
         Self.changes[index](&changed)
-        // Whoever must not resume: the pin and the verifier would refuse a full handshake.
+        // These must not resume: the pin and the verifier would refuse a full handshake.
         let settings = isForwards ? [trusting(), changed] : [changed, trusting()]
         let refuses = !changed.pins.isEmpty || changed.verifier != nil
         guard !refuses || isForwards else { return }
@@ -233,4 +233,4 @@ import Testing
 
 /// A pin of no key, and a verifier that never answers.
 private let anyPin = PublicKeyPin(digest: [UInt8](repeating: 1, count: 32))
-private let acceptsNobody = PeerVerifier { _, _ in {} }
+private let neverAnswers = PeerVerifier { _, _ in {} }

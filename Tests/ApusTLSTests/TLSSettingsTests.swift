@@ -76,7 +76,7 @@ import Testing
     ]
 
     @Test(arguments: bad.map(\.0))
-    func aNameThatOpenSSLDoesNotKnowIsToldByItsField(_ field: String) throws {
+    func aNameUnknownToOpenSSLIsReportedByItsField(_ field: String) throws {
         var settings = EngineTuning.TLS()
         try #require(Self.bad.first { $0.0 == field }).1(&settings)
         let error = #expect(throws: TLSError.self) { _ = try TLSContext(settings, alpn: []) }
@@ -160,7 +160,7 @@ import Testing
     // MARK: The key log
 
     @Test(arguments: [EngineTuning.TLS.Version.tls12, .tls13])
-    func theSecretsAreToldWhereAskedFor(_ version: EngineTuning.TLS.Version) throws {
+    func secretsAreLoggedOnRequest(_ version: EngineTuning.TLS.Version) throws {
         let lines = Mutex<[String]>([])
         var settings = trusting()
         settings.keyLog = TLSKeyLog { line in lines.withLock { $0.append(line) } }

@@ -19,7 +19,7 @@ private typealias Frames = HTTP2Frames
                 .waitForSignal("go on"), .sendText("good"),
             ] + FaultStand.goodExchange + [.readUntilEnd]
         try await withFaultStand([script]) { stand in
-            let executor = isOnLoop ? stand.engine.executor : nil
+            let executor = isOnLoop ? stand.engine.taskExecutor : nil
             let request = try stand.request()
             let (engine, peer) = (stand.engine, stand.peer)
             let task = Task(executorPreference: executor) {
@@ -105,7 +105,7 @@ private typealias Frames = HTTP2Frames
         _ way: Way, _ isOnLoop: Bool
     ) async throws {
         try await withStand(way) { stand in
-            let executor = isOnLoop ? stand.engine.executor : nil
+            let executor = isOnLoop ? stand.engine.taskExecutor : nil
             let (client, url) = (stand.client, stand.url("/bytes/1000000"))
             let task = Task(executorPreference: executor) {
                 let response = try await client.send(.get(url))

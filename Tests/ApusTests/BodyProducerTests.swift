@@ -199,7 +199,7 @@ import Testing
             let (client, url) = (stand.client, stand.url("/sink"))
             let seen = Guarded<[Seen]>([])
             for round in 0..<2 {
-                let executor = isOnLoop ? stand.engine.executor : nil
+                let executor = isOnLoop ? stand.engine.taskExecutor : nil
                 let isDone = Guarded(false)
                 Task(executorPreference: executor, priority: .utility) {
                     await Trace.$id.withValue("round \(round)") {

@@ -21,7 +21,7 @@ struct DialNetworkTests {
         _ body: (TransportEngine) async throws -> Void
     ) async throws {
         let engine = TransportEngine(try Engine(tuning, resolver: resolver))
-        await Task(executorPreference: engine.executor) { network.enter() }.value
+        await Task(executorPreference: engine.taskExecutor) { network.enter() }.value
         do {
             try await body(engine)
         } catch {

@@ -124,7 +124,7 @@ import Testing
             let begun = Task { try await duplex.write(Bytes(BodyPattern.bytes(large))) }
             // It has begun when the socket is full.
             try await fillSocket(connectedTo: stand.peer.port)
-            let executor = stand.engine.executor
+            let executor = stand.engine.taskExecutor
             let queued = Task(executorPreference: executor) {
                 try await duplex.write(Bytes("never"))
             }

@@ -8,7 +8,7 @@ import Testing
         let server = try LoopbackServer()
         let group = try EventLoopGroup(threads: 1)
         let engines = try (0..<64).map { _ in try TransportEngine(.executor, group: group) }
-        let threads = Set(engines.map { ObjectIdentifier($0.executor as AnyObject) })
+        let threads = Set(engines.map { ObjectIdentifier($0.taskExecutor as AnyObject) })
         #expect(threads.count == 1)
         for engine in engines + engines {
             let url = "http://127.0.0.1:\(server.port)/bytes/1000"

@@ -143,7 +143,7 @@ import Testing
     @Test(arguments: Way.allCases)
     func tasksOnTheLoopGetTheSame(_ way: Way) async throws {
         try await withStand(way) { stand in
-            let task = Task(executorPreference: stand.engine.executor) {
+            let task = Task(executorPreference: stand.engine.taskExecutor) {
                 for index in 0..<100 {
                     let response = try await stand.get("/bytes/\(index * 100)")
                     #expect(try await checkPattern(response.body) == index * 100)

@@ -50,7 +50,7 @@ import Testing
 
         /// Waits for a few turns of the loop; another thread than the loop's is held meanwhile.
         private func letTheLoopHear() {
-            guard let executor = engine.value?.executor else { return }
+            guard let executor = engine.value?.taskExecutor else { return }
             let isOver = Shared(false)
             Task.detached(executorPreference: executor) {
                 for _ in 0..<4 { await Task.yield() }

@@ -35,16 +35,16 @@ import Testing
     }
 
     @Test("row 77: other credentials, or another scope, are asked for anew")
-    func whatIsLearntIsTheRoutesOwn() async throws {
+    func whatIsLearnedIsTheRoutesOwn() async throws {
         try await withGround { ground in
-            let learnt = try ground.client(.whenAsked, "user:word@")
-            try await expectStatus(200, learnt, ground.url("/"))
-            let other = ExecutorClient(learnt, isolation: "another")
+            let learned = try ground.client(.whenAsked, "user:word@")
+            try await expectStatus(200, learned, ground.url("/"))
+            let other = ExecutorClient(learned, isolation: "another")
             try await expectStatus(200, other, ground.url("/"))
             #expect(ground.proxy.requests.count == 4)
             #expect(!ground.proxy.requests[2].contains("Proxy-Authorization"))
             ground.engine.drain { _ in true }
-            try await expectStatus(200, learnt, ground.url("/"))
+            try await expectStatus(200, learned, ground.url("/"))
             #expect(ground.proxy.requests.count == 6)
             #expect(!ground.proxy.requests[4].contains("Proxy-Authorization"))
         }

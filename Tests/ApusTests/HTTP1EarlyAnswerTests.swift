@@ -133,12 +133,12 @@ import Testing
             // The loop is kept busy while two jobs come to it: one that waits for the answer to be
             // sent, and behind it the news of the upload's end. It looks at its sockets after both.
             let (isBusy, mayGoOn) = (Shared(false), Shared(false))
-            let busy = Task(executorPreference: stand.engine.executor) {
+            let busy = Task(executorPreference: stand.engine.taskExecutor) {
                 isBusy.change { $0 = true }
                 for _ in 0..<10_000 where !mayGoOn.value { usleep(1000) }
             }
             try await eventually("the loop is busy") { isBusy.value }
-            let waiting = Task(executorPreference: stand.engine.executor) {
+            let waiting = Task(executorPreference: stand.engine.taskExecutor) {
                 stand.peer.release("answer")
                 #expect(stand.peer.waitUntil(connection: 0) { $0.steps >= 4 })
             }

@@ -28,7 +28,7 @@ final class FaultStand: Sendable {
         _ method: HTTPRequest.Method, body: RequestBody, _ options: RequestOptions
     ) async throws {
         let request = try request(method)
-        let task = Task(executorPreference: engine.executor) { [engine] in
+        let task = Task(executorPreference: engine.taskExecutor) { [engine] in
             _ = try await engine.send(request, body: body, options: options)
         }
         try await task.value

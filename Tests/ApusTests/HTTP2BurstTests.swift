@@ -88,7 +88,7 @@ private typealias Frames = HTTP2Frames
                 .send(Frames.settings() + Frames.answer(1)), .readUntilEnd,
             ]
         ) { stand in
-            let executor = isOnLoop ? stand.engine.executor : nil
+            let executor = isOnLoop ? stand.engine.taskExecutor : nil
             let task = Task(executorPreference: executor) { try await stand.get() }
             #expect(await stand.signal("first"))
             #expect(stand.peer.transcript(0).received.starts(with: Frames.preface))
@@ -137,7 +137,7 @@ private typealias Frames = HTTP2Frames
             let url = stand.url("/")
             let before = dataSegmentsSent(to: stand.server.port)
             // On the loop, all of these begin in one tick.
-            let answered = await Task(executorPreference: stand.engine.executor) {
+            let answered = await Task(executorPreference: stand.engine.taskExecutor) {
                 await withTaskGroup(of: Bool.self) { group in
                     for _ in 0..<64 {
                         group.addTask {

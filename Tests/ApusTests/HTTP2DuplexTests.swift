@@ -91,7 +91,7 @@ private typealias Frames = HTTP2Frames
         try await withHTTP2(
             [.waitForSignal("settings"), .send(Self.offering)] + .answering(1) + [.readUntilEnd]
         ) { stand in
-            let task = Task(executorPreference: stand.engine.executor) {
+            let task = Task(executorPreference: stand.engine.taskExecutor) {
                 try await Self.connect(stand)
             }
             try await eventually("it was handed to its connection") { stand.story.starts == 1 }

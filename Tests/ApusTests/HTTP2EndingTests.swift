@@ -374,7 +374,7 @@ private typealias Frames = HTTP2Frames
             let body =
                 isReplayable
                 ? RequestBody.bytes(Bytes("x")) : .oneShot { Pieces([Bytes("x")]) }
-            try await Task(executorPreference: stand.engine.executor) {
+            try await Task(executorPreference: stand.engine.taskExecutor) {
                 try await stand.works()
                 stand.peer.release("go")
                 #expect(stand.peer.waitUntilClosed(connection: 0))

@@ -183,7 +183,7 @@ private typealias Frames = HTTP2Frames
             let versions: HTTPVersionPolicy = isHTTP2 ? .http2Only : .http1Only(alpn: .http1)
             let client = ExecutorClient(stand.engine, versions: versions)
             let url = stand.url
-            try await Task(executorPreference: stand.engine.executor) {
+            try await Task(executorPreference: stand.engine.taskExecutor) {
                 #expect(try await text(of: client.send(.get(url))) == "ok")
                 stand.peer.release("go")
                 #expect(stand.peer.waitUntilClosed(connection: 0))

@@ -74,7 +74,7 @@ private typealias Frames = HTTP2Frames
             try await fillSocket(connectedTo: stand.peer.port)
             let produced = Counter()
             for number in 2...4 {
-                let task = Task(executorPreference: stand.engine.executor) {
+                let task = Task(executorPreference: stand.engine.taskExecutor) {
                     let body = Counted(pieces: 10, piece: Bytes("piece"), count: produced)
                     return try await stand.post(.stream { body })
                 }

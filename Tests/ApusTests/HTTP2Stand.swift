@@ -57,7 +57,7 @@ final class HTTP2Stand: Sendable {
 
     /// Waits until what was queued for the engine's loop before this call has been done.
     func turnOfLoop() async {
-        await Task(executorPreference: engine.executor) {}.value
+        await Task(executorPreference: engine.taskExecutor) {}.value
     }
 
     /// The next request is answered: whatever happened before left the engine in order.

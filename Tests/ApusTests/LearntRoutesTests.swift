@@ -10,18 +10,18 @@ import Testing
     }
 
     @Test func aThousandRoutesAreKeptAndTheNextOneClearsTheSet() throws {
-        #expect(LearntRoutes.maxRoutes == 1024)
-        let routes = LearntRoutes()
-        for number in 0..<LearntRoutes.maxRoutes { routes.insert(try route(number)) }
+        #expect(LearnedRoutes.maxRoutes == 1024)
+        let routes = LearnedRoutes()
+        for number in 0..<LearnedRoutes.maxRoutes { routes.insert(try route(number)) }
         #expect(routes.contains(try route(0)))
-        #expect(routes.contains(try route(LearntRoutes.maxRoutes - 1)))
-        routes.insert(try route(LearntRoutes.maxRoutes))
-        #expect(routes.contains(try route(LearntRoutes.maxRoutes)))
+        #expect(routes.contains(try route(LearnedRoutes.maxRoutes - 1)))
+        routes.insert(try route(LearnedRoutes.maxRoutes))
+        #expect(routes.contains(try route(LearnedRoutes.maxRoutes)))
         #expect(!routes.contains(try route(0)))
     }
 
     @Test func onlyMatchingRoutesAreForgotten() throws {
-        let routes = LearntRoutes()
+        let routes = LearnedRoutes()
         for number in 0..<3 { routes.insert(try route(number)) }
         routes.forget { $0.origin.host == "host-1" }
         #expect(routes.contains(try route(0)))

@@ -25,7 +25,7 @@ import Testing
             let cancelled = Shared(0)
             let hung = Shared(0)
             // On the loop, so that what is told of the order is told in order.
-            let executor = engine.executor
+            let executor = engine.taskExecutor
             await withTaskGroup(of: Void.self) { group in
                 for worker in 0..<64 {
                     group.addTask(executorPreference: executor) {

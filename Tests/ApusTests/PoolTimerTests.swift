@@ -19,7 +19,7 @@ import Testing
                 }
                 #expect(error?.phase == .connect)
             }
-            let loop = try #require(stand.engine.executor as? EventLoop)
+            let loop = try #require(stand.engine.taskExecutor as? EventLoop)
             let timers = await Task(executorPreference: loop) { loop.timerCount }.value
             #expect(timers <= 2)
         }

@@ -202,7 +202,7 @@ import Testing
         var tuning = EngineTuning.executor
         tuning.eventLoops = 3
         let engine = try TransportEngine(tuning)
-        let executors = (0..<6).map { _ in ObjectIdentifier(engine.executor) }
+        let executors = (0..<6).map { _ in ObjectIdentifier(engine.taskExecutor) }
         #expect(Set(executors).count == 3)
         #expect(executors[..<3] == executors[3...])
         await engine.shutdown()

@@ -106,7 +106,7 @@ import Testing
 
     @Test func aTaskThatPrefersAStoppedLoopStillRuns() async throws {
         let engine = try TransportEngine()
-        let executor = engine.executor
+        let executor = engine.taskExecutor
         await engine.shutdown()
         let task = Task(executorPreference: executor) {
             await Task.yield()
@@ -127,7 +127,7 @@ struct LoopThreads {
         var places: Set<String> = []
         for _ in 0..<count {
             places.insert(
-                await Task(executorPreference: engine.executor) { placeOfThisThread() }.value)
+                await Task(executorPreference: engine.taskExecutor) { placeOfThisThread() }.value)
         }
         self.places = places
         #expect(places.count == count)

@@ -110,7 +110,7 @@ import Testing
     ) async throws {
         let first = [.expectHead, Self.answer, .waitForSignal("go"), news.step, .silence]
         try await withPeer([first, [.expectHead, Self.answer, .silence]]) { engine, peer in
-            try await Task(executorPreference: engine.executor) {
+            try await Task(executorPreference: engine.taskExecutor) {
                 try await self.expectAnswer(.get, "/0", engine, peer)
                 peer.release("go")
                 #expect(

@@ -67,7 +67,7 @@ import Testing
         arguments: Way.allCases)
     func aFastBodyLeavesOthersTheirTurn(_ way: Way) async throws {
         try await withStand(way, tuning: oneLoop) { stand in
-            let executor = stand.engine.executor
+            let executor = stand.engine.taskExecutor
             let taken = try await Task(executorPreference: executor) {
                 let endless = try await stand.get("/endless")
                 let body = endless.body.makeAsyncIterator()

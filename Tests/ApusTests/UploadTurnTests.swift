@@ -23,7 +23,7 @@ import Testing
         try await withFaultStand([[.expectHead, .silence]], tuning: tuning) { stand in
             let hasLooked = Shared(false)
             // Looks at the system's queue, once in each turn of the loop.
-            let looks = Task(executorPreference: stand.engine.executor) {
+            let looks = Task(executorPreference: stand.engine.taskExecutor) {
                 var (largest, last) = (0, 0)
                 while last < 8 << 20, !Task.isCancelled {
                     var count: Int32 = 0

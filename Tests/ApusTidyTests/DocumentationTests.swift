@@ -90,12 +90,12 @@ import Testing
         return first
     }
 
-    /// Whether a comment stands at the left margin above a line.
+    /// Whether a comment is at the left margin above a line.
     private func hasHeader(_ file: SourceFile, above index: Int) -> Bool {
         file.lines[..<index].contains { $0.hasPrefix("//") }
     }
 
-    /// Whether `///` stands above the declaration, with only attributes between.
+    /// Whether `///` is above the declaration, with only attributes between.
     private func isDocumented(_ file: SourceFile, at index: Int) -> Bool {
         var above = index - 1
         while above >= 0 {

@@ -12,7 +12,7 @@ import Testing
             of: /\b(static|class)\s+(nonisolated\(unsafe\)\s+)?var\b/, "is a mutable static")
     }
 
-    @Test func noVariableStandsAtTopLevel() throws {
+    @Test func noVariableIsAtTopLevel() throws {
         let pattern =
             /^((public|package|internal|private|fileprivate|nonisolated\(unsafe\))\s+)*var\s/
         try expectNone(of: pattern, "is a global variable")

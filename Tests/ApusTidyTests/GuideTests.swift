@@ -2,7 +2,7 @@ import Testing
 
 /// The guides say what is so: their code compiles, the names in it exist, and none is left out.
 @Suite struct GuideTests {
-    /// Those whose code stands word for word in `GuideExamples.swift` or in tests that run it.
+    /// Guides whose code is word for word in `GuideExamples.swift` or in tests that run it.
     private static let names = [
         "Tuning", "ReadingASnapshot", "FromNetHTTP", "GettingThrough", "WhatApusRefuses",
     ]
@@ -45,27 +45,27 @@ import Testing
     }
 
     /// Whatever an engine can be tuned by has a row of its own.
-    @Test func everyNumberStandsInTheTablesOfTheTuningGuide() throws {
+    @Test func everyNumberIsInTheTablesOfTheTuningGuide() throws {
         let numbers = properties(
             in: SourceTree.files(under: ["Sources/ApusCore"], endings: ["swift"])
                 .filter { $0.path.contains("/EngineTuning") })
         // Fewer would mean that the sources were not understood.
         #expect(numbers.count >= 80)
         #expect(numbers.contains { $0.name == "http1.lenience.foldedFields" })
-        try expectTold(numbers, by: "Tuning.md")
+        try expectDocumented(numbers, by: "Tuning.md")
     }
 
     /// So has everything that a snapshot holds, and each counter.
-    @Test func everyFieldStandsInTheTablesOfTheSnapshotGuide() throws {
+    @Test func everyFieldIsInTheTablesOfTheSnapshotGuide() throws {
         let source = try #require(SourceFile(path: "Sources/ApusCore/Events/EngineSnapshot.swift"))
         let fields = properties(in: [source])
         #expect(fields.count >= 35)
         #expect(fields.contains { $0.name == "counters.closes" })
-        try expectTold(fields, by: "ReadingASnapshot.md")
+        try expectDocumented(fields, by: "ReadingASnapshot.md")
     }
 
     /// And each reason by which `closes` counts.
-    @Test func everyReasonStandsInTheTablesOfTheSnapshotGuide() throws {
+    @Test func everyReasonIsInTheTablesOfTheSnapshotGuide() throws {
         let source = try #require(SourceFile(path: "Sources/ApusCore/Events/CloseReason.swift"))
         var reasons: [(name: String, place: String)] = []
         for (index, line) in source.code.enumerated() where line.hasPrefix("    case ") {
@@ -76,15 +76,16 @@ import Testing
             }
         }
         #expect(reasons.count >= 20)
-        try expectTold(reasons, by: "ReadingASnapshot.md")
+        try expectDocumented(reasons, by: "ReadingASnapshot.md")
     }
 
-    /// Each name stands in the first column of a table of the guide.
-    private func expectTold(_ names: [(name: String, place: String)], by page: String) throws {
+    /// Each name is in the first column of a table of the guide.
+    private func expectDocumented(_ names: [(name: String, place: String)], by page: String) throws
+    {
         let guide = try #require(SourceFile(path: "Sources/Apus/Apus.docc/\(page)"))
-        let told = firstColumns(of: guide)
-        for (name, place) in names where !told.contains(name) {
-            Issue.record("\(place): \(page) does not tell of \(name)")
+        let documented = firstColumns(of: guide)
+        for (name, place) in names where !documented.contains(name) {
+            Issue.record("\(place): \(page) does not document \(name)")
         }
     }
 
@@ -104,7 +105,7 @@ import Testing
         return names
     }
 
-    /// A stored property: its type and the type that holds it, and where it stands.
+    /// A stored property: its type, the type that holds it, and its position.
     private struct Property {
         let owner: String
         let name: String

@@ -16,7 +16,7 @@ import Testing
         #expect(!Self.files.isEmpty)
         for file in Self.files {
             for (index, line) in file.lines.enumerated() {
-                for path in Self.machinePaths where standsAlone(path, in: line) {
+                for path in Self.machinePaths where isAbsolute(path, in: line) {
                     Issue.record("\(file.place(index)): the path \(path) of one machine")
                 }
             }
@@ -56,7 +56,7 @@ import Testing
     }
 
     /// Whether the path begins one, rather than being the middle of a longer or relative one.
-    private func standsAlone(_ path: String, in line: Substring) -> Bool {
+    private func isAbsolute(_ path: String, in line: Substring) -> Bool {
         line.ranges(of: path).contains { range in
             guard range.lowerBound > line.startIndex else { return true }
             let before = line[line.index(before: range.lowerBound)]

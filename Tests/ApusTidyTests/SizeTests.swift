@@ -6,8 +6,8 @@ import Testing
     static let maxFunctionLines = 70
     static let maxColumns = 100
 
-    /// Tables that a program wrote, or bytes as they stand on the wire: the path's beginning, and
-    /// why the numbers do not bind it.
+    /// Tables that a program wrote, or bytes as they are on the wire: the path's beginning, and why
+    /// the numbers do not bind it.
     static let exempt: [(path: String, reason: String)] = [
         ("Fixtures/wire/", "transcripts are bytes, not prose")
     ]

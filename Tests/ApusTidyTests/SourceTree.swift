@@ -79,7 +79,7 @@ struct SourceFile: Sendable {
         self.init(path: path, text: text)
     }
 
-    /// A file that stands nowhere, for the tests of the tests.
+    /// A file that exists nowhere, for the tests of the tests.
     init(path: String, text: String) {
         self.path = path
         // A final line feed ends the last line; it does not begin another.

@@ -1,4 +1,4 @@
-/// Just enough of Swift's grammar to tell code from comments and string literals.
+/// Enough of Swift's grammar to separate code from comments and string literals.
 enum SwiftCode {
     /// The same lines with comments and the insides of string literals replaced by blanks, so that
     /// columns and line numbers stay.
@@ -29,7 +29,7 @@ enum SwiftCode {
         return !match.0.contains("return") && !match.0.contains("case ")
     }
 
-    /// The line of the brace that closes the body begun at or behind `start`; `nil` for a
+    /// The line of the brace that closes the body begun at or after `start`; `nil` for a
     /// declaration without a body, as in a protocol.
     private static func bodyEnd(in code: [String], from start: Int) -> Int? {
         var parentheses = 0
@@ -59,7 +59,7 @@ enum SwiftCode {
         return isFunctionStart(line) || line.firstMatch(of: keyword) != nil
     }
 
-    /// Where in a file the scanner stands; kept from line to line.
+    /// The scanner's state, kept from line to line.
     private struct Scanner {
         /// Depth of `/* */`, which nest in Swift.
         var commentDepth = 0
@@ -120,7 +120,7 @@ enum SwiftCode {
             }
         }
 
-        /// The number of `#` before a quote that stands here; `nil` when none does.
+        /// The number of `#` before a quote at this position; `nil` when there is none.
         private func stringStart(_ rest: Substring) -> Int? {
             let hashes = rest.prefix { $0 == "#" }.count
             return rest.dropFirst(hashes).first == "\"" ? hashes : nil

@@ -1,6 +1,6 @@
 import Testing
 
-/// The reader that the other tidy tests stand on.
+/// The parser that the other tidy tests use.
 @Suite struct SwiftCodeTests {
     private func stripped(_ text: String) -> [String] {
         SourceFile(path: "x.swift", text: text).code

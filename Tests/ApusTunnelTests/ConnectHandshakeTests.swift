@@ -8,7 +8,7 @@ private struct Answer: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let text: String
     let outcome: String
-    /// The proxy closes the connection behind its answer.
+    /// The proxy closes the connection after its answer.
     var isClosed = false
     var body: String?
 
@@ -71,7 +71,7 @@ private struct Answer: Sendable, CustomTestStringConvertible {
         }
     }
 
-    @Test func bytesBehindTheHeadBelongToTheTunnel() throws {
+    @Test func bytesAfterTheHeadBelongToTheTunnel() throws {
         let early: [UInt8] = [0x16, 0x03, 0x01, 0x0D, 0x0A, 0x00]
         for step in steps {
             var script = try TunnelScript(try handshake())

@@ -8,7 +8,7 @@ private struct Dialogue: Sendable, CustomTestStringConvertible {
     let bytes: [UInt8]
     let outcome: String
     var hasCredentials = false
-    /// The proxy closes the connection behind its bytes.
+    /// The proxy closes the connection after its bytes.
     var isClosed = false
 
     init(
@@ -56,7 +56,7 @@ private struct Dialogue: Sendable, CustomTestStringConvertible {
         }
     }
 
-    @Test func credentialsStayAtHomeWhenTheProxyDoesNotAsk() throws {
+    @Test func credentialsAreNotSentUnlessTheProxyAsks() throws {
         var script = try TunnelScript(try .socks5(to: name, credentials: try credentials()))
         script.receive([5, 0] + bound)
         #expect(script.sent == [5, 2, 0, 2] + nameRequest)
@@ -125,7 +125,7 @@ private struct Dialogue: Sendable, CustomTestStringConvertible {
         }
     }
 
-    @Test func bytesBehindTheReplyBelongToTheTunnel() throws {
+    @Test func bytesAfterTheReplyBelongToTheTunnel() throws {
         let early: [UInt8] = [5, 0, 0x16, 3, 1]
         for step in steps {
             var script = try TunnelScript(try .socks5(to: name, credentials: nil))
@@ -192,16 +192,16 @@ private let refused = [
         "no method will do, with credentials", [5, 0xFF], "methodRefused 255",
         hasCredentials: true),
     Dialogue("a password that we lack", [5, 2], "methodRefused 2"),
-    Dialogue("a method that nobody offered", [5, 1], "methodRefused 1"),
+    Dialogue("a method that was not offered", [5, 1], "methodRefused 1"),
     Dialogue(
-        "a method that nobody offered, with credentials", [5, 1], "methodRefused 1",
+        "a method that was not offered, with credentials", [5, 1], "methodRefused 1",
         hasCredentials: true),
     Dialogue(
         "the password is refused", [5, 2, 1, 1], "authenticationRefused", hasCredentials: true),
     Dialogue(
         "the password is refused with 255", [5, 2, 1, 255], "authenticationRefused",
         hasCredentials: true),
-    Dialogue("a refusal cut short behind its code", [5, 0, 5, 2], "reply 2", isClosed: true),
+    Dialogue("a refusal cut short after its code", [5, 0, 5, 2], "reply 2", isClosed: true),
     Dialogue("a refusal, bound to a name", [5, 0, 5, 5, 0, 3, 1, 0x61, 0, 0], "reply 5"),
     Dialogue(
         "a refusal, bound to IPv6", [5, 0, 5, 4, 0, 4] + [UInt8](repeating: 0, count: 18), "reply 4"

@@ -25,6 +25,8 @@ do throws(TransportError) {
     print("message:", error.message)
     print("route:  ", error.route.map { "\($0)" } ?? "none")
     print("replay: ", error.replay)
-    if let answer = error.proxyAnswer { print("the proxy said:", answer.status, answer.fields) }
+    if let answer = error.proxyAnswer {
+        print("the proxy responded:", answer.status, answer.fields)
+    }
 }
 await engine.shutdown()

@@ -3,17 +3,17 @@ import Glibc
 /// Serves HTTP/1.x on one connection: blocking, one request after the other.
 struct HTTP1Connection {
     enum Outcome {
-        /// The next request may come.
+        /// The next request may follow.
         case keep
-        /// Close in order.
+        /// Close correctly.
         case close
-        /// Close in order, but do not say so in TLS.
+        /// Close without close_notify in TLS.
         case closeWithoutNotify
-        /// Read what the peer still sends, for a while, then close.
+        /// Read the peer's bytes for a while, then close.
         case linger
         /// Close with a reset.
         case reset
-        /// The peer is gone.
+        /// The peer has closed.
         case lost
     }
 
@@ -25,7 +25,7 @@ struct HTTP1Connection {
     let record: ConnectionRecord
     let options: LoopbackServer.Options
 
-    /// Serves until the connection is over.
+    /// Serves until the connection has ended.
     func serve() {
         while true {
             switch serveOne() {
@@ -122,7 +122,7 @@ struct HTTP1Connection {
     private func finish(_ reply: Reply, _ content: inout HTTP1Content) -> Outcome {
         switch reply.ending {
         case .keep:
-            // The connection is of use again only behind the request's content.
+            // The connection can be used again only after the request's content.
             if content.isFinished { return .keep }
             guard channel.flush(), content.discard() != nil else { return .lost }
             return .keep
@@ -143,7 +143,7 @@ struct HTTP1Connection {
     }
 }
 
-/// The content of one HTTP/1 request, read as far as a route wants it.
+/// The content of one HTTP/1 request, read as far as a route needs it.
 struct HTTP1Content {
     private let channel: Channel
     private var decoder: RequestBodyDecoder
@@ -170,7 +170,8 @@ struct HTTP1Content {
         }
     }
 
-    /// Gives the next piece to `body`, waiting for it; `false` at the end, `nil` when it is lost.
+    /// Passes the next piece to `body`, waiting for it; `false` at the end, `nil` when the peer has
+    /// closed.
     mutating func next(_ body: (UnsafeRawBufferPointer) -> Void) -> Bool? {
         while true {
             let bytes = channel.input.readable

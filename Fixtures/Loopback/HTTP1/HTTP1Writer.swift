@@ -1,6 +1,6 @@
 import Glibc
 
-/// Writes one HTTP/1 response: its head, and its body in the framing that fits.
+/// Writes one HTTP/1 response: its head, and its body in the appropriate framing.
 struct HTTP1Writer {
     let channel: Channel
     let options: LoopbackServer.Options
@@ -77,7 +77,7 @@ struct HTTP1Writer {
                 guard channel.flushIfLarge() else { return .lost }
             case .last:
                 if isChunked { appendChunkEnd(reply) }
-                // What is left goes out with what follows, or before the next wait.
+                // The rest is sent with the following bytes, or before the next wait.
                 guard channel.flushIfLarge() else { return .lost }
                 if case .close = reply.ending, reply.endsWithConnection {
                     guard channel.flush() else { return .lost }

@@ -1,13 +1,13 @@
 /// Finds the content of an HTTP/1 request body in the bytes of a connection.
 ///
-/// Also used by the proxy to find where a body ends that it passes on as it is.
+/// The proxy also uses it to find the end of a body that it passes on unchanged.
 struct RequestBodyDecoder {
     private enum State: Equatable {
         /// Content is next. Exits: `.chunkEnd` when chunked, else `.finished`.
         case content(left: Int)
         /// A chunk's size line is next. Exits: `.content`, `.trailers`, `.malformed`.
         case size
-        /// The line end behind a chunk is next. Exits: `.size`.
+        /// The line end after a chunk is next. Exits: `.size`.
         case chunkEnd
         /// Trailer lines are next. Exits: `.finished` with the empty line.
         case trailers
@@ -18,7 +18,7 @@ struct RequestBodyDecoder {
     }
 
     enum Step: Equatable {
-        /// `consumed` bytes are dealt with; those in `content` are the body's.
+        /// `consumed` bytes were processed; those in `content` are the body's.
         case progress(consumed: Int, content: Range<Int>)
         /// A line is not complete, or there are no bytes.
         case needsMore
@@ -39,7 +39,7 @@ struct RequestBodyDecoder {
 
     var isFinished: Bool { state == .finished }
 
-    /// Looks at the first bytes of what has been received.
+    /// Parses the first received bytes.
     mutating func next(in bytes: UnsafeRawBufferPointer) -> Step {
         switch state {
         case .finished: return .finished

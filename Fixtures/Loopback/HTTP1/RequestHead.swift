@@ -1,12 +1,12 @@
 import Glibc
 
-/// A number, a name and a value out of a request's target: `/name/argument?query`.
+/// The parts of a request's target: `/name/argument?query`.
 struct RouteTarget: Sendable {
     /// The first path segment; empty for `/`.
     var name = ""
     /// The second path segment as a number, when it is one.
     var number: Int?
-    /// The `k=v` pairs behind the question mark.
+    /// The `k=v` pairs after the question mark.
     var query: [(name: String, value: String)] = []
 
     /// Reads origin form and absolute form.
@@ -68,7 +68,7 @@ struct RouteTarget: Sendable {
     }
 }
 
-/// What the head of a request means to the fixtures; the field lines stay as they came.
+/// The parsed head of a request; the field lines are kept as received.
 struct RequestHead {
     enum Framing: Equatable {
         case none
@@ -83,7 +83,7 @@ struct RequestHead {
     var framing = Framing.none
     var expectsContinue = false
     var isHTTP10 = false
-    /// The peer asked for the connection to end, or speaks HTTP/1.0 without asking to keep it.
+    /// The peer requested the end of the connection, or uses HTTP/1.0 without keep-alive.
     var wantsClose = false
 
     /// The length of a head with its empty line, or `nil` when it is not complete.
@@ -142,7 +142,7 @@ struct RequestHead {
 
 /// The field lines of an HTTP/1 head.
 enum FieldLines {
-    /// Gives each line's name and value, the value without space around it, until the empty line.
+    /// Calls a closure with each line's name and trimmed value, until the empty line.
     static func forEach(
         _ bytes: UnsafeRawBufferPointer,
         _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Void
@@ -167,7 +167,7 @@ enum FieldLines {
         }
     }
 
-    /// Whether two texts are equal but for case; `lowercase` has none but small letters.
+    /// Whether two texts are equal, ignoring case; `lowercase` has only lower-case letters.
     static func matches(_ bytes: UnsafeRawBufferPointer, _ lowercase: StaticString) -> Bool {
         let count = lowercase.utf8CodeUnitCount
         guard bytes.count == count else { return false }

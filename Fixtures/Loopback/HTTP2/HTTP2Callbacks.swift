@@ -1,6 +1,6 @@
 import CApusNghttp2
 
-/// What a server's session tells of its streams: the origin and the proxy each hear what they need.
+/// The events of a server's session, for the origin and the proxy.
 ///
 /// nghttp2 keeps a pointer to it, so it outlives its session.
 class HTTP2Service {
@@ -14,12 +14,13 @@ class HTTP2Service {
     func requestEnded(_ id: Int32) {}
     /// A DATA frame is complete.
     func dataFrameReceived(_ frame: nghttp2_frame_hd) {}
-    /// A frame that is about no request's content.
+    /// A frame that carries no request content.
     func controlReceived(_ frame: nghttp2_frame_hd) {}
-    /// The last frame of an answer is out.
+    /// The last frame of a response was sent.
     func answerSent(_ id: Int32) {}
     func streamEnded(_ id: Int32) {}
-    /// Writes the next piece of an answer's content; gives what nghttp2's read callback returns.
+    /// Writes the next piece of a response's content; returns the result of nghttp2's read
+    /// callback.
     func readContent(
         _ id: Int32, into room: UnsafeMutableRawBufferPointer, _ flags: inout UInt32
     ) -> Int {
@@ -27,7 +28,7 @@ class HTTP2Service {
     }
 }
 
-/// What nghttp2 calls, each handing on to the service in `userData`.
+/// The callbacks of nghttp2, each of which calls the service in `userData`.
 ///
 /// They are plain functions: a closure made in an isolated context would trap on this thread.
 enum HTTP2Callbacks {
@@ -46,7 +47,7 @@ enum HTTP2Callbacks {
     }
 }
 
-/// Name-value pairs in the form that nghttp2 takes.
+/// Name-value pairs in nghttp2's format.
 enum HTTP2Fields {
     static func with(
         _ fields: [Reply.Field], _ body: (UnsafePointer<nghttp2_nv>?, Int) -> Void
@@ -67,7 +68,7 @@ enum HTTP2Fields {
                     valuelen: field.value.utf8.count,
                     flags: UInt8(NGHTTP2_NV_FLAG_NONE.rawValue))
             }
-            // nghttp2 copies what it is given.
+            // nghttp2 copies the pairs.
             pairs.withUnsafeBufferPointer { body($0.baseAddress, $0.count) }
         }
     }

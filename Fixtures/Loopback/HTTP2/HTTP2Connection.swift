@@ -3,15 +3,15 @@ import Glibc
 
 /// Serves HTTP/2 on one connection: nghttp2's server session, driven by poll on one thread.
 ///
-/// A stream's window is given back only for content that its route has read; the connection's is
-/// given back on receipt, so that one stalled stream never stops the others.
+/// A stream's window is extended only for content that its route has read; the connection's is
+/// extended on receipt, so that one stalled stream never blocks the others.
 final class HTTP2Connection: HTTP2Service {
     private enum Pumped {
         /// All is sent. Poll for reading.
         case done
         /// The socket is full. Poll for writing, too.
         case blocked
-        /// There is more, but reading has its turn.
+        /// There is more, but reading comes first.
         case unfinished
         case failed
     }
@@ -21,13 +21,13 @@ final class HTTP2Connection: HTTP2Service {
     let options: LoopbackServer.Options
     private let gate: ReadingGate
     var streams: [Int32: HTTP2Stream] = [:]
-    /// When to go on with a stream that waits, on the monotonic clock.
+    /// When a waiting stream continues, on the monotonic clock.
     private var waiting: [Int32: Int64] = [:]
     /// Set by `open`; valid until `serve` returns.
     private var session: OpaquePointer?
     private var lastActivity = Monotonic.now()
     private static let connectionWindow: Int32 = 16 << 20
-    /// How often a shut gate is looked at.
+    /// The interval at which a closed gate is checked.
     private static let gateInterval = Duration.milliseconds(2)
 
     init(
@@ -97,7 +97,7 @@ final class HTTP2Connection: HTTP2Service {
             }
             isAlive = wait(session, pumped)
         }
-        // In order as far as the peer still listens.
+        // Ends correctly as far as the peer still reads.
         nghttp2_session_terminate_session(session, NGHTTP2_NO_ERROR.rawValue)
         _ = pump(session)
         channel.sendCloseNotify()
@@ -130,7 +130,7 @@ final class HTTP2Connection: HTTP2Service {
         return min(instant ?? .max, lastActivity + Monotonic.nanoseconds(timeout))
     }
 
-    /// Takes what the socket has; `false` when the peer is gone or breaks the protocol.
+    /// Reads from the socket; `false` when the peer has closed or breaks the protocol.
     private func receive(_ session: OpaquePointer) -> Bool {
         var isOpen = true
         if channel.input.isEmpty || channel.tls != nil {
@@ -149,7 +149,7 @@ final class HTTP2Connection: HTTP2Service {
         return isOpen
     }
 
-    /// Lets the session write until it has nothing more or the socket is full.
+    /// Writes the session's output until there is none or the socket is full.
     private func pump(_ session: OpaquePointer) -> Pumped {
         for _ in 0..<16 {
             var isDrained = false
@@ -267,7 +267,7 @@ final class HTTP2Connection: HTTP2Service {
         case .discarded, .counted:
             nghttp2_session_consume_stream(session, id, bytes.count)
         case .ignored:
-            // An early answer that keeps the stream reads on; silence does not.
+            // An early response that keeps the stream continues to read; silence does not.
             if case .keep = reply.ending, !reply.isSilent {
                 nghttp2_session_consume_stream(session, id, bytes.count)
             }
@@ -344,7 +344,7 @@ final class HTTP2Connection: HTTP2Service {
                 _ = nghttp2_submit_response(session, stream.id, $0, $1, nil)
             }
         }
-        // A broken or endless-until-close answer of HTTP/1 is a matter of the stream here.
+        // A broken or close-delimited response of HTTP/1 ends only the stream here.
         let isStreamOnly = reply.endsWithConnection || reply.announcedLength != nil
         if case .close = reply.ending, !isStreamOnly {
             nghttp2_submit_goaway(

@@ -9,7 +9,7 @@ final class HTTP2Stream {
     /// Content bytes of the request.
     var received = 0
     var isRequestComplete = false
-    /// The answer, known as soon as the head is.
+    /// The response, known as soon as the request's head is.
     var reply: Reply?
     var hasResponded = false
     var body: BodySource?

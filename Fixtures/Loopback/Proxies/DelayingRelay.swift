@@ -1,12 +1,12 @@
 import Glibc
 
-/// A way to a port of this machine on which every byte takes a fixed time, in each direction: a
-/// path with a round trip and with any bandwidth, which loopback alone is not.
+/// A relay to a local port that delays every byte by a fixed time in each direction: a path with
+/// latency and unlimited bandwidth.
 package final class DelayingRelay: Sendable {
     package let port: UInt16
     private let listener: Listener
 
-    /// - Parameter delay: how long a byte takes one way; a round trip takes twice as long.
+    /// - Parameter delay: the delay of a byte in one direction; a round trip takes twice as long.
     package init(to target: UInt16, delay: Duration) throws {
         listener = try Listener(name: "delaying")
         port = listener.port
@@ -49,11 +49,11 @@ private struct DelayedPair {
                 pollfd(fd: up.source, events: events(reading: up, writing: down), revents: 0),
                 pollfd(fd: down.source, events: events(reading: down, writing: up), revents: 0),
             ]
-            // A hang-up is reported even to those who ask for nothing, and would spin.
+            // A hang-up is reported even without requested events, and would make poll spin.
             for index in entries.indices where entries[index].events == 0 {
                 entries[index].fd = -1
             }
-            // Once the client has ended its direction, nothing tells of its going altogether.
+            // After the client has ended its direction, its full close is not reported.
             let look = up.isOver ? now &+ 50_000_000 : nil
             if look != nil, Socket.wait(up.source, for: 0, until: now) != 0 { return }
             let next = [up.nextDelivery, down.nextDelivery, look].compactMap { $0 }.min()
@@ -70,9 +70,9 @@ private struct DelayedPair {
     }
 }
 
-/// Bytes on their way from one socket to another.
+/// Bytes in transit from one socket to another.
 private struct DelayedDirection {
-    /// What is on its way before the source is no longer read: enough for any window.
+    /// The bytes in transit above which the source is not read: enough for any window.
     private static let limit = 64 * 1024 * 1024
 
     let source: Int32
@@ -81,10 +81,10 @@ private struct DelayedDirection {
     /// Pieces and when they are due; those before `first` were delivered.
     private var pieces: [(due: Int64, bytes: [UInt8])] = []
     private var first = 0
-    /// How much of the first piece has left.
+    /// How much of the first piece was sent.
     private var sent = 0
     private var count = 0
-    /// When the source's end is due, once it has come.
+    /// When the source's end is due, after it was received.
     private var end: Int64?
     private(set) var isBlocked = false
     private(set) var isOver = false
@@ -97,7 +97,7 @@ private struct DelayedDirection {
 
     var wantsInput: Bool { end == nil && count < Self.limit }
 
-    /// When something is due; `nil` while nothing is, or while the sink takes nothing.
+    /// When the next piece is due; `nil` without a piece, or while the sink is full.
     var nextDelivery: Int64? {
         if isBlocked || isOver { return nil }
         return first < pieces.count ? pieces[first].due : end
@@ -122,7 +122,7 @@ private struct DelayedDirection {
         return recv(source, &byte, 1, Int32(MSG_DONTWAIT | MSG_PEEK)) == 0
     }
 
-    /// Sends what is due; `false` when the sink is gone.
+    /// Sends due pieces; `false` when the sink has closed.
     mutating func deliver(_ now: Int64) -> Bool {
         isBlocked = false
         while first < pieces.count, pieces[first].due <= now {

@@ -3,11 +3,11 @@ import Glibc
 /// An HTTP proxy that tunnels (CONNECT) and forwards (absolute-form), to loopback targets only.
 package final class LoopbackConnectProxy: Sendable {
     package struct Options: Sendable {
-        /// Answer 407 to everyone who does not send these.
+        /// Answer 407 to clients that do not send these.
         package var credentials: LoopbackCredentials?
-        /// Speak TLS with clients: an `https` proxy.
+        /// Use TLS with clients: an `https` proxy.
         package var tls: CertificateFiles?
-        /// Ask for client certificates that this authority (a PEM file) has signed.
+        /// Request client certificates that this authority (a PEM file) has signed.
         package var clientCA: String?
         /// Answer every request with this status.
         package var refusal: Int?
@@ -15,13 +15,13 @@ package final class LoopbackConnectProxy: Sendable {
         package var refusalBody = "refused\n"
         /// Whether a refusal ends the connection.
         package var closesAfterRefusal = true
-        /// What answers a CONNECT, as it goes over the wire.
+        /// The answer to a CONNECT, as it is sent.
         package var establishedHead = "HTTP/1.1 200 Connection established\r\n\r\n"
-        /// How long each answer waits.
+        /// The delay of each answer.
         package var delay: Duration?
         /// Read the request and never answer.
         package var isSilent = false
-        /// Where every request leads, whatever host it names; the port stays.
+        /// The host to connect to, whatever host a request names; the port is kept.
         package var leadsTo: String?
         package var ipv6 = false
 
@@ -43,7 +43,7 @@ package final class LoopbackConnectProxy: Sendable {
         listener = try Listener(name: "proxy", ipv6: options.ipv6)
         port = listener.port
         self.record = record
-        try listener.start(counting: record, behind: acceptor) { client in
+        try listener.start(counting: record, over: acceptor) { client in
             HTTPProxyConnection(client: client, options: options, record: record).serve()
         }
     }
@@ -77,7 +77,7 @@ private struct HTTPProxyConnection {
         client.sendCloseNotify()
     }
 
-    /// Serves requests until one is for another origin; `false` when the connection is over.
+    /// Serves requests until one is for another origin; `false` when the connection has ended.
     private func serveOne() -> Bool {
         guard let length = receiveHead() else { return false }
         let bytes = UnsafeRawBufferPointer(rebasing: client.input.readable[..<length])
@@ -140,7 +140,7 @@ private struct HTTPProxyConnection {
         return content.discard() != nil
     }
 
-    /// Passes requests on for as long as they are for the same origin and authorized.
+    /// Passes requests on while they are for the same origin and authorized.
     private func forward(to origin: Channel, _ host: String, _ port: UInt16) -> Bool {
         var forwarder = RequestForwarder(
             host: host, port: port, credentials: options.credentials, record: record)
@@ -185,7 +185,7 @@ private struct RequestForwarder {
         while true {
             switch body.next(in: client.readable) {
             case .progress(let consumed, _):
-                // Chunk lines and all: the framing stays as it is.
+                // Includes chunk lines: the framing is not changed.
                 origin.append(UnsafeRawBufferPointer(rebasing: client.readable[..<consumed]))
                 client.consume(consumed)
             case .needsMore: return true

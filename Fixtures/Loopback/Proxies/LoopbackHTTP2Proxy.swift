@@ -1,11 +1,11 @@
 import CApusNghttp2
 import Glibc
 
-/// An `https` proxy that speaks HTTP/2 alone: CONNECT by streams, many at once, to loopback targets
-/// only (RFC 9113, section 8.5).
+/// An `https` proxy with HTTP/2 only: CONNECT by concurrent streams, to loopback targets only (RFC
+/// 9113, section 8.5).
 package final class LoopbackHTTP2Proxy: Sendable {
     package struct Options: Sendable {
-        /// Answer 407 to everyone who does not send these.
+        /// Answer 407 to clients that do not send these.
         package var credentials: LoopbackCredentials?
         package var certificate = "leaf"
         /// What ALPN may choose, in order of preference.
@@ -15,11 +15,11 @@ package final class LoopbackHTTP2Proxy: Sendable {
         package var refusalBody = "refused\n"
         /// Reset every CONNECT's stream with this code.
         package var resetCode: UInt32?
-        /// Say GOAWAY behind each refusal.
+        /// Send GOAWAY after each refusal.
         package var goesAwayAfterRefusal = false
-        /// The window of each stream, which bounds what a client may send ahead.
+        /// The receive window of each stream, in bytes.
         package var streamWindow = 65_535
-        /// Reset a tunnel's stream once so many bytes have come from its origin.
+        /// Reset a tunnel's stream after so many bytes from its origin.
         package var resetsAfter: Int?
         /// Read the request and never answer.
         package var isSilent = false
@@ -41,7 +41,7 @@ package final class LoopbackHTTP2Proxy: Sendable {
         listener = try Listener(name: "proxy")
         port = listener.port
         self.record = record
-        try listener.start(counting: record, behind: acceptor) { client in
+        try listener.start(counting: record, over: acceptor) { client in
             HTTP2ProxyConnection(client: client, options: options, record: record).serve()
         }
     }
@@ -52,7 +52,7 @@ package final class LoopbackHTTP2Proxy: Sendable {
 
     package var counters: LoopbackProxyCounters { record.counters }
 
-    /// The heads of all requests: "METHOD authority", then a field a line.
+    /// The heads of all requests: "METHOD authority", then one field per line.
     package var requests: [String] { record.requests }
 
     /// Closes everything and joins every thread; a second call does nothing.
@@ -67,7 +67,7 @@ private final class HTTP2ProxyConnection: HTTP2Service {
     final class Tunnel {
         var fields: [(name: String, value: String)] = []
         var origin: Channel?
-        /// What is sent when there is no tunnel.
+        /// The response when there is no tunnel.
         var answer: [UInt8] = []
         var hasClientEnded = false
         var isOriginShut = false
@@ -78,7 +78,7 @@ private final class HTTP2ProxyConnection: HTTP2Service {
         func value(of name: String) -> String? { fields.first { $0.name == name }?.value }
     }
 
-    /// What one tunnel may have waiting before its origin is no longer read.
+    /// The bytes that may wait in one tunnel before its origin is not read any more.
     private static let limit = 256 * 1024
 
     private let client: Channel
@@ -115,7 +115,7 @@ private final class HTTP2ProxyConnection: HTTP2Service {
         client.sendCloseNotify()
     }
 
-    /// Reads, answers and writes once; `false` when the connection is over.
+    /// Reads, answers and writes once; `false` when the connection has ended.
     private func step(_ session: OpaquePointer) -> Bool {
         guard receive(session) else { return false }
         for (id, tunnel) in tunnels { move(session, id, tunnel) }
@@ -125,7 +125,7 @@ private final class HTTP2ProxyConnection: HTTP2Service {
         {
             return false
         }
-        // There is more to frame than was put together at once.
+        // There is more to frame than one step framed.
         if nghttp2_session_want_write(session) != 0, !client.hasPendingOutput { return true }
         return wait()
     }

@@ -1,10 +1,10 @@
 import Glibc
 
-/// A SOCKS5 proxy (RFC 1928, with RFC 1929's passwords), and SOCKS 4a for who speaks that, that
-/// reaches loopback targets only.
+/// A SOCKS5 proxy (RFC 1928, with RFC 1929's passwords) that also supports SOCKS 4a, to loopback
+/// targets only.
 package final class LoopbackSOCKSProxy: Sendable {
     package struct Options: Sendable {
-        /// Ask for these by user name and password; `nil` asks for nothing.
+        /// Require these credentials; `nil` requires none.
         package var credentials: LoopbackCredentials?
         /// Choose this method, whatever the client offers.
         package var method: UInt8?
@@ -12,9 +12,9 @@ package final class LoopbackSOCKSProxy: Sendable {
         package var reply: UInt8?
         /// The address form of the reply.
         package var boundAddress = BoundAddress.ipv4
-        /// Send each byte of the handshake by itself.
+        /// Send each byte of the handshake separately.
         package var sendsByteByByte = false
-        /// How long each answer waits.
+        /// The delay of each answer.
         package var delay: Duration?
         /// Read the greeting and never answer.
         package var isSilent = false
@@ -120,7 +120,7 @@ private struct SOCKSConnection {
 
     // MARK: Version 4
 
-    /// One request and one answer; the user is held against the credentials' user.
+    /// Serves one request; the user must equal the credentials' user.
     private func serveVersion4() {
         guard let head = receive(8), head[1] == 1, let user = receiveCString() else {
             return refused()
@@ -228,7 +228,7 @@ private struct SOCKSConnection {
 
     // MARK: Bytes
 
-    /// Exactly so many bytes; `nil` when the peer leaves before.
+    /// Exactly so many bytes; `nil` when the peer closes before.
     private func receive(_ count: Int) -> [UInt8]? {
         while client.input.count < count {
             guard client.fill(waiting: true) == .bytes else { return nil }
@@ -237,7 +237,7 @@ private struct SOCKSConnection {
         return Array(client.input.readable[..<count])
     }
 
-    /// A text behind its length.
+    /// A text after its length.
     private func receiveText() -> String? {
         receive(1).flatMap { receive(Int($0[0])) }.map { String(decoding: $0, as: UTF8.self) }
     }

@@ -1,4 +1,4 @@
-/// The user name and password that a proxy asks for.
+/// The user name and password that a proxy requires.
 package struct LoopbackCredentials: Sendable, Hashable {
     package var user: String
     package var password: String
@@ -29,7 +29,7 @@ package struct LoopbackCredentials: Sendable, Hashable {
     }
 }
 
-/// What a proxy has seen.
+/// The counters of a proxy.
 package struct LoopbackProxyCounters: Sendable, Hashable {
     package var connections = 0
     package var connectionsOpen = 0
@@ -42,7 +42,7 @@ package struct LoopbackProxyCounters: Sendable, Hashable {
     package var bytesToClient = 0
 }
 
-/// A proxy's counters and the requests it was sent, shared by its threads.
+/// A proxy's counters and received requests, shared by its threads.
 final class ProxyRecord<Request: Sendable>: Sendable {
     private struct State: Sendable {
         var counters = LoopbackProxyCounters()
@@ -63,9 +63,9 @@ final class ProxyRecord<Request: Sendable>: Sendable {
 }
 
 extension Listener {
-    /// Serves a proxy's clients, each counted, and behind TLS where there is an acceptor.
+    /// Serves a proxy's clients, each counted, and over TLS where there is an acceptor.
     func start<Request>(
-        counting record: ProxyRecord<Request>, behind acceptor: TLSAcceptor? = nil,
+        counting record: ProxyRecord<Request>, over acceptor: TLSAcceptor? = nil,
         _ serve: @escaping @Sendable (Channel) -> Void
     ) throws {
         try start { descriptor, _ in
@@ -87,7 +87,7 @@ extension Listener {
     }
 }
 
-/// Counts what passes between a proxy and an origin.
+/// Counts the bytes between a proxy and an origin.
 final class OriginMeter<Request: Sendable>: TrafficMeter {
     private let record: ProxyRecord<Request>
 

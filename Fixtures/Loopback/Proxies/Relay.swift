@@ -2,19 +2,19 @@ import Glibc
 
 /// Copies bytes both ways between a proxy's client and an origin, on one thread.
 ///
-/// Either side's end is passed on as an end of that direction alone.
+/// Either side's end is passed on as an end of that direction only.
 struct Relay {
     enum Outcome {
-        /// Both directions are over, or one side is gone.
+        /// Both directions have ended, or one side has closed.
         case ended
-        /// The client's next bytes are for someone else.
+        /// The client's next bytes are for another origin.
         case interrupted
     }
 
-    /// Moves what the client has sent; `false` interrupts the relay.
+    /// Moves the client's bytes; `false` interrupts the relay.
     typealias Forward = (_ client: ByteQueue, _ origin: ByteQueue) -> Bool
 
-    /// What one side may have waiting before the other is no longer read.
+    /// The bytes that may wait for one side before the other is not read any more.
     private static let limit = 256 * 1024
 
     let client: Channel
@@ -62,7 +62,7 @@ struct Relay {
         }
     }
 
-    /// Waits for either side and reads what it has; `false` when the relay is over.
+    /// Waits for either side and reads from it; `false` when the relay has ended.
     private mutating func wait() -> Bool {
         let isRoomForClient = origin.output.count < Relay.limit
         let isRoomForOrigin = client.output.count < Relay.limit
@@ -70,7 +70,7 @@ struct Relay {
             entry(client, reads: !hasClientEnded && isRoomForClient),
             entry(origin, reads: !hasOriginEnded && isRoomForOrigin),
         ]
-        // A hang-up is reported even to those who ask for nothing, and would spin.
+        // A hang-up is reported even without requested events, and would make poll spin.
         if entries[1].events == 0 { entries[1].fd = -1 }
         guard Socket.wait(&entries, 2, until: nil) > 0 else { return false }
         let clientEvents = Int32(entries[0].revents)

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The bytes that `/bytes` and its like are made of.
+/// The bytes of `/bytes` and similar routes.
 package enum BodyPattern {
     /// The byte at `index` of every patterned body.
     package static func byte(at index: Int) -> UInt8 {
@@ -35,14 +35,14 @@ package enum BodyPattern {
     }
 }
 
-/// Numbered server-sent events, as many and as fast as a query asks for.
+/// Numbered server-sent events, whose number and rate a query sets.
 struct EventStream {
     var count: Int
     /// The digits of each sequence number, padded with zeros on the left.
     var size: Int
     /// The time between two bursts, in nanoseconds; 0 sends without pause.
     var pace: Int64
-    /// Events that leave together.
+    /// Events that are sent together.
     var burst: Int
     fileprivate var sent = 0
     fileprivate var started: Int64 = 0
@@ -65,7 +65,7 @@ struct EventStream {
     }
 }
 
-/// Where the content of a response comes from, piece by piece.
+/// The source of a response's content, piece by piece.
 ///
 /// HTTP/1 and HTTP/2 pull from the same source; each piece is one chunk or one DATA frame.
 struct BodySource {
@@ -80,7 +80,7 @@ struct BodySource {
         case stalling(count: Int)
         /// The pattern up to `count`, then the connection or stream breaks.
         case breaking(count: Int)
-        /// What the peer sends, put in with `received`.
+        /// The peer's bytes, added by `received`.
         case echo
     }
 
@@ -101,10 +101,10 @@ struct BodySource {
 
     private var kind: Kind
     private var position = 0
-    /// What was made and did not fit.
+    /// Bytes that were made and did not fit.
     private var pending: [UInt8] = []
     private var isInputComplete = false
-    /// The length is known here, and not told.
+    /// The length is known but not announced.
     var hidesLength = false
 
     init(_ kind: Kind) {
@@ -126,7 +126,7 @@ struct BodySource {
         return false
     }
 
-    /// Takes content for an echo.
+    /// Adds content for an echo.
     mutating func received(_ bytes: UnsafeRawBufferPointer) {
         pending.append(contentsOf: bytes)
     }
@@ -188,7 +188,7 @@ struct BodySource {
         return .bytes(count)
     }
 
-    /// At most one burst; a burst that does not fit goes out in pieces.
+    /// Writes at most one burst; a burst that does not fit is sent in pieces.
     private mutating func events(
         _ stream: inout EventStream, into room: UnsafeMutableRawBufferPointer, now: Int64
     ) -> Step {

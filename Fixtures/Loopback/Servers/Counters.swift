@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What an origin has seen since it was started or `resetCounters` was called.
+/// The counters of an origin since its start or the last `resetCounters`.
 package struct LoopbackCounters: Sendable, Hashable {
     package var connectionsAccepted = 0
     package var connectionsOpen = 0
@@ -8,11 +8,11 @@ package struct LoopbackCounters: Sendable, Hashable {
     package var requests = 0
     package var currentRequests = 0
     package var peakRequests = 0
-    /// The most streams that one HTTP/2 connection had open.
+    /// The maximum number of open streams on one HTTP/2 connection.
     package var peakStreams = 0
     package var tlsHandshakes = 0
     package var tlsResumed = 0
-    /// Bytes on the socket, that is behind TLS.
+    /// Bytes on the socket, after encryption.
     package var bytesSent = 0
     package var bytesReceived = 0
     /// RST_STREAM frames from clients.
@@ -21,13 +21,13 @@ package struct LoopbackCounters: Sendable, Hashable {
     package var pings = 0
     /// GOAWAY frames from clients.
     package var goAways = 0
-    /// The most content that one DATA frame of a client's carried, padding included.
+    /// The largest content of one DATA frame from a client, padding included.
     package var longestData = 0
 }
 
 /// One open connection of an origin.
 package struct LoopbackConnection: Sendable, Hashable {
-    /// Its place in the order of acceptance, from 0.
+    /// Its position in the order of acceptance, from 0.
     package var id: Int
     package var requests: Int
     package var isIdle: Bool
@@ -70,7 +70,7 @@ final class Totals: Sendable {
             longestData: longest.load(ordering: .sequentiallyConsistent))
     }
 
-    /// Sets all to zero, but for what is open now.
+    /// Sets all counters to zero, except those of open connections.
     func reset() {
         accepted.store(0, ordering: .relaxed)
         requests.store(0, ordering: .relaxed)
@@ -87,7 +87,7 @@ final class Totals: Sendable {
         streams.store(0, ordering: .relaxed)
     }
 
-    /// A connection has so many streams open.
+    /// Reports the number of open streams of a connection.
     func streamsOpened(_ count: Int) { streams.max(count, ordering: .sequentiallyConsistent) }
 
     func connectionOpened() {
@@ -149,7 +149,7 @@ final class ConnectionRecord: TrafficMeter {
         self.totals = totals
     }
 
-    /// No request is under way.
+    /// No request is in progress.
     var isIdle: Bool {
         get { idle.load(ordering: .relaxed) }
         set { idle.store(newValue, ordering: .relaxed) }
@@ -163,7 +163,7 @@ final class ConnectionRecord: TrafficMeter {
             endlessBytes: endless.withLock { $0 })
     }
 
-    /// Counts a request; its number on this connection, from 1.
+    /// Counts a request and returns its number on this connection, from 1.
     func requestBegan() -> Int {
         totals.requestBegan()
         return requests.add(1, ordering: .relaxed).newValue

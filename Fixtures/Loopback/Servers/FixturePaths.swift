@@ -1,6 +1,6 @@
 import Glibc
 
-/// Where the fixtures' files lie, found from this source file's own place.
+/// The paths of the fixtures' files, relative to this source file.
 package enum FixturePaths {
     /// The `Fixtures` folder.
     package static let root =
@@ -29,12 +29,12 @@ package enum FixturePaths {
     private static let generation = Result<Void, LoopbackError> { () throws(LoopbackError) in
         let script = modified(certificates + "/generate")
         let made = modified(pem("leaf"))
-        // The script itself looks closely, which takes it most of a second.
+        // The script checks in detail, which takes most of a second.
         if made > script && time(nil) - made < 300 * 86_400 { return }
         do throws(LoopbackError) {
             try run(certificates + "/generate")
         } catch {
-            // Where there is no openssl program, what was made before will do.
+            // Without an openssl program, earlier certificates are used.
             guard access(pem("leaf"), R_OK) == 0 else { throw error }
         }
     }
@@ -45,14 +45,14 @@ package enum FixturePaths {
         return stat(path, &facts) == 0 ? facts.st_mtim.tv_sec : 0
     }
 
-    /// Runs a program to its end, with nothing but a search path in its environment.
+    /// Runs a program to its end, with only a search path in its environment.
     private static func run(_ program: String) throws(LoopbackError) {
         let arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), nil]
         let environment: [UnsafeMutablePointer<CChar>?] = [
             strdup("PATH=/usr/local/bin:/usr/bin:/bin"), nil,
         ]
         defer { for text in arguments + environment { free(text) } }
-        // The script's talk is no part of a test's output.
+        // The script's output is not a part of a test's output.
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }

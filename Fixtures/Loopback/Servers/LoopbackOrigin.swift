@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Whether connections read; set by tests, looked at by threads.
+/// Whether connections read; set by tests, read by threads.
 final class ReadingGate: Sendable {
     private let state = Atomic(false)
 
@@ -10,7 +10,7 @@ final class ReadingGate: Sendable {
     }
 }
 
-/// What the threads of one origin share.
+/// The state shared by the threads of one origin.
 final class LoopbackOrigin: Sendable {
     let options: LoopbackServer.Options
     let totals = Totals()
@@ -65,7 +65,8 @@ final class LoopbackOrigin: Sendable {
         }
     }
 
-    /// Whether the peer begins with HTTP/2's preface (RFC 9113, section 3.4); `nil`: it is gone.
+    /// Whether the peer begins with HTTP/2's preface (RFC 9113, section 3.4); `nil` when it has
+    /// closed.
     private func beginsWithPreface(_ channel: Channel, _ record: ConnectionRecord) -> Bool? {
         let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
         while true {

@@ -3,14 +3,14 @@ import Glibc
 /// The origin that tests, the demonstration and `apus serve` talk to, on a loopback address.
 ///
 /// It shares no code with the engine: blocking sockets and a thread per connection, so that a
-/// mistake of the engine does not meet its own twin here. `Routes` lists what it serves.
+/// mistake of the engine is not repeated here. `Routes` lists what it serves.
 package final class LoopbackServer: Sendable {
     package struct Options: Sendable {
         /// Serve TLS with this certificate; `nil` serves cleartext.
         package var tls: CertificateFiles?
         /// Protocols in order of preference; empty gives no ALPN answer.
         package var alpn = ["h2", "http/1.1"]
-        /// Ask for client certificates that this authority (a PEM file) has signed.
+        /// Request client certificates that this authority (a PEM file) has signed.
         package var clientCA: String?
         /// Whether a handshake without one fails.
         package var requiresClientCertificate = true
@@ -18,20 +18,20 @@ package final class LoopbackServer: Sendable {
         package var tlsMaximumVersion = LoopbackTLSVersion.tls13
         /// Whether sessions can be resumed at all.
         package var issuesTickets = true
-        /// On cleartext, speak HTTP/2 with whoever begins with its preface.
+        /// On cleartext, use HTTP/2 with clients that begin with its preface.
         package var http2PriorKnowledge = false
         package var maxConcurrentStreams = 100
-        /// HTTP/2: how much a stream may upload ahead.
+        /// HTTP/2: the receive window of a stream, in bytes.
         package var initialStreamWindow = 1 << 20
-        /// HTTP/2: the most that a client may send in one frame.
+        /// HTTP/2: the maximum frame size that a client may send.
         package var maxFrameSize = 16_384
-        /// End connections on which nothing happens for so long.
+        /// End connections that were idle for so long.
         package var idleTimeout: Duration?
         /// The value of a `Keep-Alive` field on HTTP/1 responses, as in `timeout=5`.
         package var keepAliveHeader: String?
         /// End a connection after so many requests (`Connection: close`, GOAWAY).
         package var maxRequestsPerConnection: Int?
-        /// Count at each accept how many connections there are at once; see `peakEstablished`.
+        /// Count concurrent connections at each accept; see `peakEstablished`.
         package var watchesEstablished = false
         /// 0 lets the system choose.
         package var port: UInt16 = 0
@@ -71,13 +71,13 @@ package final class LoopbackServer: Sendable {
         origin.records.withLock { $0.values.map(\.snapshot) }.sorted { $0.id < $1.id }
     }
 
-    /// The most connections at once that their peer had not ended, by the kernel's own account; 0
-    /// unless `watchesEstablished`.
+    /// The maximum of concurrent connections that their peers had not ended, by the kernel's state;
+    /// 0 unless `watchesEstablished`.
     ///
-    /// `counters.peakConnections` also counts those whose end a thread has yet to notice.
+    /// `counters.peakConnections` also counts those whose end was not noticed yet.
     package var peakEstablished: Int { listener.peakEstablished }
 
-    /// Has HTTP/2 connections read nothing more until `goOnReading`; each notices a little later.
+    /// Stops reading on HTTP/2 connections until `goOnReading`; each notices it a little later.
     package func stopReading() {
         origin.gate.isShut = true
     }
@@ -90,10 +90,10 @@ package final class LoopbackServer: Sendable {
         origin.totals.reset()
     }
 
-    /// Ends, in order, every connection on which no request is under way.
+    /// Ends every connection without a request in progress.
     package func closeIdleConnections() {
         let idle = origin.records.withLock { $0.values.filter(\.isIdle).map(\.id) }
-        // Its thread reads an end, and closes.
+        // Its thread reads the end and closes.
         for id in idle { listener.shutDown(connection: id, how: Int32(SHUT_RD)) }
     }
 

@@ -1,4 +1,4 @@
-/// What a route answers, for either version of HTTP to carry out.
+/// A route's response, for either version of HTTP.
 struct Reply {
     /// What happens to the request's content.
     enum ContentUse {
@@ -12,12 +12,12 @@ struct Reply {
         case ignored
     }
 
-    /// What happens when the answer is out.
+    /// What happens after the response was sent.
     enum Ending {
         case keep
         /// No further request: `Connection: close`, or GOAWAY.
         case close
-        /// For an answer that came early: end in order without reading the content.
+        /// For an early response: end correctly without reading the content.
         case abandonContent
         /// RST on HTTP/1, RST_STREAM with this code on HTTP/2.
         case reset(code: UInt32)
@@ -36,9 +36,9 @@ struct Reply {
     var delay: Int64 = 0
     var contentUse = ContentUse.discarded
     var ending = Ending.keep
-    /// There is no answer at all.
+    /// There is no response.
     var isSilent = false
-    /// A length to announce that may differ from the truth.
+    /// A length to announce, which may be wrong.
     var announcedLength: Int?
     /// On HTTP/1 the content ends with the connection.
     var endsWithConnection = false
@@ -59,14 +59,14 @@ struct Reply {
         body = BodySource(kind)
     }
 
-    /// No content at all.
+    /// No content.
     init(status: Int) {
         self.status = status
     }
 
     static let informationalFields: [Field] = [("link", "</style.css>; rel=preload; as=style")]
 
-    /// Whether responses with this status ever have content.
+    /// Whether responses with this status may have content.
     static func allowsContent(_ status: Int) -> Bool {
         status >= 200 && status != 204 && status != 304
     }

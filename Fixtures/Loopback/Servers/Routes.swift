@@ -1,4 +1,4 @@
-/// What the origin serves, on HTTP/1.1 and HTTP/2 alike; README.md tells it at more length.
+/// The routes of the origin, on HTTP/1.1 and HTTP/2; README.md describes them in detail.
 ///
 /// | route | answer |
 /// |---|---|
@@ -26,11 +26,11 @@
 /// | `/tls` | what the handshake agreed on, a `name=value` per line |
 /// | `/connection` | `id=3 request=17` |
 enum Routes {
-    /// The connection's facts that a route may tell.
+    /// The connection's facts that a route may report.
     struct Context {
         var connection: Int
         var request: Int
-        /// Gives the request's head as text.
+        /// Returns the request's head as text.
         var receivedHead: () -> [UInt8]
         var tls: TLSLayer?
     }

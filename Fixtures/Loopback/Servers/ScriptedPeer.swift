@@ -1,40 +1,40 @@
 import Glibc
 
-/// A server whose connections follow a script: the peer that misbehaves, byte by byte.
+/// A server whose connections follow a script, for peers that misbehave byte by byte.
 ///
-/// Each accepted connection takes the script of its place in the order of acceptance. What it
-/// receives is kept, and scripts and tests can wait for each other by named signals.
+/// Each connection follows the script of its position in the order of acceptance. Received bytes
+/// are kept, and scripts and tests can wait for each other by named signals.
 package final class ScriptedPeer: Sendable {
-    /// One thing that a connection does; a step that fails ends the script.
+    /// One action of a connection; a step that fails ends the script.
     package enum Step: Sendable {
-        /// Reads until an HTTP/1 head is complete, however much has come behind it.
+        /// Reads until an HTTP/1 head is complete, whatever follows it.
         case expectHead
-        /// Reads until so many bytes have come since the last expectation was met.
+        /// Reads until so many bytes have arrived since the last expectation was met.
         case expectBytes(Int)
-        /// Reads until the function finds what it wants in the bytes since the last expectation was
-        /// met, and says where that ends.
+        /// Reads until the function accepts the bytes since the last expectation was met, and
+        /// returns their end.
         case expect(@Sendable (UnsafeRawBufferPointer) -> Int?)
         /// Sends these bytes, through TLS after `startTLS`.
         case send([UInt8])
         case sendText(String)
-        /// Sends what the function makes of everything received.
+        /// Sends the function's result for everything received.
         case reply(@Sendable ([UInt8]) -> [UInt8])
-        /// Sends each byte by itself.
+        /// Sends each byte separately.
         case sendByteByByte([UInt8])
-        /// Sends bytes past TLS.
+        /// Sends bytes without encrypting them.
         case sendRaw([UInt8])
-        /// Makes the TLS handshake; the steps behind it speak through it.
+        /// Performs the TLS handshake; later steps use TLS.
         case startTLS(CertificateFiles, alpn: [String] = [])
         /// Waits for `release` or another script's `signal`.
         case waitForSignal(String)
         case signal(String)
-        /// Waits for so long, or until the peer leaves.
+        /// Waits for so long, or until the peer closes.
         case pause(Duration)
         /// As `startTLS`, in TLS 1.2, and answering ALPN with this name whatever was offered.
         case startOddTLS(CertificateFiles, alpn: String? = nil)
         /// Sends so many TLS 1.3 KeyUpdates.
         case keyUpdates(Int)
-        /// Asks for a renegotiation, as TLS 1.2 allows.
+        /// Requests a renegotiation, as TLS 1.2 allows.
         case renegotiate
         /// Sends a fatal TLS alert; nothing can be sent through TLS afterwards.
         case fatalAlert
@@ -48,17 +48,17 @@ package final class ScriptedPeer: Sendable {
         case close
         /// Closes with a reset.
         case reset
-        /// Neither reads nor sends until the peer leaves or the server stops.
+        /// Neither reads nor sends until the peer closes or the server stops.
         case silence
         /// Reads until the peer's end.
         case readUntilEnd
     }
 
-    /// What one connection has seen so far.
+    /// The state of one connection so far.
     package struct Transcript: Sendable, Hashable {
         /// Everything received, decrypted after `startTLS`.
         package var received: [UInt8] = []
-        /// The peer has ended its direction, or is gone.
+        /// The peer has ended its direction or closed.
         package var hasEnded = false
         /// The steps that were completed.
         package var steps = 0
@@ -73,7 +73,7 @@ package final class ScriptedPeer: Sendable {
     private let listener: Listener
     private let stage: Stage
 
-    /// Gives connection n the script `scripts[n]`, and every later one `otherwise`.
+    /// Creates a peer whose connection n follows `scripts[n]`, and every later one `otherwise`.
     package init(
         _ scripts: [[Step]], otherwise: [Step] = [.close], ipv6: Bool = false
     ) throws {
@@ -92,7 +92,7 @@ package final class ScriptedPeer: Sendable {
         }
     }
 
-    /// Plays the same script on every connection.
+    /// Creates a peer with the same script for every connection.
     package convenience init(everyConnection script: [Step]) throws {
         try self.init([], otherwise: script)
     }
@@ -104,12 +104,12 @@ package final class ScriptedPeer: Sendable {
     /// How many connections were accepted.
     package var connectionCount: Int { stage.withLock { $0.connections.count } }
 
-    /// What connection `index` has seen; empty when there was none.
+    /// The state of connection `index`; empty when there was none.
     package func transcript(_ index: Int) -> Transcript {
         stage.withLock { $0.connections[index] ?? Transcript() }
     }
 
-    /// Lets every `waitForSignal` with this name go on, now and later.
+    /// Releases every `waitForSignal` with this name, now and later.
     package func release(_ signal: String) {
         stage.change { _ = $0.signals.insert(signal) }
     }
@@ -122,7 +122,7 @@ package final class ScriptedPeer: Sendable {
 
     // MARK: Waiting, blocking the calling thread
 
-    /// Waits until so many connections were accepted; `false` when the time is over.
+    /// Waits until so many connections were accepted; `false` after the timeout.
     package func waitUntil(connections count: Int, timeout: Duration = .seconds(300)) -> Bool {
         waitUntil(timeout) { $0.connections.count >= count }
     }
@@ -140,7 +140,7 @@ package final class ScriptedPeer: Sendable {
         waitUntil(timeout) { $0.connections[index].map(condition) ?? false }
     }
 
-    /// Waits until the socket of connection `index` is closed, and the peer may know it.
+    /// Waits until the socket of connection `index` is closed, so that the peer can notice it.
     package func waitUntilClosed(connection index: Int, timeout: Duration = .seconds(300)) -> Bool {
         listener.waitUntilClosed(connection: index, timeout: timeout)
     }
@@ -168,7 +168,7 @@ package final class ScriptedPeer: Sendable {
         }
     }
 
-    /// Waits on a thread of its own, so that no task's thread is blocked.
+    /// Waits on a separate thread, so that no task's thread is blocked.
     private func onOwnThread(_ wait: @escaping @Sendable () -> Bool) async -> Bool {
         await withCheckedContinuation { continuation in
             let thread = WorkerThread.start("scripted-wait") {
@@ -183,7 +183,7 @@ package final class ScriptedPeer: Sendable {
     }
 }
 
-/// What a scripted peer's threads and its test share.
+/// The state shared by a scripted peer's threads and its test.
 typealias Stage = Guarded<StageState>
 
 struct StageState: Sendable {
@@ -197,7 +197,7 @@ private struct ScriptActor {
     private let channel: Channel
     private let index: Int
     private let stage: Stage
-    /// Where the next expectation begins in what was received.
+    /// The offset in the received bytes at which the next expectation begins.
     private var position = 0
 
     init(descriptor: Int32, index: Int, stage: Stage) {
@@ -206,7 +206,7 @@ private struct ScriptActor {
         self.stage = stage
     }
 
-    /// Whether the next step may follow.
+    /// Performs a step, and returns whether the next one may follow.
     mutating func perform(_ step: ScriptedPeer.Step) -> Bool {
         switch step {
         case .expectHead, .expectBytes, .expect: return expect(step)

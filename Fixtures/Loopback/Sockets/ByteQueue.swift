@@ -1,6 +1,6 @@
 import Glibc
 
-/// Bytes in the order of their arrival, in one piece of memory that is used again and again.
+/// Bytes in the order of arrival, in one reused piece of memory.
 ///
 /// Not thread-safe: it belongs to the thread of its connection.
 final class ByteQueue {
@@ -22,12 +22,12 @@ final class ByteQueue {
     var count: Int { tail - head }
     var isEmpty: Bool { head == tail }
 
-    /// What is in the queue; valid until the next change.
+    /// The bytes in the queue; valid until the next change.
     var readable: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + head, count: count)
     }
 
-    /// Room for at least `size` bytes behind the last; tell with `commit` how many were written.
+    /// Room for at least `size` bytes after the last; `commit` reports how many were written.
     func reserve(_ size: Int) -> UnsafeMutableRawBufferPointer {
         if capacity - tail < size { makeRoom(size) }
         return UnsafeMutableRawBufferPointer(start: base + tail, count: capacity - tail)

@@ -1,22 +1,22 @@
 import Glibc
 
-/// What a connection has moved; read by tests while its thread writes.
+/// The bytes that a connection has transferred; read by tests while its thread writes.
 protocol TrafficMeter: AnyObject, Sendable {
     func sent(_ count: Int)
     func received(_ count: Int)
 }
 
-/// One socket with its buffers, and TLS over it when asked for.
+/// One socket with its buffers, and optionally TLS.
 ///
 /// It belongs to one thread and does not own the descriptor. The socket stays in blocking mode:
-/// the calls that must not wait say so for each call.
+/// calls that must not wait use a flag.
 final class Channel {
     enum Fill {
         /// There are new bytes in `input`.
         case bytes
         /// The peer ended its direction in order (close_notify, or FIN without TLS).
         case end
-        /// Nothing now; or, when waiting, the socket's own receive timeout has passed.
+        /// There is nothing now or, when waiting, the socket's receive timeout has passed.
         case nothing
         /// Reset, or not TLS.
         case failed
@@ -24,12 +24,12 @@ final class Channel {
 
     enum Flush {
         case done
-        /// The socket takes no more; poll for writing.
+        /// The socket is full; poll for writing.
         case blocked
         case failed
     }
 
-    /// What a thread collects before it sends.
+    /// The bytes that a thread collects before it sends.
     static let coalescedSize = 64 * 1024
 
     let descriptor: Int32
@@ -48,7 +48,7 @@ final class Channel {
         self.meter = meter
     }
 
-    /// Whether bytes wait that poll cannot see.
+    /// Whether bytes are buffered that poll cannot see.
     var hasBufferedInput: Bool { !input.isEmpty }
 
     var hasPendingOutput: Bool { !output.isEmpty || !records.isEmpty }
@@ -57,7 +57,7 @@ final class Channel {
 
     /// Performs the server's handshake, waiting for the peer; `false` when it fails.
     ///
-    /// What has been received before and was not consumed is taken for the first records.
+    /// Received bytes that were not consumed are the first records.
     func acceptTLS(_ acceptor: TLSAcceptor) -> Bool {
         guard tls == nil, let layer = acceptor.makeLayer() else { return false }
         if !input.isEmpty {
@@ -67,7 +67,7 @@ final class Channel {
         tls = layer
         while true {
             let step = layer.handshake()
-            // Also after a failure: the alert is for the peer.
+            // After a failure too: the peer receives the alert.
             layer.drainRecords(into: records)
             guard flushRecords(waiting: true) == .done else { return false }
             switch step {
@@ -79,7 +79,7 @@ final class Channel {
         }
     }
 
-    /// Sends close_notify if the socket takes it at once.
+    /// Sends close_notify if the socket accepts it at once.
     func sendCloseNotify() {
         guard let tls, flush(waiting: false) == .done else { return }
         tls.shutDown()
@@ -105,7 +105,7 @@ final class Channel {
         return flushRecords(waiting: true) == .done
     }
 
-    /// Asks the client for a new handshake.
+    /// Requests a new handshake from the client.
     func askForRenegotiation() -> Bool {
         guard let tls, tls.requestRenegotiation() else { return false }
         tls.drainRecords(into: records)
@@ -194,17 +194,17 @@ final class Channel {
 
     // MARK: Writing
 
-    /// Sends all of `output`, waiting for the peer to take it; `false` when it is gone.
+    /// Sends all of `output`, waiting for the peer; `false` when the peer has closed.
     func flush() -> Bool {
         flush(waiting: true) == .done
     }
 
-    /// Sends `output` if it has grown to a good size.
+    /// Sends `output` if it has reached the flush size.
     func flushIfLarge() -> Bool {
         output.count < Channel.coalescedSize || flush()
     }
 
-    /// Sends what the socket takes at once, or all when `waiting`.
+    /// Sends what the socket accepts at once, or all when `waiting`.
     func flush(waiting: Bool) -> Flush {
         guard let tls else { return send(output, waiting: waiting) }
         while true {
@@ -232,7 +232,7 @@ final class Channel {
     private func send(_ queue: ByteQueue, waiting: Bool) -> Flush {
         while !queue.isEmpty {
             let bytes = queue.readable
-            // The peer may be gone; SIGPIPE is the process's own business.
+            // The peer may have closed; SIGPIPE must not reach the process.
             var flags = Int32(MSG_NOSIGNAL)
             if !waiting { flags |= Int32(MSG_DONTWAIT) }
             let count = Glibc.send(descriptor, bytes.baseAddress, bytes.count, flags)

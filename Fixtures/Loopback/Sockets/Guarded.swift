@@ -1,11 +1,11 @@
 import CApusLinux
 import Glibc
 
-/// A value behind a mutex, with a condition to wait on.
+/// A value protected by a mutex, with a condition to wait on.
 ///
 /// It is pthread's own lock, not `Synchronization.Mutex`: the thread sanitizer understands it.
 final class Guarded<Value: Sendable>: @unchecked Sendable {
-    // Invariant: both live as long as this object, and `value` is touched only between
+    // Invariant: both live as long as this object, and `value` is accessed only between
     // `pthread_mutex_lock` and `pthread_mutex_unlock`.
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
@@ -30,14 +30,14 @@ final class Guarded<Value: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Runs `body` with the value to itself.
+    /// Runs `body` with exclusive access to the value.
     func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body(&value)
     }
 
-    /// Runs `body` with the value to itself, then wakes everyone who waits.
+    /// Runs `body` with exclusive access to the value, then wakes all waiters.
     func change<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer {
@@ -49,7 +49,8 @@ final class Guarded<Value: Sendable>: @unchecked Sendable {
 
     /// Waits until `body` gives a result, or `deadline` on the monotonic clock has passed.
     ///
-    /// `nil` as deadline waits without end, `nil` as answer says that the time is over.
+    /// A deadline of `nil` waits without limit; a result of `nil` means that the deadline has
+    /// passed.
     func wait<Result>(
         until deadline: Int64?, for body: (inout Value) -> Result?
     ) -> Result? {
@@ -77,7 +78,7 @@ enum Monotonic {
             tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
     }
 
-    /// The instant that lies `duration` ahead of now.
+    /// The instant `duration` from now.
     static func after(_ duration: Duration) -> Int64 {
         now() &+ nanoseconds(duration)
     }

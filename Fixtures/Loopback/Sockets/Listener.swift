@@ -17,7 +17,7 @@ package struct LoopbackError: Error, Sendable, CustomStringConvertible {
 /// A listening socket on a loopback address, one thread that accepts, one thread per connection.
 ///
 /// It owns every descriptor: a connection's is closed here, under the same lock under which `stop`
-/// shuts it down, so that a number that was given to someone else is never touched.
+/// shuts it down, so that a reused number is never affected.
 final class Listener: Sendable {
     typealias Serve = @Sendable (_ descriptor: Int32, _ index: Int) -> Void
 
@@ -30,11 +30,11 @@ final class Listener: Sendable {
         /// Open connections by index, counted from 0.
         var open: [Int: Int32] = [:]
         var accepted = 0
-        /// Whether each accept counts the connections whose peer has not ended them, and the most
-        /// there were.
+        /// Whether each accept counts the connections that their peers have not ended, and the
+        /// maximum of those counts.
         var watchesEstablished = false
         var peakEstablished = 0
-        /// Threads that ended after the listener began to stop, and are to be joined.
+        /// Threads that ended after the listener began to stop, and must be joined.
         var finished: [pthread_t] = []
         var running = 0
         var acceptor: pthread_t?
@@ -42,11 +42,11 @@ final class Listener: Sendable {
     }
 
     private enum Phase {
-        /// Takes connections. Exits: `.stopping`.
+        /// Accepts connections. Exits: `.stopping`.
         case listening
-        /// Someone is inside of `stop`. Exits: `.stopped`.
+        /// A call of `stop` is running. Exits: `.stopped`.
         case stopping
-        /// Nothing is left. No exits.
+        /// Everything is closed. No exits.
         case stopped
     }
 
@@ -83,13 +83,13 @@ final class Listener: Sendable {
         state.withLock { $0.acceptor = thread }
     }
 
-    /// Counts, from now on, how many connections are there at once by the kernel's own account: one
-    /// that its peer has closed is out, whether or not its thread has noticed.
+    /// Counts concurrent connections from now on by the kernel's state: a connection that its peer
+    /// has closed does not count, even if its thread has not noticed.
     func watchEstablished() {
         state.withLock { $0.watchesEstablished = true }
     }
 
-    /// The most there were at any accept since.
+    /// The maximum at any accept since.
     var peakEstablished: Int { state.withLock { $0.peakEstablished } }
 
     /// Waits until a connection's socket is closed, blocking the calling thread.
@@ -118,7 +118,7 @@ final class Listener: Sendable {
             _ = state.wait(until: nil) { $0.phase == .stopped ? true : nil }
             return
         }
-        // This is what wakes a thread in accept on Linux.
+        // On Linux this wakes a thread in accept.
         Glibc.shutdown(descriptor, Int32(SHUT_RDWR))
         if let acceptor = state.withLock({ $0.acceptor }) { WorkerThread.join(acceptor) }
         _ = state.wait(until: nil) { $0.running == 0 ? true : nil }
@@ -142,7 +142,7 @@ final class Listener: Sendable {
             let descriptor = Glibc.accept(listener, nil, nil)
             if descriptor < 0 {
                 guard state.withLock({ $0.phase == .listening }) else { return }
-                // Out of descriptors, or a peer that left at once: neither ends the listener.
+                // Out of descriptors, or a peer that closed at once: neither ends the listener.
                 if errno != ECONNABORTED && errno != EINTR { poll(nil, 0, 5) }
                 continue
             }
@@ -155,10 +155,10 @@ final class Listener: Sendable {
         }
     }
 
-    /// How many of these sockets the peers hold open.
+    /// The number of sockets that their peers hold open.
     ///
-    /// A FIN that has come waits until whoever reads the socket lets go of it, which on a busy
-    /// machine takes a moment: what would be a new peak is looked at again, 20 ms at most.
+    /// A received FIN is processed only when the socket's reader releases it, which takes a moment
+    /// on a busy machine: a new peak is checked again for at most 20 ms.
     private static func established(_ descriptors: [Int32], above peak: Int) -> Int {
         var left = descriptors
         for round in 0..<20 {
@@ -194,7 +194,7 @@ final class Listener: Sendable {
                 state.open[index] = nil
                 close(descriptor)
                 state.running -= 1
-                // While the listener listens nobody comes to join; once it stops, `stop` does.
+                // Before the stop no caller joins the thread; after it, `stop` does.
                 if state.phase == .listening {
                     pthread_detach(pthread_self())
                 } else {

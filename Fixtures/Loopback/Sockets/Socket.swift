@@ -2,19 +2,19 @@ import Glibc
 
 /// Waiting for and closing sockets.
 enum Socket {
-    /// POLLRDHUP, which Glibc shows only to those who ask for GNU extensions.
+    /// POLLRDHUP, which Glibc declares only with GNU extensions.
     static let peerHasLeft: Int32 = 0x2000
 
     /// Waits until one of `events`, or until `deadline` on the monotonic clock.
     ///
-    /// Returns the events, 0 when the time is over.
+    /// Returns the events; 0 when the deadline has passed.
     static func wait(_ descriptor: Int32, for events: Int32, until deadline: Int64?) -> Int32 {
         var entry = pollfd(fd: descriptor, events: Int16(truncatingIfNeeded: events), revents: 0)
         let ready = wait(&entry, 1, until: deadline)
         return ready > 0 ? Int32(entry.revents) : 0
     }
 
-    /// Waits for several; the number of those that are ready, 0 when the time is over.
+    /// Waits for several descriptors; returns how many are ready, 0 when the deadline has passed.
     static func wait(
         _ entries: UnsafeMutablePointer<pollfd>, _ count: Int, until deadline: Int64?
     ) -> Int32 {
@@ -36,7 +36,7 @@ enum Socket {
         }
     }
 
-    /// Lets the time pass until `deadline`; `false` as soon as the peer is gone.
+    /// Sleeps until `deadline`; `false` as soon as the peer has closed.
     static func sleep(_ descriptor: Int32, until deadline: Int64?) -> Bool {
         wait(descriptor, for: peerHasLeft, until: deadline) == 0
     }
@@ -48,7 +48,7 @@ enum Socket {
             descriptor, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
     }
 
-    /// Ends our direction and reads on until the peer ends its own, for at most a second.
+    /// Ends our direction and reads until the peer ends its own, for at most a second.
     ///
     /// Closing with unread bytes would be a reset, which can overtake the last response.
     static func lingeringClose(_ descriptor: Int32) {

@@ -1,6 +1,6 @@
 import Glibc
 
-/// An IPv4 or IPv6 address and port; only loopback ones can be made.
+/// An IPv4 or IPv6 loopback address and port.
 struct SocketAddress: Sendable {
     private enum Storage {
         case ipv4(sockaddr_in)
@@ -20,9 +20,9 @@ struct SocketAddress: Sendable {
         return SocketAddress(storage: .ipv6(address))
     }
 
-    /// Reads a literal or a name and stays on this machine; `nil` for everything else.
+    /// Parses a literal or a name of this machine; `nil` for everything else.
     ///
-    /// Literals in 127.0.0.0/8 and ::1 are taken as they are; `localhost` and names that end in
+    /// Literals in 127.0.0.0/8 and ::1 are accepted as they are; `localhost` and names that end in
     /// `.localhost`, `.test` or `.example` mean 127.0.0.1. No resolver is ever asked.
     static func resolve(_ host: String, port: UInt16) -> SocketAddress? {
         var four = in_addr()
@@ -59,7 +59,7 @@ struct SocketAddress: Sendable {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let descriptor = socket(family, type, 0)
         guard descriptor >= 0 else { return nil }
-        // It bounds connecting as well: a full backlog must not hold `stop` up for minutes.
+        // It bounds connecting too: a full backlog must not delay `stop` for minutes.
         var limit = timeval(tv_sec: 5, tv_usec: 0)
         setsockopt(
             descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))

@@ -2,7 +2,7 @@ import CApusOpenSSL
 
 /// A certificate chain and its private key, both PEM files.
 package struct CertificateFiles: Sendable, Hashable {
-    /// The leaf first, then what leads to the root.
+    /// The leaf first, then its intermediates.
     package var chain: String
     package var key: String
 
@@ -12,7 +12,7 @@ package struct CertificateFiles: Sendable, Hashable {
     }
 }
 
-/// The versions of TLS that a fixture can be held to.
+/// The TLS versions that a fixture can be limited to.
 package enum LoopbackTLSVersion: Sendable, CaseIterable {
     case tls12, tls13
 
@@ -24,15 +24,16 @@ package enum LoopbackTLSVersion: Sendable, CaseIterable {
     }
 }
 
-/// A server's side of TLS: its certificate, its ALPN list and whom it asks for a certificate.
+/// A server's TLS settings: its certificate, its ALPN list and its client authentication.
 final class TLSAcceptor: @unchecked Sendable {
     struct Settings: Sendable {
         var certificate: CertificateFiles
-        /// In order of preference; empty gives no answer at all.
+        /// In order of preference; empty gives no answer.
         var protocols: [String]
         /// Answer with the first of them, offered or not.
         var insistsOnProtocol = false
-        /// Refuse who offers none of them (RFC 7301, section 3.2), instead of answering nothing.
+        /// Refuse a client that offers none of them (RFC 7301, section 3.2), instead of answering
+        /// nothing.
         var refusesOtherProtocols = false
         var clientCA: String?
         var requiresClientCertificate = true
@@ -41,13 +42,13 @@ final class TLSAcceptor: @unchecked Sendable {
         var issuesTickets = true
     }
 
-    // Invariant: never changed after `init`; OpenSSL locks what connections share inside of it.
+    // Invariant: never changed after `init`; OpenSSL locks what connections share.
     private let context: OpaquePointer
     /// The ALPN list, each name as bytes.
     fileprivate let protocols: [[UInt8]]
     fileprivate let insistsOnProtocol: Bool
     fileprivate let refusesOtherProtocols: Bool
-    /// Where an answer that was not offered stands.
+    /// The storage of an answer that was not offered.
     fileprivate let ownAnswer: UnsafeMutablePointer<UInt8>
 
     init(_ settings: Settings) throws {
@@ -64,7 +65,7 @@ final class TLSAcceptor: @unchecked Sendable {
         for (index, byte) in (protocols.first ?? []).prefix(255).enumerated() {
             ownAnswer[index] = byte
         }
-        // Weak keys are for clients to refuse.
+        // Clients must refuse weak keys, so the server accepts them.
         SSL_CTX_set_security_level(context, 0)
         let files = settings.certificate
         guard SSL_CTX_use_certificate_chain_file(context, files.chain) == 1,
@@ -76,7 +77,7 @@ final class TLSAcceptor: @unchecked Sendable {
         SSL_CTX_ctrl(context, SSL_CTRL_SET_MIN_PROTO_VERSION, settings.minimumVersion.code, nil)
         SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, settings.maximumVersion.code, nil)
         SSL_CTX_ctrl(context, SSL_CTRL_MODE, Int(SSL_MODE_RELEASE_BUFFERS), nil)
-        // Without an id of its own a context that asks for certificates resumes nothing.
+        // Without an ID, a context that requests certificates never resumes sessions.
         let sessionContext = Array("loopback".utf8)
         SSL_CTX_set_session_id_context(context, sessionContext, UInt32(sessionContext.count))
         if !settings.issuesTickets {
@@ -94,7 +95,7 @@ final class TLSAcceptor: @unchecked Sendable {
             SSL_CTX_set_verify(context, mode, nil)
         }
         if !protocols.isEmpty {
-            // Every layer keeps this object alive for as long as the callback can be called.
+            // Every layer keeps this object alive while the callback can be called.
             SSL_CTX_set_alpn_select_cb(
                 context, selectProtocol, Unmanaged.passUnretained(self).toOpaque())
         }
@@ -132,7 +133,7 @@ private func selectProtocol(
             let length = Int(list[index])
             guard index + 1 + length <= list.count else { break }
             if list[(index + 1)..<(index + 1 + length)].elementsEqual(wanted) {
-                // The answer points into the client's list, which outlives this call.
+                // The answer points into the client's list, which is valid after this call.
                 out.pointee = offered + index + 1
                 outLength.pointee = UInt8(length)
                 return SSL_TLSEXT_ERR_OK

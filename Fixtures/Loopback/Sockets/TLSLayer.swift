@@ -6,7 +6,7 @@ final class TLSLayer {
         case done(Int)
         /// More records are needed from the peer.
         case wantsInput
-        /// The peer said close_notify.
+        /// The peer sent close_notify.
         case ended
         /// No further call may follow.
         case failed
@@ -51,7 +51,7 @@ final class TLSLayer {
         return result > 0 ? .done(Int(result)) : step(after: result)
     }
 
-    /// Encrypts all of `bytes`; memory takes everything.
+    /// Encrypts all of `bytes` into memory.
     func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard !hasFailed else { return false }
         ERR_clear_error()
@@ -82,7 +82,7 @@ final class TLSLayer {
         return SSL_do_handshake(ssl) == 1
     }
 
-    /// Makes a fatal alert the only way there is: by a record that cannot be decrypted.
+    /// Makes a fatal alert in the only possible way: by a record that cannot be decrypted.
     func makeFatalAlert() {
         let record: [UInt8] = [0x17, 3, 3, 0, 32] + [UInt8](repeating: 7, count: 32)
         record.withUnsafeBytes { receivedRecords($0) }
@@ -93,7 +93,7 @@ final class TLSLayer {
         BIO_write(incoming, bytes.baseAddress, Int32(clamping: bytes.count))
     }
 
-    /// Moves the records that wait for the socket.
+    /// Moves pending records to the socket's queue.
     func drainRecords(into queue: ByteQueue) {
         while true {
             let pending = BIO_ctrl_pending(outgoing)

@@ -1,9 +1,9 @@
 import CApusLinux
 import Glibc
 
-/// Threads by name: each runs one closure, and whoever started it joins it.
+/// Named threads: each runs one closure, and its starter joins it.
 enum WorkerThread {
-    /// Starts a thread; `nil` when the system has none left.
+    /// Starts a thread; `nil` when the system cannot make one.
     static func start(_ name: String, _ body: @escaping @Sendable () -> Void) -> pthread_t? {
         let work = Work(name: name, body: body)
         let box = Unmanaged.passRetained(work)
@@ -39,7 +39,7 @@ private final class Work: Sendable {
 private func runWork(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let context else { return nil }
     let work = Unmanaged<Work>.fromOpaque(context).takeRetainedValue()
-    // The kernel takes at most 15 bytes.
+    // The kernel accepts at most 15 bytes.
     capus_name_thread(String(work.name.prefix(15)))
     work.body()
     return nil

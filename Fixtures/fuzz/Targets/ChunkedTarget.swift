@@ -29,7 +29,7 @@ enum ChunkedTarget {
         limits.chunkExtensionBytes = 1 << 20
         limits.headBytes = 1 << 20
         limits.headFields = 1 << 20
-        var machine = HTTP1Connection(limits: limits)
+        var machine = HTTP1Session(limits: limits)
         machine.requestStarted(method: .get, expectsClose: false, upgrade: nil)
         machine.requestFinished()
         var body: [UInt8] = []

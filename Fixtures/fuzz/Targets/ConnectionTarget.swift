@@ -70,7 +70,7 @@ enum Script {
 
 /// Plays a script to one connection machine and writes down what it says.
 struct ConnectionPlayer {
-    private var machine: HTTP1Connection
+    private var machine: HTTP1Session
     private(set) var log: [String] = []
     private(set) var body: [UInt8] = []
     /// What belongs to a raw duplex.
@@ -81,7 +81,7 @@ struct ConnectionPlayer {
     private var expectsHead = false
 
     init(limits: EngineTuning.Limits) {
-        machine = HTTP1Connection(limits: limits)
+        machine = HTTP1Session(limits: limits)
     }
 
     mutating func play(_ part: Script, _ cut: Cut) {

@@ -44,7 +44,7 @@ enum HeadTarget {
         var limits = EngineTuning.Limits()
         limits.headBytes = 1024
         limits.headFields = 20
-        var machine = HTTP1Connection(limits: limits, lenience: lenience)
+        var machine = HTTP1Session(limits: limits, lenience: lenience)
         machine.requestStarted(method: .head, expectsClose: false, upgrade: nil)
         machine.requestFinished()
         for piece in cut.pieces(of: bytes) {

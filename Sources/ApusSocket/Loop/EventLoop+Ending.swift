@@ -1,23 +1,23 @@
 import CApusLinux
 import Glibc
 
-/// How loops end: let go, or waited for by a thread of its own.
+/// Ending loops, with or without waiting for their threads.
 extension EventLoop {
-    /// Stops the loop without anybody waiting for its thread.
+    /// Stops the loop without waiting for its thread.
     package func stopAndDetach() {
         detach()
         stop()
     }
 
-    /// Stops the loops and waits until their threads are gone.
+    /// Stops the loops and waits until their threads have ended.
     ///
-    /// The waiting is done by a thread of its own, since the caller may run on one of the loops.
+    /// A separate thread waits, since the caller may run on one of the loops.
     package static func stopAndJoin(_ loops: [EventLoop]) async {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             let reaper = unsafe Unmanaged.passRetained(Reaper(loops, continuation))
             var thread = pthread_t()
             guard unsafe pthread_create(&thread, nil, runReaper, reaper.toOpaque()) == 0 else {
-                // Out of threads: the loops end all the same, only nobody waits for them.
+                // No thread can be made: the loops still end, but without anyone waiting for them.
                 for loop in loops { loop.stopAndDetach() }
                 unsafe reaper.takeRetainedValue().continuation.resume()
                 return
@@ -27,7 +27,7 @@ extension EventLoop {
     }
 }
 
-/// Ends loops one after the other, then resumes whoever wanted that.
+/// Joins loops one after the other, then resumes the caller.
 private final class Reaper {
     private let loops: [EventLoop]
     let continuation: UnsafeContinuation<Void, Never>
@@ -44,7 +44,7 @@ private final class Reaper {
     }
 }
 
-/// Thread entries are top-level functions: a closure literal given to C could carry an isolation.
+/// A top-level function: a closure literal passed to C could carry an isolation.
 private func runReaper(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let context = unsafe context else { return nil }
     unsafe Unmanaged<Reaper>.fromOpaque(context).takeRetainedValue().run()

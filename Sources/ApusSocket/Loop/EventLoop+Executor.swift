@@ -1,4 +1,4 @@
-/// The loop as Swift's concurrency sees it: actors live on it, and tasks may prefer it.
+/// The loop as an executor: actors run on it, and tasks may prefer it.
 extension EventLoop: SerialExecutor, TaskExecutor {
     package func enqueue(_ job: consuming ExecutorJob) {
         add(.job(UnownedJob(job)))
@@ -12,7 +12,7 @@ extension EventLoop: SerialExecutor, TaskExecutor {
         unsafe UnownedTaskExecutor(ordinary: self)
     }
 
-    /// Lets `assumeIsolated` be used by code that epoll called, outside of any task.
+    /// Allows `assumeIsolated` in code that is called after epoll, outside of any task.
     package func checkIsolated() {
         precondition(isCurrent, "not on this event loop")
     }

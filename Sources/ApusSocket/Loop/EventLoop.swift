@@ -2,7 +2,7 @@ package import ApusCore
 import CApusLinux
 import Glibc
 
-/// What epoll says about a descriptor.
+/// The readiness of a descriptor, as epoll reports it.
 package struct Readiness: Sendable {
     private let bits: UInt32
 
@@ -12,18 +12,18 @@ package struct Readiness: Sendable {
 
     package var isReadable: Bool { hasAny(EPOLLIN) }
     package var isWritable: Bool { hasAny(EPOLLOUT) }
-    /// The peer has ended its side, or the socket failed: reading will say which.
+    /// The peer has ended its side, or the socket failed; reading shows which.
     package var isHungUp: Bool { hasAny(EPOLLRDHUP) || hasAny(EPOLLHUP) || hasAny(EPOLLERR) }
 
     private func hasAny(_ events: EPOLL_EVENTS) -> Bool { bits & events.rawValue != 0 }
 }
 
-/// Whoever wants to hear of a descriptor's readiness; called on the loop's thread.
+/// Receives the readiness of a descriptor, on the loop's thread.
 package protocol ReadinessHandler: AnyObject {
     func readinessChanged(_ readiness: Readiness)
 }
 
-/// Whoever has gathered output during a tick and sends it at the tick's end, all at once.
+/// Collects output during a tick and sends it together at the tick's end.
 package protocol Flushable: AnyObject {
     func flush()
 }
@@ -42,15 +42,15 @@ package protocol Flushable: AnyObject {
 /// however much work adds to itself. Work from another thread goes through a locked queue and a
 /// wake-up; work from the loop's own thread goes to a plain array.
 ///
-/// Unchecked, because its state is divided by rule: what stands under "foreign" is touched with the
-/// lock held, what stands under "own thread" only by the loop's thread.
+/// Unchecked, because its state is divided by rule: properties under "foreign" are accessed with
+/// the lock held, properties under "own thread" only by the loop's thread.
 package final class EventLoop: @unchecked Sendable {
     enum Work {
         case job(UnownedJob)
         case call(@Sendable () -> Void)
     }
 
-    /// How the loop's thread stands.
+    /// The state of the loop's thread.
     enum Phase {
         /// The thread runs.
         ///
@@ -71,9 +71,9 @@ package final class EventLoop: @unchecked Sendable {
         var generation: UInt32 = 0
     }
 
-    /// How long jobs run in one go before the loop looks at its descriptors again.
+    /// How long jobs run before the loop polls its descriptors again.
     private static let maxJobTime = Duration.milliseconds(1)
-    /// Jobs between two looks at the clock.
+    /// Jobs between two readings of the clock.
     private static let jobsPerLook = 16
     private static let maxEventsPerTick = 512
 
@@ -94,13 +94,12 @@ package final class EventLoop: @unchecked Sendable {
     private var freeSlots: [Int] = []
     private var timers = TimerQueue()
     private var dirty: [any Flushable] = []
-    /// Large buffers that every connection of the loop uses in turn, so that an idle one holds
-    /// none.
+    /// Large buffers that the loop's connections use in turn, so that an idle one holds none.
     package let scratch = LoopScratch()
 
     private var thread = pthread_t()
 
-    /// Makes the loop and starts its thread.
+    /// Creates the loop and starts its thread.
     package init(name: String) throws(SystemError) {
         let epollNumber = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epollNumber >= 0 else { throw SystemError(call: "epoll_create1") }
@@ -126,14 +125,14 @@ package final class EventLoop: @unchecked Sendable {
             == UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque()))
     }
 
-    /// Runs `body` on the loop: in the present tick if no job has run in it yet, else in the next.
+    /// Runs `body` on the loop: in the current tick if no job has run in it yet, else in the next.
     package func execute(_ body: @escaping @Sendable () -> Void) {
         add(.call(body))
     }
 
     /// Lets the thread end once its work is done; idempotent, and does not wait.
     ///
-    /// Jobs that come later still run, one after the other, on a thread made for them.
+    /// Later jobs still run, one at a time, on a thread made for them.
     package func stop() {
         let mustWake = lock.withLock {
             guard phase == .running else { return false }
@@ -149,7 +148,7 @@ package final class EventLoop: @unchecked Sendable {
         _ = pthread_join(thread, nil)
     }
 
-    /// Lets the thread go its way when nobody will join it.
+    /// Detaches the thread when no caller will join it.
     package func detach() {
         pthread_detach(thread)
     }
@@ -171,13 +170,13 @@ package final class EventLoop: @unchecked Sendable {
         if mustSpawn { spawnLateThread() }
     }
 
-    /// With the lock held: whether the loop sleeps; from now on it counts as awake.
+    /// With the lock held: returns whether the loop sleeps, and marks it as awake.
     private func wakesSleeper() -> Bool {
         defer { isAwake = true }
         return !isAwake
     }
 
-    /// The eventfd is edge-triggered, so each write wakes and nobody needs to read it.
+    /// The eventfd is edge-triggered, so each write wakes the loop and it need not be read.
     private func wake() {
         var one: UInt64 = 1
         _ = unsafe write(wakeUp.number, &one, 8)
@@ -187,7 +186,7 @@ package final class EventLoop: @unchecked Sendable {
 // MARK: - On the loop's thread
 
 extension EventLoop {
-    /// Says when a descriptor is readable, writable or hung up, until `deregister`.
+    /// Reports to a handler when a descriptor is readable, writable or hung up, until `deregister`.
     ///
     /// - Returns: a token for `deregister`.
     package func register(
@@ -205,7 +204,7 @@ extension EventLoop {
         return token
     }
 
-    /// Ends a registration; events already gathered for it are dropped.
+    /// Ends a registration; pending events of it are dropped.
     package func deregister(_ descriptor: borrowing FileDescriptor, token: UInt64) {
         let index = Int(token & 0xffff_ffff)
         guard slots[index].generation == UInt32(token >> 32), slots[index].handler != nil else {
@@ -221,7 +220,7 @@ extension EventLoop {
         freeSlots.append(index)
     }
 
-    /// Calls `flush()` once at the end of this tick; the caller sees to it that it asks once.
+    /// Calls `flush()` at the end of this turn; the caller must request it once only.
     package func scheduleFlush(_ flushable: any Flushable) {
         dirty.append(flushable)
     }
@@ -233,7 +232,7 @@ extension EventLoop {
         return timer
     }
 
-    /// Timers that have neither fired nor been cancelled; asked on the loop.
+    /// The number of timers that neither fired nor were cancelled; read on the loop only.
     package var timerCount: Int { timers.count }
 
     package func cancel(_ timer: LoopTimer) {
@@ -268,7 +267,7 @@ extension EventLoop {
         slots[index].handler?.readinessChanged(Readiness(bits: bits))
     }
 
-    /// Runs what is queued, then flushes; `false` when the loop was told to stop and is done.
+    /// Runs queued jobs, then flushes; `false` when the loop was stopped and has finished.
     private func runTick() -> Bool {
         takeForeignWork()
         if runTurn() { flushDirty() }
@@ -287,10 +286,10 @@ extension EventLoop {
         }
     }
 
-    /// Runs what is there, for as long as a tick may take; the rest is for the next one.
+    /// Runs the jobs of this turn, for as long as a tick may take; the rest runs in the next tick.
     ///
-    /// - Returns: whether the turn is over. Output waits for that, so that what a turn produces
-    ///   leaves at once however many ticks the turn takes.
+    /// - Returns: whether the turn is over. Output waits for that, so that the output of a turn is
+    ///   sent together, however many ticks the turn takes.
     private func runTurn() -> Bool {
         work.beginTurn()
         var end: Deadline?
@@ -309,21 +308,22 @@ extension EventLoop {
     private func run(_ item: Work) {
         switch item {
         case .job(let job):
-            // As a task executor: code without isolation, which is what callers run here, then
-            // never switches. An actor's code finds itself at home by `isIsolatingCurrentContext`.
+            // Run as a task executor, so that code without isolation, which callers run here, never
+            // switches threads. Actors recognise their isolation by `isIsolatingCurrentContext`.
             unsafe job.runSynchronously(on: asUnownedTaskExecutor())
         case .call(let body): body()
         }
     }
 
-    /// Flushes whoever asked before the flushes began; who asks during them is for the next tick.
+    /// Flushes connections that requested it before the flushes began; later requests are for the
+    /// next tick.
     private func flushDirty() {
         let count = dirty.count
         for index in 0..<count { dirty[index].flush() }
         dirty.removeFirst(count)
     }
 
-    /// Milliseconds to sleep: none when work is waiting, for ever (-1) when nothing is planned.
+    /// Milliseconds to sleep: 0 when work is waiting, unlimited (-1) without timers.
     private func timeoutBeforeSleep() -> Int32 {
         guard work.isEmpty, dirty.isEmpty else { return 0 }
         var timeout: Int32 = -1
@@ -341,16 +341,17 @@ extension EventLoop {
 // MARK: - After the end
 
 extension EventLoop {
-    /// Runs what comes in after the loop has stopped, on a thread that ends when there is no more.
+    /// Runs jobs that are added after the loop has stopped, on a thread that ends when none is
+    /// left.
     ///
-    /// Tasks may outlive their engine; without this they would hang for ever.
+    /// Tasks may outlive their engine; without this they would never finish.
     private func spawnLateThread() {
         let context = Unmanaged.passRetained(self)
         var thread = pthread_t()
         if unsafe pthread_create(&thread, nil, runLateWork, context.toOpaque()) == 0 {
             pthread_detach(thread)
         } else {
-            // Out of threads: the caller's own is the last one left to do it.
+            // No thread can be made, so the caller's own thread runs them.
             unsafe context.release()
             runLate()
         }
@@ -365,7 +366,8 @@ extension EventLoop {
             let isDone = lock.withLock {
                 guard foreignWork.isEmpty, work.isEmpty else { return false }
                 hasLateThread = false
-                // Given up inside the lock: a later thread must not meet this one on the loop.
+                // Released with the lock held: a later thread must not run at the same time as this
+                // one.
                 unsafe capus_set_loop_of_thread(before)
                 return true
             }
@@ -374,7 +376,7 @@ extension EventLoop {
     }
 }
 
-/// Thread entries are top-level functions: a closure literal given to C could carry an isolation.
+/// A top-level function: a closure literal passed to C could carry an isolation.
 private func runEventLoop(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let context = unsafe context else { return nil }
     unsafe Unmanaged<EventLoop>.fromOpaque(context).takeRetainedValue().run()

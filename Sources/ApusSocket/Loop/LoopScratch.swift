@@ -1,24 +1,25 @@
 package import ApusCore
 
-/// A loop's large buffers, used by one connection at a time within one call.
+/// The large buffers of a loop, used by one connection at a time within one call.
 ///
-/// Three properties of an object rather than one value, so that reading from one and writing to
-/// another at once is no conflict.
+/// They are separate properties of an object rather than one value, so that one can be read while
+/// another is written.
 package final class LoopScratch {
-    /// What one `recv` may give.
+    /// The maximum size of one `recv`, in bytes.
     package static let inputSize = 64 * 1024
-    /// What is gathered before it is sent.
+    /// The bytes that are collected before they are sent.
     package static let outputSize = 128 * 1024
-    /// What a buffer keeps from one tick to the next: more than a piece of a body needs.
+    /// The largest capacity that a buffer keeps from one tick to the next: more than a piece of a
+    /// body needs.
     package static let maxKept = 1024 * 1024
 
     /// Bytes from the socket.
     package var input = [UInt8](repeating: 0, count: LoopScratch.inputSize)
-    /// Bytes on their way into TLS or, without it, to the socket.
+    /// Bytes for TLS or, without TLS, for the socket.
     package var plaintext: [UInt8] = []
-    /// The same, where long pieces of bodies are not copied.
+    /// The same, with long pieces of bodies by reference.
     package var outgoing = OutgoingBytes()
-    /// Bytes on their way to the socket, encrypted.
+    /// Encrypted bytes for the socket.
     package var ciphertext: [UInt8] = []
 
     init() {
@@ -26,7 +27,7 @@ package final class LoopScratch {
         ciphertext.reserveCapacity(LoopScratch.outputSize)
     }
 
-    /// Lets go of a buffer that a long head has grown; called when none is in use.
+    /// Releases buffers that have grown too large; called when none is in use.
     func trim() {
         if plaintext.capacity > LoopScratch.maxKept { plaintext = [] }
         if ciphertext.capacity > LoopScratch.maxKept { ciphertext = [] }

@@ -1,16 +1,16 @@
-/// What a loop has to run, first in, first out, cut into turns.
+/// The jobs of a loop, first in, first out, divided into turns.
 ///
-/// A turn holds what was there when it began. What is added while it runs is for the next one, so
-/// that work which adds to itself never keeps the loop from its descriptors and timers.
+/// A turn holds the jobs that were queued when it began. Jobs added while it runs are for the next
+/// turn, so that work that adds to itself never blocks descriptors and timers.
 struct LoopWork<Item> {
     private var turn: [Item] = []
     private var position = 0
-    /// For the turns after this one.
+    /// Jobs for the turns after this one.
     private var added: [Item] = []
 
     var isEmpty: Bool { isTurnOver && added.isEmpty }
 
-    /// Whether all of the present turn has run.
+    /// Whether all jobs of the current turn have run.
     var isTurnOver: Bool { position == turn.count }
 
     mutating func append(_ item: Item) {
@@ -27,7 +27,7 @@ struct LoopWork<Item> {
         }
     }
 
-    /// Begins a turn, or goes on with one that was cut short.
+    /// Begins a turn, or continues one that was cut short.
     mutating func beginTurn() {
         guard isTurnOver else { return }
         turn.removeAll(keepingCapacity: true)
@@ -38,7 +38,7 @@ struct LoopWork<Item> {
     /// The next item of this turn; `nil` at the turn's end.
     mutating func next() -> Item? {
         guard position < turn.count else {
-            // Nothing that has run is held any longer.
+            // Releases what has run.
             turn.removeAll(keepingCapacity: true)
             position = 0
             return nil

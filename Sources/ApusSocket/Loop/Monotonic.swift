@@ -4,13 +4,13 @@ import Glibc
 
 /// The one place that reads a clock; below the transport, instants are arguments.
 extension Deadline {
-    /// The present instant on CLOCK_MONOTONIC, which no change of the wall clock moves.
+    /// The current instant on CLOCK_MONOTONIC, which changes of the wall clock do not affect.
     package static func now() -> Deadline { Deadline(nanoseconds: capus_monotonic_now()) }
 }
 
-/// The processor's time of the calling thread.
+/// The CPU time of the calling thread.
 package enum ThreadTime {
-    /// What the thread has spent since it began.
+    /// The CPU time of the thread since it began.
     package static func spent() -> Duration {
         var time = timespec()
         unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)

@@ -1,11 +1,11 @@
 package import ApusCore
 
-/// Something to be done at an instant; kept by whoever may want to cancel it.
+/// An action at an instant; the caller keeps it in order to cancel it.
 package final class LoopTimer {
     package let deadline: Deadline
-    /// Dropped when the timer fires or is cancelled, so that it holds nobody alive.
+    /// Released when the timer fires or is cancelled, so that it keeps nothing alive.
     fileprivate var action: (() -> Void)?
-    /// Where the heap keeps this timer; negative when it does not.
+    /// The timer's index in the heap; negative when it is not queued.
     fileprivate var index = -1
 
     init(deadline: Deadline, action: @escaping () -> Void) {
@@ -27,14 +27,14 @@ struct TimerQueue {
         siftUp(from: heap.count - 1)
     }
 
-    /// Takes a timer out; harmless when it has fired or was cancelled before.
+    /// Removes a timer; does nothing when it has fired or was cancelled before.
     mutating func cancel(_ timer: LoopTimer) {
         timer.action = nil
         guard timer.index >= 0 else { return }
         remove(at: timer.index)
     }
 
-    /// The action of the earliest timer that is due, which is then no longer queued.
+    /// Removes the earliest due timer and returns its action.
     mutating func nextAction(now: Deadline) -> (() -> Void)? {
         guard let first = heap.first, first.deadline <= now else { return nil }
         remove(at: 0)

@@ -1,14 +1,14 @@
 package import ApusCore
 
-/// The system's resolver with a lane for each family: threads, queue and cache of its own.
+/// The system's resolver with a lane for each family, which has its own threads, queue and cache.
 ///
-/// `getaddrinfo` for both at once answers when the slower one has; here a DNS server that never
-/// answers for IPv6 costs `dial.resolutionDelay`, and however many such lookups hang, they hang in
-/// a lane that nobody waits for.
+/// `getaddrinfo` for both families returns when the slower one has answered. With lanes, a DNS
+/// server that never answers for IPv6 costs only `dial.resolutionDelay`, and lookups that hang do
+/// not block the other lane.
 package final class FamilyResolver: Resolver {
     private let ipv4: SystemResolver
     private let ipv6: SystemResolver
-    /// For those who need the system's own order of both families.
+    /// For callers that need the system's own order of both families.
     private let both: SystemResolver
     package let splitsFamilies: Bool
 

@@ -1,6 +1,6 @@
-/// A value that one task waits for and several may give, from any thread; the first counts.
+/// A value that one task waits for and several threads may give; the first one counts.
 ///
-/// Unchecked, because its state is touched only with the lock held.
+/// Unchecked, because its state is accessed only with the lock held.
 package final class FirstAnswer<Value: Sendable>: @unchecked Sendable {
     private let lock = Lock()
     // Guarded.
@@ -9,10 +9,10 @@ package final class FirstAnswer<Value: Sendable>: @unchecked Sendable {
 
     package init() {}
 
-    /// Whether somebody has given a value.
+    /// Whether a value was given.
     package var isGiven: Bool { lock.withLock { value != nil } }
 
-    /// Waits for the first value; what cancelling the task gives is the caller's matter.
+    /// Waits for the first value; the caller gives one when the task is cancelled.
     package func wait() async -> Value {
         await withUnsafeContinuation { continuation in
             let early = lock.withLock { () -> Value? in

@@ -1,35 +1,35 @@
 package import ApusCore
 
-/// Which names are being looked up for whom, and what is known of them.
+/// Pending lookups with their waiters, and cached answers.
 ///
-/// One lookup serves everybody who asks for its name meanwhile; its answer is kept for a short
-/// time, for each isolation scope that asked: no scope finds what another has left. That a name
-/// does not exist is kept too, that the resolver could not tell is not. It has no clock, lock or
-/// thread: whoever holds it looks up what `nextName` says, and reports `answered`.
+/// One lookup serves all callers that ask for its name meanwhile; its answer is cached for a short
+/// time, for each isolation scope that asked: no scope sees the entries of another. That a name
+/// does not exist is cached too, a temporary failure is not. It has no clock, lock or thread: its
+/// owner looks up each `nextName` and reports `answered`.
 package struct NameCache: Sendable {
     package typealias Answer = Result<[SocketAddress], ResolveError>
     package typealias WaiterID = UInt64
 
-    /// What asking for a name came to.
+    /// The result of asking for a name.
     package enum AskResult: Sendable, Hashable {
-        /// It is known.
+        /// The answer is cached.
         case known(Answer)
-        /// `answered` will name the waiter.
+        /// The caller waits, until `answered` returns it.
         case waits
-        /// Too many lookups wait already.
+        /// Too many lookups already wait.
         case refused
     }
 
-    /// A lookup that has no answer yet.
+    /// A lookup without an answer yet.
     private struct Lookup {
         var waiters: [WaiterID]
-        /// For whom its answer will be kept: those who have gone too.
+        /// The scopes that its answer will be cached for, including those whose callers have left.
         var scopes: Set<IsolationScope?>
-        /// Whether `nextName` has given it out.
+        /// Whether `nextName` has returned it.
         var hasBegun = false
     }
 
-    /// Where an answer is kept.
+    /// The key of a cached answer.
     private struct Key: Hashable {
         let name: ExactText
         let scope: IsolationScope?
@@ -45,7 +45,7 @@ package struct NameCache: Sendable {
     private let maxKnown: Int
     private let maxQueued: Int
     private var lookups: [ExactText: Lookup] = [:]
-    /// Names that wait for their lookup, oldest first.
+    /// Names whose lookup has not begun, oldest first.
     private var queue: [ExactText] = []
     private var known: [Key: Known] = [:]
 
@@ -56,12 +56,12 @@ package struct NameCache: Sendable {
         maxQueued = tuning.maxPendingLookups
     }
 
-    /// Whether lookups wait to be begun.
+    /// Whether lookups have not begun.
     package var hasQueuedNames: Bool { !queue.isEmpty }
-    /// How many answers are kept, those past their time included.
+    /// The number of cached answers, including expired ones.
     package var knownCount: Int { known.count }
 
-    /// Asks for a name on behalf of a waiter.
+    /// Asks for a name for a waiter.
     package mutating func ask(
         for text: String, in scope: IsolationScope? = nil, waiter: WaiterID, now: Deadline
     ) -> AskResult {
@@ -82,7 +82,7 @@ package struct NameCache: Sendable {
         return .waits
     }
 
-    /// A waiter waits no longer; a lookup that has not begun is dropped with its last waiter.
+    /// A waiter was cancelled; a lookup that has not begun is dropped with its last waiter.
     package mutating func cancel(_ waiter: WaiterID, for text: String) {
         let name = ExactText(text)
         guard var lookup = lookups[name] else { return }
@@ -95,7 +95,7 @@ package struct NameCache: Sendable {
         queue.removeAll { $0 == name }
     }
 
-    /// The name to look up next, in the order of asking; `nil` when nothing waits.
+    /// The name to look up next, in order of asking; `nil` when there is none.
     package mutating func nextName() -> String? {
         guard !queue.isEmpty else { return nil }
         let name = queue.removeFirst()
@@ -105,7 +105,7 @@ package struct NameCache: Sendable {
 
     /// A lookup has ended.
     ///
-    /// - Returns: who waited for it, in the order of asking.
+    /// - Returns: the waiters, in order of asking.
     package mutating func answered(
         _ text: String, _ answer: Answer, now: Deadline
     ) -> [WaiterID] {
@@ -121,13 +121,13 @@ package struct NameCache: Sendable {
         return lookup.waiters
     }
 
-    /// What is known of a name is doubtful: the next to ask has it looked up again.
+    /// Drops the cached answer of a name, so that the next caller has it looked up again.
     package mutating func forget(_ text: String) {
         let name = ExactText(text)
         known = known.filter { $0.key.name != name }
     }
 
-    /// How long an answer is good for; `nil` when it is not kept.
+    /// How long an answer is cached; `nil` when it is not.
     private func lifetime(of answer: Answer) -> Duration? {
         switch answer {
         case .success: cacheTime
@@ -136,7 +136,7 @@ package struct NameCache: Sendable {
         }
     }
 
-    /// Lets go of what is past its time, or of what would be first.
+    /// Removes expired answers, or else the one that expires first.
     private mutating func makeRoom(now: Deadline) {
         guard known.count >= maxKnown else { return }
         known = known.filter { now < $0.value.until }

@@ -1,36 +1,37 @@
 package import ApusCore
 
-/// Turns a host's name into addresses.
+/// Resolves host names to addresses.
 package protocol Resolver: Sendable {
-    /// The addresses of `host` in the order in which to try them, never empty.
+    /// Returns the addresses of `host` in order of preference, never empty.
     ///
-    /// Returns at once with `.cancelled` when the calling task is cancelled.
+    /// It throws `.cancelled` at once when the calling task is cancelled.
     func resolve(host: String, port: UInt16) async throws(ResolveError) -> [SocketAddress]
-    /// Whether each family can be looked up by itself, so that neither waits for the other.
+    /// Whether each family can be resolved separately, so that neither waits for the other.
     var splitsFamilies: Bool { get }
-    /// As `resolve(host:port:)` for one family, where `splitsFamilies`.
+    /// As `resolve(host:port:)` for one family, where `splitsFamilies` is `true`.
     func resolve(
         host: String, port: UInt16, family: SocketAddress.Family
     ) async throws(ResolveError) -> [SocketAddress]
-    /// As the others, on behalf of a scope: what is kept of the answer is never given to another.
+    /// As the others, for an isolation scope: a cached answer is never given to another scope.
     func resolve(
         host: String, port: UInt16, family: SocketAddress.Family?, in scope: IsolationScope?
     ) async throws(ResolveError) -> [SocketAddress]
-    /// None of the host's addresses took a connection: what is known of it may be out of date.
+    /// Reports that none of the host's addresses accepted a connection, so a cached answer may be
+    /// outdated.
     func addressesFailed(host: String)
 }
 
 extension Resolver {
     package var splitsFamilies: Bool { false }
 
-    /// One that does not split picks from what it knows.
+    /// A resolver that does not split filters its answer.
     package func resolve(
         host: String, port: UInt16, family: SocketAddress.Family
     ) async throws(ResolveError) -> [SocketAddress] {
         try await resolve(host: host, port: port).filter { $0.family == family }
     }
 
-    /// One that keeps nothing serves every scope alike.
+    /// A resolver without a cache treats all scopes alike.
     package func resolve(
         host: String, port: UInt16, family: SocketAddress.Family?, in scope: IsolationScope?
     ) async throws(ResolveError) -> [SocketAddress] {
@@ -38,13 +39,13 @@ extension Resolver {
         return try await resolve(host: host, port: port, family: family)
     }
 
-    /// A resolver that keeps nothing has nothing to forget.
+    /// A resolver without a cache does nothing.
     package func addressesFailed(host: String) {}
 }
 
-/// Names that mean the same everywhere and are never looked up.
+/// Names with fixed addresses, which are never looked up.
 package enum SpecialNames {
-    /// A literal's own address, or the loopback addresses for `localhost` and all names below it
+    /// The address of a literal, or the loopback addresses for `localhost` and all names below it
     /// (RFC 6761, section 6.3); `nil` for every other name.
     package static func addresses(of host: String, port: UInt16) -> [SocketAddress]? {
         if let literal = SocketAddress(literal: host, port: port) { return [literal] }
@@ -55,13 +56,13 @@ package enum SpecialNames {
     }
 }
 
-/// Why a name gave no address.
+/// Why a name could not be resolved.
 package enum ResolveError: Error, Sendable, Hashable {
     /// The name does not exist, or has no address.
     case notFound(message: String)
-    /// The resolver could not tell now; later it may.
+    /// The resolver could not answer now; a later attempt may succeed.
     case temporary(message: String)
-    /// Too many lookups wait already.
+    /// Too many lookups already wait.
     case overloaded
     /// The caller's task was cancelled.
     case cancelled

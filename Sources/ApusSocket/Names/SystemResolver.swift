@@ -2,15 +2,15 @@ package import ApusCore
 import CApusLinux
 import Glibc
 
-/// The system's own resolver, `getaddrinfo`, on a bounded number of its own threads.
+/// The system's resolver, `getaddrinfo`, on a bounded number of threads.
 ///
-/// The call cannot be cancelled, so a caller that is cancelled goes at once; the thread's late
-/// answer serves whoever asks next. A thread ends when nothing waits: an idle resolver holds none.
+/// The call cannot be cancelled, so a cancelled caller returns at once; the late answer serves the
+/// next caller. A thread ends when no lookup waits: an idle resolver has no thread.
 ///
-/// Unchecked, because what stands under "guarded" is touched only with the lock held.
+/// Unchecked, because properties under "guarded" are accessed only with the lock held.
 package final class SystemResolver: Resolver, @unchecked Sendable {
     private let maxThreads: Int
-    /// The blocking call itself.
+    /// The blocking call.
     private let lookUp: @Sendable (String) -> NameCache.Answer
     private let lock = Lock()
     // Guarded.
@@ -19,7 +19,7 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
     private var lastID: NameCache.WaiterID = 0
     private var threads = 0
 
-    /// - Parameter family: asked for alone; `nil` asks for all, in the system's own order.
+    /// - Parameter family: the family to resolve; `nil` resolves all, in the system's own order.
     package convenience init(
         _ tuning: EngineTuning.Dial, family: SocketAddress.Family? = nil
     ) {
@@ -27,7 +27,7 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
         self.init(tuning) { SystemResolver.look(up: $0, number) }
     }
 
-    /// - Parameter lookUp: Finds a name's addresses; may block, and is called on a thread for it.
+    /// - Parameter lookUp: resolves a name; it may block, and is called on a resolver thread.
     package init(
         _ tuning: EngineTuning.Dial, lookUp: @escaping @Sendable (String) -> NameCache.Answer
     ) {
@@ -40,7 +40,7 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
         try await resolve(host: host, port: port, in: nil)
     }
 
-    /// As `resolve(host:port:)`, on behalf of a scope.
+    /// As `resolve(host:port:)`, for an isolation scope.
     package func resolve(
         host: String, port: UInt16, in scope: IsolationScope?
     ) async throws(ResolveError) -> [SocketAddress] {
@@ -63,7 +63,8 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
     /// Asks for the lookup's name; `nil` when the answer will come later.
     private func ask(_ lookup: Lookup) -> NameCache.Answer? {
         let (answer, mustStart) = lock.withLock { () -> (NameCache.Answer?, Bool) in
-            // Cancelled before: looked at with the lock held, so that it is never queued for good.
+            // An earlier cancellation is checked with the lock held, so that the lookup is never
+            // queued forever.
             guard !lookup.answer.isGiven else { return (nil, false) }
             lastID += 1
             switch names.ask(for: lookup.host, in: lookup.scope, waiter: lastID, now: .now()) {
@@ -83,7 +84,7 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
         return answer
     }
 
-    /// A cancelled lookup must not stand in the way of those who still wait.
+    /// A cancelled lookup must not delay those that still wait.
     private func forget(_ lookup: Lookup) {
         lock.withLock {
             guard let id = lookup.id, lookups.removeValue(forKey: id) != nil else { return }
@@ -91,7 +92,7 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
         }
     }
 
-    /// Without a single thread nobody would ever be answered.
+    /// Without any thread no lookup would ever be answered.
     private func threadIsMissing() {
         let orphans = lock.withLock { () -> [Lookup] in
             threads -= 1
@@ -104,7 +105,7 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
             return orphans
         }
         for lookup in orphans {
-            lookup.answer.give(.failure(.temporary(message: "no thread could be made")))
+            lookup.answer.give(.failure(.temporary(message: "no resolver thread could be made")))
         }
     }
 
@@ -122,12 +123,12 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
         }
     }
 
-    /// With the lock held: the lookups of those who waited.
+    /// With the lock held: the lookups of the waiters.
     private func take(_ waiters: [NameCache.WaiterID]) -> [Lookup] {
         waiters.compactMap { lookups.removeValue(forKey: $0) }
     }
 
-    /// The blocking call itself.
+    /// The blocking call.
     private static func look(up host: String, _ family: Int32) -> NameCache.Answer {
         var hints = addrinfo()
         hints.ai_family = family
@@ -156,14 +157,14 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
     }
 }
 
-/// One caller's wait for one name; whoever answers it first, the thread or the cancellation, wins.
+/// One caller's wait for one name; the thread or the cancellation, whichever is first, answers it.
 ///
-/// Unchecked, because `id` is touched only with the resolver's lock held; the rest is constant.
+/// Unchecked, because `id` is accessed only with the resolver's lock held; the rest is constant.
 private final class Lookup: @unchecked Sendable {
     let host: String
     let scope: IsolationScope?
     let answer = FirstAnswer<NameCache.Answer>()
-    /// Its name among those who wait.
+    /// Its number among the waiters.
     var id: NameCache.WaiterID?
 
     init(host: String, scope: IsolationScope?) {

@@ -3,36 +3,36 @@ package import ApusCore
 /// The order and the timing of connecting to one of several addresses (RFC 8305).
 ///
 /// Families alternate; a new attempt starts when one has failed, or `attemptDelay` after the last
-/// start; earlier attempts go on; the first to connect wins. Addresses may still be looked up while
-/// it runs, each family by itself: IPv6 starts as soon as it is known, IPv4 waits for it as long as
-/// `resolutionDelay`, and what comes later joins in. It has no clock and no socket: whoever holds
-/// it does what `nextStep` says and reports what became of each attempt.
+/// start; earlier attempts continue; the first to connect wins. Addresses may still be resolved
+/// while it runs, each family separately: IPv6 starts as soon as it is known, IPv4 waits for it up
+/// to `resolutionDelay`, and later addresses are added. It has no clock and no socket: its owner
+/// executes `nextStep` and reports the outcome of each attempt.
 package struct AddressRaceMachine: Sendable {
-    /// What is to be done now.
+    /// The next step of the race.
     package enum Step: Sendable, Hashable {
-        /// Start this attempt, then ask again.
+        /// Start this attempt, then ask for the next step.
         case connect(SocketAddress, attempt: Int)
-        /// Nothing until an attempt has ended, a name was answered, or this instant has come.
+        /// Wait until an attempt ends, a lookup is answered, or this instant is reached.
         case wait(until: Deadline?)
-        /// The race is over: this attempt's socket is the one.
+        /// The race is over: this attempt has won.
         case won(attempt: Int)
-        /// The race is over: every address has failed, or there was none.
+        /// The race is over: every address failed, or there was none.
         case lost
-        /// The race is over: time ran out.
+        /// The race is over: its deadline passed.
         case timedOut
     }
 
-    /// How long a race may take, and what it waits for.
+    /// The timing of a race.
     package struct Times: Sendable {
-        /// Head start of an attempt before the next is started beside it (section 5).
+        /// The head start of an attempt before the next one starts in parallel (section 5).
         package var attemptDelay: Duration
-        /// How long an IPv4 answer waits for the IPv6 one (section 3).
+        /// How long IPv4 addresses wait for IPv6 ones (section 3).
         package var resolutionDelay: Duration
-        /// When answers are no longer waited for.
+        /// The instant at which the race stops waiting for lookups.
         package var resolveDeadline: Deadline?
-        /// From the first attempt on.
+        /// The time limit from the first attempt on.
         package var tcpTimeout: Duration?
-        /// When everything is over.
+        /// The end of the whole race.
         package var deadline: Deadline?
 
         package init(attemptDelay: Duration, deadline: Deadline?) {
@@ -42,7 +42,7 @@ package struct AddressRaceMachine: Sendable {
         }
     }
 
-    /// How one address that was tried stands.
+    /// The state of one attempt.
     private enum Runner {
         /// It was started.
         ///
@@ -57,23 +57,23 @@ package struct AddressRaceMachine: Sendable {
     }
 
     private let times: Times
-    /// The end of everything, once the first attempt has set it.
+    /// The end of the race, set by the first attempt.
     private var deadline: Deadline?
-    /// Families whose answer has not come.
+    /// Families whose lookup has not been answered.
     private var awaited: Set<SocketAddress.Family>
-    /// Whether IPv6 goes first; else whatever family stands first.
+    /// Whether IPv6 goes first; otherwise the family of the first address does.
     private let prefersIPv6: Bool
     private var untried: [SocketAddress]
     private var tried: [(address: SocketAddress, runner: Runner)] = []
-    /// How many attempts are on their way.
+    /// The number of attempts in progress.
     private var running = 0
-    /// When the next attempt may start; `nil` is at once.
+    /// The instant at which the next attempt may start; `nil` means at once.
     private var nextStart: Deadline?
     private var winner: Int?
-    /// Why the attempt that ended last has failed.
+    /// The error of the last failed attempt.
     package private(set) var lastError: SystemError?
 
-    /// A race between addresses that are all known.
+    /// Creates a race between known addresses.
     package init(_ addresses: [SocketAddress], attemptDelay: Duration, deadline: Deadline?) {
         times = Times(attemptDelay: attemptDelay, deadline: deadline)
         self.deadline = deadline
@@ -82,7 +82,7 @@ package struct AddressRaceMachine: Sendable {
         prefersIPv6 = false
     }
 
-    /// A race whose addresses are still being looked up: `answered` brings them.
+    /// Creates a race whose addresses are still being resolved; `answered` adds them.
     package init(awaiting families: Set<SocketAddress.Family>, _ times: Times) {
         self.times = times
         deadline = times.deadline
@@ -91,7 +91,7 @@ package struct AddressRaceMachine: Sendable {
         prefersIPv6 = true
     }
 
-    /// A lookup has ended; it gave nothing when it failed.
+    /// A lookup has ended; a failed one has no addresses.
     package mutating func answered(
         _ family: SocketAddress.Family, _ addresses: [SocketAddress], now: Deadline
     ) {
@@ -100,7 +100,7 @@ package struct AddressRaceMachine: Sendable {
             nextStart = now.advanced(by: times.resolutionDelay)
         }
         untried += addresses
-        // Only IPv6 is waited for, and not when it is here or will not come.
+        // Only IPv6 is waited for, and not when it was answered.
         let isWaiting = awaited.contains(.ipv6) && !untried.contains { $0.family == .ipv6 }
         if tried.isEmpty, !isWaiting { nextStart = nil }
     }
@@ -108,7 +108,7 @@ package struct AddressRaceMachine: Sendable {
     package mutating func nextStep(now: Deadline) -> Step {
         if let winner { return .won(attempt: winner) }
         if let limit = times.resolveDeadline, limit <= now, !awaited.isEmpty {
-            // What was not answered by now is not waited for.
+            // Unanswered lookups are not waited for any more.
             awaited = []
             if tried.isEmpty, untried.isEmpty { return .timedOut }
             if tried.isEmpty { nextStart = nil }
@@ -138,8 +138,7 @@ package struct AddressRaceMachine: Sendable {
         return .connect(address, attempt: tried.count - 1)
     }
 
-    /// The address whose turn it is: of another family than the last one, if there is one
-    /// (section 4).
+    /// The next address to try: of another family than the last one, if there is one (section 4).
     private var nextIndex: Int? {
         guard !untried.isEmpty else { return nil }
         guard let last = tried.last?.address.family else {
@@ -161,7 +160,7 @@ package struct AddressRaceMachine: Sendable {
         winner = attempt
     }
 
-    /// An attempt has failed: the next one need not wait.
+    /// An attempt has failed: the next one starts at once.
     package mutating func failed(_ attempt: Int, _ error: SystemError) {
         guard case .connecting = tried[attempt].runner else { return }
         running -= 1
@@ -176,7 +175,7 @@ package struct AddressRaceMachine: Sendable {
     /// Every address that is known, tried or not.
     package var addresses: [SocketAddress] { tried.map(\.address) + untried }
 
-    /// Everything that was tried and what became of it, in the order of starting.
+    /// Every attempt and its outcome, in order of starting.
     package var attempts: [TransportError.Attempt] {
         tried.map { address, runner in
             let outcome =

@@ -1,7 +1,7 @@
 import CApusLinux
 import Glibc
 
-/// Where a socket connects to or from: IPv4, IPv6 or a Unix path, kept as the kernel wants it.
+/// The address of a socket: IPv4, IPv6 or a Unix path, in the kernel's format.
 package struct SocketAddress: Sendable, Hashable {
     package enum Family: Sendable, Hashable { case ipv4, ipv6, unix }
 
@@ -9,11 +9,11 @@ package struct SocketAddress: Sendable, Hashable {
     /// The `sockaddr` of the family, as bytes.
     let raw: [UInt8]
 
-    /// Reads an IPv4 or IPv6 literal; an IPv6 zone (`%eth0` or `%3`) is honoured.
+    /// Parses an IPv4 or IPv6 literal, with an IPv6 zone (`%eth0` or `%3`).
     ///
     /// - Returns: `nil` when the text is a name, not a literal.
     package init?(literal: String, port: UInt16) {
-        // C would end the text there.
+        // C would end the text at a zero byte.
         guard !literal.utf8.contains(0) else { return nil }
         if let address = SocketAddress.ipv4(literal, port: port) {
             self = address
@@ -36,7 +36,7 @@ package struct SocketAddress: Sendable, Hashable {
         raw = withUnsafeBytes(of: &address) { unsafe Array($0) }
     }
 
-    /// Copies what the kernel or the resolver gave; `nil` for other families.
+    /// Copies an address from the kernel or the resolver; `nil` for other families.
     init?(_ pointer: UnsafePointer<sockaddr>, length: socklen_t) {
         switch unsafe Int32(pointer.pointee.sa_family) {
         case AF_INET: family = .ipv4
@@ -47,11 +47,11 @@ package struct SocketAddress: Sendable, Hashable {
         raw = unsafe Array(UnsafeRawBufferPointer(start: pointer, count: Int(length)))
     }
 
-    /// The same address with another port; a Unix path has none and stays as it is.
+    /// The same address with another port; a Unix path is returned unchanged.
     package func with(port: UInt16) -> SocketAddress {
         guard family != .unix else { return self }
         var copy = raw
-        // sin_port and sin6_port both stand at offset 2, in network order.
+        // sin_port and sin6_port are both at offset 2, in network order.
         copy[2] = UInt8(port >> 8)
         copy[3] = UInt8(truncatingIfNeeded: port)
         return SocketAddress(family: family, raw: copy)
@@ -60,7 +60,7 @@ package struct SocketAddress: Sendable, Hashable {
     /// The port; 0 for a Unix path.
     package var port: UInt16 { family == .unix ? 0 : UInt16(raw[2]) << 8 | UInt16(raw[3]) }
 
-    /// The host's address alone, in network order: 4 or 16 bytes; none for a Unix path.
+    /// The host's address without the port, in network order: 4 or 16 bytes; empty for a Unix path.
     package var hostBytes: [UInt8] {
         switch family {
         case .ipv4: Array(raw[4..<8])
@@ -82,7 +82,7 @@ package struct SocketAddress: Sendable, Hashable {
         }
     }
 
-    /// Hands the address to a system call.
+    /// Passes the address to a system call.
     func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         unsafe raw.withUnsafeBytes { buffer in
             // Arrays of this size are aligned to 16 bytes, which is enough for any sockaddr.

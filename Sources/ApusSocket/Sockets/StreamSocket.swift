@@ -2,31 +2,30 @@ package import ApusCore
 import CApusLinux
 import Glibc
 
-/// A non-blocking stream socket: opened, connected, read and written; closed when it is let go.
+/// A non-blocking stream socket, which is closed when it is released.
 package final class StreamSocket: Sendable {
     package let descriptor: FileDescriptor
-    /// How old unacknowledged data may grow, as the socket was told; `nil` is the system's own.
+    /// The user timeout that was set on the socket; `nil` is the system's own.
     package let userTimeout: Duration?
 
-    /// What one read gave.
+    /// The result of one read.
     package enum ReadResult: Sendable, Hashable {
-        /// This many bytes stand at the buffer's start.
+        /// This many bytes were read into the start of the buffer.
         case bytes(Int)
-        /// Nothing now; readiness will say when.
+        /// There is nothing to read now; readiness will be reported.
         case wouldBlock
         /// The peer has ended its side.
         case end
     }
 
-    /// Opens a non-blocking, close-on-exec socket for the address, with the options of `tuning`
-    /// set.
+    /// Opens a non-blocking, close-on-exec socket for the address, with the options of `tuning`.
     package init(
         for address: SocketAddress, tuning: EngineTuning.Dial
     ) throws(SystemError) {
         let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let number = socket(address.protocolFamily, type, 0)
         guard number >= 0 else { throw SystemError(call: "socket") }
-        // A local owner first: it closes the socket when binding fails.
+        // A local owner closes the socket when binding fails.
         let opened = FileDescriptor(number)
         if address.family != .unix {
             StreamSocket.setOptions(number, tuning)
@@ -44,7 +43,8 @@ package final class StreamSocket: Sendable {
         descriptor = opened
     }
 
-    /// Starts connecting; `true` when it was done at once, `false` when writability will tell.
+    /// Starts connecting; `true` when connected at once, `false` when writability will show the
+    /// result.
     package func startConnecting(to address: SocketAddress) throws(SystemError) -> Bool {
         let result = unsafe address.withPointer { unsafe connect(descriptor.number, $0, $1) }
         guard result != 0 else { return true }
@@ -54,7 +54,7 @@ package final class StreamSocket: Sendable {
         }
     }
 
-    /// What became of a connection attempt, once the socket is writable.
+    /// Reads the result of connecting, once the socket is writable.
     package func finishConnecting() throws(SystemError) {
         var result: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
@@ -81,9 +81,9 @@ package final class StreamSocket: Sendable {
         }
     }
 
-    /// Writes what the socket takes now; returns how many bytes that were, 0 when it is full.
+    /// Writes as much as the socket accepts now, and returns how many bytes; 0 when it is full.
     ///
-    /// A peer that is gone is an error, never a signal.
+    /// A closed connection is an error, never a signal.
     package func write(_ bytes: RawSpan) throws(SystemError) -> Int {
         try written("send") {
             unsafe bytes.withUnsafeBytes {
@@ -92,11 +92,11 @@ package final class StreamSocket: Sendable {
         }
     }
 
-    /// Writes pieces one behind the other with one system call; as `write(_:)` otherwise.
+    /// Writes pieces in order with one system call; otherwise as `write(_:)`.
     package func write(_ bytes: OutgoingBytes) throws(SystemError) -> Int {
         try written("sendmsg") {
-            // The pointers stay good behind their closures: `bytes` holds what they point into, and
-            // nobody changes it.
+            // The pointers are valid after their closures: `bytes` owns the memory and does not
+            // change.
             withExtendedLifetime(bytes) {
                 var pieces = unsafe [iovec]()
                 bytes.forEachPiece { piece in
@@ -107,7 +107,7 @@ package final class StreamSocket: Sendable {
         }
     }
 
-    /// Tries again what a signal interrupts; 0 when the socket is full.
+    /// Repeats a call that a signal interrupted; 0 when the socket is full.
     private func written(_ call: String, _ attempt: () -> Int) throws(SystemError) -> Int {
         while true {
             let count = attempt()
@@ -120,7 +120,7 @@ package final class StreamSocket: Sendable {
         }
     }
 
-    /// `sendmsg` rather than `writev`, which would raise SIGPIPE.
+    /// Uses `sendmsg` rather than `writev`, which would raise SIGPIPE.
     private func sendMessage(of pieces: ArraySlice<iovec>) -> Int {
         unsafe pieces.withUnsafeBufferPointer { pieces in
             var message = unsafe msghdr()
@@ -135,25 +135,25 @@ package final class StreamSocket: Sendable {
         shutdown(descriptor.number, Int32(SHUT_WR))
     }
 
-    /// Bytes written that the peer's system has not acknowledged; 0 when that is not known.
+    /// Written bytes that the peer's system has not acknowledged; 0 when that is unknown.
     package var unacknowledgedCount: Int {
         var count: Int32 = 0
         guard unsafe ioctl(descriptor.number, UInt(TIOCOUTQ), &count) == 0 else { return 0 }
         return Int(max(0, count))
     }
 
-    /// How what was written fares.
+    /// The progress of written bytes.
     package enum SendState: Sendable, Hashable {
         /// Everything is acknowledged.
         case empty
-        /// Something was sent and is not acknowledged yet.
+        /// Bytes were sent and are not acknowledged yet.
         case underWay
-        /// Everything sent is acknowledged, and the peer takes no more: its window is closed. Its
-        /// system was last heard of so long ago.
+        /// All sent bytes are acknowledged, and the peer's window is closed; the last packet of its
+        /// system came so long ago.
         case held(silence: Duration)
     }
 
-    /// How what was written fares now; `nil` when that is not known.
+    /// The progress of written bytes now; `nil` when it is unknown.
     package var sendState: SendState? {
         guard unacknowledgedCount > 0 else { return .empty }
         var info = tcp_info()
@@ -165,7 +165,7 @@ package final class StreamSocket: Sendable {
         return .held(silence: .milliseconds(Int64(info.tcpi_last_ack_recv)))
     }
 
-    /// Lifts the bound on the age of unacknowledged data, or sets it again.
+    /// Removes the limit on the age of unacknowledged data, or sets it again.
     package func liftUserTimeout(_ isLifted: Bool) {
         guard let userTimeout else { return }
         let value = isLifted ? 0 : Int32(clamping: userTimeout.milliseconds)
@@ -173,7 +173,7 @@ package final class StreamSocket: Sendable {
             descriptor.number, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, value)
     }
 
-    /// Whether the peer has sent something or gone, without taking any byte.
+    /// Whether the peer has sent bytes or closed, without consuming any byte.
     package func hasPendingInput() -> Bool {
         var byte: UInt8 = 0
         let flags = Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)
@@ -185,7 +185,7 @@ package final class StreamSocket: Sendable {
         let tcp = Int32(IPPROTO_TCP)
         setOption(number, tcp, TCP_NODELAY, 1)
         if let keepAlive = tuning.keepAlive {
-            // The kernel refuses more than 32767 s, and would go on with two hours.
+            // The kernel refuses more than 32767 s and would keep its two hours.
             let seconds = Int32(min(max(1, keepAlive.components.seconds), 32_767))
             setOption(number, SOL_SOCKET, SO_KEEPALIVE, 1)
             setOption(number, tcp, TCP_KEEPIDLE, seconds)
@@ -205,7 +205,7 @@ package final class StreamSocket: Sendable {
         guard let address = SocketAddress(literal: localAddress, port: 0) else {
             throw SystemError(errno: EINVAL, call: "bind")
         }
-        // The port is found when the peer is known, so that one local port serves many peers.
+        // The port is chosen when the peer is known, so that one local port serves many peers.
         setOption(number, Int32(IPPROTO_IP), IP_BIND_ADDRESS_NO_PORT, 1)
         let result = unsafe address.withPointer { unsafe Glibc.bind(number, $0, $1) }
         guard result == 0 else { throw SystemError(call: "bind") }
@@ -221,7 +221,8 @@ package final class StreamSocket: Sendable {
         guard result == 0 else { throw SystemError(call: "setsockopt(SO_BINDTODEVICE)") }
     }
 
-    /// Sets an integer option; a kernel that does not know it leaves its default: no harm.
+    /// Sets an integer option; a kernel that does not support it keeps its default, which is
+    /// harmless.
     private static func setOption(_ number: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
         var value = value
         _ = unsafe setsockopt(number, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
@@ -229,7 +230,7 @@ package final class StreamSocket: Sendable {
 }
 
 extension iovec {
-    /// The kernel reads through this pointer and never writes, whatever its type says.
+    /// The kernel only reads through this pointer, although its type is mutable.
     fileprivate init(reading bytes: UnsafeRawBufferPointer) {
         unsafe self.init(
             iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)

@@ -1,12 +1,13 @@
 import Glibc
 
-/// A file that lines are appended to, each with one system call, so that writers do not mix.
+/// A file to which lines are appended, each with one system call, so that writers do not
+/// interleave.
 package final class AppendedFile: Sendable {
     private let descriptor: FileDescriptor
     /// Whether writing may raise SIGPIPE, which ends a process that does not expect it.
     private let isPipe: Bool
 
-    /// Opens the file, or makes it, readable for its owner alone.
+    /// Opens the file, or creates it, readable by its owner only.
     package init(path: String) throws(SystemError) {
         let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK
         let number = unsafe open(path, flags, 0o600)
@@ -16,7 +17,7 @@ package final class AppendedFile: Sendable {
         isPipe = unsafe fstat(number, &facts) == 0 && facts.st_mode & S_IFMT == S_IFIFO
     }
 
-    /// Appends a text; one that cannot be written is lost.
+    /// Appends a text; a text that cannot be written is dropped.
     package func append(_ text: String) {
         let bytes = Array(text.utf8)
         let write = {
@@ -27,10 +28,10 @@ package final class AppendedFile: Sendable {
         if isPipe { AppendedFile.withoutPipeSignal(write) } else { _ = write() }
     }
 
-    /// Runs a write to a pipe whose reader may have gone.
+    /// Runs a write to a pipe whose reader may have closed it.
     ///
-    /// SIGPIPE goes to the thread that writes. It is blocked there meanwhile and taken away
-    /// afterwards; one that the program has blocked and not taken yet stays.
+    /// SIGPIPE is delivered to the writing thread. It is blocked there during the write and
+    /// consumed afterwards; a SIGPIPE that was pending before is kept.
     private static func withoutPipeSignal(_ write: () -> Int) {
         var signal = sigset_t()
         var pending = sigset_t()

@@ -1,9 +1,9 @@
 import CApusLinux
 import Glibc
 
-/// A thread that nobody waits for: it runs one function and is gone.
+/// A detached thread, which runs one function and ends.
 package enum DetachedThread {
-    /// Carries the function over to the thread.
+    /// Passes the function to the thread.
     fileprivate final class Entry {
         let name: String
         let body: @Sendable () -> Void
@@ -14,7 +14,7 @@ package enum DetachedThread {
         }
     }
 
-    /// Starts a thread; `false` when the system has none left.
+    /// Starts a thread; `false` when the system cannot make one.
     package static func start(named name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
         let entry = Unmanaged.passRetained(Entry(name, body))
         var thread = pthread_t()
@@ -27,7 +27,7 @@ package enum DetachedThread {
     }
 }
 
-/// Thread entries are top-level functions: a closure literal given to C could carry an isolation.
+/// A top-level function: a closure literal passed to C could carry an isolation.
 private func runDetachedThread(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     guard let context = unsafe context else { return nil }
     let entry = unsafe Unmanaged<DetachedThread.Entry>.fromOpaque(context).takeRetainedValue()

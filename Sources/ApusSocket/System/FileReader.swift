@@ -1,13 +1,13 @@
 package import ApusCore
 import Glibc
 
-/// Reads a file from its beginning, a large piece at a time.
+/// Reads a file from its beginning, in large pieces.
 package struct FileReader: ~Copyable {
     private static let chunkSize = 128 * 1024
     private let descriptor: FileDescriptor
 
     package init(path: String) throws(SystemError) {
-        // Non-blocking, since opening a pipe would wait for its writer; files do not care.
+        // Non-blocking, since opening a pipe would wait for its writer; files ignore the flag.
         let number = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else { throw SystemError(call: "open") }
         descriptor = FileDescriptor(number)

@@ -1,14 +1,14 @@
 package import Glibc
 
-/// The one kind of lock in the house: a plain pthread mutex.
+/// The only kind of lock in this package: a plain pthread mutex.
 ///
-/// Not `Synchronization.Mutex`, whose futex code the thread sanitizer cannot see. No lock is ever
-/// held across I/O, a callback or the resumption of a continuation.
+/// `Synchronization.Mutex` is not used, since the thread sanitizer cannot see its futex code. No
+/// lock is ever held across I/O, a callback or the resumption of a continuation.
 @safe
 package struct Lock: @unchecked Sendable {
     /// The mutex, in the storage's own allocation.
     ///
-    /// Invariant: initialised for as long as the storage lives, and never moved.
+    /// Invariant: initialised as long as the storage exists, and never moved.
     package let storage: LockStorage
 
     package init() {

@@ -2,11 +2,11 @@ import Apus
 import ArgumentParser
 import Glibc
 
-/// `apus demo`: a table that shows what it means that clients are cheap and pools are not theirs.
+/// `apus demo`: a table of requests whose cheap clients share one pool.
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Send requests over every protocol and route, each through a client of its own.")
+        abstract: "Send requests over every protocol and route, each through its own client.")
 
     @Option(help: ArgumentHelp("Requests per row.", valueName: "n"))
     var requests = 200
@@ -45,7 +45,7 @@ struct DemoCommand: AsyncParsableCommand {
             table.print(route, result)
             results.append(result)
         }
-        if nginx == nil { table.note("nginx is not installed, so its rows are left out.") }
+        if nginx == nil { table.note("nginx is not installed; its rows are skipped.") }
         table.printFoot(results)
         await engine.shutdown(drain: .seconds(1))
         if results.contains(where: { $0.errors > 0 }) { throw ExitCode(1) }

@@ -1,7 +1,7 @@
 import Apus
 import Loopback
 
-/// One row of the demonstration: a protocol, a server and a way to it.
+/// One row of the demonstration: a protocol, a server and a route to it.
 struct DemoRoute: Sendable {
     let version: HTTPVersion
     let isSecure: Bool
@@ -10,18 +10,18 @@ struct DemoRoute: Sendable {
     let url: String
     var proxy = ProxySetting.direct
 
-    /// How the row names its protocol.
+    /// The protocol's name in the table.
     var protocolName: String {
         version.rawValue + (isSecure ? " over TLS" : "")
     }
 
-    /// What a client of this row may speak.
+    /// The HTTP versions that a client of this row may use.
     var versions: HTTPVersionPolicy {
         guard version == .http2 else { return .http1Only(alpn: .http1) }
         return isSecure ? .automatic : .http2Only
     }
 
-    /// Every row; nginx's only where it runs.
+    /// Every row; those of nginx only where it runs.
     static func all(servers: LoopbackServers, nginx: NginxProcess?) -> [DemoRoute] {
         let plain = "http://127.0.0.1:\(servers.plain.port)/bytes/1024"
         let secure = "https://localhost:\(servers.secure.port)/bytes/1024"
@@ -64,7 +64,7 @@ struct DemoRoute: Sendable {
         return routes
     }
 
-    /// A proxy of ours, whose URL is always well formed.
+    /// A proxy setting from a URL that is always well formed.
     private static func proxy(_ url: String) -> ProxySetting {
         (try? ProxySetting(parsing: url)) ?? .direct
     }

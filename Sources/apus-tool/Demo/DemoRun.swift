@@ -1,7 +1,7 @@
 import Apus
 import Synchronization
 
-/// What one row of the demonstration came to.
+/// The results of one row.
 struct DemoResult: Sendable {
     let requests: Int
     let connections: Int
@@ -10,11 +10,11 @@ struct DemoResult: Sendable {
     let median: Double
     let percentile99: Double
 
-    /// The part of the requests, in percent, that found a connection.
+    /// The percentage of requests that reused a connection.
     var reuse: Double { 100 * Double(max(0, requests - connections)) / Double(requests) }
 }
 
-/// One row's requests, each through a client made for it alone.
+/// The requests of one row, each through its own client.
 struct DemoRun: Sendable {
     let engine: TransportEngine
     let route: DemoRoute

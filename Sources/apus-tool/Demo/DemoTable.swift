@@ -1,10 +1,10 @@
-/// The demonstration's table, a line at a time.
+/// The demonstration's table, printed line by line.
 struct DemoTable {
     private let columns: [(title: String, width: Int)] = [
         ("protocol", 18), ("server", 9), ("route", 8), ("requests", 9), ("clients", 8),
         ("connections", 12), ("reuse", 7), ("median", 10), ("p99", 10), ("errors", 7),
     ]
-    /// So many columns are words, which begin at their column's left.
+    /// The number of text columns, which are aligned to the left.
     private let words = 3
 
     func printHead() {
@@ -34,7 +34,7 @@ struct DemoTable {
         let errors = results.reduce(0) { $0 + $1.errors }
         say("")
         if errors > 0 {
-            say("\(errors) of \(requests) requests failed; the first are told above.")
+            say("\(errors) of \(requests) requests failed; the first errors are above.")
             return
         }
         say(
@@ -42,7 +42,7 @@ struct DemoTable {
                 + "connections: clients share the engine's one pool.")
     }
 
-    /// At once, also into a pipe; where nobody reads any more, there is nothing left to say.
+    /// Writes at once, into a pipe too; a closed pipe ends the output silently.
     private func say(_ text: String) {
         try? FileOutput.standardOutput.write(text + "\n")
     }

@@ -1,9 +1,9 @@
 import Glibc
 import Loopback
 
-/// An nginx of our own on loopback, where one is installed: a server that nobody here wrote.
+/// An nginx process on loopback, where nginx is installed.
 final class NginxProcess: Sendable {
-    /// Where it listens.
+    /// The ports that it listens on.
     struct Ports {
         let plain: UInt16
         let secure: UInt16
@@ -14,7 +14,7 @@ final class NginxProcess: Sendable {
     private let process: pid_t
     private let folder: String
 
-    /// Starts it and waits until it takes connections.
+    /// Starts it and waits until it accepts connections.
     ///
     /// - Returns: `nil` when nginx is not installed.
     static func start(certificates: LoopbackServers.Certificates) throws -> NginxProcess? {
@@ -65,7 +65,7 @@ final class NginxProcess: Sendable {
         self.folder = folder
     }
 
-    /// Ends it, waits for it, and removes what it wrote.
+    /// Ends it, waits for it, and removes its files.
     func stop() {
         kill(process, SIGTERM)
         var status: Int32 = 0
@@ -75,14 +75,14 @@ final class NginxProcess: Sendable {
         rmdir(folder)
     }
 
-    /// The program's path; Debian keeps it where only root's PATH leads.
+    /// The program's path; Debian installs it in a folder that is only in root's PATH.
     private static func program() -> String? {
         let folders = (environment("PATH") ?? "").split(separator: ":").map(String.init)
         return (folders + ["/usr/sbin", "/usr/local/sbin"])
             .map { $0 + "/nginx" }.first { access($0, X_OK) == 0 }
     }
 
-    /// A port that was free a moment ago: nginx cannot tell which one the system chose.
+    /// A port that was free a moment ago, since nginx does not report a port chosen by the system.
     private static func freePort() throws(ToolError) -> UInt16 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw ToolError.system("no socket") }
@@ -106,7 +106,7 @@ final class NginxProcess: Sendable {
         return address
     }
 
-    /// Tries to connect for five seconds, or until the process is gone.
+    /// Tries to connect for five seconds, or until the process ends.
     private func isListening() -> Bool {
         for _ in 0..<100 {
             var address = NginxProcess.loopback(port: ports.http2)

@@ -1,23 +1,23 @@
 import Apus
 import ArgumentParser
 
-/// How the peer is reached: versions, TLS, addresses, time.
+/// Options of the connection: versions, TLS, addresses, timeouts.
 struct ConnectionArguments: ParsableArguments {
-    @Flag(name: [.long, .customLong("http1.1")], help: "HTTP/1.1 alone, also in ALPN.")
+    @Flag(name: [.long, .customLong("http1.1")], help: "HTTP/1.1 only, also in ALPN.")
     var http1 = false
 
-    @Flag(help: "HTTP/2 alone over TLS; http URLs stay HTTP/1.1.")
+    @Flag(help: "HTTP/2 only over TLS; http URLs use HTTP/1.1.")
     var http2 = false
 
-    @Flag(help: "HTTP/2 alone, in the clear too.")
+    @Flag(help: "HTTP/2 only, without TLS too.")
     var http2PriorKnowledge = false
 
     @Flag(
         name: .customLong("no-alpn"),
-        help: "HTTP/1.1 alone, without the ALPN extension in the handshake.")
+        help: "HTTP/1.1 only, without the ALPN extension in the handshake.")
     var isWithoutALPN = false
 
-    @Option(help: ArgumentHelp("Trust the certificates in this file alone.", valueName: "file"))
+    @Option(help: ArgumentHelp("Trust only the certificates in this file.", valueName: "file"))
     var cacert: String?
 
     @Option(
@@ -37,12 +37,12 @@ struct ConnectionArguments: ParsableArguments {
             valueName: "host:port:address"))
     var resolve: [AddressOverride] = []
 
-    @Option(help: ArgumentHelp("The budget for getting a connection.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("The timeout for getting a connection.", valueName: "seconds"))
     var connectTimeout: Seconds?
 
     @Option(
         name: [.customShort("m"), .long],
-        help: ArgumentHelp("The budget for a whole exchange.", valueName: "seconds"))
+        help: ArgumentHelp("The timeout for a whole exchange.", valueName: "seconds"))
     var maxTime: Seconds?
 
     @Option(
@@ -55,12 +55,12 @@ struct ConnectionArguments: ParsableArguments {
     func validate() throws {
         if [http1, http2, http2PriorKnowledge, isWithoutALPN].filter(\.self).count > 1 {
             throw ValidationError(
-                "--http1, --http2, --http2-prior-knowledge and --no-alpn exclude one another")
+                "--http1, --http2, --http2-prior-knowledge and --no-alpn exclude each other")
         }
         if key != nil, cert == nil { throw ValidationError("--key needs --cert") }
     }
 
-    /// The executors' numbers with what the options change.
+    /// The executor preset with the changes of the options.
     func tuning(concurrency: Int) -> EngineTuning {
         var tuning = EngineTuning.executor
         tuning.pool.maxIdlePerHost = max(20, concurrency)
@@ -69,7 +69,7 @@ struct ConnectionArguments: ParsableArguments {
         if let cert { tuning.tls.identity = .init(certificateFile: cert, keyFile: key ?? cert) }
         tuning.tls.insecureSkipVerify = insecure
         if let budget = connectTimeout?.duration {
-            // One number for the whole way: no part of it may end sooner.
+            // One timeout for the whole dial: no step of it may end sooner.
             tuning.dial.resolveTimeout = budget
             tuning.dial.tcpTimeout = budget
             tuning.dial.tlsTimeout = budget
@@ -90,7 +90,7 @@ struct ConnectionArguments: ParsableArguments {
     func options(for origin: Origin) -> RequestOptions {
         var options = RequestOptions()
         options.totalTimeout = maxTime?.duration
-        // Nobody but the user chose it.
+        // Only the user chose it.
         options.allowsConnectAndTrace = true
         options.reuse = fresh ? .fresh : .pooled
         let match = resolve.first { $0.host == origin.host && $0.port == origin.port }
@@ -99,7 +99,7 @@ struct ConnectionArguments: ParsableArguments {
     }
 }
 
-/// A number of seconds above zero, with a fraction if need be.
+/// A number of seconds above zero, with an optional fraction.
 struct Seconds: ExpressibleByArgument {
     let duration: Duration
 
@@ -109,14 +109,14 @@ struct Seconds: ExpressibleByArgument {
     }
 }
 
-/// One `--resolve`: where to connect for a host and port.
+/// One `--resolve`: the address for a host and port.
 struct AddressOverride: ExpressibleByArgument {
     let host: String
     let port: UInt16
     let address: String
 
     init?(argument: String) {
-        // The host may be an IPv6 literal in brackets, and the address may have colons of its own.
+        // The host may be an IPv6 literal in brackets, and the address may contain colons.
         let hostEnd =
             argument.hasPrefix("[")
             ? argument.firstIndex(of: "]").map { argument.index(after: $0) }

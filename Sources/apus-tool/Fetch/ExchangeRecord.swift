@@ -1,6 +1,6 @@
 import Apus
 
-/// All that is known of one exchange in the end: a line of `--json`.
+/// The facts of one exchange at its end: a line of `--json`.
 struct ExchangeRecord {
     let url: String
     var response: Response?
@@ -57,7 +57,8 @@ struct ExchangeRecord {
         ])
     }
 
-    /// Since the call; names, TCP and TLS only where this exchange's connection was made for it.
+    /// Times since the call; names, TCP and TLS only where the connection was made for this
+    /// exchange.
     private func timings(_ info: ExchangeInfo) -> JSON {
         let dial = info.isReused ? nil : info.connection
         return .object([
@@ -72,7 +73,7 @@ struct ExchangeRecord {
     }
 }
 
-/// Why an exchange did not complete, whoever is at fault.
+/// Why an exchange did not complete.
 struct ExchangeFailure {
     let kind: String
     let phase: String
@@ -80,12 +81,12 @@ struct ExchangeFailure {
     let replay: TransportError.Replay
     let bytesSent: UInt64
     let bytesReceived: UInt64
-    /// The connection that it happened on; `nil` without one.
+    /// The number of the connection; `nil` without one.
     let connectionID: UInt64?
     let remoteAddress: String?
-    /// The whole story on one line.
+    /// The whole error on one line.
     let text: String
-    /// What a proxy said that refused.
+    /// The response of a proxy that refused.
     let proxyAnswer: TransportError.ProxyAnswer?
 
     init(_ error: TransportError) {
@@ -101,12 +102,12 @@ struct ExchangeFailure {
         proxyAnswer = error.proxyAnswer
     }
 
-    /// A request that cannot be sent as it stands.
+    /// A request that cannot be sent as it is.
     init(_ error: InvalidRequest) {
         self.init(TransportError(error))
     }
 
-    /// An answer that came but could not be kept.
+    /// A response that arrived but could not be written.
     init(_ error: ToolError, received: UInt64) {
         kind = "output"
         phase = TransportError.Phase.body.rawValue

@@ -2,11 +2,11 @@ import Apus
 import ArgumentParser
 import Glibc
 
-/// `apus fetch`: curl's option names over one engine, so that hands know them.
+/// `apus fetch`: curl's familiar option names over one engine.
 struct FetchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "fetch",
-        abstract: "Fetch URLs; each exchange has a client of its own, and all share one pool.",
+        abstract: "Fetch URLs; each exchange has its own client, and all share one pool.",
         discussion: "Exits with 0 only when every exchange completed.")
 
     @OptionGroup(title: "Request") var request: RequestArguments
@@ -39,7 +39,7 @@ struct FetchCommand: AsyncParsableCommand {
             throw ValidationError("--concurrency: \(concurrency) is not in 1...100000")
         }
         guard !urls.isEmpty || urlsFrom != nil else {
-            throw ValidationError("no URL: give one, or --urls-from")
+            throw ValidationError("no URL is given; pass one, or --urls-from")
         }
         if urlsFrom == "-", request.data.contains("@-") {
             throw ValidationError("--urls-from - and -d @- would read the same input")
@@ -49,7 +49,7 @@ struct FetchCommand: AsyncParsableCommand {
     func run() async throws {
         let plan = try request.plan()
         let urls = try self.urls + listedURLs()
-        guard !urls.isEmpty else { throw ValidationError("--urls-from: no URL in it") }
+        guard !urls.isEmpty else { throw ValidationError("--urls-from: contains no URL") }
         let console = Console()
         let engine: TransportEngine
         let tuning = connection.tuning(concurrency: concurrency)

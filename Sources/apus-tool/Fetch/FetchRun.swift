@@ -15,7 +15,7 @@ final class FetchRun: Sendable {
     private let progress: Progress
     private let next = Atomic<Int>(0)
     private let failures = Atomic<Int>(0)
-    /// Held while a line is written to the standard output.
+    /// Locked while a line is written to the standard output.
     private let lines = Mutex(())
 
     init(
@@ -34,9 +34,9 @@ final class FetchRun: Sendable {
         self.progress = progress
     }
 
-    /// Runs all exchanges, so many at a time.
+    /// Runs all exchanges, with bounded concurrency.
     ///
-    /// - Returns: how many did not complete.
+    /// - Returns: the number of exchanges that did not complete.
     func all(concurrency: Int) async -> Int {
         await withDiscardingTaskGroup { group in
             for _ in 0..<min(concurrency, count) {
@@ -56,7 +56,7 @@ final class FetchRun: Sendable {
         }
     }
 
-    /// The life of one exchange; what arrived before a failure is kept.
+    /// Runs one exchange; bytes received before a failure are kept.
     private func exchange(_ number: Int) async -> ExchangeRecord {
         let index = number % urls.count
         var record = ExchangeRecord(url: withoutCredentials(urls[index]))
@@ -85,7 +85,7 @@ final class FetchRun: Sendable {
         return record
     }
 
-    /// Sends the request through a client made for it alone.
+    /// Sends the request through its own client.
     private func head(of url: String, number: Int) async throws -> Response {
         let request = try HTTPRequest(plan.method, url: url, fields: plan.fields)
         let origin = try RequestURL(parsing: url).origin
@@ -93,12 +93,12 @@ final class FetchRun: Sendable {
             engine, proxy: proxy, isolation: connection.isolation.map { IsolationScope($0) },
             versions: connection.versions(for: origin.scheme))
         let mark = count > 1 ? "  (exchange \(number + 1))" : ""
-        if output.verbose { console.tell(request, exchange: mark) }
+        if output.verbose { console.show(request, exchange: mark) }
         let response = try await client.send(
             request, body: plan.requestBody(progress: progress),
             options: connection.options(for: origin))
         if output.verbose {
-            console.tell(response.head, version: response.version, exchange: mark)
+            console.show(response.head, version: response.version, exchange: mark)
         }
         return response
     }
@@ -120,8 +120,8 @@ final class FetchRun: Sendable {
         record.trailers = response.body.trailers
     }
 
-    /// The head as HTTP/1.1 writes it, whatever version it came by; values are bytes, which need
-    /// not be UTF-8.
+    /// The head in the format of HTTP/1.1, whatever its version; values are bytes, which need not
+    /// be UTF-8.
     private func head(of response: Response) -> Bytes {
         let status = response.head.status
         var bytes = Array("\(response.version.rawValue) \(status.code)".utf8)
@@ -140,13 +140,13 @@ final class FetchRun: Sendable {
             failures.add(1, ordering: .relaxed)
             console.line("apus: \(record.url): \(failure.text)")
             if let answer = failure.proxyAnswer {
-                console.tell(answer, isVerbose: output.verbose)
+                console.show(answer, isVerbose: output.verbose)
             }
         }
         guard output.json else { return }
         do throws(ToolError) {
             let line = record.json.text + "\n"
-            // A pipe takes a long line in parts, between which no other may come.
+            // A pipe accepts a long line in parts, and no other line may come between them.
             try lines.withLock { _ throws(ToolError) in
                 try FileOutput.standardOutput.write(line)
             }

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// Where answers go: `-o`, `-i`, `-v`, `--json`.
+/// Options of the output: `-o`, `-i`, `-v`, `--json`.
 struct OutputArguments: ParsableArguments {
     @Option(
         name: [.customShort("o"), .customLong("output")],
@@ -12,21 +12,22 @@ struct OutputArguments: ParsableArguments {
     @Flag(name: [.customShort("i"), .long], help: "Write the response's head before its body.")
     var include = false
 
-    @Flag(name: [.customShort("v"), .long], help: "Tell each exchange's story on standard error.")
+    @Flag(
+        name: [.customShort("v"), .long], help: "Print each step of an exchange on standard error.")
     var verbose = false
 
     @Flag(help: "One line of JSON per exchange on standard output; bodies only go where -o says.")
     var json = false
 
-    /// The file for one exchange's body: the URL's own on its first round, else nowhere twice.
+    /// The file for the body of one exchange: each file is written in the first round only.
     ///
-    /// `nil` throws the body away.
+    /// `nil` discards the body.
     func file(forURL index: Int, round: Int) -> String? {
         if index < files.count { return round == 0 ? files[index] : nil }
         return json ? nil : "-"
     }
 
-    /// Whether bodies and a line of progress could fall on the same screen.
+    /// Whether bodies and a line of progress could share the terminal.
     func writesBodiesToStandardOutput(urls: Int) -> Bool {
         !json && (files.count < urls || files.contains("-"))
     }

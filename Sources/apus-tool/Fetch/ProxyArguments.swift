@@ -2,7 +2,7 @@ import Apus
 import ArgumentParser
 import Glibc
 
-/// Which proxies are passed, and who we are to them.
+/// Options of proxies, with credentials.
 struct ProxyArguments: ParsableArguments {
     @Option(
         name: [.customShort("x"), .long],
@@ -17,7 +17,7 @@ struct ProxyArguments: ParsableArguments {
 
     @Option(
         name: [.customShort("U"), .long],
-        help: ArgumentHelp("Who we are to the last proxy.", valueName: "user:password"))
+        help: ArgumentHelp("The credentials for the last proxy.", valueName: "user:password"))
     var proxyUser: String?
 
     @Flag(help: "Send user and password only when the last proxy asks by 407.")
@@ -26,12 +26,12 @@ struct ProxyArguments: ParsableArguments {
     @Option(
         parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
-            "A field for the last proxy alone, as 'Name: value'; repeat for more.",
+            "A field for the last proxy only, as 'Name: value'; repeat for more.",
             valueName: "field"))
     var proxyHeader: [String] = []
 
     @Option(
-        help: ArgumentHelp("Trust these certificates alone for https proxies.", valueName: "file"))
+        help: ArgumentHelp("Trust only these certificates for https proxies.", valueName: "file"))
     var proxyCacert: String?
 
     @Option(help: ArgumentHelp("A client certificate (PEM) for https proxies.", valueName: "file"))
@@ -43,7 +43,7 @@ struct ProxyArguments: ParsableArguments {
     @Flag(help: "Accept any certificate of an https proxy.")
     var proxyInsecure = false
 
-    @Flag(name: .customLong("proxy-http1.1"), help: "Offer https proxies no HTTP/2.")
+    @Flag(name: .customLong("proxy-http1.1"), help: "Do not offer HTTP/2 to https proxies.")
     var offersNoHTTP2 = false
 
     @Option(
@@ -52,7 +52,7 @@ struct ProxyArguments: ParsableArguments {
     var noproxy: String?
 
     @Flag(
-        help: "Without -x, go by http_proxy, https_proxy, all_proxy and no_proxy.")
+        help: "Without -x, use http_proxy, https_proxy, all_proxy and no_proxy.")
     var proxyEnvironment = false
 
     func validate() throws {
@@ -73,7 +73,7 @@ struct ProxyArguments: ParsableArguments {
         }
     }
 
-    /// - Parameter roots: whom an https proxy is trusted by, unless the options say otherwise.
+    /// - Parameter roots: the roots for https proxies, unless the options name others.
     func setting(roots: EngineTuning.TLS.Roots) throws(InvalidProxy) -> ProxySetting {
         let found: ProxySetting =
             if !proxy.isEmpty {
@@ -98,7 +98,8 @@ struct ProxyArguments: ParsableArguments {
             }
         }
         guard texts.count <= ProxySetting.maxProxies else {
-            throw InvalidProxy(reason: "\(texts.count) are more than \(ProxySetting.maxProxies)")
+            throw InvalidProxy(
+                reason: "\(texts.count) proxies are more than \(ProxySetting.maxProxies)")
         }
         var endpoints: [ProxyEndpoint] = []
         for (index, text) in texts.enumerated() {
@@ -130,7 +131,7 @@ struct ProxyArguments: ParsableArguments {
             options: options)
     }
 
-    /// `nil` where the engine's own way with proxies is what the options say.
+    /// `nil` where the options leave the engine's defaults for proxies.
     private func tls(_ roots: EngineTuning.TLS.Roots) -> EngineTuning.TLS? {
         guard proxyCacert != nil || proxyCert != nil || proxyInsecure else { return nil }
         var tls = EngineTuning.TLS()
@@ -146,14 +147,14 @@ struct ProxyArguments: ParsableArguments {
         var fields = HTTPFields()
         for text in proxyHeader {
             guard let field = try? RequestArguments.field(parsing: text) else {
-                throw InvalidProxy(reason: "--proxy-header is no 'Name: value'")
+                throw InvalidProxy(reason: "--proxy-header is not 'Name: value'")
             }
             fields.append(field)
         }
         return fields
     }
 
-    /// The variables that speak of proxies, read here because the engine reads none.
+    /// The proxy variables, read here because the engine reads none.
     private func environment() -> [String: String] {
         var variables: [String: String] = [:]
         for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method"] {

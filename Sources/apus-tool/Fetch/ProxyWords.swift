@@ -1,10 +1,10 @@
 import Apus
 
-/// What a proxy said when it refused to open the way.
+/// Printing the response of a proxy that refused.
 extension Console {
-    /// Tells the proxy's answer, each line behind `<`: status and body, with `-v` the fields too.
-    func tell(_ answer: TransportError.ProxyAnswer, isVerbose: Bool) {
-        var lines = ["< the proxy said: \(answer.status)"]
+    /// Prints the proxy's response, each line after `<`: status and body, with `-v` the fields too.
+    func show(_ answer: TransportError.ProxyAnswer, isVerbose: Bool) {
+        var lines = ["< the proxy responded: \(answer.status)"]
         if isVerbose {
             lines += answer.fields.map { "< \($0.name.rawName): \(disclosed($0))" }
         }
@@ -16,6 +16,6 @@ extension Console {
         line(lines.joined(separator: "\n"))
     }
 
-    /// What is shown of a page without `-v`.
+    /// The characters of a body shown without `-v`.
     private static let briefWords = 1024
 }

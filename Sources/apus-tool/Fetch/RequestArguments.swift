@@ -1,7 +1,7 @@
 import Apus
 import ArgumentParser
 
-/// What is sent: `-X`, `-H`, `-d`.
+/// Options of the request: `-X`, `-H`, `-d`.
 struct RequestArguments: ParsableArguments {
     @Option(
         name: [.customShort("X"), .customLong("request")],
@@ -12,21 +12,21 @@ struct RequestArguments: ParsableArguments {
         name: [.customShort("H"), .customLong("header")], parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             "A field, as 'Name: value'; repeat for more. 'Name;' sends it empty; 'Name:' "
-                + "sends none, which is for command lines that curl takes.", valueName: "field"))
+                + "sends none, as in curl.", valueName: "field"))
     var fields: [String] = []
 
     @Option(
         name: [.customShort("d"), .customLong("data")], parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
-            "The body; @FILE is a file's content, @- the standard input. Sent as it is, without a "
-                + "content-type of its own; several are joined with '&'.", valueName: "data"))
+            "The body; @FILE is a file's content, @- the standard input. Sent unchanged, with no "
+                + "default content-type; several are joined with '&'.", valueName: "data"))
     var data: [String] = []
 
     func validate() throws {
         _ = try head()
     }
 
-    /// The request's method and fields, and its body read unless it stays in a file.
+    /// The request's method and fields, and its body, which is read now unless it is a file.
     func plan() throws -> RequestPlan {
         let (method, fields) = try head()
         return RequestPlan(method: method, fields: fields, body: try body())
@@ -44,10 +44,11 @@ struct RequestArguments: ParsableArguments {
         return (method, fields)
     }
 
-    /// Reads `Name: value`, `Name;` for one without a value, or `Name:` for none, as curl does.
+    /// Parses `Name: value`, `Name;` for a field without a value, or `Name:` for none, as curl
+    /// does.
     ///
-    /// Bytes that no value may have are an error, because what follows them may be meant to end up
-    /// as a field of its own.
+    /// Invalid bytes in a value are an error, because the text after them may be an attempt to
+    /// inject a field.
     static func field(parsing text: String) throws -> HTTPField? {
         let end = text.firstIndex(of: ":")
         let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
@@ -86,13 +87,13 @@ struct RequestArguments: ParsableArguments {
     }
 }
 
-/// The request that every URL gets.
+/// The request for every URL.
 struct RequestPlan: Sendable {
-    /// Where the body comes from.
+    /// The source of the body.
     enum Body: Sendable {
         case none
         case bytes(Bytes)
-        /// Read anew for each exchange; the length is `nil` for a pipe or a device.
+        /// A file, read for each exchange; the length is `nil` for a pipe or a device.
         case file(path: String, length: UInt64?)
     }
 
@@ -109,15 +110,15 @@ struct RequestPlan: Sendable {
             progress.expect(length)
             let pieces = FilePieces(path: path, progress: progress)
             guard let length else { return .oneShot { pieces } }
-            // The engine reads files better than we do; only a bar needs to see the pieces.
+            // The engine reads files more efficiently; only a progress bar needs to see the pieces.
             guard progress.isEnabled else { return .file(path: path, length: length) }
             return .stream(length: length) { pieces }
         }
     }
 }
 
-/// A URL as it may be printed: one that is refused may hold a user and a password, which are left
-/// out with all that stands before the last `@`.
+/// A URL as it may be printed: a refused one may contain a user and a password, so everything
+/// before the last `@` is left out.
 func withoutCredentials(_ url: String) -> String {
     guard let end = url.lastIndex(of: "@"), (try? RequestURL(parsing: url)) == nil else {
         return url
@@ -126,7 +127,7 @@ func withoutCredentials(_ url: String) -> String {
     return url[..<start] + "..." + url[end...]
 }
 
-/// The text with controls shown as escapes, so that a message stays on its line.
+/// The text with control characters escaped, so that a message stays on one line.
 func readable(_ text: String) -> String {
     text.unicodeScalars.reduce(into: "") { result, scalar in
         let isControl = scalar.value < 0x20 || scalar.value == 0x7F

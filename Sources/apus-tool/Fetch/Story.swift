@@ -1,6 +1,6 @@
 import Apus
 
-/// `-v`: what the engine does, told line by line as curl tells it.
+/// `-v`: the engine's events, line by line as curl prints them.
 struct Story: EngineObserver {
     let console: Console
 
@@ -15,29 +15,29 @@ struct Story: EngineObserver {
         case .resolved(let connection, let addresses):
             "connection \(connection): addresses \(addresses.joined(separator: ", "))"
         case .connected(let connection, let address):
-            "connection \(connection): TCP stands to \(address)"
+            "connection \(connection): TCP connected to \(address)"
         case .proxySecured(let connection, let proxy, let tls):
             "connection \(connection): with \(proxy): \(text(of: tls))" + certificate(of: tls)
         case .proxyChallenged(let connection, let proxy):
-            "connection \(connection): \(proxy) asked who we are (407); answering once"
+            "connection \(connection): \(proxy) asked for credentials (407); answering once"
         case .tunnelled(let connection, let proxy):
-            "connection \(connection): \(proxy) opened the way"
+            "connection \(connection): \(proxy) opened the tunnel"
         case .secured(let connection, let tls):
             "connection \(connection): \(text(of: tls))" + certificate(of: tls)
         case .handshakeStepWasSlow(let connection, let step):
             "connection \(connection): one step of the handshake took \(milliseconds(step))"
         case .dialFailed(let connection, let error):
-            "connection \(connection): not made: \(error)"
+            "connection \(connection): dial failed: \(error)"
         case .connectionOpened(let connection, let route, let facts):
             "connection \(connection): \(text(of: facts))" + manner(of: route) + warning(for: route)
         case .connectionDraining(let connection, let reason):
-            "connection \(connection): takes no more: \(reason.words)"
+            "connection \(connection): draining: \(reason.words)"
         case .connectionClosed(let connection, _, let reason, let age):
             "connection \(connection): closed after \(milliseconds(age)): \(reason.words)"
         case .shutdownStarted: nil
         case .shutdownFinished(let cut):
             cut.isEmpty ? nil : "cut while busy: \(cut.joined(separator: "; "))"
-        case .engineDropped: "the engine was dropped without shutdown"
+        case .engineDropped: "the engine was released without shutdown"
         default: exchangeText(of: event)
         }
     }
@@ -73,22 +73,22 @@ struct Story: EngineObserver {
         var text = ""
         for proxy in route.proxies
         where proxy.kind == .https && proxy.tls(in: route.tls).insecureSkipVerify {
-            text += "; THE CERTIFICATE OF \(proxy) IS NOT VERIFIED"
+            text += "; CERTIFICATE OF \(proxy) NOT VERIFIED"
         }
         guard route.tls.insecureSkipVerify, route.origin.scheme == .https else { return text }
-        return text + "; ITS CERTIFICATE IS NOT VERIFIED"
+        return text + "; CERTIFICATE NOT VERIFIED"
     }
 
-    /// Who reads the requests on the way, where somebody does.
+    /// The proxy that can read the requests, if one can.
     private func manner(of route: Route) -> String {
         guard route.origin.scheme == .http, let last = route.proxies.last,
             last.kind == .http || last.kind == .https, route.versions != .http2Only
         else { return "" }
-        return "; \(last) forwards the requests, as http needs no tunnel"
+        return "; \(last) forwards the requests, since http needs no tunnel"
     }
 
     private func text(of tls: ConnectionFacts.TLSFacts) -> String {
-        "\(tls.version), \(tls.cipher), ALPN \(tls.alpn ?? "not answered")"
+        "\(tls.version), \(tls.cipher), ALPN \(tls.alpn ?? "not chosen")"
             + (tls.isResumed ? ", session resumed" : "")
     }
 
@@ -110,16 +110,16 @@ struct Story: EngineObserver {
 }
 
 extension Console {
-    /// Tells a request's head, each line behind `>`.
-    func tell(_ request: HTTPRequest, exchange: String) {
+    /// Prints a request's head, each line after `>`.
+    func show(_ request: HTTPRequest, exchange: String) {
         var lines = ["> \(request.method.rawValue) \(request.path ?? "/")\(exchange)"]
         if let authority = request.authority { lines.append("> authority: \(authority)") }
         lines += request.headerFields.map { "> \($0.name.rawName): \(disclosed($0))" }
         line(lines.joined(separator: "\n"))
     }
 
-    /// Tells a response's head, each line behind `<`.
-    func tell(_ response: HTTPResponse, version: HTTPVersion, exchange: String) {
+    /// Prints a response's head, each line after `<`.
+    func show(_ response: HTTPResponse, version: HTTPVersion, exchange: String) {
         // HTTP/2 has no reason phrase.
         let reason = response.status.reasonPhrase
         let status = "\(response.status.code)" + (reason.isEmpty ? "" : " " + reason)
@@ -128,7 +128,7 @@ extension Console {
         line(lines.joined(separator: "\n"))
     }
 
-    /// A story may be pasted anywhere, so it never holds what proves who somebody is.
+    /// The output may be pasted anywhere, so it never contains credentials.
     func disclosed(_ field: HTTPField) -> String {
         let secrets: Set<String> = [
             "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key",

@@ -2,23 +2,23 @@ import Apus
 import ArgumentParser
 import Glibc
 
-/// `apus load`: one client of the bench's contract, so that Apus is a peer there.
+/// `apus load`: the client of Apus for the benchmarks.
 struct LoadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "load",
-        abstract: "Send many requests and print one line of JSON about what they cost.")
+        abstract: "Send many requests and print their cost as one line of JSON.")
 
-    /// What each request is, and what is counted.
+    /// The kind of request, and what is counted.
     enum Mode: String, ExpressibleByArgument, CaseIterable {
         case get, post, download, sse, idle, hold, churn
     }
 
-    /// The version that every answer must have.
+    /// The version that every response must have.
     enum Version: String, ExpressibleByArgument, CaseIterable {
         case h1, h2
     }
 
-    /// Where the workers' tasks run.
+    /// The executor of the workers' tasks.
     enum Executor: String, ExpressibleByArgument, CaseIterable {
         /// On the engine's own threads: a request never changes threads.
         case loop
@@ -26,13 +26,13 @@ struct LoadCommand: AsyncParsableCommand {
         case global
     }
 
-    @Option(help: "Where to; repeat to take turns.")
+    @Option(help: "The URL; repeat to take turns.")
     var url: [String]
 
-    @Option(help: "The one version spoken.")
+    @Option(help: "The only version to use.")
     var proto = Version.h1
 
-    @Option(name: .customLong("ca"), help: "Trust the certificates in this file alone.")
+    @Option(name: .customLong("ca"), help: "Trust only the certificates in this file.")
     var authorities: String?
 
     @Option(help: "Workers, each with one request at a time.")
@@ -41,7 +41,7 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "Requests that are measured.")
     var requests = 1
 
-    @Option(help: "What the requests are.")
+    @Option(help: "The kind of requests.")
     var mode = Mode.get
 
     @Option(help: "The size of each posted body.")
@@ -60,7 +60,7 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "1 resumes TLS sessions.")
     var resume = 0
 
-    @Flag(help: "Say on the standard error what the pool holds, every second, and did.")
+    @Flag(help: "Print the pool's state on the standard error every second, and its counters.")
     var explain = false
 
     @Option(help: "A name for the output.")
@@ -107,7 +107,7 @@ struct LoadCommand: AsyncParsableCommand {
         if run.errors > 0 { throw ExitCode(1) }
     }
 
-    /// The numbers of an engine that must not limit what is measured.
+    /// The settings of an engine that must not limit what is measured.
     private var tuning: EngineTuning {
         var tuning = EngineTuning.executor
         tuning.pool.maxIdle = nil
@@ -156,7 +156,7 @@ struct LoadCommand: AsyncParsableCommand {
     }
 }
 
-/// One variable of the environment, which only the tool may look at.
+/// Reads one variable of the environment, which only the tool may read.
 func environment(_ name: String) -> String? {
     getenv(name).map { String(cString: $0) }
 }

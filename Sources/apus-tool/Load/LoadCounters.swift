@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What all workers count together.
+/// The shared counters of all workers.
 final class LoadCounters: Sendable {
     /// The number of the next request.
     private let next = Atomic<Int>(0)
@@ -9,25 +9,25 @@ final class LoadCounters: Sendable {
 
     private let speaker: String
 
-    /// - Parameter speaker: who tells of errors.
+    /// - Parameter speaker: the program's name in error messages.
     init(speaker: String) {
         self.speaker = speaker
     }
 
-    /// The next request's number, each given out once.
+    /// The next request's number; each is returned once.
     func take() -> Int { next.add(1, ordering: .relaxed).oldValue }
 
     func restart() { next.store(0, ordering: .relaxed) }
 
     var errors: Int { failed.load(ordering: .relaxed) }
 
-    /// Counts an error; the first three are told on standard error.
+    /// Counts an error; the first three are printed on standard error.
     func fail(_ error: some Error) {
         let before = failed.add(1, ordering: .relaxed).oldValue
         if before < 3 { Console().line("\(speaker): \(error)") }
     }
 
-    /// Bodies of which the first bytes have come.
+    /// Bodies whose first bytes have arrived.
     var bodiesBegun: Int { begun.load(ordering: .relaxed) }
 
     func bodyBegun() { begun.add(1, ordering: .relaxed) }
@@ -35,7 +35,7 @@ final class LoadCounters: Sendable {
     func forgetErrors() { failed.store(0, ordering: .relaxed) }
 }
 
-/// One latency per request, in memory that exists before the first.
+/// One latency per request, in memory allocated beforehand.
 final class LatencySamples: @unchecked Sendable {
     // Invariant: each number is written by the one worker that took it, and read after all workers
     // have ended.
@@ -54,13 +54,13 @@ final class LatencySamples: @unchecked Sendable {
         samples[number] = nanoseconds
     }
 
-    /// Sorts the samples; only then do percentiles mean anything.
+    /// Sorts the samples, which percentiles require.
     func sort() {
         var sorted = samples
         sorted.sort()
     }
 
-    /// The latency in microseconds that this part of the requests kept within.
+    /// The latency in microseconds that this fraction of the requests did not exceed.
     func percentile(_ part: Double) -> Double {
         guard !samples.isEmpty else { return 0 }
         let index = min(samples.count - 1, Int(Double(samples.count) * part))

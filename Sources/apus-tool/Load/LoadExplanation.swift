@@ -1,18 +1,18 @@
 import Apus
 import Synchronization
 
-/// What the pool holds and does in the course of a load, for people to read: `--explain`.
+/// The state of the pool during a load, for people: `--explain`.
 ///
-/// It goes to the standard error, so that the line of JSON stays alone on the standard output.
+/// It is printed on the standard error, so that the standard output has only the line of JSON.
 final class LoadExplanation: Sendable {
-    /// How often one cause kept a request waiting, and for how long.
+    /// How many times requests waited for one cause, and for how long.
     private struct Wait {
         var count = 0
         var total = Duration.zero
         var longest = Duration.zero
     }
 
-    /// How often the pool is looked at.
+    /// The interval between two reports.
     private static let interval = Duration.seconds(1)
 
     private let engine: TransportEngine
@@ -23,7 +23,7 @@ final class LoadExplanation: Sendable {
         self.engine = engine
     }
 
-    /// Notes what a response says of its wait for a connection.
+    /// Records a response's wait for a connection.
     func note(_ info: ExchangeInfo) {
         guard let cause = info.queuedFor else { return }
         let time = info.queued ?? .zero
@@ -36,7 +36,7 @@ final class LoadExplanation: Sendable {
         }
     }
 
-    /// Tells every second what the pool holds, until it is cancelled.
+    /// Prints the state of the pool every second, until it is cancelled.
     func watch() async {
         while true {
             do {
@@ -48,7 +48,7 @@ final class LoadExplanation: Sendable {
         }
     }
 
-    /// Tells what is left, and what was done in all.
+    /// Prints the final state and the counters.
     func conclude() {
         let snapshot = engine.snapshot()
         tellRoutes(of: snapshot)
@@ -57,12 +57,12 @@ final class LoadExplanation: Sendable {
             .map { "\($0.value) \(spelledOut($0.key))" }
         console.line(
             "* connections: \(counters.dials) dialled, \(counters.dialFailures) failed, "
-                + "\(counters.abandonedDials) given up, "
+                + "\(counters.abandonedDials) abandoned, "
                 + "\(counters.connectionsOpened) opened; closed: "
                 + (closes.isEmpty ? "none" : closes.joined(separator: ", ")))
         console.line(
-            "* requests: \(counters.leases) got a connection, \(counters.reuses) a used one; "
-                + "\(counters.waits) waited, \(counters.abandonedWaits) gave up, "
+            "* requests: \(counters.leases) got a connection, \(counters.reuses) reused one; "
+                + "\(counters.waits) waited, \(counters.abandonedWaits) abandoned, "
                 + "\(counters.failedWaits) failed; \(counters.replays) sent again, "
                 + "\(counters.refusals) refused")
         for (cause, wait) in waits.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {

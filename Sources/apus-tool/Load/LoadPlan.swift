@@ -1,12 +1,12 @@
 import Apus
 
-/// What the workers of `apus load` send, made before anything is measured.
+/// The requests of `apus load`, made before anything is measured.
 struct LoadPlan: Sendable {
-    /// One per URL; requests take turns.
+    /// One request per URL, sent in turns.
     let requests: [HTTPRequest]
     let body: RequestBody
     let proxy: ProxySetting
-    /// What every answer must be.
+    /// The version that every response must have.
     let version: HTTPVersion
     let versions: HTTPVersionPolicy
     let concurrency: Int
@@ -17,9 +17,9 @@ struct LoadPlan: Sendable {
     /// Whether tasks run on the engine's threads.
     let runsOnLoop: Bool
     let scenario: String
-    /// Hears of each response's wait; `nil` unless an explanation was asked for.
+    /// Records each response's wait; `nil` without `--explain`.
     var explanation: LoadExplanation?
 
-    /// What the peer calls itself in the output.
+    /// The name of this client in the output.
     var peer: String { environment("BENCH_PEER") ?? (runsOnLoop ? "apus" : "apus-global") }
 }

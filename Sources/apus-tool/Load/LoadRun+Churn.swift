@@ -1,8 +1,8 @@
 import Apus
 
-/// What a worker does with an exchange when nobody is to know beforehand.
+/// What a worker does with an exchange in a churn run, chosen at random.
 private enum Whim: Int, CaseIterable {
-    /// Reads on to the end, or to a bound.
+    /// Reads to the end, or up to a limit.
     case read
     /// Drops the response unread.
     case drop
@@ -11,10 +11,10 @@ private enum Whim: Int, CaseIterable {
     /// Cancels the task after some microseconds.
     case cancel
 
-    /// The most that is read of an answer.
+    /// The maximum number of bytes read of a response.
     static let maxBytes = 1 << 20
 
-    /// The same for the same number in every run.
+    /// The choice for a number, the same in every run.
     init(for number: Int) {
         let mixed = UInt64(truncatingIfNeeded: number) &* 0x9E37_79B9_7F4A_7C15
         self = Whim(rawValue: Int(mixed >> 33) % Whim.allCases.count) ?? .read
@@ -22,10 +22,10 @@ private enum Whim: Int, CaseIterable {
 }
 
 extension LoadRun {
-    /// Memory, sockets and exchanges left by `requests` exchanges that were mostly not read to
-    /// their end, beside what was there after a tenth as many.
+    /// Memory, sockets and exchanges left by `requests` exchanges, most of which were not read to
+    /// their end, compared with those after a tenth as many.
     func measureChurn(_ requests: Int) async -> JSON {
-        // Those that whoever started this process left open in it.
+        // Sockets that this process inherited.
         let inherited = ProcessUsage.openSockets()
         await churn(max(1, requests / 10))
         try? await Task.sleep(for: LoadRun.pause)

@@ -1,12 +1,12 @@
 import Apus
 
-/// One run of `apus load`: warm up, measure, tell.
+/// One run of `apus load`: warm up, measure, report.
 final class LoadRun: Sendable {
     let engine: TransportEngine
     let plan: LoadPlan
     let counters = LoadCounters(speaker: "apus load")
 
-    /// How long memory is left to settle before it is read.
+    /// The pause before memory is read, so that it settles.
     static let pause = Duration.seconds(2)
     private static let holdLimit: UInt64 = 60_000_000_000
 
@@ -51,7 +51,7 @@ final class LoadRun: Sendable {
         ])
     }
 
-    /// Memory per idle connection: as many requests at once as there are workers, then a pause.
+    /// Memory per idle connection: one request per worker at once, then a pause.
     func measureIdle() async -> JSON {
         let base = ProcessUsage.residentKiB()
         _ = await work(plan.concurrency, samples: nil)
@@ -59,11 +59,11 @@ final class LoadRun: Sendable {
         return memory(base: base)
     }
 
-    /// Memory per open stream: each has had its first bytes, then a pause.
+    /// Memory per open stream: each has received its first bytes, then a pause.
     func measureHold() async -> JSON {
         let base = ProcessUsage.residentKiB()
         let worker = LoadWorker(engine: engine, plan: plan, counters: counters)
-        let preference: (any TaskExecutor)? = plan.runsOnLoop ? engine.executor : nil
+        let preference: (any TaskExecutor)? = plan.runsOnLoop ? engine.taskExecutor : nil
         return await withTaskGroup { group in
             for number in 0..<plan.concurrency {
                 group.addTask(executorPreference: preference) { await worker.hold(number) }
@@ -84,7 +84,7 @@ final class LoadRun: Sendable {
     private func work(_ limit: Int, samples: LatencySamples?) async -> LoadWorker.Tally {
         counters.restart()
         let worker = LoadWorker(engine: engine, plan: plan, counters: counters)
-        let preference: (any TaskExecutor)? = plan.runsOnLoop ? engine.executor : nil
+        let preference: (any TaskExecutor)? = plan.runsOnLoop ? engine.taskExecutor : nil
         return await withTaskGroup { group in
             for _ in 0..<plan.concurrency {
                 group.addTask(executorPreference: preference) {

@@ -1,20 +1,20 @@
 import Apus
 import Glibc
 
-/// One of the workers: takes a number, sends, reads the answer whole, takes the next.
+/// One worker: takes a number, sends a request, reads the whole response, takes the next number.
 struct LoadWorker {
     let client: ExecutorClient
     let plan: LoadPlan
     let options: RequestOptions
     let counters: LoadCounters
 
-    /// What one worker has received.
+    /// The bytes and events that one worker received.
     struct Tally: Sendable {
         var bytes = 0
         var events = 0
     }
 
-    /// An answer that is not what the bench asks for.
+    /// A response other than the benchmark expects.
     private enum Fault: Error {
         case status(Int)
         case version(HTTPVersion)
@@ -45,7 +45,7 @@ struct LoadWorker {
         }
     }
 
-    /// One request, and its answer to the end.
+    /// Sends one request and reads its response to the end.
     private func exchange(_ number: Int, tally: inout Tally) async throws {
         let request = plan.requests[plan.requests.count == 1 ? 0 : number % plan.requests.count]
         let response = try await client.send(request, body: plan.body, options: options)
@@ -62,7 +62,7 @@ struct LoadWorker {
         tally.events += lines / 2
     }
 
-    /// Opens a stream, tells of its first bytes, and reads on until it is cancelled or ends.
+    /// Opens a stream, reports its first bytes, and reads until it is cancelled or ends.
     func hold(_ number: Int) async {
         do {
             let request = plan.requests[number % plan.requests.count]
@@ -82,7 +82,7 @@ struct LoadWorker {
     }
 }
 
-/// How many line feeds the bytes hold, by memchr as every peer of the bench counts.
+/// The number of line feeds in the bytes, by memchr as in every client of the benchmark.
 private func lineFeeds(in chunk: Bytes) -> Int {
     chunk.withContiguousStorageIfAvailable { buffer in
         guard var position = UnsafeRawPointer(buffer.baseAddress) else { return 0 }

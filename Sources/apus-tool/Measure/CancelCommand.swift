@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// `apus measure cancel`: how soon a cancelled caller goes on, and a dial ends, wherever it stands.
+/// `apus measure cancel`: how soon a cancelled caller continues and its dial ends, at each await.
 struct CancelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cancel",
@@ -71,11 +71,11 @@ struct CancelCommand: AsyncParsableCommand {
     }
 }
 
-/// What many times come to.
+/// Statistics of many durations.
 private struct Spread {
     private let sorted: [Duration]
 
-    /// Of one time at least.
+    /// Takes at least one duration.
     init(_ times: [Duration]) {
         sorted = times.sorted()
     }

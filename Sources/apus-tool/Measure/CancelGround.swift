@@ -1,7 +1,7 @@
 import Apus
 import Loopback
 
-/// An await of a dial, or of the exchange behind it, at which a request is held and cancelled.
+/// An await of a dial, or of the exchange after it, at which a request is held and cancelled.
 enum CancelPlace: String, CaseIterable, Sendable {
     case name, connect, proxy, tls, slot, head, body
 
@@ -11,14 +11,14 @@ enum CancelPlace: String, CaseIterable, Sendable {
         case .connect: "the TCP connection"
         case .proxy: "the proxy's answer"
         case .tls: "the TLS handshake"
-        case .slot: "a place on a connection"
+        case .slot: "a stream of a connection"
         case .head: "the response's head"
         case .body: "the response's body"
         }
     }
 }
 
-/// How long one cancel took.
+/// The duration of one cancel.
 struct CancelRound: Sendable {
     /// From the cancel of the caller's task to the error that it threw.
     let caller: Duration
@@ -26,7 +26,7 @@ struct CancelRound: Sendable {
     let engine: Duration
 }
 
-/// The peer that stalls at one place, and requests that come there.
+/// A peer that stalls at one await, and the requests that reach it.
 struct CancelGround: Sendable {
     private let place: CancelPlace
     private let peer: ScriptedPeer
@@ -48,7 +48,7 @@ struct CancelGround: Sendable {
 
     func stop() { peer.stop() }
 
-    /// One request with an engine of its own, cancelled at the place.
+    /// Sends one request with its own engine and cancels it at the await.
     func round(_ index: Int) async throws -> CancelRound {
         let (arrivals, arrival) = AsyncStream<Void>.makeStream()
         var tuning = EngineTuning.executor
@@ -65,7 +65,7 @@ struct CancelGround: Sendable {
         case .slot:
             while engine.snapshot().waiting == 0 { try await Task.sleep(for: .microseconds(200)) }
         }
-        // Whoever said so is not quite there yet.
+        // The report may come shortly before the await itself.
         try await Task.sleep(for: .milliseconds(1))
         let clock = ContinuousClock()
         let cancelled = clock.now
@@ -79,7 +79,7 @@ struct CancelGround: Sendable {
             caller: cancelled.duration(to: thrown), engine: ending.duration(to: ended))
     }
 
-    /// A request that comes to the place; when it threw that it was cancelled.
+    /// Sends a request that reaches the await, and returns when it threw its cancellation.
     private func request(
         with engine: TransportEngine, _ arrival: AsyncStream<Void>.Continuation
     ) -> Task<ContinuousClock.Instant, any Error> {
@@ -96,7 +96,7 @@ struct CancelGround: Sendable {
                 guard error.isCancelled else { throw error }
                 return thrown
             }
-            throw ToolError("a request that was held came to its end")
+            throw ToolError("a held request completed")
         }
     }
 
@@ -117,13 +117,13 @@ struct CancelGround: Sendable {
     }
 }
 
-/// Says that it was asked, and never answers.
+/// Reports that it was called, and never answers.
 private struct SilentResolver: NameResolver {
     let asked: AsyncStream<Void>.Continuation
 
     func addresses(of host: String) async throws(NameError) -> [String] {
         asked.yield()
         try? await Task.sleep(for: .seconds(3600))
-        throw .notFound("nobody answered")
+        throw .notFound("no answer")
     }
 }

@@ -2,12 +2,12 @@ import Apus
 import ArgumentParser
 import Loopback
 
-/// `apus measure delay`: a download over a path with a round trip, with windows that stay and with
-/// windows that grow.
+/// `apus measure delay`: a download over a path with latency, with fixed and with growing windows.
 struct DelayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "delay",
-        abstract: "Measure a download over a path with a round trip, before and after windows grow."
+        abstract:
+            "Measure a download over a path with latency, with fixed and with growing windows."
     )
 
     @Option(help: "The round trip, in milliseconds.")
@@ -44,13 +44,13 @@ struct DelayCommand: AsyncParsableCommand {
         let window = EngineTuning.default.http2.streamWindow
         let bound = Double(window) / (Double(roundTrip) / 1000)
         try write("round trip \(roundTrip) ms, \(size) MiB, window \(window / 1024) KiB")
-        try write("the window's bound           \(rate(bound))")
+        try write("limit of the window          \(rate(bound))")
         for _ in 0..<rounds {
             let fixed = try await download(from: relay.port, grows: false)
-            try write("a window that stays          \(rate(fixed.whole))")
+            try write("fixed window                 \(rate(fixed.whole))")
             let grown = try await download(from: relay.port, grows: true)
-            try write("one that grows, the whole    \(rate(grown.whole))")
-            try write("one that grows, second half  \(rate(grown.secondHalf))")
+            try write("growing window, whole        \(rate(grown.whole))")
+            try write("growing window, second half  \(rate(grown.secondHalf))")
         }
     }
 
@@ -74,7 +74,7 @@ struct DelayCommand: AsyncParsableCommand {
         }
         let end = clock.now
         await engine.shutdown()
-        guard count == total else { throw ToolError("\(count) of \(total) bytes came") }
+        guard count == total else { throw ToolError("\(count) of \(total) bytes arrived") }
         return (
             Double(total) / start.duration(to: end).inSeconds,
             Double(total) / 2 / middle.duration(to: end).inSeconds

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// `apus measure`: figures that no test may depend on, because they are times.
+/// `apus measure`: durations, on which no test may depend.
 struct MeasureCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "measure",

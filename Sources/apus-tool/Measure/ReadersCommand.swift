@@ -2,11 +2,11 @@ import Apus
 import ArgumentParser
 import Loopback
 
-/// `apus measure readers`: many streams on one connection, with and without one that nobody reads.
+/// `apus measure readers`: many streams on one connection, with and without one that is not read.
 struct ReadersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "readers",
-        abstract: "Measure how long streams of one connection take beside one that is not read.")
+        abstract: "Measure how long streams of one connection take next to one that is not read.")
 
     @Option(help: "Streams on the connection, the stopped one included.")
     var streams = 1000
@@ -37,7 +37,7 @@ struct ReadersCommand: AsyncParsableCommand {
         defer { server.stop() }
         var free: [Double] = []
         var beside: [Double] = []
-        // The first of each pays for what is made but once.
+        // The first run of each kind includes one-time costs.
         _ = try await run(server.port, hasStoppedReader: false)
         for _ in 0..<rounds {
             free.append(try await run(server.port, hasStoppedReader: false))
@@ -46,7 +46,7 @@ struct ReadersCommand: AsyncParsableCommand {
         let (without, with) = (median(free), median(beside))
         try write("\(streams - 1) streams of \(size) KiB on one connection, medians of \(rounds)")
         try write("all read                  \((without * 1000).fixed(0)) ms")
-        try write("beside one that is not    \((with * 1000).fixed(0)) ms")
+        try write("next to one that is not  \((with * 1000).fixed(0)) ms")
         try write("ratio                     \((with / without).fixed(2))")
     }
 
@@ -58,7 +58,7 @@ struct ReadersCommand: AsyncParsableCommand {
         let engine = try TransportEngine(tuning)
         let client = ExecutorClient(engine, versions: .http2Only)
         let url = "http://127.0.0.1:\(port)"
-        // The peer's bound is known before the streams are opened.
+        // The peer's limit is known before the streams are opened.
         try await read(client, url + "/", 6)
         let stopped = hasStoppedReader ? try await client.send(.get(url + "/endless")) : nil
         let bytes = size << 10
@@ -82,7 +82,7 @@ struct ReadersCommand: AsyncParsableCommand {
     private func read(_ client: ExecutorClient, _ url: String, _ bytes: Int) async throws {
         var count = 0
         for try await chunk in try await client.send(.get(url)).body { count += chunk.count }
-        guard count == bytes else { throw ToolError("\(count) of \(bytes) bytes came") }
+        guard count == bytes else { throw ToolError("\(count) of \(bytes) bytes arrived") }
     }
 
     private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }

@@ -11,38 +11,41 @@ final class LoopbackServers: Sendable {
     let socksProxy: LoopbackSOCKSProxy
     let certificates: Certificates
 
-    /// What `make certs` writes: whom clients must trust, and who the servers are.
+    /// The files of `make certs`: the authority that clients must trust, and the servers'
+    /// certificates.
     struct Certificates: Sendable {
         let authority: String
         let leaf: CertificateFiles
 
-        /// - Parameter folder: where they lie; `nil` is the checkout's own, filled when empty.
-        /// - Throws: `ToolError` when they are not there and cannot be made.
+        /// - Parameter folder: their folder; `nil` is the checkout's own, which is filled when
+        ///   empty.
+        /// - Throws: `ToolError` when they are missing and cannot be made.
         init(folder: String?) throws(ToolError) {
             do {
                 if folder == nil { try FixturePaths.ensureCertificates() }
             } catch {
-                throw ToolError("\(error); run 'make certs', or give --certs")
+                throw ToolError("\(error); run 'make certs', or pass --certs")
             }
             let folder = folder ?? FixturePaths.certificates
-            // Whole paths, so that servers started elsewhere find them too.
+            // Absolute paths, so that servers started elsewhere find them too.
             guard let whole = realpath(folder, nil) else {
-                throw ToolError("there is no folder \(folder): run 'make certs', or give --certs")
+                throw ToolError(
+                    "the folder \(folder) does not exist; run 'make certs', or pass --certs")
             }
             defer { free(whole) }
             let path = String(cString: whole)
             authority = path + "/ca.pem"
             leaf = CertificateFiles(chain: path + "/leaf.pem", key: path + "/leaf.key")
             for file in [authority, leaf.chain, leaf.key] where access(file, R_OK) != 0 {
-                throw ToolError("\(file) is missing: run 'make certs', or give --certs")
+                throw ToolError("\(file) is missing; run 'make certs', or pass --certs")
             }
         }
     }
 
     /// Starts all four.
     ///
-    /// - Parameter port: the plain origin's; the TLS origin takes the next one. 0 lets the system
-    ///   choose, as it always does for the proxies.
+    /// - Parameter port: the plain origin's port; the TLS origin uses the next one. With 0 the
+    ///   system chooses, as it always does for the proxies.
     init(certificates: Certificates, port: UInt16) throws {
         self.certificates = certificates
         var options = LoopbackServer.Options()
@@ -64,7 +67,7 @@ final class LoopbackServers: Sendable {
         secure.stop()
     }
 
-    /// Where everything is, for whoever started `apus serve`.
+    /// The ports and files, for the caller of `apus serve`.
     var json: JSON {
         .object([
             ("http", .integer(plain.port)),

@@ -2,11 +2,11 @@ import ArgumentParser
 import Dispatch
 import Glibc
 
-/// `apus serve`: the loopback origins and proxies, for trying things out and for scripts.
+/// `apus serve`: the loopback origins and proxies, for experiments and scripts.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
-        abstract: "Serve on loopback: an origin in the clear and over TLS, a CONNECT and a SOCKS5 "
+        abstract: "Serve on loopback: an origin with and without TLS, a CONNECT and a SOCKS5 "
             + "proxy.",
         discussion: "Prints the ports as one line of JSON, then serves until SIGINT or SIGTERM.")
 
@@ -17,7 +17,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A folder with ca.pem, leaf.pem, leaf.key.", valueName: "folder"))
     var certs: String?
 
-    @Flag(help: "End when the standard input ends, as it does when the starting program is gone.")
+    @Flag(help: "End when the standard input ends, as when the parent process has ended.")
     var untilStdinCloses = false
 
     func validate() throws {
@@ -26,7 +26,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let certificates = try LoopbackServers.Certificates(folder: certs)
-        // Before the ports are told: whoever reads them may send a signal at once.
+        // Done before the ports are printed: their reader may send a signal at once.
         let ending = Ending()
         let servers = try LoopbackServers(certificates: certificates, port: port)
         try FileOutput.standardOutput.write(servers.json.text + "\n")
@@ -35,7 +35,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
 }
 
-/// Waits for what tells a server to end.
+/// Waits for a signal or for the end of the standard input.
 private final class Ending {
     private let events: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
@@ -46,7 +46,7 @@ private final class Ending {
         self.events = events
         self.continuation = continuation
         sources = [SIGINT, SIGTERM].map { number in
-            // The default would end the process before the source hears of it.
+            // The default action would end the process before the source receives the signal.
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler { continuation.yield() }
@@ -62,7 +62,7 @@ private final class Ending {
     func wait(orEndOfInput watchesInput: Bool) async {
         if watchesInput {
             let continuation = continuation
-            // A thread of its own kind: reading blocks for as long as the input is open.
+            // A separate thread: reading blocks while the input is open.
             DispatchQueue.global().async {
                 while let piece = try? readPiece(of: 0, named: "standard input"), !piece.isEmpty {}
                 continuation.yield()

@@ -1,21 +1,21 @@
 import Glibc
 import Synchronization
 
-/// The standard error: whole lines from any thread, and under them at most one line of progress.
+/// The standard error: whole lines from any thread, and below them at most one line of progress.
 final class Console: Sendable {
-    /// Whether somebody is looking, so that a line may be drawn over.
+    /// Whether standard error is a terminal, so that a line may be redrawn.
     let isTerminal = isatty(2) == 1
-    /// The progress that is drawn at the moment; empty when none is.
+    /// The progress that is currently drawn; empty for none.
     private let drawn = Mutex("")
 
-    /// Writes a line; a line of progress steps aside for it.
+    /// Writes a line above the line of progress.
     func line(_ text: String) {
         drawn.withLock { progress in
             emit(progress.isEmpty ? text + "\n" : "\r\u{1B}[K" + text + "\n" + progress)
         }
     }
 
-    /// Draws the line of progress anew.
+    /// Redraws the line of progress.
     func draw(_ text: String) {
         drawn.withLock { progress in
             progress = text
@@ -23,7 +23,7 @@ final class Console: Sendable {
         }
     }
 
-    /// Takes the line of progress away.
+    /// Removes the line of progress.
     func clear() {
         drawn.withLock { progress in
             guard !progress.isEmpty else { return }
@@ -32,7 +32,7 @@ final class Console: Sendable {
         }
     }
 
-    /// A failure to write to the standard error has nowhere to be told.
+    /// A failure to write to the standard error cannot be reported.
     private func emit(_ text: String) {
         var text = text
         text.withUTF8 { _ = writeWhole(UnsafeRawBufferPointer($0), to: 2) }

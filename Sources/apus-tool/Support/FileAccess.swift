@@ -1,7 +1,7 @@
 import Apus
 import Glibc
 
-/// A file or the standard output, written whole pieces at a time.
+/// A file or the standard output, written in whole pieces.
 struct FileOutput: Sendable {
     private let descriptor: Int32
     private let name: String
@@ -13,7 +13,7 @@ struct FileOutput: Sendable {
         self.name = name
     }
 
-    /// Opens a file anew; "-" is the standard output.
+    /// Opens a file and truncates it; "-" is the standard output.
     static func create(_ path: String) throws(ToolError) -> FileOutput {
         guard path != "-" else { return standardOutput }
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
@@ -32,7 +32,7 @@ struct FileOutput: Sendable {
         try write(Bytes(text))
     }
 
-    /// Closes the file; what the system could not store is told now or never.
+    /// Closes the file; some write errors are only reported here.
     func close() throws(ToolError) {
         guard descriptor > 2 else { return }
         guard Glibc.close(descriptor) == 0 else {
@@ -72,7 +72,7 @@ func readWhole(_ path: String) throws(ToolError) -> [UInt8] {
     return content
 }
 
-/// At most 64 KiB from where a descriptor stands; `nil` at its end.
+/// Reads at most 64 KiB from a descriptor; `nil` at its end.
 func readPiece(of descriptor: Int32, named name: String) throws(ToolError) -> [UInt8]? {
     while true {
         var code: Int32 = 0
@@ -86,18 +86,18 @@ func readPiece(of descriptor: Int32, named name: String) throws(ToolError) -> [U
     }
 }
 
-/// A file as an upload: read piece by piece as the connection takes it.
+/// A file as an upload, read piece by piece while it is sent.
 struct FilePieces: AsyncSequence, Sendable {
     typealias Element = Bytes
     typealias Failure = any Error
 
     let path: String
-    /// Told of each piece's size.
+    /// Called with each piece's size.
     let progress: Progress
 
     func makeAsyncIterator() -> Iterator { Iterator(path: path, progress: progress) }
 
-    /// Opens the file at the first piece and closes it with itself.
+    /// Opens the file at the first piece, and closes it when it is released.
     final class Iterator: AsyncIteratorProtocol {
         private let path: String
         private let progress: Progress
@@ -124,7 +124,7 @@ struct FilePieces: AsyncSequence, Sendable {
     }
 }
 
-/// The size of a regular file; `nil` for a pipe or a device, whose end only reading shows.
+/// The size of a regular file; `nil` for a pipe or a device, whose size is unknown.
 func sizeOfFile(_ path: String) throws(ToolError) -> UInt64? {
     var information = stat()
     guard stat(path, &information) == 0 else { throw ToolError.system("cannot read \(path)") }

@@ -1,9 +1,9 @@
-/// A JSON value that keeps its keys in order and its numbers as they were meant.
+/// A JSON value that keeps the order of keys and the precision of numbers.
 enum JSON {
     case null
     case bool(Bool)
     case integer(Int64)
-    /// A number with this many digits behind the point.
+    /// A number with this many decimals.
     case decimal(Double, digits: Int)
     case string(String)
     case array([JSON])
@@ -42,7 +42,7 @@ enum JSON {
         }
     }
 
-    /// Escapes what section 7 demands, and DEL, which upsets terminals.
+    /// Escapes what section 7 requires, and DEL, which terminals may interpret.
     private static func write(_ value: String, to text: inout String) {
         text += "\""
         for scalar in value.unicodeScalars {

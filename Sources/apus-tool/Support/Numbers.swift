@@ -1,10 +1,9 @@
 import Glibc
 
-// Numbers as people and programs read them.
+// Numbers for people and programs.
 
 extension Double {
-    /// The number with this many digits behind the point; JSON has no infinity and no NaN, so those
-    /// are 0.
+    /// The number with this many decimals; infinity and NaN, which JSON lacks, become 0.
     func fixed(_ digits: Int) -> String {
         guard isFinite, magnitude < 1e15 else { return "0" }
         var scale = 1.0
@@ -38,7 +37,7 @@ extension String {
         String(repeating: " ", count: Swift.max(0, width - count)) + self
     }
 
-    /// The text with blanks behind it, up to a width.
+    /// The text with blanks after it, up to a width.
     func padded(toLeft width: Int) -> String {
         self + String(repeating: " ", count: Swift.max(0, width - count))
     }

@@ -1,13 +1,13 @@
 import Glibc
 
-/// What the process has used of the machine, as the kernel counts it.
+/// The resources that the process has used, as the kernel counts them.
 struct ProcessUsage {
     let userSeconds: Double
     let systemSeconds: Double
-    /// The most memory that was ever resident.
+    /// The maximum resident memory.
     let maxResidentKiB: Int
 
-    /// The counts as they stand now.
+    /// The current counts.
     static func now() -> ProcessUsage {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
@@ -20,7 +20,7 @@ struct ProcessUsage {
         Double(time.tv_sec) + Double(time.tv_usec) / 1e6
     }
 
-    /// Memory that is resident now, in KiB.
+    /// The current resident memory, in KiB.
     static func residentKiB() -> Int {
         guard let text = try? readWhole("/proc/self/statm") else { return 0 }
         let fields = String(decoding: text, as: UTF8.self).split(separator: " ")
@@ -28,7 +28,7 @@ struct ProcessUsage {
         return pages * sysconf(Int32(_SC_PAGESIZE)) / 1024
     }
 
-    /// Descriptors that are sockets.
+    /// The number of descriptors that are sockets.
     static func openSockets() -> Int {
         guard let folder = opendir("/proc/self/fd") else { return 0 }
         defer { closedir(folder) }

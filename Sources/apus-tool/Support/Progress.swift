@@ -1,11 +1,11 @@
 import Synchronization
 
-/// What has gone and come, drawn on a terminal once it takes longer than a second.
+/// Bytes sent and received, drawn on a terminal after the first second.
 final class Progress: Sendable {
     private struct State {
         var sent: UInt64 = 0
         var received: UInt64 = 0
-        /// What all bodies known so far come to; `nil` when one did not say.
+        /// The length of all bodies known so far; `nil` when one is unknown.
         var expected: UInt64? = 0
         var finished = 0
         var drawnAt: UInt64
@@ -21,7 +21,7 @@ final class Progress: Sendable {
     private let startedAt: UInt64
     private let state: Mutex<State>
 
-    /// - Parameter isEnabled: whether there is a terminal that shows nothing else.
+    /// - Parameter isEnabled: whether standard error is a terminal without other output.
     init(console: Console, isEnabled: Bool, exchanges: Int) {
         self.console = console
         self.isEnabled = isEnabled && console.isTerminal
@@ -30,7 +30,7 @@ final class Progress: Sendable {
         state = Mutex(State(drawnAt: startedAt))
     }
 
-    /// A body of this length comes or goes; `nil` when only its end will tell.
+    /// A body of this length is transferred; `nil` when its length is unknown.
     func expect(_ length: UInt64?) {
         update { state in
             state.expected = state.expected.flatMap { sum in length.map { sum + $0 } }
@@ -56,7 +56,7 @@ final class Progress: Sendable {
         if let line { console.draw(line) }
     }
 
-    /// A bar when the end is known, else only how much and how fast.
+    /// A bar when the length is known, else only the amount and the rate.
     private func text(_ state: State, elapsed: Double) -> String {
         let moved = state.sent + state.received
         let rate = readableSize(UInt64(Double(moved) / elapsed)) + "/s"

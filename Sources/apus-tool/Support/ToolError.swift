@@ -1,6 +1,6 @@
 import Glibc
 
-/// Something that the tool itself could not do: read a file, write an answer, start a server.
+/// A failure of the tool itself: to read a file, write a response or start a server.
 struct ToolError: Error, CustomStringConvertible {
     let description: String
 
@@ -8,7 +8,7 @@ struct ToolError: Error, CustomStringConvertible {
         self.description = description
     }
 
-    /// Names what was attempted and the system's own words for why it failed.
+    /// Creates an error with the attempt and the system's message.
     static func system(_ attempt: String, errno code: Int32 = errno) -> ToolError {
         ToolError("\(attempt): \(String(cString: strerror(code)))")
     }

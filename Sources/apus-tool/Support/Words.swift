@@ -1,6 +1,6 @@
 import Apus
 
-// How a name of the code is told to people.
+// Names of the code in words.
 
 extension CloseReason {
     /// The case's name as words: "idleTimeout" is "idle timeout".

@@ -28,7 +28,7 @@ import Testing
         #expect(String(Bytes([0x61, 0xFF, 0x62])) == "a\u{FFFD}b")
     }
 
-    @Test func aDescriptionTellsTheCountAndNeverTheContent() {
+    @Test func aDescriptionHasTheCountAndNeverTheContent() {
         #expect("\(Bytes("secret"))" == "6 bytes")
         #expect(String(reflecting: Bytes("secret")) == "6 bytes")
     }
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    @Test func aSpanIsAppendedBehindWhatAnArrayHolds() {
+    @Test func aSpanIsAppendedToAnArray() {
         var array = Array("ab".utf8)
         digits.slice(1..<3).withSpan { array.append(copying: $0) }
         #expect(array == Array("ab12".utf8))

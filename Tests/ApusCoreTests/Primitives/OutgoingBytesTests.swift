@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test(arguments: orders, orders)
-    func oneGoesBehindAnother(_ first: [Int], _ second: [Int]) {
+    func oneIsAppendedToAnother(_ first: [Int], _ second: [Int]) {
         var (bytes, expected) = Self.made(of: first)
         let other = Self.made(of: second)
         bytes.append(other.0)

@@ -2,7 +2,7 @@ import ApusCore
 import HTTPTypes
 import Testing
 
-/// Fields of text that somebody else has chosen are refused, where `HTTPField` would repair them.
+/// Fields of untrusted text are refused, where `HTTPField` would repair them.
 @Suite struct HTTPFieldCheckedTests {
     /// This is why the checked way exists: no later check could see what was there.
     @Test func theUncheckedWayPutsBlanksInTheirPlace() {

@@ -1,7 +1,7 @@
 import ApusCore
 import Testing
 
-/// Options that nobody set leave every choice to the client.
+/// Default options leave every choice to the client.
 @Suite struct RequestOptionsTests {
     @Test func theDefaultsLeaveEveryChoiceToTheClient() {
         let options = RequestOptions()

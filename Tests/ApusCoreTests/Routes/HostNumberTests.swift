@@ -15,7 +15,7 @@ import Testing
         ("1a", "1a"), ("1.2.3.4a", "1.2.3.4a"), ("0xg", "0xg"), ("1.example", "1.example"),
         ("x0x1", "x0x1"), ("1-2", "1-2"), ("1e9", "1e9"), ("3com", "3com"),
     ])
-    func aNumberIsTheAddressThatItStandsFor(text: String, host: String) throws {
+    func aNumberBecomesTheAddressThatItSpells(text: String, host: String) throws {
         for scheme in [Scheme.http, .https] {
             #expect(try Origin(scheme: scheme, authority: text).host == host)
             #expect(try Origin(scheme: scheme, authority: "\(text):81").host == host)

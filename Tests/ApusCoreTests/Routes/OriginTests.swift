@@ -21,7 +21,7 @@ import Testing
         #expect(try Origin(scheme: .https, host: "www.example.com") != plain)
     }
 
-    @Test func aZoneTellsOriginsApart() throws {
+    @Test func originsDifferInTheirZone() throws {
         let first = try Origin(scheme: .http, authority: "[fe80::1%eth0]")
         #expect(try Origin(scheme: .http, authority: "[fe80::1%eth1]") != first)
         #expect(try Origin(scheme: .http, authority: "[fe80::1]") != first)

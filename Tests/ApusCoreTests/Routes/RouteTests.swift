@@ -48,7 +48,7 @@ private struct Mutation: Sendable, CustomTestStringConvertible {
     }
 
     @Test(arguments: mutations)
-    fileprivate func eachPartTellsRoutesApart(_ mutation: Mutation) throws {
+    fileprivate func routesDifferInEachPart(_ mutation: Mutation) throws {
         let plain = try Parts().route()
         var parts = Parts()
         mutation.apply(&parts)

@@ -48,7 +48,7 @@ import Testing
         #expect(dial.maxCachedNames == 1024)
     }
 
-    @Test func tlsVerifiesAndResumesUnlessTold() {
+    @Test func tlsVerifiesAndResumesByDefault() {
         let tls = EngineTuning.default.tls
         #expect(tls.roots == .system)
         #expect(tls.identity == nil)
@@ -92,7 +92,7 @@ import Testing
         #expect(limits.proxyErrorBodyBytes == 16 * 1024)
     }
 
-    @Test func changingACopyMovesNobodyElsesNumbers() {
+    @Test func changingACopyDoesNotChangeTheOriginal() {
         var copy = EngineTuning.default
         copy.pool.maxIdle = nil
         copy.limits.replays = 0

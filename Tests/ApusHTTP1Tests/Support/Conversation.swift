@@ -13,7 +13,7 @@ struct Conversation {
         case at(Int)
     }
 
-    private var machine: HTTP1Connection
+    private var machine: HTTP1Session
     private var log: [String] = []
     /// Body bytes not yet written down, since pieces of one body are one entry.
     private var body: [UInt8] = []
@@ -22,7 +22,7 @@ struct Conversation {
     private var hasFailed = false
 
     private init(_ transcript: Transcript) {
-        machine = HTTP1Connection(limits: transcript.limits, lenience: transcript.lenience)
+        machine = HTTP1Session(limits: transcript.limits, lenience: transcript.lenience)
     }
 
     /// Plays it all; a turn after a connection's end is written down as not possible.

@@ -111,7 +111,7 @@ struct Transcript: Sendable, CustomTestStringConvertible {
         turns[turns.count - 1].bytes += bytes
     }
 
-    /// Reads `\r`, `\n`, `\t`, `\s` (a blank), `\\` and `\xHH`; anything else stands for itself.
+    /// Reads `\r`, `\n`, `\t`, `\s` (a blank), `\\` and `\xHH`; any other character is literal.
     static func unescape(_ text: Substring) -> [UInt8] {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]

@@ -38,8 +38,8 @@ struct MemoryTests {
 
     /// The most memory that the tool held while it fetched a file, which must come whole.
     ///
-    /// Read from /proc while a second fetch hangs: what `wait4` tells of an ended child counts the
-    /// memory of the process that started it, too.
+    /// Read from /proc while a second fetch hangs: what `wait4` reports of an ended child counts
+    /// the memory of the process that started it, too.
     private func peakKiB(downloading file: ServedFiles.File, from peer: Peer) async throws -> Int {
         let output = try ServedFiles.temporaryFolder.get() + "/memory-\(UUID().uuidString)"
         defer {

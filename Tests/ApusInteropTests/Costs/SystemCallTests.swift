@@ -5,10 +5,10 @@ import Testing
 /// Row 87 and row 86: system calls that fail, injected by strace into the tool.
 @Suite(
     "system calls", .timeLimit(.minutes(5)),
-    .enabled(if: Strace.mayTrace, "strace is not installed, or nobody may trace here"),
+    .enabled(if: Strace.mayTrace, "strace is not installed, or tracing is not permitted"),
     .enabled(if: Programs.apus != nil, "the tool apus is not built"), .serialized)
 struct SystemCallTests {
-    /// A call that fails, and how the tool must tell of it.
+    /// A call that fails, and how the tool must report it.
     struct Case: Sendable, CustomTestStringConvertible {
         let inject: String
         let kinds: Set<String>
@@ -29,7 +29,7 @@ struct SystemCallTests {
         Case(inject: "recvfrom:error=ENOMEM:when=1+", kinds: ["resource"]),
     ]
 
-    @Test("rows 86 and 87: what the system lacks is told by its number", arguments: cases)
+    @Test("rows 86 and 87: what the system lacks is reported by its number", arguments: cases)
     func aCallThatFails(_ row: Case) async throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -48,8 +48,8 @@ struct SystemCallTests {
         let text = try String(contentsOfFile: output, encoding: .utf8)
         let errors = try String(contentsOfFile: output + ".errors", encoding: .utf8)
         #expect(code != 0 && code < 128, "\(code): \(text) \(errors)")
-        let told = row.kinds.contains { text.contains("\"\($0)\"") || errors.contains($0) }
-        #expect(told, "\(text) \(errors)")
+        let isReported = row.kinds.contains { text.contains("\"\($0)\"") || errors.contains($0) }
+        #expect(isReported, "\(text) \(errors)")
     }
 
     @Test(

@@ -57,7 +57,7 @@ struct ProxyInteropTests {
     }
 
     @Test(
-        "row 77: a wrong password is told by the proxy's own words",
+        "row 77: a wrong password is reported in the proxy's own words",
         arguments: ProxyPeer.running.filter(\.asksForLogin))
     func aWrongPassword(_ peer: ProxyPeer) async throws {
         try await withProxied(peer, tls: true) { engine, server in
@@ -111,9 +111,10 @@ struct ProxyInteropTests {
     }
 
     @Test(
-        "rows 78, 84: an origin that refuses is told by the proxy", arguments: ProxyPeer.running)
+        "rows 78, 84: an origin that refuses is reported by the proxy", arguments: ProxyPeer.running
+    )
     func aDeadOrigin(_ peer: ProxyPeer) async throws {
-        // mitmproxy answers CONNECT before it has asked anybody.
+        // mitmproxy answers CONNECT before it connects to the origin.
         guard peer.isTransparent else { return }
         let port = try closedPort()
         try await withProxied(peer, tls: true) { engine, _ in
@@ -166,7 +167,7 @@ struct ProxyInteropTests {
             let error = try await refusal(only, url)
             #expect(error?.kind == .tlsHandshake, "\(String(describing: error))")
         }
-        // Without its authority its certificates are nobody's.
+        // Without its authority its certificates are not trusted.
         var tuning = EngineTuning.patient
         tuning.tls.roots = .file(FixturePaths.pem("ca"))
         let engine = try TransportEngine(tuning)
@@ -225,7 +226,7 @@ struct ProxyInteropTests {
         #expect(proxy.requests[0].kind == .name)
     }
 
-    /// A port on which nobody listens: it was free an instant ago.
+    /// A port without a listener: it was free an instant ago.
     private func closedPort() throws -> UInt16 {
         let server = try LoopbackServer()
         defer { server.stop() }

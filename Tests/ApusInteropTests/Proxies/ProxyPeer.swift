@@ -60,7 +60,7 @@ struct ProxyPeer: Sendable, CustomTestStringConvertible {
         return "\(kind.rawValue)://\(login)localhost:\(port)"
     }
 
-    /// Whom origins' certificates are signed by, as seen through it.
+    /// The authority of origins' certificates, as seen through the proxy.
     var roots: String {
         get throws {
             guard !isTransparent else { return FixturePaths.pem("ca") }

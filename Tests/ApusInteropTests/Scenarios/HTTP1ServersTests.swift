@@ -44,7 +44,7 @@ struct PythonServerTests {
         try await scenario.play(with: Peer(.httpserver, "PLAIN", isTLS: false, .http1))
     }
 
-    @Test func answersAsItDoesUnlessToldOtherwise() async throws {
+    @Test func answersAsItDoesByDefault() async throws {
         try await Scenario.old { $0 }.play(with: Peer(.httpserver, "OLD", isTLS: false, .http1))
     }
 }

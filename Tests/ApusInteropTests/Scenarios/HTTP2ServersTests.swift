@@ -25,7 +25,7 @@ struct HAProxyFrontTests {
 @Suite("Go", .timeLimit(.minutes(5)), .running(.goServer), .serialized) struct GoServerTests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + Scenario.echoedUploads
-        + Scenario.longEchoedUploads + [.trailersBehindHello]
+        + Scenario.longEchoedUploads + [.trailersAfterHello]
 
     @Test(arguments: Peer.goServer, scenarios)
     func answers(_ peer: Peer, _ scenario: Scenario) async throws {

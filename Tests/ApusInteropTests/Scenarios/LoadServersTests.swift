@@ -102,7 +102,7 @@ private func restart(_ peer: Peer) async throws {
                         while !Task.isCancelled {
                             await talk.load(number, record)
                             number += 1
-                            // While nobody listens, each request fails at once.
+                            // While there is no listener, each request fails at once.
                             try? await Task.sleep(for: .milliseconds(5))
                         }
                     }

@@ -12,7 +12,7 @@ extension Scenario {
                 .post, "/sink", fields: [.expect: "100-continue"],
                 body: .segments(ServedFiles.pattern(count).map { Bytes($0) }))
             #expect(response.status == .ok)
-            // Caddy hands on the 100 of the origin behind it besides its own.
+            // Caddy passes on the 100 of its upstream origin besides its own.
             let interim = response.informational.map(\.status.code)
             #expect(!interim.isEmpty && interim.allSatisfy { $0 == 100 })
             #expect(String(try await response.body.collect(upTo: 100)) == "\(count)\n")
@@ -53,8 +53,8 @@ extension Scenario {
         #expect(error?.kind == .timeout)
     }
 
-    /// A body of unknown length with a field behind it; both routes have one, of either name.
-    static let trailed = Scenario("trailers behind a chunked body") { talk in
+    /// A body of unknown length followed by a trailer; both routes have one, of either name.
+    static let trailed = Scenario("trailers after a chunked body") { talk in
         let response = try await talk.get("/trailers")
         #expect(try await Digested(response.body) == Digested(ServedFiles.pattern(1000)))
         let name = try #require(HTTPField.Name("x-count"))

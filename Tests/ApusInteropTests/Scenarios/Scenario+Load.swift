@@ -6,7 +6,8 @@ import Testing
 extension Scenario {
     static let load = [coldBurst, idleRaces, cancels]
 
-    /// A gate answers nobody before so many wait at it, so that a burst on one connection fails.
+    /// A gate answers no request before so many wait at it, so that a burst on one connection
+    /// fails.
     static let coldBurst = Scenario("60 cold requests are spread over connections") { talk in
         let gate = "/gate/\(UUID().uuidString)/30"
         let answers = try await withThrowingTaskGroup(of: (UInt64, String).self) { group in

@@ -26,7 +26,7 @@ extension Scenario {
             }
             #expect(
                 response.info.isReused == (round > 0),
-                "round \(round), behind \(before): \(talk.engine.snapshot().counters.closes)")
+                "round \(round), after \(before): \(talk.engine.snapshot().counters.closes)")
             before = "\(sample.method) of \(sample.contentCount) bytes"
         }
     }
@@ -52,12 +52,12 @@ private struct ReflectedRequest {
     init(_ random: inout SystemRandomNumberGenerator) {
         let methods: [HTTPRequest.Method] = [.get, .post, .put, .delete, .patch, .options]
         method = methods.randomElement(using: &random) ?? .get
-        // Not "?" at the end: an empty query is nothing that a server can tell.
+        // Not "?" at the end: a server cannot report an empty query.
         path =
             String(decoding: Self.some(0..<60, of: Self.targetBytes, &random), as: UTF8.self) + "e"
         var fields = HTTPFields()
         var values: [[UInt8]?] = [nil, nil, nil]
-        // In any order, with others between that nobody asks for.
+        // In any order, with other fields between them.
         for index in [0, 1, 2, 3, 4].shuffled(using: &random) where Bool.random(using: &random) {
             // Blanks at the ends of a value are not its own.
             let value =

@@ -1,7 +1,7 @@
 import Apus
 import Testing
 
-// What TLS agrees on with servers that somebody else wrote.
+// What TLS agrees on with servers by others.
 extension Scenario {
     /// What every server that speaks TLS is held against.
     static let security = [

@@ -3,7 +3,7 @@ import Testing
 
 // What is sent up, and counted or sent back.
 extension Scenario {
-    /// The length of an upload, as the origin behind the server counted it.
+    /// The length of an upload, as the server's upstream origin counted it.
     static let countedUploads = [64 * 1024, 16 * 1024 * 1024].map { count in
         Scenario("POST of \(count >> 10) KiB, counted") { talk in
             let response = try await talk.send(.post, "/sink", body: .pattern(count))

@@ -107,7 +107,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// nghttpd is told to send one with each body.
+    /// nghttpd is configured to send one with each body.
     static let trailers = Scenario("trailers") { talk in
         let response = try await talk.expect(talk.files.medium)
         let name = try #require(HTTPField.Name("x-checked"))
@@ -115,7 +115,7 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     }
 
     /// Servers of which we say what they answer.
-    static let trailersBehindHello = Scenario("trailers behind a short body") { talk in
+    static let trailersAfterHello = Scenario("trailers after a short body") { talk in
         let response = try await talk.get("/trailers")
         #expect(String(try await response.body.collect(upTo: 100)) == "hello")
         let name = try #require(HTTPField.Name("x-checked"))

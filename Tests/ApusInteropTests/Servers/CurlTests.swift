@@ -34,7 +34,7 @@ struct CurlTests {
         var testDescription: String { "\(method.rawValue) \(path)" }
     }
 
-    /// What came back, in the form in which both clients can tell it.
+    /// A response in the form that both clients can report.
     struct Answer: Equatable {
         var status = 0
         var fields: [String] = []

@@ -14,7 +14,7 @@ struct CurlView {
 
     /// - Parameters:
     ///   - proxy: the proxy's URL.
-    ///   - roots: whom curl trusts for the origin.
+    ///   - roots: the roots that curl trusts for the origin.
     static func ask(_ proxy: String, roots: String, _ url: String) async throws -> CurlView {
         let base = try ServedFiles.temporaryFolder.get() + "/curl-proxy-\(UUID().uuidString)"
         defer { for path in [base, base + ".body"] { unlink(path) } }

@@ -7,7 +7,7 @@ import Testing
 /// nghttpd that freezes, wakes, dies and comes back under requests.
 @Suite("nghttpd in trouble", .timeLimit(.minutes(5)), .installed(.nghttpd), .serialized)
 struct FrozenServerTests {
-    /// A server of this test's own, in the clear, that nobody else's trouble touches.
+    /// A server for this test only, without TLS, so that no other test affects it.
     private static func start(_ name: String, ports: [String: UInt16] = [:]) throws
         -> RunningServer
     {
@@ -79,7 +79,7 @@ struct FrozenServerTests {
         }
         #expect(error?.kind == .timeout)
         #expect(error?.replay == .responseStarted)
-        // The PING that nobody answered may have left a moment before the freeze.
+        // The unanswered PING may have been sent just before the freeze.
         #expect(start.duration(to: .now) >= .milliseconds(2500))
         #expect(engine.snapshot().counters.closes(.timeout) == 1)
         #expect(server.signal(SIGCONT))
@@ -122,10 +122,10 @@ struct FrozenServerTests {
                 #expect(error?.replay == .responseStarted)
             } catch let error as TransportError {
                 if error.replay == .notSent {
-                    // It had not left, was tried again, and met nobody.
+                    // It was not sent, was tried again, and found no listener.
                     #expect(error.kind == .connect(errno: ECONNREFUSED))
                 } else {
-                    // Sent and not answered: nobody knows what became of it.
+                    // Sent and not answered: its effect is unknown.
                     #expect(error.replay == .unknown)
                     #expect([.reset, .truncated].contains(error.kind))
                 }

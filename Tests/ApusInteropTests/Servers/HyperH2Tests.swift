@@ -5,7 +5,7 @@ import Testing
 @Suite("hyper-h2", .timeLimit(.minutes(5)), .running(.hyperh2), .serialized) struct HyperH2Tests {
     static let scenarios =
         Scenario.common + Scenario.countedUploads + Scenario.echoedUploads
-        + Scenario.longEchoedUploads + [.trailersBehindHello]
+        + Scenario.longEchoedUploads + [.trailersAfterHello]
 
     @Test(arguments: Peer.hyperh2, scenarios)
     func answers(_ peer: Peer, _ scenario: Scenario) async throws {
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    /// The server ends each connection in good order; nobody is to notice.
+    /// The server ends each connection correctly; no caller may notice.
     @Test(arguments: Peer.hyperh2)
     func connectionsThatEndInGoodOrderLoseNoRequest(_ peer: Peer) async throws {
         try await Conversation.with(peer) { talk in

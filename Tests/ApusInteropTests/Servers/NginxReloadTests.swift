@@ -6,7 +6,7 @@ import Testing
 
 /// nginx that says GOAWAY every 50 requests and is reloaded amid a burst.
 ///
-/// An origin behind it counts what was really processed.
+/// An origin behind nginx counts the requests that were processed.
 @Suite("nginx reloaded", .timeLimit(.minutes(5)), .installed(.nginx), .serialized)
 struct NginxReloadTests {
     @Test func row57_aReloadInABurstFailsNothingAndDoublesNothing() async throws {
@@ -53,7 +53,7 @@ struct NginxReloadTests {
         }
     }
 
-    /// A POST, which nobody may send again on a guess; its error, if any.
+    /// A POST, which must not be sent again on a guess; its error, if any.
     private static func post(_ url: String, _ client: ExecutorClient) async -> TransportError? {
         do throws(TransportError) {
             let response = try await client.send(.post(url), body: .bytes(Bytes("x")))

@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    /// After ten requests the server closes, or says GOAWAY: nobody is to notice.
+    /// After ten requests the server closes, or sends GOAWAY; no caller may notice.
     @Test(arguments: [
         Peer(.nginx, "SHORT_PLAIN", isTLS: false, .http1),
         Peer(.nginx, "SHORT_H2", isTLS: true, .http2),
@@ -79,7 +79,7 @@ import Testing
                 path: try RealServer.nginx.running().folder + "/nginx.socket")
             for round in 0..<3 {
                 let response = try await talk.client.send(
-                    .get("http://nobody.test\(talk.files.medium.path)"), options: options)
+                    .get("http://missing.test\(talk.files.medium.path)"), options: options)
                 #expect(response.status == .ok)
                 let file = talk.files.medium
                 let body = try await Digested(response.body)

@@ -56,7 +56,7 @@ enum RealServer: String, CaseIterable, StartedProgram {
 
     var isInstalled: Bool {
         if let hasModule = Self.modules[self] { return hasModule }
-        // Its tally is that of the server behind it.
+        // Its tally is that of its upstream server.
         if self == .lighttpd, !RealServer.httpserver.isInstalled { return false }
         return path != nil
     }
@@ -121,7 +121,7 @@ enum RealServer: String, CaseIterable, StartedProgram {
     private static let runningHypercorn = start(.hypercorn, ports: ["TLS", "PLAIN"])
     private static let runningAiohttp = start(.aiohttp, ports: ["TLS", "PLAIN"])
 
-    /// The loopback origin behind the servers: it counts uploads and sends them back.
+    /// The loopback origin upstream of the servers: it counts uploads and sends them back.
     static let upstream = Result {
         var options = LoopbackServer.Options()
         options.http2PriorKnowledge = true

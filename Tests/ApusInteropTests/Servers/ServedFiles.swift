@@ -89,7 +89,7 @@ struct ServedFiles: Sendable {
             name: name, size: blocks.reduce(0) { $0 + $1.count }, digest: digest(of: blocks))
     }
 
-    /// The SHA-256 digest of pieces, one behind the other.
+    /// The SHA-256 digest of pieces in order.
     static func digest(of pieces: [[UInt8]]) -> String {
         let digest = SHA256Digest()
         for piece in pieces { digest.update(piece.span.bytes) }

@@ -4,7 +4,7 @@ import Foundation
 import Loopback
 import Testing
 
-/// What our encoder writes, as a strict reader that is not ours understands it: h11.
+/// The encoder's output, as h11, a strict reader by others, parses it.
 @Suite(
     "h11", .timeLimit(.minutes(5)),
     .enabled(if: StrictReader.isInstalled, "h11 for python3 is not installed"))

@@ -12,7 +12,7 @@ struct ChildProcess: Sendable {
     }
 
     /// Starts a program, with nothing but a search path in its environment, and what a sanitizer
-    /// that is in the tool as well is to be told.
+    /// that is in the tool as well must be reported.
     ///
     /// - Parameters:
     ///   - input: the descriptor that becomes its standard input; without one it reads no bytes.

@@ -7,7 +7,7 @@ import Testing
     "the tool and a load", .timeLimit(.minutes(5)),
     .enabled(if: Programs.apus != nil, "the tool is not built"))
 struct ToolExplainTests {
-    @Test("--explain tells routes, connections, requests and waits, beside the line of JSON")
+    @Test("--explain prints routes, connections, requests and waits, besides the line of JSON")
     func theExplanation() async throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -18,8 +18,8 @@ struct ToolExplainTests {
         #expect(
             lines.suffix(4).dropLast() == [
                 "* \(url): 0 leased, 1 idle, 0 dialling, 0 waiting",
-                "* connections: 1 dialled, 0 failed, 0 given up, 1 opened; closed: none",
-                "* requests: 60 got a connection, 59 a used one; 1 waited, 0 gave up, 0 failed; "
+                "* connections: 1 dialled, 0 failed, 0 abandoned, 1 opened; closed: none",
+                "* requests: 60 got a connection, 59 reused one; 1 waited, 0 abandoned, 0 failed; "
                     + "0 sent again, 0 refused",
             ])
         let waits = try #require(lines.last)
@@ -27,7 +27,7 @@ struct ToolExplainTests {
         #expect(waits.contains(" ms on average, ") && waits.hasSuffix(" ms at most"))
     }
 
-    @Test("--explain tells why connections were closed")
+    @Test("--explain prints why connections were closed")
     func theCloses() async throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -36,12 +36,12 @@ struct ToolExplainTests {
             ["--url", url, "--requests", "20", "--concurrency", "4", "--no-keepalive"])
         #expect(
             lines.contains {
-                $0.hasPrefix("* connections: 20 dialled, 0 failed, 0 given up, 20 opened; closed: ")
+                $0.hasPrefix("* connections: 20 dialled, 0 failed, 0 abandoned, 20 opened; closed:")
                     && $0.hasSuffix("20 connection close")
             }, "\(lines)")
     }
 
-    @Test("without --explain nothing but the line of JSON is told")
+    @Test("without --explain only the line of JSON is printed")
     func withoutIt() async throws {
         let server = try LoopbackServer()
         defer { server.stop() }

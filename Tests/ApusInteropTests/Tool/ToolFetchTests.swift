@@ -59,7 +59,7 @@ struct ToolFetchTests {
         }
     }
 
-    @Test("running out of descriptors is told as that, wherever it happens")
+    @Test("running out of descriptors is reported as that, wherever it happens")
     func outOfDescriptors() async throws {
         try FixturePaths.ensureCertificates()
         let server = try LoopbackServer(.init(tls: FixturePaths.certificate("leaf")))
@@ -93,7 +93,7 @@ struct ToolFetchTests {
         #expect(fields == [["B", "1"], ["A", "2"], ["b", "3"], ["Content-Length", "0"]])
     }
 
-    @Test("TLS is told, and a client's certificate is given when asked for")
+    @Test("TLS is reported, and a client's certificate is presented on request")
     func certificates() async throws {
         try FixturePaths.ensureCertificates()
         try await withOrigin(tls: true) { options in
@@ -144,7 +144,7 @@ struct ToolFetchTests {
             #expect(errors[0]["kind"] as? String == "truncated")
             #expect(errors[0]["phase"] as? String == "body")
             #expect(errors[0]["replay"] as? String == "responseStarted")
-            // What had arrived stands beside it.
+            // What had arrived is kept.
             #expect(records[0]["status"] as? Int == 200)
             #expect(errors[0]["bytes_received"] as? Int == records[0]["body_bytes"] as? Int)
             #expect(records.map { $0["complete"] as? Bool } == [false, false])
@@ -189,7 +189,7 @@ struct ToolFetchTests {
             let scoped = try await ToolRun.of(
                 ["fetch", "-v", "--isolation", "secret-scope"] + resolved)
             #expect(scoped.code == 0)
-            #expect(!scoped.errors.contains("secret-scope"), "a scope is told as a digest")
+            #expect(!scoped.errors.contains("secret-scope"), "a scope is shown as a digest")
         }
     }
 

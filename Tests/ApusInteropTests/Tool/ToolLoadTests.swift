@@ -85,7 +85,7 @@ struct ToolLoadTests {
         }
     }
 
-    @Test("serve tells its ports in one line, serves, and ends by a signal")
+    @Test("serve prints its ports in one line, serves, and ends by a signal")
     func serve() async throws {
         try FixturePaths.ensureCertificates()
         let base = try ServedFiles.temporaryFolder.get() + "/serve-\(UUID().uuidString)"

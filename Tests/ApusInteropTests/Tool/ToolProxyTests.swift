@@ -20,10 +20,12 @@ struct ToolProxyTests {
         #expect(run.output == "hello\n")
         let proxy = try peer.endpoint().description
         var steps = [
-            "GET to https://localhost:\(server.port) via \(proxy)", "dialling", "TCP stands",
+            "GET to https://localhost:\(server.port) via \(proxy)", "dialling", "TCP connected",
         ]
         if peer.kind == .https { steps.append("with \(proxy): TLSv1.3") }
-        steps += ["\(proxy) opened the way", "TLSv1.", "open to", "status 200", "complete after"]
+        steps += [
+            "\(proxy) opened the tunnel", "TLSv1.", "open to", "status 200", "complete after",
+        ]
         var rest = run.errors[...]
         for step in steps {
             guard let place = rest.firstRange(of: step) else {
@@ -45,7 +47,7 @@ struct ToolProxyTests {
             roots: FixturePaths.pem("ca"))
         #expect(run.code == 1)
         #expect(run.errors.contains("the proxy answered 403"), "\(run.errors)")
-        #expect(run.errors.contains("< the proxy said: 403"), "\(run.errors)")
+        #expect(run.errors.contains("< the proxy responded: 403"), "\(run.errors)")
         #expect(run.errors.contains("ERR_ACCESS_DENIED") || !isVerbose, "\(run.errors)")
         #expect(run.errors.contains("X-Squid-Error: ERR_ACCESS_DENIED 0") == isVerbose)
     }
@@ -69,7 +71,7 @@ struct ToolProxyTests {
         #expect(run.errors.contains(" via socks5h://localhost:"))
         #expect(run.errors.contains(" then http://localhost:"))
         #expect(run.errors.contains("forwards the requests"))
-        #expect(run.errors.contains("asked who we are (407); answering once"), "\(run.errors)")
+        #expect(run.errors.contains("asked for credentials (407); answering once"), "\(run.errors)")
         #expect(run.errors.contains("status 200"), "\(run.errors)")
         #expect(!run.output.lowercased().contains("proxy-authorization"))
         let direct = try await fetch(
@@ -98,7 +100,7 @@ struct ToolProxyTests {
         ] as [([String], Int32)] {
             let run = try await fetch(way + extra + [url], roots: roots)
             #expect(run.code == code, "\(extra): \(run.errors)")
-            let isLoud = run.errors.contains("THE CERTIFICATE OF https://localhost")
+            let isLoud = run.errors.contains("CERTIFICATE OF https://localhost")
             #expect(isLoud == extra.contains("--proxy-insecure"))
         }
     }

@@ -27,7 +27,7 @@ private final class Flusher: Flushable {
 
 /// Descriptors' readiness reaches its handler, and flushes come at a tick's end.
 @Suite(.timeLimit(.minutes(5))) struct EventLoopReadinessTests {
-    @Test func aDescriptorsReadinessIsToldOnTheLoop() async throws {
+    @Test func readinessIsReportedOnTheLoop() async throws {
         try await withLoop { loop in
             let connection = try Connection()
             let (ours, theirs) = (connection.ours, connection.theirs.number)
@@ -64,7 +64,7 @@ private final class Flusher: Flushable {
         }
     }
 
-    @Test func afterDeregisteringNothingIsTold() async throws {
+    @Test func afterDeregisteringNothingIsReported() async throws {
         try await withLoop { loop in
             let connection = try Connection()
             let (ours, theirs) = (connection.ours, connection.theirs.number)
@@ -86,7 +86,7 @@ private final class Flusher: Flushable {
         }
     }
 
-    @Test func aSlotUsedAgainDoesNotHearOfTheOneBefore() async throws {
+    @Test func aReusedSlotGetsNoEventsOfItsPredecessor() async throws {
         try await withLoop { loop in
             let first = try Connection()
             let second = try Connection()

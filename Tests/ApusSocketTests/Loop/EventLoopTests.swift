@@ -74,7 +74,7 @@ private actor Resident {
                 _ = loop.schedule(at: .now()) { isOver.value = true }
                 step(0)
             }
-            // The timer is due: it fires behind the first tick.
+            // The timer is due: it fires after the first tick.
             #expect(recorder.values == [0, 1])
         }
     }

@@ -4,7 +4,7 @@ import Testing
 
 /// Names that are known, and those that are being asked for, on a clock of the tests' own.
 @Suite(.timeLimit(.minutes(5))) struct NameCacheTests {
-    /// What one scope has asked for tells another nothing, not even by how soon it is answered.
+    /// One scope's lookups reveal nothing to another, not even by the time of the answer.
     @Test func noScopeFindsWhatAnotherLeft() {
         var cache = NameCache(.init())
         let (one, other) = (IsolationScope("one"), IsolationScope("other"))
@@ -87,12 +87,12 @@ import Testing
         _ = cache.ask(for: "b", waiter: 3, now: at(0))
         cache.cancel(1, for: "a")
         cache.cancel(2, for: "a")
-        cache.cancel(9, for: "nobody")
+        cache.cancel(9, for: "missing")
         #expect(cache.nextName() == "b")
         #expect(cache.nextName() == nil)
     }
 
-    @Test func oneThatHasBegunServesWhoeverAsksNext() {
+    @Test func aLookupThatHasBegunServesTheNextCaller() {
         var cache = NameCache(.init())
         _ = cache.ask(for: "a", waiter: 1, now: at(0))
         #expect(cache.nextName() == "a")
@@ -102,7 +102,7 @@ import Testing
         #expect(cache.answered("a", found, now: at(1)) == [2])
     }
 
-    @Test func aLateAnswerThatNobodyWaitsForIsKept() {
+    @Test func aLateAnswerWithoutAWaiterIsCached() {
         var cache = NameCache(.init())
         _ = cache.ask(for: "a", waiter: 1, now: at(0))
         _ = cache.nextName()
@@ -116,7 +116,7 @@ import Testing
         look(up: "a", in: &cache, found, now: at(0))
         look(up: "b", in: &cache, found, now: at(0))
         cache.forget("a")
-        cache.forget("nobody")
+        cache.forget("missing")
         #expect(cache.ask(for: "a", waiter: 1, now: at(1)) == .waits)
         #expect(cache.ask(for: "b", waiter: 2, now: at(1)) == .known(found))
     }

@@ -3,7 +3,7 @@ import ApusSocket
 import Glibc
 import Testing
 
-/// Names become addresses or errors, and nobody who cancels has to wait.
+/// Names become addresses or errors, and a cancelled caller never waits.
 @Suite(.timeLimit(.minutes(5))) struct SystemResolverTests {
     private let resolver = SystemResolver(.init())
 

@@ -30,7 +30,7 @@ import Testing
         #expect(race.nextStep(now: at(250)) == connect("10.0.0.1", 1))
         #expect(race.nextStep(now: at(260)) == .wait(until: at(500)))
         #expect(race.nextStep(now: at(700)) == connect("10.0.0.2", 2))
-        // Nobody is left to start: only the deadline bounds the wait.
+        // No attempt is left to start: only the deadline bounds the wait.
         #expect(race.nextStep(now: at(700)) == .wait(until: at(5000)))
     }
 

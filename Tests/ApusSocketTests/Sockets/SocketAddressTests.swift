@@ -55,7 +55,7 @@ import Testing
         #expect(named.family == .ipv6)
     }
 
-    @Test func aZoneTellsAddressesApart() throws {
+    @Test func addressesDifferInTheirZone() throws {
         let third = try #require(SocketAddress(literal: "fe80::1%3", port: 1))
         #expect(third != SocketAddress(literal: "fe80::1%4", port: 1))
         #expect(third != SocketAddress(literal: "fe80::1", port: 1))

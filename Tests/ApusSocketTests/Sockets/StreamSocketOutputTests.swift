@@ -15,7 +15,7 @@ import Testing
             guard count > 0 else { break }
             written += count
         }
-        // The socket is full because nobody reads, so some of it is still on this side.
+        // The socket is full because the peer does not read, so some bytes are still on this side.
         #expect((1...written).contains(connection.ours.unacknowledgedCount))
         var read = 0
         while read < written { read += connection.receive().count }

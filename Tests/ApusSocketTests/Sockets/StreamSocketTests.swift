@@ -58,8 +58,8 @@ import Testing
         #expect(byte == 9)
     }
 
-    @Test func aUnixPathWithNobodyBehindItRefuses() throws {
-        let address = try #require(SocketAddress(unixPath: "/tmp/apus-nobody-\(getpid())"))
+    @Test func aUnixPathWithoutAListenerRefuses() throws {
+        let address = try #require(SocketAddress(unixPath: "/tmp/apus-missing-\(getpid())"))
         let socket = try StreamSocket(for: address, tuning: .init())
         let error = #expect(throws: SystemError.self) { try socket.startConnecting(to: address) }
         #expect(error == SystemError(errno: ENOENT, call: "connect"))
@@ -201,7 +201,7 @@ import Testing
         #expect(comesTrue { reset.hasPendingInput() })
     }
 
-    @Test func aClosedWindowIsToldFromBytesUnderWay() throws {
+    @Test func aClosedWindowDiffersFromBytesInFlight() throws {
         let connection = try Connection()
         #expect(connection.ours.sendState == .empty)
         let written = try connection.fill()

@@ -2,7 +2,7 @@ import ApusSocket
 import Glibc
 import Testing
 
-/// A thread for one function, which nobody waits for.
+/// A detached thread for one function.
 @Suite(.timeLimit(.minutes(5))) struct DetachedThreadTests {
     @Test func runsItsFunctionOnAThreadOfThatName() async {
         let name = await withCheckedContinuation { continuation in

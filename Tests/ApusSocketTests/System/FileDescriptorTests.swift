@@ -21,7 +21,7 @@ import Testing
         #expect(isOpen(number))
         end(second)
         #expect(!isOpen(number))
-        // Whoever gets the number next keeps it: nobody closes it a second time.
+        // The next owner of the number keeps it: it is not closed a second time.
         try #require(dup2(0, number) == number)
         #expect(isOpen(number))
         close(number)

@@ -4,7 +4,7 @@ import Testing
 
 /// How a scripted handshake came out.
 enum Outcome: Hashable, Sendable {
-    /// The tunnel stands; these bytes are the tunnel's own.
+    /// The tunnel is established; these bytes belong to it.
     case established(early: [UInt8])
     /// All input was taken, and more is wanted.
     case needsBytes
@@ -26,7 +26,7 @@ struct TunnelScript {
         try self.handshake.start(output: &sent)
     }
 
-    /// Feeds the bytes in pieces; what a piece leaves over stands before the next, as in a buffer.
+    /// Feeds the bytes in pieces; unconsumed bytes are kept for the next piece, as in a buffer.
     mutating func receive(_ bytes: [UInt8], step: Int = .max) {
         var rest = bytes[...]
         while !rest.isEmpty {

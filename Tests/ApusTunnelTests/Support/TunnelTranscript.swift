@@ -4,7 +4,7 @@ import Foundation
 import HTTPTypes
 import Testing
 
-/// One file of Fixtures/wire/proxy; the README beside them tells the format.
+/// One file of Fixtures/wire/proxy, whose README describes the format.
 struct TunnelTranscript: Sendable, CustomTestStringConvertible {
     struct Unreadable: Error, CustomStringConvertible {
         let description: String
@@ -13,7 +13,7 @@ struct TunnelTranscript: Sendable, CustomTestStringConvertible {
     let testDescription: String
     /// What the proxy sends.
     private(set) var bytes: [UInt8] = []
-    /// Whether it closes the connection behind that.
+    /// Whether it closes the connection afterwards.
     private(set) var isEnded = false
     /// The lines marked `=`.
     private(set) var outcome: [String] = []

@@ -13,7 +13,7 @@ import Testing
         }
         let client = try #require(PlainClient(proxy.port))
         let connect = "CONNECT origin.test:\(server.port) HTTP/1.1\r\nHost: x\r\n\r\n"
-        // Bytes right behind the head belong to the tunnel.
+        // Bytes directly after the head belong to the tunnel.
         client.send(connect + "GET /close HTTP/1.1\r\n\r\n")
         #expect(client.head().hasPrefix("HTTP/1.1 200 "))
         #expect(client.restText().hasSuffix("\r\n\r\nhello\n"))

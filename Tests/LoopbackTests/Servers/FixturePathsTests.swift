@@ -20,7 +20,7 @@ import Testing
 
     @Test func aMissingCertificateIsAnError() {
         #expect(throws: LoopbackError.self) {
-            try LoopbackServer(.init(tls: FixturePaths.certificate("nobody")))
+            try LoopbackServer(.init(tls: FixturePaths.certificate("missing")))
         }
     }
 }

@@ -4,8 +4,8 @@ import HTTPTypes
 import Testing
 
 /// What the machine says between the events, which transcripts do not show.
-@Suite struct HTTP1ConnectionTests {
-    private var machine = HTTP1Connection(limits: .init())
+@Suite struct HTTP1SessionTests {
+    private var machine = HTTP1Session(limits: .init())
 
     @Test mutating func aNewConnectionIsIdle() throws {
         #expect(machine.isIdle)

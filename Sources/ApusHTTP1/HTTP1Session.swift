@@ -6,7 +6,7 @@ package import HTTPTypes
 ///
 /// Sans-IO: `requestStarted` and `requestFinished` report what was sent, `nextEvent` reads what was
 /// received.
-package struct HTTP1Connection: Sendable {
+package struct HTTP1Session: Sendable {
     private enum State: Sendable {
         /// No exchange; any byte is unsolicited. Exits: `.head` (request).
         case idle

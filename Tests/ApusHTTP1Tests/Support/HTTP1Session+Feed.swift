@@ -3,7 +3,7 @@ import HTTPTypes
 import Testing
 
 /// A machine fed with text, and its events as short texts.
-extension HTTP1Connection {
+extension HTTP1Session {
     /// Receives a text whole and returns the events in it.
     mutating func feed(_ text: String) throws -> [String] {
         let bytes = Array(text.utf8)
