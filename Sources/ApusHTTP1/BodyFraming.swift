@@ -34,15 +34,15 @@ enum BodyFraming: Equatable {
         }
         // 3. Both together allow request smuggling.
         guard facts.contentLength == nil else {
-            throw .malformed("Transfer-Encoding and Content-Length are both present")
+            throw .encodingWithLength
         }
         // 6.1: a server must not send Transfer-Encoding to, or as, HTTP/1.0.
         guard minorVersion > 0 else {
-            throw .malformed("an HTTP/1.0 response has Transfer-Encoding")
+            throw .encodingInHTTP10
         }
         // 4. We accept no other coding (TE), so another coding, or a second one, is a fault.
         guard facts.encodings == 1, facts.isChunked else {
-            throw .malformed("Transfer-Encoding is not chunked alone")
+            throw .otherCoding
         }
         return .chunked
     }
@@ -52,10 +52,10 @@ enum BodyFraming: Equatable {
     private static func checkUpgrade(
         _ facts: MessageFacts, _ asked: RequestFacts
     ) throws(HTTP1Error) {
-        guard asked.upgrade != nil else { throw .malformed("the 101 was not requested") }
-        guard facts.hasUpgrade else { throw .malformed("the 101 has no Upgrade field") }
+        guard asked.upgrade != nil else { throw .upgradeNotRequested }
+        guard facts.hasUpgrade else { throw .upgradeWithoutName }
         guard asked.isFinished else {
-            throw .malformed("the 101 came before the end of the request")
+            throw .upgradeBeforeRequestEnd
         }
         if let fault = facts.lengthFault { throw fault }
     }
@@ -115,11 +115,11 @@ struct MessageFacts {
         bytes.forEachElement(of: value) { element in
             guard lengthFault == nil else { return }
             guard let length = MessageFacts.number(element, in: bytes) else {
-                lengthFault = .malformed("Content-Length is not a number below 2^63")
+                lengthFault = .invalidLength
                 return
             }
             guard contentLength == nil || contentLength == length else {
-                lengthFault = .malformed("Content-Length has different values")
+                lengthFault = .differingLengths
                 return
             }
             isLengthRepeated = contentLength != nil

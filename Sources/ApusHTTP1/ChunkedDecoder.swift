@@ -33,8 +33,6 @@ struct ChunkedDecoder {
 
     /// A size needs no more digits; more are an attempt to overflow it.
     private static let maxSizeDigits = 16
-    private static let badLineEnd = "a chunk's line does not end in CR LF"
-    private static let badDataEnd = "chunk data is not followed by CR LF"
 
     private var state = State.size(0, digits: 0)
     private var trailers: HeadParser
@@ -62,7 +60,7 @@ struct ChunkedDecoder {
                 try readExtension(
                     size: size, bytes: bytes, blanks: blanks, in: input, at: &offset, limits)
             case .sizeLineFeed(let size):
-                try expect(ASCII.lineFeed, in: input, at: &offset, Self.badLineEnd)
+                try expect(ASCII.lineFeed, in: input, at: &offset, .chunkLineEnd)
                 state = size == 0 ? .trailers : .data(remaining: size)
             case .data(let remaining):
                 let start = offset
@@ -71,10 +69,10 @@ struct ChunkedDecoder {
                 state = rest == 0 ? .dataCarriageReturn : .data(remaining: rest)
                 return .data(start..<offset)
             case .dataCarriageReturn:
-                try expect(ASCII.carriageReturn, in: input, at: &offset, Self.badDataEnd)
+                try expect(ASCII.carriageReturn, in: input, at: &offset, .chunkDataEnd)
                 state = .dataLineFeed
             case .dataLineFeed:
-                try expect(ASCII.lineFeed, in: input, at: &offset, Self.badDataEnd)
+                try expect(ASCII.lineFeed, in: input, at: &offset, .chunkDataEnd)
                 state = .size(0, digits: 0)
             case .trailers:
                 guard try trailers.parse(input, at: &offset, limits: limits) else { break }
@@ -93,14 +91,14 @@ struct ChunkedDecoder {
             let byte = input.byte(offset)
             guard let digit = ASCII.hexDigit(byte) else {
                 guard digits > 0 else {
-                    throw .malformed("a chunk size does not begin with a hexadecimal digit")
+                    throw .chunkSize
                 }
                 offset += 1
                 return try endSize(size, at: byte)
             }
             digits += 1
             guard digits <= ChunkedDecoder.maxSizeDigits, size < 1 << 59 else {
-                throw .malformed("a chunk size is 2^63 or more, or has more than 16 digits")
+                throw .chunkSizeTooLarge
             }
             size = size << 4 | UInt64(digit)
             offset += 1
@@ -115,8 +113,8 @@ struct ChunkedDecoder {
             state = .sizeLineFeed(size: size)
         case ASCII.semicolon: state = .chunkExtension(size: size, bytes: 0, blanks: 0)
         case ASCII.space, ASCII.tab: state = .blanks(1, size: size)
-        case ASCII.lineFeed: throw .malformed(Self.badLineEnd)
-        default: throw .malformed("a chunk size is not followed by a semicolon or CR LF")
+        case ASCII.lineFeed: throw .chunkLineEnd
+        default: throw .chunkSizeEnd
         }
     }
 
@@ -136,12 +134,12 @@ struct ChunkedDecoder {
         } else if byte == ASCII.semicolon {
             state = .chunkExtension(size: size, bytes: 0, blanks: count)
         } else {
-            throw .malformed("a chunk size is not followed by a semicolon or CR LF")
+            throw .chunkSizeEnd
         }
     }
 
     private static func tooLong(_ limits: EngineTuning.Limits) -> HTTP1Error {
-        .tooLarge("the extensions of a chunk exceed \(limits.chunkExtensionBytes) bytes")
+        .chunkExtensionBytes(most: limits.chunkExtensionBytes)
     }
 
     /// Skips extensions: they have no meaning to the engine.
@@ -156,12 +154,12 @@ struct ChunkedDecoder {
         offset = end
         state = .chunkExtension(size: size, bytes: count, blanks: blanks)
         guard end < input.byteCount else { return }
-        guard count > 0 else { throw .malformed("a chunk extension is empty") }
+        guard count > 0 else { throw .emptyChunkExtension }
         try expect(
-            ASCII.carriageReturn, in: input, at: &offset, "a chunk's line contains a control byte")
+            ASCII.carriageReturn, in: input, at: &offset, .chunkLineControl)
         unpaidBytes = max(0, unpaidBytes + count + blanks - ChunkedDecoder.credit(for: size))
         guard unpaidBytes <= 4 * limits.chunkExtensionBytes else {
-            throw .tooLarge("the chunked body is mostly extensions")
+            throw .mostlyChunkExtensions
         }
         state = .sizeLineFeed(size: size)
     }
@@ -171,9 +169,9 @@ struct ChunkedDecoder {
     }
 
     private func expect(
-        _ byte: UInt8, in input: RawSpan, at offset: inout Int, _ breach: String
+        _ byte: UInt8, in input: RawSpan, at offset: inout Int, _ fault: HTTP1Error
     ) throws(HTTP1Error) {
-        guard input.byte(offset) == byte else { throw .malformed(breach) }
+        guard input.byte(offset) == byte else { throw fault }
         offset += 1
     }
 
@@ -181,7 +179,7 @@ struct ChunkedDecoder {
     private func finishTrailers() throws(HTTP1Error) -> HTTPFields? {
         let facts = trailers.fields.facts
         guard facts.contentLength == nil, facts.lengthFault == nil, facts.encodings == 0 else {
-            throw .malformed("a trailer is Content-Length or Transfer-Encoding")
+            throw .framingInTrailers
         }
         let fields = trailers.fields.fields
         return fields.isEmpty ? nil : fields

@@ -81,7 +81,7 @@ struct ParsedFields {
     mutating func fold(_ more: RawSpan) throws(HTTP1Error) -> Bool {
         guard unfolding != nil || !received.isEmpty else { return false }
         guard isLastPlain else {
-            throw .malformed("a field that frames the message is folded over lines")
+            throw .foldedFramingField
         }
         if unfolding == nil, let last = received.popLast() {
             unfolding = (last.name, unsafe last.withUnsafeBytesOfValue { unsafe [UInt8]($0) })
@@ -123,7 +123,7 @@ struct ParsedFields {
             unsafe String(decoding: $0, as: UTF8.self)
         }
         guard let name = HTTPField.Name(spelling) else {
-            throw .malformed("a field name is not a token")
+            throw .fieldName
         }
         return (name, FieldRole(canonicalName: name.canonicalName))
     }
@@ -133,18 +133,18 @@ struct ParsedFields {
         let byte = bytes.byte(offset)
         if offset == start {
             if ASCII.isBlank(byte) {
-                return .malformed("a field value is folded over lines (obs-fold)")
+                return .foldedValue
             }
             if byte == ASCII.lineFeed {
-                return .malformed("a line ends in a bare LF")
+                return .bareLineFeed
             }
-            if byte == ASCII.colon { return .malformed("a field name is empty") }
+            if byte == ASCII.colon { return .emptyFieldName }
         } else if ASCII.isBlank(byte) {
-            return .malformed("a blank precedes the colon of a field")
+            return .blankBeforeColon
         } else if byte == ASCII.lineFeed || byte == ASCII.carriageReturn {
-            return .malformed("a field line has no colon")
+            return .fieldWithoutColon
         }
-        return .malformed("a field name is not a token")
+        return .fieldName
     }
 }
 
@@ -166,9 +166,9 @@ func endOfLine(in bytes: RawSpan, at offset: Int) throws(HTTP1Error) -> Int? {
 
 private func lineEndFault(_ byte: UInt8) -> HTTP1Error {
     switch byte {
-    case ASCII.lineFeed: .malformed("a line ends in a bare LF")
-    case ASCII.carriageReturn: .malformed("a CR is not followed by LF")
-    case 0: .malformed("a line contains a NUL byte")
-    default: .malformed("a line contains a control byte")
+    case ASCII.lineFeed: .bareLineFeed
+    case ASCII.carriageReturn: .bareCarriageReturn
+    case 0: .nulByte
+    default: .controlByte
     }
 }

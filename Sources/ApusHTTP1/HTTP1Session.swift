@@ -115,7 +115,7 @@ package struct HTTP1Session: Sendable {
         guard offset < input.byteCount else { return nil }
         switch state {
         case .idle, .closed:
-            throw .unsolicited("bytes arrived without a request")
+            throw .bytesWithoutRequest
         case .head:
             responseStarted = true
             guard try head.parse(input, at: &offset, limits: limits) else { return nil }
@@ -168,13 +168,13 @@ package struct HTTP1Session: Sendable {
     private var truncation: HTTP1Error {
         switch state {
         case .head where !responseStarted:
-            .truncated("the connection closed before a response")
+            .closedBeforeResponse
         case .head where !head.hasBegun:
-            .truncated("the connection closed before the final response")
-        case .head: .truncated("the connection closed within the response head")
+            .closedBeforeFinalResponse
+        case .head: .closedInHead
         case .fixed(let remaining):
-            .truncated("the connection closed \(remaining) bytes before Content-Length was reached")
-        default: .truncated("the connection closed before the last chunk")
+            .closedInBody(missing: remaining)
+        default: .closedInChunks
         }
     }
 
@@ -221,7 +221,7 @@ package struct HTTP1Session: Sendable {
         let offered = protocols(in: upgrade)
         let chosen = response.headerFields[values: .upgrade].flatMap(protocols(in:))
         guard !chosen.isEmpty, chosen.allSatisfy(offered.contains) else {
-            throw .malformed("the 101 switches to a protocol that was not requested")
+            throw .otherUpgrade
         }
     }
 
@@ -236,8 +236,7 @@ package struct HTTP1Session: Sendable {
     ) throws(HTTP1Error) -> HTTP1Event {
         informationalCount += 1
         guard informationalCount <= limits.informationalResponses else {
-            throw .tooLarge(
-                "more than \(limits.informationalResponses) informational responses came first")
+            throw .informationalResponses(most: limits.informationalResponses)
         }
         return .informational(response)
     }

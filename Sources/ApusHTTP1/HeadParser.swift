@@ -66,7 +66,7 @@ struct HeadParser {
                 case .last: return true
                 // Every line ends at its first LF; if this one does not, nothing after it may be
                 // parsed.
-                case .incomplete: throw .malformed("a line ends in a bare LF")
+                case .incomplete: throw .bareLineFeed
                 }
             }
             switch try parseLine(input, at: &offset, names, limits) {
@@ -106,10 +106,10 @@ struct HeadParser {
 
     private func checkSize(_ size: Int, _ limits: EngineTuning.Limits) throws(HTTP1Error) {
         guard size > limits.headBytes else { return }
-        throw .tooLarge("the \(sectionName) exceeds \(limits.headBytes) bytes")
+        throw .sectionBytes(section, most: limits.headBytes)
     }
 
-    private var sectionName: String { hasStatusLine ? "response head" : "trailer section" }
+    private var section: HTTP1Error.Section { hasStatusLine ? .head : .trailers }
 
     private mutating func parseLine(
         _ bytes: RawSpan, at offset: inout Int, _ names: FieldNames, _ limits: EngineTuning.Limits
@@ -137,7 +137,7 @@ struct HeadParser {
         lineBytes += offset - start
         try checkSize(lineBytes, limits)
         guard fields.count <= limits.headFields else {
-            throw .tooLarge("the \(sectionName) exceeds \(limits.headFields) fields")
+            throw .sectionFields(section, most: limits.headFields)
         }
         return line
     }
@@ -179,7 +179,7 @@ struct HeadParser {
             return false
         }
         guard fields.isLastPlain else {
-            throw .malformed("a field that frames the message contains a control byte")
+            throw .controlInFramingField
         }
         return true
     }
@@ -206,7 +206,7 @@ extension HeadParser.StatusLine {
         guard start + 13 <= bytes.byteCount else {
             guard bytes.firstLineFeed(from: start) != nil else { return nil }
             try checkProtocol(of: bytes, at: start)
-            throw .malformed(badStatusLine)
+            throw .statusLine
         }
         try checkProtocol(of: bytes, at: start)
         guard let minorVersion = ASCII.digit(bytes.byte(start + 7)),
@@ -214,13 +214,13 @@ extension HeadParser.StatusLine {
             let hundreds = ASCII.digit(bytes.byte(start + 9)),
             let tens = ASCII.digit(bytes.byte(start + 10)),
             let units = ASCII.digit(bytes.byte(start + 11))
-        else { throw .malformed(badStatusLine) }
+        else { throw .statusLine }
         let hasReason = bytes.byte(start + 12) == ASCII.space
         guard hasReason || bytes.byte(start + 12) == ASCII.carriageReturn else {
-            throw .malformed(badStatusLine)
+            throw .statusLine
         }
         let code = Int(hundreds) * 100 + Int(tens) * 10 + Int(units)
-        guard code >= 100 else { throw .malformed("the status code is below 100") }
+        guard code >= 100 else { throw .statusBelow100 }
         let reasonStart = hasReason ? start + 13 : start + 12
         var lineEnd = bytes.firstControl(from: reasonStart)
         var hasControls = false
@@ -235,9 +235,6 @@ extension HeadParser.StatusLine {
             reason: hasControls ? withoutControls(reason) : text(of: reason))
         return (line, next)
     }
-
-    private static let badStatusLine =
-        "the status line does not match HTTP/1.x, a blank, three digits, and perhaps a reason"
 
     private static func withoutControls(_ bytes: RawSpan) -> String {
         let kept = (0..<bytes.byteCount).map { bytes.byte($0) }.filter { !ASCII.isControl($0) }
@@ -277,15 +274,15 @@ extension HeadParser.StatusLine {
     private static func protocolFault(at index: Int, _ byte: UInt8) -> HTTP1Error {
         switch (index, byte) {
         case (0, 0x14...0x17):
-            .malformed("the response does not begin with HTTP/1.x: it looks like a TLS record")
+            .tlsRecord
         case (0, 0x00):
-            .malformed("the response does not begin with HTTP/1.x: it looks like an HTTP/2 frame")
+            .http2Frame
         case (0, ASCII.carriageReturn), (0, ASCII.lineFeed):
-            .malformed("an empty line precedes the status line")
+            .emptyLineFirst
         case (0...4, _):
-            .malformed("the response does not begin with HTTP/1.x: another protocol, or HTTP/0.9")
+            .otherProtocol
         default:
-            .malformed("the response does not begin with HTTP/1.x: another version of HTTP")
+            .otherVersion
         }
     }
 }

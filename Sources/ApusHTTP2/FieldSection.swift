@@ -10,7 +10,7 @@ struct FieldSection {
     enum Verdict {
         case keep
         /// Beyond a bound for the first time; from here on fields are counted and thrown away.
-        case tooLarge(String)
+        case tooLarge(HTTP2Excess)
         /// Four times beyond it: a bomb (CVE-2016-6581), worth the connection.
         case bomb
         /// A name or a value that HTTPTypes cannot hold.
@@ -141,7 +141,6 @@ struct FieldSection {
         guard !isDiscarding else { return .keep }
         discard()
         return byteCount > maxBytes
-            ? .tooLarge("more than \(maxBytes) bytes of fields")
-            : .tooLarge("more than \(maxFields) fields")
+            ? .tooLarge(.fieldBytes(most: maxBytes)) : .tooLarge(.fields(most: maxFields))
     }
 }

@@ -67,17 +67,17 @@ package struct FrameCensus {
     private var windowEnd: Deadline?
 
     /// The flood that the counts amount to, if any.
-    var abuse: String? {
-        if emptyData > Self.maxEmptyData * max(openStreams, 1) { return "empty DATA" }
-        if idleFrames > Self.maxIdleFrames { return "frames that move nothing" }
-        if continuations > Self.maxContinuations { return "CONTINUATION" }
-        if pushes > Self.maxPushes { return "PUSH_PROMISE" }
-        if goAways > Self.maxGoAways { return "GOAWAY" }
-        if strayHeaders > Self.maxStrayHeaders { return "HEADERS on closed streams" }
-        if strayFieldBytes > Self.maxStrayFieldBytes { return "field sections on closed streams" }
+    var flood: HTTP2Flood? {
+        if emptyData > Self.maxEmptyData * max(openStreams, 1) { return .emptyData }
+        if idleFrames > Self.maxIdleFrames { return .idleFrames }
+        if continuations > Self.maxContinuations { return .continuations }
+        if pushes > Self.maxPushes { return .pushes }
+        if goAways > Self.maxGoAways { return .goAways }
+        if strayHeaders > Self.maxStrayHeaders { return .strayHeaders }
+        if strayFieldBytes > Self.maxStrayFieldBytes { return .strayFields }
         guard windowEnd != nil else { return nil }
-        if pings > Self.maxPings { return "PING" }
-        if settings > Self.maxSettings { return "SETTINGS" }
+        if pings > Self.maxPings { return .pings }
+        if settings > Self.maxSettings { return .settings }
         return nil
     }
 

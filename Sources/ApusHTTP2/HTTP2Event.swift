@@ -52,9 +52,9 @@ package enum StreamFailure: Sendable, Hashable {
     /// The peer ended the stream with this code before its response was complete.
     case reset(code: UInt32)
     /// The response breaks HTTP (RFC 9113, section 8.1.1); the stream was reset.
-    case malformed(String)
+    case malformed(HTTP2Breach)
     /// The response goes beyond a bound; the stream was reset.
-    case tooLarge(String)
+    case tooLarge(HTTP2Excess)
     /// The request's trailers cannot be framed; the stream was reset.
     case trailersNotFramed
     /// The connection ended, by the peer's or by our own doing.

@@ -21,17 +21,14 @@ extension HTTP2Session {
     ) -> Bool {
         switch section.add(name, value) {
         case .keep: return true
-        case .tooLarge(let reason):
-            refuseSection(.tooLarge(reason), code: HTTP2ErrorCode.enhanceYourCalm)
+        case .tooLarge(let excess):
+            refuseSection(.tooLarge(excess), code: HTTP2ErrorCode.enhanceYourCalm)
             return true
         case .malformed:
-            refuseSection(
-                .malformed("a name that no field has"), code: HTTP2ErrorCode.protocolError)
+            refuseSection(.malformed(.invalidFieldName), code: HTTP2ErrorCode.protocolError)
             return true
         case .bomb:
-            fail(
-                HTTP2Error(.abuse("field section"), "a field section far beyond its bound"),
-                code: HTTP2ErrorCode.enhanceYourCalm)
+            fail(HTTP2Error(.abuse(.fieldSection)), code: HTTP2ErrorCode.enhanceYourCalm)
             return false
         }
     }
@@ -45,8 +42,7 @@ extension HTTP2Session {
             guard section.fields[.contentLength] == nil else {
                 // Too late to frame the body, or meant to deceive (RFC 9110, section 6.5.1).
                 refuse(
-                    stream, .malformed("a trailer has no Content-Length"),
-                    code: HTTP2ErrorCode.protocolError)
+                    stream, .malformed(.lengthInTrailers), code: HTTP2ErrorCode.protocolError)
                 return
             }
             settleAsEnded(stream, trailers: section.fields)
@@ -54,7 +50,7 @@ extension HTTP2Session {
         }
         guard section.status >= 100 else {
             refuse(
-                stream, .malformed("status \(section.status)"), code: HTTP2ErrorCode.protocolError)
+                stream, .malformed(.status(section.status)), code: HTTP2ErrorCode.protocolError)
             return
         }
         let response = section.response()
@@ -101,7 +97,7 @@ extension HTTP2Session {
             session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
         let most = min(tuning.maxStreamsPerConnection, Int(peer))
         guard most != maxStreams || !hasPeerSettings else { return }
-        hasPeerSettings = true
+        if settings == .sent { settings = .received }
         maxStreams = most
         events.append(.settingsChanged(maxStreams: most))
         endUnsent(beyond: most - streams.values.count { $0.isSent })
@@ -123,8 +119,11 @@ extension HTTP2Session {
     /// nghttp2 closes the former next and calls them refused whatever the code says; by then they
     /// are settled here, in order of their numbers.
     func goAwayReceived(lastStreamID: HTTP2StreamID, code: UInt32, debug: String) {
-        isGoAwayReceived = true
-        if code == HTTP2ErrorCode.enhanceYourCalm { isCalmDemanded = true }
+        if code == HTTP2ErrorCode.enhanceYourCalm {
+            peerGoAway = .calmDemanded
+        } else if peerGoAway == .none {
+            peerGoAway = .received
+        }
         events.append(.goAway(lastStreamID: lastStreamID, code: code, debug: debug))
         for stream in streamsInOrder() where !stream.isSent || stream.id > lastStreamID {
             end(stream, stream.isSent ? .aboveLastStreamID(goAwayCode: code) : .notSent)
@@ -137,7 +136,7 @@ extension HTTP2Session {
     func invalidFrameReceived(on id: HTTP2StreamID, _ code: Int32) {
         guard let stream = stream(id) else { return }
         census.streamReset()
-        stream.complaint = Nghttp2.text(code)
+        stream.complaint = Nghttp2.breach(code)
     }
 
     /// The stream is gone on both sides.
@@ -191,17 +190,16 @@ extension HTTP2Session {
 
     /// nghttp2's own GOAWAY went out: what the peer did wrong, in its words.
     func violationReported(code: UInt32, reason: String) {
-        terminated = HTTP2Error(
-            .protocolViolation(code: code),
-            census.isHTTP1
-                ? "the peer speaks HTTP/1"
-                : reason.isEmpty ? Nghttp2.explained(code: code) : reason)
+        guard state.isRunning else { return }
+        state = .condemned(
+            HTTP2Error(
+                .protocolViolation(code: code), census.isHTTP1 ? .http1 : .reported(reason)))
     }
 
     /// Takes over from nghttp2 once its GOAWAY is among the frames gathered.
     func endIfTerminated() {
-        guard failure == nil, let terminated else { return }
-        failure = terminated
+        guard case .condemned(let error) = state else { return }
+        state = .failed(error)
         endAllStreams()
     }
 
@@ -215,7 +213,7 @@ extension HTTP2Session {
         guard stream.informationalCount <= limits.informationalResponses else {
             refuse(
                 stream,
-                .tooLarge("more than \(limits.informationalResponses) informational responses"),
+                .tooLarge(.informationalResponses(most: limits.informationalResponses)),
                 code: HTTP2ErrorCode.enhanceYourCalm)
             return
         }
@@ -235,9 +233,9 @@ extension HTTP2Session {
         }
         if let complaint = stream.complaint { return .malformed(complaint) }
         return switch code {
-        case HTTP2ErrorCode.flowControlError: .malformed("more data than the window allows")
-        case HTTP2ErrorCode.protocolError: .malformed("the body is not as long as announced")
-        default: .malformed("error \(code)")
+        case HTTP2ErrorCode.flowControlError: .malformed(.windowExceeded)
+        case HTTP2ErrorCode.protocolError: .malformed(.bodyLength)
+        default: .malformed(.unknown(code: code))
         }
     }
 }

@@ -10,10 +10,10 @@ extension HTTP2Session {
     ///   every later call throws the same.
     package func bytesReceived(_ input: RawSpan) throws(HTTP2Error) {
         if let failure { throw failure }
-        guard !isEnded else { return }
+        guard state.isRunning else { return }
         input.withUnsafeBytes { bytes in
             var start = 0
-            while start < bytes.count, failure == nil {
+            while start < bytes.count, state.isRunning {
                 let end = min(start + Self.inputSlice, bytes.count)
                 feed(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
                 start = end
@@ -30,8 +30,8 @@ extension HTTP2Session {
     /// - Parameter taken: how many bytes the transport has taken in all; a request of which it has
     ///   taken none was never sent.
     package func streamEnded(taken: UInt64? = nil) {
-        guard !isEnded else { return }
-        isEnded = true
+        guard state.isRunning else { return }
+        state = .ended
         endAllStreams(taken: taken)
     }
 
@@ -49,11 +49,11 @@ extension HTTP2Session {
         census.count(slice)
         let code = nghttp2_session_mem_recv(
             session, slice.assumingMemoryBound(to: UInt8.self).baseAddress, slice.count)
-        guard failure == nil else { return }
+        guard state.isRunning else { return }
         if code < 0 {
             fail(nghttp2: Int32(truncatingIfNeeded: code))
-        } else if let abuse = census.abuse {
-            fail(abuse: abuse, "the peer floods the connection: \(abuse)")
+        } else if let flood = census.flood {
+            fail(flood)
         } else {
             settleAccounts()
         }
@@ -77,17 +77,15 @@ extension HTTP2Session {
     private func fail(nghttp2 code: Int32) {
         switch code {
         case NGHTTP2_ERR_FLOODED.rawValue:
-            fail(abuse: "PING or SETTINGS", "the peer does not wait for our answers")
+            fail(.unansweredFrames)
         case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue:
-            fail(abuse: "CONTINUATION", "a field section in too many frames")
+            fail(.continuations)
         default:
-            fail(
-                HTTP2Error(.internalFailure(code), Nghttp2.text(code)),
-                code: HTTP2ErrorCode.internalError)
+            fail(HTTP2Error(.internalFailure(code)), code: HTTP2ErrorCode.internalError)
         }
     }
 
-    private func fail(abuse: String, _ message: String) {
-        fail(HTTP2Error(.abuse(abuse), message), code: HTTP2ErrorCode.enhanceYourCalm)
+    private func fail(_ flood: HTTP2Flood) {
+        fail(HTTP2Error(.abuse(flood)), code: HTTP2ErrorCode.enhanceYourCalm)
     }
 }

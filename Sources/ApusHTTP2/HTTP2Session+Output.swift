@@ -9,7 +9,7 @@ extension HTTP2Session {
     ///
     /// Nothing happens when the stream is gone: its `.closed` says so.
     package func send(_ bytes: Bytes, endOfBody: Bool, on id: HTTP2StreamID) {
-        guard failure == nil, let stream = stream(id) else { return }
+        guard state.isRunning, let stream = stream(id) else { return }
         stream.outgoing.append(bytes)
         if endOfBody { finish(stream, trailers: nil) }
         wake(stream)
@@ -19,10 +19,10 @@ extension HTTP2Session {
     ///
     /// - Throws: `tooLarge` for trailers that the peer does not take; the body has not ended then.
     package func finish(trailers: HTTPFields?, on id: HTTP2StreamID) throws(HTTP2Error) {
-        guard failure == nil, let stream = stream(id) else { return }
+        guard state.isRunning, let stream = stream(id) else { return }
         if let trailers, !trailers.isEmpty {
             request.fill(trailers: trailers)
-            try checkSize("trailers")
+            try checkSize(.trailers)
             finish(stream, trailers: trailers)
         } else {
             finish(stream, trailers: nil)
@@ -71,7 +71,7 @@ extension HTTP2Session {
     /// Whether there are bytes for the peer now.
     package var wantsOutput: Bool {
         if !ready.isEmpty { return true }
-        guard failure == nil, !isEnded else { return false }
+        guard state.isRunning else { return false }
         return nghttp2_session_want_write(session) != 0 || bareEnds.contains(where: isEndDue)
     }
 
@@ -88,7 +88,7 @@ extension HTTP2Session {
             output.append(ready)
             ready = OutgoingBytes()
         }
-        guard failure == nil, !isEnded else { return false }
+        guard state.isRunning else { return false }
         // The DATA callback adds to `ready`, so the caller's array stands in for it meanwhile.
         swap(&ready, &output)
         gather(limit: start + limit)
@@ -109,7 +109,7 @@ extension HTTP2Session {
     func gather(limit: Int) {
         gather(limit: limit) { true }
         // What the windows hold back is held back; an end without bytes is not.
-        while failure == nil, ready.count < limit, submitBareEnds() {
+        while state.isRunning, ready.count < limit, submitBareEnds() {
             gather(limit: limit) { true }
         }
     }
@@ -123,15 +123,13 @@ extension HTTP2Session {
     private func gather(limit: Int, while goesOn: () -> Bool) {
         readyLimit = limit
         var isWithinHeaders = false
-        while failure == nil, isWithinHeaders || ready.count < limit && goesOn() {
+        while state.isRunning, isWithinHeaders || ready.count < limit && goesOn() {
             var frame: UnsafePointer<UInt8>?
             let count = nghttp2_session_mem_send(session, &frame)
             guard count > 0, let frame else {
                 if count < 0 {
                     let code = Int32(truncatingIfNeeded: count)
-                    fail(
-                        HTTP2Error(.internalFailure(code), Nghttp2.text(code)),
-                        code: HTTP2ErrorCode.internalError)
+                    fail(HTTP2Error(.internalFailure(code)), code: HTTP2ErrorCode.internalError)
                 }
                 break
             }

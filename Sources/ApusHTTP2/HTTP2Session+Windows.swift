@@ -13,7 +13,7 @@ extension HTTP2Session {
     ///
     /// More than was delivered is not credited.
     package func consumed(_ count: Int, on id: HTTP2StreamID) {
-        guard failure == nil, let stream = stream(id) else { return }
+        guard state.isRunning, let stream = stream(id) else { return }
         let credit = min(count, stream.unconsumedCount)
         stream.unconsumedCount -= credit
         // A complete response needs no window.

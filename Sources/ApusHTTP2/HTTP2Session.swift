@@ -63,16 +63,9 @@ package final class HTTP2Session {
     var now: Deadline?
     var section: FieldSection
     var request = RequestSection()
-    /// What ended the connection; nothing enters nghttp2 once it is set.
-    package internal(set) var failure: HTTP2Error?
-    /// What nghttp2 holds against the peer, from when its GOAWAY was framed.
-    var terminated: HTTP2Error?
-    package var isGoAwayReceived = false
-    /// Whether a GOAWAY asked for calm (ENHANCE_YOUR_CALM).
-    package internal(set) var isCalmDemanded = false
-    var isShutDown = false
-    /// Whether the peer's bytes are at an end.
-    var isEnded = false
+    var state = HTTP2SessionState.open
+    var peerGoAway = PeerGoAway.none
+    var settings = SettingsExchange.sent
     /// The number carried by our PING that is not answered yet.
     var pingInFlight: UInt64?
     var pingCount: UInt64 = 0
@@ -86,10 +79,6 @@ package final class HTTP2Session {
     package var takenBytes: UInt64 = 0
     /// Streams that may be open at once: the tuning's bound or the peer's, the lower.
     package internal(set) var maxStreams: Int
-    /// Whether the peer's SETTINGS have come.
-    package internal(set) var hasPeerSettings = false
-    /// Whether the peer has acknowledged ours (RFC 9113, section 6.5.3).
-    package internal(set) var areSettingsAcknowledged = false
 
     /// Opens a session and queues its preface, SETTINGS and the connection's window.
     package init(
@@ -97,7 +86,7 @@ package final class HTTP2Session {
         budget: (any WindowBudget)? = nil
     ) throws(HTTP2Error) {
         guard let session = Nghttp2.newSession() else {
-            throw HTTP2Error(.internalFailure(NGHTTP2_ERR_NOMEM.rawValue), "no memory")
+            throw HTTP2Error(.internalFailure(NGHTTP2_ERR_NOMEM.rawValue))
         }
         self.session = session
         self.tuning = tuning
@@ -116,6 +105,20 @@ package final class HTTP2Session {
         nghttp2_session_del(session)
     }
 
+    /// What ended the connection; `nil` while it goes on, or when the peer's bytes are at an end.
+    package var failure: HTTP2Error? {
+        if case .failed(let error) = state { error } else { nil }
+    }
+
+    /// Whether the peer has sent a GOAWAY.
+    package var isGoAwayReceived: Bool { peerGoAway != .none }
+    /// Whether a GOAWAY asked for calm (ENHANCE_YOUR_CALM).
+    package var isCalmDemanded: Bool { peerGoAway == .calmDemanded }
+    /// Whether the peer's SETTINGS have come.
+    package var hasPeerSettings: Bool { settings != .sent }
+    /// Whether the peer has acknowledged ours (RFC 9113, section 6.5.3).
+    package var areSettingsAcknowledged: Bool { settings == .acknowledged }
+
     /// Streams submitted and not closed yet.
     package var openStreams: Int { streams.count }
 
@@ -130,8 +133,8 @@ package final class HTTP2Session {
 
     /// Whether no new stream can be opened, for good.
     package var isDraining: Bool {
-        isGoAwayReceived || isShutDown || isEnded || failure != nil
-            || areStreamsExhausted
+        guard case .open = state else { return true }
+        return isGoAwayReceived || areStreamsExhausted
     }
 
     /// Whether every stream number was used.
@@ -189,7 +192,7 @@ package final class HTTP2Session {
     /// Turns nghttp2's word for a failure of its own into ours.
     func check(_ code: Int32) throws(HTTP2Error) {
         guard code < 0 else { return }
-        throw HTTP2Error(.internalFailure(code), Nghttp2.text(code))
+        throw HTTP2Error(.internalFailure(code))
     }
 }
 
@@ -208,7 +211,7 @@ extension HTTP2Session {
         do throws(InvalidRequest) {
             try self.request.fill(request, length: length)
         } catch {
-            throw HTTP2Error(error)
+            throw HTTP2Error(.invalidRequest(error))
         }
         try checkSection(request)
         var provider = nghttp2_data_provider()
@@ -231,7 +234,7 @@ extension HTTP2Session {
     ///
     /// All later bytes of it are dropped, and the connection's window stays whole.
     package func reset(_ id: HTTP2StreamID, code: UInt32) {
-        guard failure == nil, let stream = stream(id) else { return }
+        guard state.isRunning, let stream = stream(id) else { return }
         stream.progress = .settled
         stream.outgoing.discard()
         _ = nghttp2_submit_rst_stream(session, 0, id, code)
@@ -257,14 +260,12 @@ extension HTTP2Session {
         guard nghttp2_session_get_outbound_queue_size(session) > Self.maxQueuedFrames else {
             return
         }
-        fail(
-            HTTP2Error(.abuse("unread frames"), "the peer does not read what we send"),
-            code: HTTP2ErrorCode.enhanceYourCalm)
+        fail(HTTP2Error(.abuse(.unreadFrames)), code: HTTP2ErrorCode.enhanceYourCalm)
     }
 
     /// Sends a PING, unless one is on its way already.
     package func ping() {
-        guard failure == nil, !isEnded, pingInFlight == nil else { return }
+        guard state.isRunning, pingInFlight == nil else { return }
         pingCount += 1
         let number = pingCount
         let code = withUnsafeBytes(of: number.bigEndian) {
@@ -275,15 +276,15 @@ extension HTTP2Session {
 
     /// Takes no new streams and says so (GOAWAY, NO_ERROR); open ones go on to their end.
     package func shutDown() {
-        guard !isShutDown, failure == nil, !isEnded else { return }
-        isShutDown = true
+        guard case .open = state else { return }
+        state = .shuttingDown
         _ = nghttp2_submit_goaway(session, 0, 0, HTTP2ErrorCode.noError, nil, 0)
     }
 
     /// Ends the connection with a GOAWAY of this code; every open stream fails.
     package func goAway(code: UInt32) {
-        guard failure == nil, !isEnded else { return }
-        fail(HTTP2Error(.ended(code: code), "ended by the caller"), code: code)
+        guard state.isRunning else { return }
+        fail(HTTP2Error(.ended(code: code)), code: code)
     }
 
     /// Continues the numbering of streams at `next`, an odd number above those in use.
@@ -292,33 +293,32 @@ extension HTTP2Session {
     }
 
     private func refusal() -> HTTP2Error {
-        areStreamsExhausted
-            ? HTTP2Error(.streamsExhausted, "every stream number was used")
-            : HTTP2Error(.closing, "the connection takes no new streams")
+        HTTP2Error(areStreamsExhausted ? .streamsExhausted : .closing)
     }
 
     private func checkSection(_ request: HTTPRequest) throws(HTTP2Error) {
-        try checkSize("fields")
+        try checkSize(.fields)
         guard request.extendedConnectProtocol != nil else { return }
         guard
             nghttp2_session_get_remote_settings(
                 session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1
         else {
             throw HTTP2Error(
-                InvalidRequest(field: "protocol", reason: "is not offered by the peer (RFC 8441)"))
+                .invalidRequest(
+                    InvalidRequest(
+                        field: "protocol", reason: "is not offered by the peer (RFC 8441)")))
         }
     }
 }
 
 extension HTTP2Session {
-    /// Holds the section that stands in `request` to what the peer takes, and to our own bound.
-    func checkSize(_ what: String) throws(HTTP2Error) {
+    /// Checks the section in `request` against what the peer takes, and against our own bound.
+    func checkSize(_ part: HTTP2Error.RequestPart) throws(HTTP2Error) {
         let peer = nghttp2_session_get_remote_settings(
             session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE)
         let most = min(Int(peer), Self.maxRequestSection)
         guard request.listSize <= most else {
-            throw HTTP2Error(
-                .tooLarge, "the request's \(what) are \(request.listSize) bytes of \(most)")
+            throw HTTP2Error(.tooLarge, .size(part, request.listSize, most: most))
         }
     }
 }
@@ -392,8 +392,8 @@ extension HTTP2Session {
 
     /// Ends the connection: nghttp2 is not called any more, and a GOAWAY says why.
     func fail(_ error: HTTP2Error, code: UInt32) {
-        guard failure == nil else { return }
-        failure = error
+        guard state.isRunning else { return }
+        state = .failed(error)
         ready.append(Bytes(Self.goAwayFrame(code: code)))
         endAllStreams()
     }

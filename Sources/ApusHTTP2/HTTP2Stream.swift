@@ -30,7 +30,7 @@ final class HTTP2Stream {
     /// The code of the peer's RST_STREAM.
     var peerResetCode: UInt32?
     /// What was wrong with a frame of the peer's on this stream.
-    var complaint: String?
+    var complaint: HTTP2Breach?
     var informationalCount = 0
     /// Bytes of the body delivered and not yet reported as consumed: the most that may be credited.
     var unconsumedCount = 0

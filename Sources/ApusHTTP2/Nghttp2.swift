@@ -38,14 +38,14 @@ enum Nghttp2 {
         nghttp2_strerror(code).map { String(cString: $0) } ?? "error \(code)"
     }
 
-    /// The words for a code that nghttp2 gives up with and no reason of its own.
-    ///
-    /// Its decoder says neither what it met nor where, and what has been read beyond that depends
-    /// on how the bytes were cut, so the rule and the bound are named together.
-    static func explained(code: UInt32) -> String {
-        code == HTTP2ErrorCode.compressionError
-            ? "a field section breaks HPACK (RFC 7541), or has a name or value above 65536 bytes"
-            : "error \(code)"
+    /// What the peer's frame broke, by the code that nghttp2 reports it with.
+    static func breach(_ code: Int32) -> HTTP2Breach {
+        switch code {
+        case NGHTTP2_ERR_HTTP_HEADER.rawValue: .invalidField
+        case NGHTTP2_ERR_HTTP_MESSAGING.rawValue: .invalidMessage
+        case NGHTTP2_ERR_FLOW_CONTROL.rawValue: .flowControl
+        default: .frame(nghttp2Code: code)
+        }
     }
 
     private static func register(_ callbacks: OpaquePointer) {
@@ -130,7 +130,7 @@ private func receiveFrame(
         if header.flags & FrameFlag.acknowledgement == 0 {
             session.settingsReceived()
         } else {
-            session.areSettingsAcknowledged = true
+            session.settings = .acknowledged
         }
     case FrameType.ping:
         guard header.flags & FrameFlag.acknowledgement != 0 else { break }

@@ -1,4 +1,5 @@
 import ApusCore
+import ApusHTTP2
 import ApusTunnel
 import HTTPTypes
 
@@ -72,7 +73,9 @@ extension Connector {
             if !output.isEmpty { wire.send(unsafe output.span.bytes) }
             if let refusal {
                 // HTTP_1_1_REQUIRED (RFC 9113, section 7): the next connection offers nothing else.
-                if refusal == .streamReset(code: 13) { logins.demandHTTP1(at: index) }
+                if refusal == .streamReset(code: HTTP2ErrorCode.http11Required) {
+                    logins.demandHTTP1(at: index)
+                }
                 throw failure(refusal, at: index)
             }
             if progress == .established { return }

@@ -32,9 +32,9 @@ extension TransportError.Kind {
     init(_ failure: StreamFailure) {
         switch failure {
         case .notSent: self = .reset
-        case .refused: self = .h2Stream(code: 7)
+        case .refused: self = .h2Stream(code: HTTP2ErrorCode.refusedStream)
         case .aboveLastStreamID(let code): self = .h2GoAway(code: code, lastStreamID: 0)
-        case .reset(code: 0): self = .truncated
+        case .reset(code: HTTP2ErrorCode.noError): self = .truncated
         case .reset(let code): self = .h2Stream(code: code)
         case .malformed: self = .malformed
         case .tooLarge, .trailersNotFramed: self = .tooLarge
@@ -82,7 +82,8 @@ extension StreamFailure {
         case .refused: "the peer refused the stream (REFUSED_STREAM)"
         case .aboveLastStreamID(let code):
             "the peer's GOAWAY (\(code)) leaves the stream unprocessed"
-        case .reset(code: 0): "the peer ended the stream before the response was complete"
+        case .reset(code: HTTP2ErrorCode.noError):
+            "the peer ended the stream before the response was complete"
         case .reset(let code): "the peer reset the stream (\(code))"
         case .malformed(let rule): "the response is malformed: \(rule)"
         case .tooLarge(let what): "the response is too large: \(what)"

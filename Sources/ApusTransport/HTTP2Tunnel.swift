@@ -54,7 +54,7 @@ final class HTTP2Tunnel {
     func ask(
         for authority: String, _ fields: HTTPFields, output: inout [UInt8]
     ) throws(TunnelError) {
-        if stream != 0 { session.reset(stream, code: TunnelCode.cancel) }
+        if stream != 0 { session.reset(stream, code: HTTP2ErrorCode.cancel) }
         (refusal, body) = (nil, [])
         var request = HTTPRequest(method: .connect, scheme: nil, authority: authority, path: nil)
         for var field in fields {
@@ -209,7 +209,7 @@ final class HTTP2Tunnel {
     /// Ends the stream and the connection with it.
     func close(output: inout [UInt8]) {
         endSending(output: &output)
-        session.goAway(code: TunnelCode.noError)
+        session.goAway(code: HTTP2ErrorCode.noError)
         takeOutput(&output)
     }
 
@@ -231,12 +231,6 @@ final class HTTP2Tunnel {
     }
 }
 
-/// Codes of RFC 9113, section 7, that a tunnel says.
-private enum TunnelCode {
-    static let noError: UInt32 = 0
-    static let cancel: UInt32 = 8
-}
-
 extension TunnelError {
     init(_ error: HTTP2Error) {
         switch error.kind {
@@ -250,9 +244,9 @@ extension TunnelError {
     init(_ failure: StreamFailure) {
         switch failure {
         case .reset(let code): self = .streamReset(code: code)
-        case .refused: self = .streamReset(code: 7)
-        case .malformed(let rule): self = .malformed(rule)
-        case .tooLarge(let what): self = .tooLarge(what)
+        case .refused: self = .streamReset(code: HTTP2ErrorCode.refusedStream)
+        case .malformed(let breach): self = .malformed(breach.description)
+        case .tooLarge(let excess): self = .tooLarge(excess.description)
         case .notSent, .aboveLastStreamID, .trailersNotFramed, .connectionLost: self = .closed
         }
     }

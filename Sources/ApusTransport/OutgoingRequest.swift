@@ -182,8 +182,8 @@ package final class OutgoingRequest: Sendable {
     }
 }
 
-private let priorityField = HTTPField.Name("Priority") ?? .ifMatch
-private let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifMatch
+private let priorityField = HTTPField.Name(known: "Priority")
+private let idempotencyKey = HTTPField.Name(known: "Idempotency-Key")
 
 extension Duration? {
     /// The timeout; `nil` when it is no limit at all.

@@ -1,4 +1,5 @@
 import ApusCore
+import ApusHTTP2
 import ApusSocket
 
 // Whether a failed request is sent again, how often, and how.
@@ -116,14 +117,16 @@ extension TransportError {
     }
 
     /// Whether the peer serves the request over HTTP/1.1 alone (RFC 9113, section 7).
-    var demandsHTTP1: Bool { http2Code == 0xD && replay != .responseStarted }
+    var demandsHTTP1: Bool {
+        http2Code == HTTP2ErrorCode.http11Required && replay != .responseStarted
+    }
 
     /// Whether the peer complains about the load (ENHANCE_YOUR_CALM): the same again at once is
     /// what it does not want.
-    fileprivate var demandsCalm: Bool { http2Code == 0xB }
+    fileprivate var demandsCalm: Bool { http2Code == HTTP2ErrorCode.enhanceYourCalm }
 
     fileprivate var isOrderlyMove: Bool {
-        guard case .h2GoAway(code: 0, _, _) = kind else { return false }
+        guard case .h2GoAway(code: HTTP2ErrorCode.noError, _, _) = kind else { return false }
         return replay == .notSent || replay == .refusedByPeer
     }
 

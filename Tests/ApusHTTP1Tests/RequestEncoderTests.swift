@@ -248,5 +248,5 @@ func request(
 
 /// A field name, which in these tests is a token.
 func name(_ spelling: String) -> HTTPField.Name {
-    HTTPField.Name(spelling) ?? .ifMatch
+    HTTPField.Name(known: spelling)
 }

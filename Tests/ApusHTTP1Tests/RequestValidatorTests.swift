@@ -139,7 +139,10 @@ import Testing
 
     /// A value made without the type's own checks, as far as the type allows.
     private func lenient(_ spelling: String, _ value: [UInt8]) -> HTTPField {
-        HTTPField(name: HTTPField.Name(parsed: spelling) ?? .ifMatch, lenientValue: value)
+        guard let name = HTTPField.Name(parsed: spelling) else {
+            preconditionFailure("\(spelling) is not a name")
+        }
+        return HTTPField(name: name, lenientValue: value)
     }
 
     private func encode(

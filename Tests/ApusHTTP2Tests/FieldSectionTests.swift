@@ -37,7 +37,7 @@ private func head(total: Int) -> [(String, String)] {
             step: step)
         #expect(
             harness.takeLog() == [
-                "failed 1 tooLarge(\"more than 1024 bytes of fields\")", "head 3 200 end", "end 3",
+                "failed 1 tooLarge(more than 1024 bytes of fields)", "head 3 200 end", "end 3",
                 "closed 3", "closed 1",
             ])
         #expect(harness.takeSent() == ["RST 1 11"])
@@ -51,7 +51,7 @@ private func head(total: Int) -> [(String, String)] {
         let fields = (0..<count).map { ("x-\($0)", "v") }
         harness.receive(Wire.headers(1, [(":status", "200")] + fields, end: true))
         #expect(harness.log.contains("end 1") == isTaken)
-        #expect(harness.log.contains("failed 1 tooLarge(\"more than 10 fields\")") == !isTaken)
+        #expect(harness.log.contains("failed 1 tooLarge(more than 10 fields)") == !isTaken)
         #expect(harness.takeLog().last == "closed 1")
     }
 
@@ -59,7 +59,7 @@ private func head(total: Int) -> [(String, String)] {
     func aBombEndsTheConnection(total: Int, survives: Bool) throws {
         let harness = try opened(limits())
         harness.receive(Wire.headers(1, head(total: total)))
-        #expect(harness.error?.kind == (survives ? nil : .abuse("field section")))
+        #expect(harness.error?.kind == (survives ? nil : .abuse(.fieldSection)))
         #expect(harness.takeSent() == [survives ? "RST 1 11" : "GOAWAY 11"])
     }
 
@@ -78,7 +78,7 @@ private func head(total: Int) -> [(String, String)] {
             harness.receive(step, pumps: false)
             mostKept = max(mostKept, harness.session.load.keptFieldBytes)
         }
-        #expect(harness.error?.kind == .abuse("field section"))
+        #expect(harness.error?.kind == .abuse(.fieldSection))
         // 40 million bytes are named: four bounds of them are decoded, and one is kept.
         #expect((1...65_536).contains(mostKept))
         #expect(harness.session.load.decodedFieldBytes <= 4 * 65_536 + 4_033)
@@ -92,7 +92,7 @@ private func head(total: Int) -> [(String, String)] {
         #expect(
             harness.takeLog() == [
                 "head 1 200", "body 1 x",
-                "failed 1 tooLarge(\"more than 1024 bytes of fields\")", "closed 1",
+                "failed 1 tooLarge(more than 1024 bytes of fields)", "closed 1",
             ])
     }
 
@@ -105,7 +105,7 @@ private func head(total: Int) -> [(String, String)] {
         #expect(harness.log.filter { $0 == "informational 1 103" }.count == min(count, 16))
         #expect(harness.log.contains("end 1") == isTaken)
         #expect(
-            harness.log.contains("failed 1 tooLarge(\"more than 16 informational responses\")")
+            harness.log.contains("failed 1 tooLarge(more than 16 informational responses)")
                 == !isTaken)
         #expect(harness.takeLog().last == "closed 1")
     }

@@ -7,23 +7,22 @@ struct Flood: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let frame: [UInt8]
     let most: Int
-    let abuse: String
+    let kind: HTTP2Flood
     /// What the session counts of it.
     let count: @Sendable (FrameCensus) -> Int
 
     init(
-        _ name: String, _ frame: [UInt8], most: Int, _ abuse: String,
+        _ name: String, _ frame: [UInt8], most: Int, _ kind: HTTP2Flood,
         _ count: @escaping @Sendable (FrameCensus) -> Int
     ) {
         testDescription = name
         self.frame = frame
         self.most = most
-        self.abuse = abuse
+        self.kind = kind
         self.count = count
     }
 }
 
-private let idle = "frames that move nothing"
 /// A field of 4,000 bytes for the dynamic table, then named again by single bytes: a whole frame.
 private let bomb: [UInt8] = {
     let entry =
@@ -33,28 +32,34 @@ private let bomb: [UInt8] = {
 }()
 /// The harness's own SETTINGS and its acknowledgement are idle frames too; so is a head's answer.
 private let floods = [
-    Flood("2.1 empty DATA", Wire.data(1, ""), most: 100, "empty DATA") { $0.emptyData },
+    Flood("2.1 empty DATA", Wire.data(1, ""), most: 100, .emptyData) { $0.emptyData },
     Flood(
-        "2.1 DATA of nothing but padding", Wire.padded(1, "", padding: 3), most: 100, "empty DATA"
+        "2.1 DATA of nothing but padding", Wire.padded(1, "", padding: 3), most: 100, .emptyData
     ) { $0.emptyData },
-    Flood("2.1 GOAWAY", Wire.goAway(0x7FFF_FFFF), most: 16, "GOAWAY") { $0.goAways },
+    Flood("2.1 GOAWAY", Wire.goAway(0x7FFF_FFFF), most: 16, .goAways) { $0.goAways },
     Flood(
-        "2.1 HEADERS on a closed stream", Wire.head(3), most: 200, "HEADERS on closed streams"
+        "2.1 HEADERS on a closed stream", Wire.head(3), most: 200, .strayHeaders
     ) { $0.strayHeaders },
     Flood(
         // A section of 16 KiB whose every byte names a field of 4,000: 65 million bytes decoded.
         "2.1 field sections on a closed stream", Wire.frame(1, flags: 4, stream: 3, bomb), most: 64,
-        "field sections on closed streams"
+        .strayFields
     ) { $0.strayFieldBytes / 16_384 },
-    Flood("2.1 WINDOW_UPDATE", Wire.windowUpdate(0, 1), most: 10_000, idle) { $0.idleFrames },
-    Flood("2.1 PRIORITY", Wire.frame(2, stream: 1, [0, 0, 0, 0, 5]), most: 10_000, idle) {
+    Flood("2.1 WINDOW_UPDATE", Wire.windowUpdate(0, 1), most: 10_000, .idleFrames) {
         $0.idleFrames
     },
-    Flood("2.1 unknown frames", Wire.frame(0xBB), most: 10_000, idle) { $0.idleFrames },
-    Flood("2.1 RST on a closed stream", Wire.reset(3, 8), most: 10_000, idle) { $0.idleFrames },
-    Flood("2.1 PING", Wire.ping(), most: 10_000, idle) { $0.idleFrames },
-    Flood("2.1 PING answers", Wire.ping(ack: true), most: 10_000, idle) { $0.idleFrames },
-    Flood("2.1 SETTINGS", Wire.settings([(4, 65_535)]), most: 10_000, idle) { $0.idleFrames },
+    Flood("2.1 PRIORITY", Wire.frame(2, stream: 1, [0, 0, 0, 0, 5]), most: 10_000, .idleFrames) {
+        $0.idleFrames
+    },
+    Flood("2.1 unknown frames", Wire.frame(0xBB), most: 10_000, .idleFrames) { $0.idleFrames },
+    Flood("2.1 RST on a closed stream", Wire.reset(3, 8), most: 10_000, .idleFrames) {
+        $0.idleFrames
+    },
+    Flood("2.1 PING", Wire.ping(), most: 10_000, .idleFrames) { $0.idleFrames },
+    Flood("2.1 PING answers", Wire.ping(ack: true), most: 10_000, .idleFrames) { $0.idleFrames },
+    Flood("2.1 SETTINGS", Wire.settings([(4, 65_535)]), most: 10_000, .idleFrames) {
+        $0.idleFrames
+    },
 ]
 
 /// Stream 1 has its head, stream 3 is gone by the peer's RST; nothing is counted yet.
@@ -87,7 +92,7 @@ private func opened(settings: [(UInt16, UInt32)] = []) throws -> Harness {
         #expect(harness.error == nil)
         _ = harness.takeSent()
         harness.receive(flood.frame)
-        #expect(harness.error?.kind == .abuse(flood.abuse))
+        #expect(harness.error?.kind == .abuse(flood.kind))
         // What it costs by our own counts: frames to the bound and no further, and no bytes.
         #expect((flood.most...flood.most + 1).contains(flood.count(harness.session.census)))
         #expect(mostHeld.answerBytes <= 64 * 1024 + 16 * 1024)
@@ -99,7 +104,7 @@ private func opened(settings: [(UInt16, UInt32)] = []) throws -> Harness {
 
     @Test(
         "2.1 CONTINUATION flood (CVE-2024-28182)",
-        arguments: [(8, nil), (9, HTTP2Error.Kind.abuse("CONTINUATION"))], [Int.max, 1])
+        arguments: [(8, nil), (9, HTTP2Error.Kind.abuse(.continuations))], [Int.max, 1])
     func continuationsAreFewInASection(_ bound: (count: Int, error: HTTP2Error.Kind?), step: Int)
         throws
     {
@@ -144,7 +149,7 @@ private func opened(settings: [(UInt16, UInt32)] = []) throws -> Harness {
     func aPeerThatDoesNotReadTheAnswersIsCutOff() throws {
         let harness = try opened()
         for _ in 0..<9_000 { harness.receive(Wire.ping(), pumps: false) }
-        #expect(harness.error?.kind == .abuse("PING or SETTINGS"))
+        #expect(harness.error?.kind == .abuse(.unansweredFrames))
         var output: [UInt8] = []
         _ = try harness.session.nextOutput(into: &output, limit: 1 << 20)
         #expect(output.count < 128 * 1024)
@@ -224,10 +229,10 @@ private func opened(settings: [(UInt16, UInt32)] = []) throws -> Harness {
     @Test(
         "2.1 SETTINGS and PING floods are rates",
         arguments: [
-            (Wire.ping(), 2_000, "PING"), (Wire.settings(), 200, "SETTINGS"),
-            (Wire.data(1, ""), 100, "empty DATA"),
+            (Wire.ping(), 2_000, HTTP2Flood.pings), (Wire.settings(), 200, .settings),
+            (Wire.data(1, ""), 100, .emptyData),
         ])
-    func ratesAreBoundWhenTheTimeIsTold(frame: [UInt8], most: Int, abuse: String) throws {
+    func ratesAreBoundWhenTheTimeIsTold(frame: [UInt8], most: Int, kind: HTTP2Flood) throws {
         let harness = try opened()
         let start = Deadline(nanoseconds: 1_000)
         harness.session.timePassed(now: start)
@@ -238,7 +243,7 @@ private func opened(settings: [(UInt16, UInt32)] = []) throws -> Harness {
         harness.session.timePassed(now: start.advanced(by: .seconds(19)))
         #expect(harness.error == nil)
         harness.receive(frame)
-        #expect(harness.error?.kind == .abuse(abuse))
+        #expect(harness.error?.kind == .abuse(kind))
     }
 
     @Test("a peer that measures the round trip of a busy connection sends no flood of PINGs")
@@ -258,7 +263,7 @@ private func opened(settings: [(UInt16, UInt32)] = []) throws -> Harness {
         for _ in 0..<2_000 { harness.receive(Wire.ping()) }
         #expect(harness.error == nil)
         harness.receive(Wire.ping())
-        #expect(harness.error?.kind == .abuse("PING"))
+        #expect(harness.error?.kind == .abuse(.pings))
     }
 
     @Test("each open stream may have its own heartbeat of empty DATA")
@@ -273,7 +278,7 @@ private func opened(settings: [(UInt16, UInt32)] = []) throws -> Harness {
         for _ in 0..<100 { harness.receive(Wire.data(1, "")) }
         #expect(harness.error == nil)
         harness.receive(Wire.data(1, ""))
-        #expect(harness.error?.kind == .abuse("empty DATA"))
+        #expect(harness.error?.kind == .abuse(.emptyData))
     }
 
     @Test("SETTINGS are a rate, whatever moves between them")
@@ -283,7 +288,7 @@ private func opened(settings: [(UInt16, UInt32)] = []) throws -> Harness {
         for _ in 0..<200 { harness.receive(Wire.settings() + Wire.data(1, "x")) }
         #expect(harness.error == nil)
         harness.receive(Wire.settings())
-        #expect(harness.error?.kind == .abuse("SETTINGS"))
+        #expect(harness.error?.kind == .abuse(.settings))
     }
 
     @Test func aDayOfQuietPingsIsNoFlood() throws {

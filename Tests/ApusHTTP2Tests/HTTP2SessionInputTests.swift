@@ -84,7 +84,7 @@ import Testing
         #expect(harness.takeSent() == (1...16).map { "RST \($0 * 2) 8" })
         #expect(harness.error == nil)
         harness.receive(push(34))
-        #expect(harness.error?.kind == .abuse("PUSH_PROMISE"))
+        #expect(harness.error?.kind == .abuse(.pushes))
     }
 
     @Test func changedSettingsAreAppliedAndAcknowledgedOnce() throws {

@@ -146,7 +146,7 @@ import Testing
             harness.session.reset(stream, code: 8)
             harness.takeEvents()
         }
-        #expect(harness.session.failure?.kind == .abuse("unread frames"))
+        #expect(harness.session.failure?.kind == .abuse(.unreadFrames))
         #expect((4096...4100).contains(opened))
         #expect(harness.session.openStreams == 0)
         harness.pump()
@@ -293,7 +293,8 @@ import Testing
     @Test(arguments: [
         (StreamFailure.notSent, TransportError.Replay.notSent), (.refused, .refusedByPeer),
         (.aboveLastStreamID(goAwayCode: 0), .refusedByPeer), (.reset(code: 8), .unknown),
-        (.malformed(""), .unknown), (.tooLarge(""), .unknown), (.connectionLost, .unknown),
+        (.malformed(.bodyLength), .unknown), (.tooLarge(.fields(most: 1)), .unknown),
+        (.connectionLost, .unknown),
     ])
     func verdictsOnReplayNeedProof(failure: StreamFailure, replay: TransportError.Replay) {
         #expect(failure.replay(responseStarted: false) == replay)
@@ -312,7 +313,7 @@ import Testing
             harness.takeLog() == [
                 "head 1 200 content-length=9 end", "end 1", "closed 1",
                 "head 3 200 content-length=9",
-                "failed 3 malformed(\"the body is not as long as announced\")", "closed 3",
+                "failed 3 malformed(the body's length differs from Content-Length)", "closed 3",
             ])
     }
 }

@@ -57,7 +57,7 @@ private func block(_ stream: Int32, _ count: Int) -> [UInt8] {
         #expect(harness.takeSent().suffix(1) == ["RST 1 3"])
         #expect(
             harness.takeLog().suffix(2)
-                == ["failed 1 malformed(\"more data than the window allows\")", "closed 1"])
+                == ["failed 1 malformed(DATA exceeds the stream's window)", "closed 1"])
         harness.receive(Wire.data(3, "", end: true))
         #expect(harness.takeLog() == ["end 3", "closed 3"])
     }

@@ -26,7 +26,7 @@ struct Mapping: Sendable, CustomTestStringConvertible {
 }
 
 private func name(_ text: String) -> HTTPField.Name {
-    HTTPField.Name(text) ?? .accept
+    HTTPField.Name(known: text)
 }
 
 private let mappings = [

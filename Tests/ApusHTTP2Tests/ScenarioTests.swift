@@ -109,7 +109,7 @@ private let answers = [
 private func malformed(_ name: String, _ fields: [(String, String)]) -> Scenario {
     Scenario(
         "2.1 header rules: \(name)", [Wire.headers(1, fields)],
-        ["failed 1 malformed(\"Invalid HTTP header field was received\")", "closed 1"],
+        ["failed 1 malformed(a field has a name or value that HTTP/2 forbids)", "closed 1"],
         sent: ["RST 1 1"])
 }
 
@@ -136,23 +136,23 @@ private let streamEnds: [Scenario] =
     ] + [
         Scenario(
             "no status", [Wire.headers(1, [("a", "b")])],
-            ["failed 1 malformed(\"Violation in HTTP messaging rule\")", "closed 1"],
+            ["failed 1 malformed(the fields do not form a response)", "closed 1"],
             sent: ["RST 1 1"]),
         Scenario(
             "a status below 100", [Wire.head(1, "099")],
-            ["failed 1 malformed(\"status 99\")", "closed 1"], sent: ["RST 1 1"]),
+            ["failed 1 malformed(the status code is 99)", "closed 1"], sent: ["RST 1 1"]),
         Scenario(
             "an informational answer that ends the stream", [Wire.head(1, "103", end: true)],
-            ["failed 1 malformed(\"Violation in HTTP messaging rule\")", "closed 1"],
+            ["failed 1 malformed(the fields do not form a response)", "closed 1"],
             sent: ["RST 1 1"]),
         Scenario(
             "trailers without END_STREAM", [Wire.head(1), Wire.headers(1, [("a", "b")])],
-            ["head 1 200", "failed 1 malformed(\"Violation in HTTP messaging rule\")", "closed 1"],
+            ["head 1 200", "failed 1 malformed(the fields do not form a response)", "closed 1"],
             sent: ["RST 1 1"]),
         Scenario(
             "pseudo fields in trailers", [Wire.head(1), Wire.trailers(1, [(":status", "200")])],
             [
-                "head 1 200", "failed 1 malformed(\"Invalid HTTP header field was received\")",
+                "head 1 200", "failed 1 malformed(a field has a name or value that HTTP/2 forbids)",
                 "closed 1",
             ],
             sent: ["RST 1 1"]),
@@ -164,7 +164,7 @@ private let streamEnds: [Scenario] =
             ],
             [
                 "head 1 200 content-length=0",
-                "failed 1 malformed(\"the body is not as long as announced\")", "closed 1",
+                "failed 1 malformed(the body's length differs from Content-Length)", "closed 1",
             ], sent: ["RST 1 1"]),
         Scenario(
             "less data than announced",
@@ -174,7 +174,7 @@ private let streamEnds: [Scenario] =
             ],
             [
                 "head 1 200 content-length=3", "body 1 ab",
-                "failed 1 malformed(\"the body is not as long as announced\")", "closed 1",
+                "failed 1 malformed(the body's length differs from Content-Length)", "closed 1",
             ], sent: ["RST 1 1"]),
         Scenario(
             "RST with each code before the head, the sibling going on",
@@ -196,7 +196,7 @@ private let streamEnds: [Scenario] =
             ["failed 3 reset(code: 4294967295)", "closed 3"]),
         Scenario(
             "2.1 window overflow: on a stream", [Wire.windowUpdate(1, 0x7FFF_FFFF)],
-            ["failed 1 malformed(\"Flow control error\")", "closed 1"], sent: ["RST 1 3"]),
+            ["failed 1 malformed(a frame breaks flow control)", "closed 1"], sent: ["RST 1 3"]),
     ]
 
 private let draining = [
