@@ -1,4 +1,4 @@
-// Deciding which transport serves a caller; "no opinion" is a result of its own.
+// Deciding which transport serves a caller; "no opinion" is a separate result.
 extension ExecutorClient {
     /// What happens to a proxy setting that cannot be parsed.
     public enum BadProxyPolicy: Sendable, Hashable {

@@ -36,7 +36,7 @@ enum FieldRole: UInt8 {
 /// The names of common response fields, made once, so that a head allocates none of them.
 ///
 /// A hash table over the exact spelling: the lower-case form that proxies send and the usual
-/// capitalised one. Other spellings are made anew, so that the case received is the case kept.
+/// capitalised one. Other spellings get a new name, so that the received case is kept.
 struct FieldNames: Sendable {
     static let common = FieldNames()
 

@@ -121,7 +121,7 @@ package enum HTTP1Error: Error, Sendable, Hashable, CustomStringConvertible {
     /// An HTTP/1.0 response has Transfer-Encoding (RFC 9112, section 6.1).
     case encodingInHTTP10
 
-    /// Transfer-Encoding is not chunked alone (RFC 9112, section 6.1).
+    /// Transfer-Encoding is not exactly one chunked coding (RFC 9112, section 6.1).
     case otherCoding
 
     /// Content-Length is not a number below 2^63 (RFC 9110, section 8.6).
@@ -221,7 +221,7 @@ package enum HTTP1Error: Error, Sendable, Hashable, CustomStringConvertible {
         case .fieldName: "a field name is not a token"
         case .encodingWithLength: "Transfer-Encoding and Content-Length are both present"
         case .encodingInHTTP10: "an HTTP/1.0 response has Transfer-Encoding"
-        case .otherCoding: "Transfer-Encoding is not chunked alone"
+        case .otherCoding: "Transfer-Encoding is not exactly one chunked coding"
         case .invalidLength: "Content-Length is not a number below 2^63"
         case .differingLengths: "Content-Length has different values"
         case .framingInTrailers: "a trailer is Content-Length or Transfer-Encoding"

@@ -253,7 +253,7 @@ extension HeadParser.StatusLine {
         return text
     }
 
-    /// Refuses bytes that are no beginning of `HTTP/1.`, at the first byte that differs.
+    /// Refuses bytes that do not begin `HTTP/1.`, at the first byte that differs.
     static func checkProtocol(of bytes: RawSpan, at start: Int) throws(HTTP1Error) {
         let count = min(bytes.byteCount - start, 7)
         for index in 0..<count {

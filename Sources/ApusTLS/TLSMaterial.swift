@@ -116,7 +116,7 @@ package struct TLSMaterial: Sendable {
         TLSError(.configuration, "\(origin): is larger than \(maxBytes) bytes")
     }
 
-    /// Reads a whole file, through OpenSSL because this target has no system calls of its own.
+    /// Reads a whole file, through OpenSSL because this target makes no system calls.
     private static func read(file path: String, as origin: String) throws(TLSError) -> Bytes {
         // C would end the path at a zero byte and open another file.
         guard !path.utf8.contains(0) else {

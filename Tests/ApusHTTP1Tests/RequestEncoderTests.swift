@@ -225,7 +225,7 @@ import Testing
     }
 
     @Test(arguments: ["Content-Length", "transfer-encoding", "Host", "Connection", "TE", "Upgrade"])
-    func aFramingFieldIsNoTrailer(spelling: String) {
+    func aFramingFieldIsRefusedAsATrailer(spelling: String) {
         var output: [UInt8] = []
         #expect(throws: InvalidRequest.self) {
             try RequestEncoder.appendLastChunk(trailers: [name(spelling): "1"], to: &output)

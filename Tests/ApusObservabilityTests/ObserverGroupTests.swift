@@ -25,7 +25,7 @@ import Testing
         let names = Mutex<[String]>([])
     }
 
-    @Test func eachObserverHearsEachEventInTheOrderGiven() {
+    @Test func eachObserverReceivesEachEventInOrder() {
         let notes = Notes()
         let group = ObserverGroup([Noting("a", notes), Noting("b", notes)])
         group.observe(.shutdownStarted(drain: .seconds(1)))

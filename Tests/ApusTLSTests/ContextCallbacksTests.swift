@@ -45,7 +45,7 @@ import Testing
         try makePair(server, settings: settings).handshake()
     }
 
-    @Test func aPinIsNoPassForABadCertificate() throws {
+    @Test func aPinDoesNotExcuseABadCertificate() throws {
         var settings = trusting()
         settings.pins = [try pin("expired")]
         let pair = try makePair(TLSServerContext(certificate: "expired"), settings: settings)

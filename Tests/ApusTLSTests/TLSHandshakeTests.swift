@@ -115,7 +115,7 @@ import Testing
         // A fatal alert, and close_notify.
         "\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}\u{28}", "\u{15}\u{3}\u{3}\u{0}\u{2}\u{1}\u{0}",
     ])
-    func failsOnWhatIsNoHandshake(text: String) throws {
+    func failsOnBytesThatAreNotAHandshake(text: String) throws {
         let pair = try makePair(TLSServerContext())
         var output: [UInt8] = []
         _ = try pair.client.handshake([UInt8]().span.bytes, output: &output)

@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func aReaderThatFallsBehindAndCatchesUpGetsEveryByte() {
+    @Test func aSlowReaderThatCatchesUpGetsEveryByte() {
         var queue = ChunkQueue()
         var received: [UInt8] = []
         var sent: [UInt8] = []

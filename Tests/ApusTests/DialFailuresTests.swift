@@ -19,7 +19,7 @@ import Testing
         return failures
     }
 
-    @Test func anErrorBeyondTheBoundIsNotKeptWhileThePoolHoldsEveryRoute() throws {
+    @Test func errorsBeyondTheLimitAreNotKeptWhileThePoolHoldsEveryRoute() throws {
         #expect(DialFailures.maxRoutes == 2048)
         var failures = try full()
         let last = try route(DialFailures.maxRoutes - 1)

@@ -5,31 +5,31 @@ import Testing
 /// A raw duplex after a 101 or a 2xx to CONNECT: what comes, what goes, and how it ends.
 @Suite(.timeLimit(.minutes(5))) struct DuplexTests {
     @Test(arguments: DuplexWay.allCases)
-    func bytesGoBothWaysAndEachSideEndsByItself(_ way: DuplexWay) async throws {
+    func bytesGoBothWaysAndEachSideEndsByItself(_ variant: DuplexWay) async throws {
         let script =
-            try way.agreement(tail: "first") + [
-                .expectBytes(5), .sendText("second"), way.peersEnd, .expectBytes(6),
+            try variant.agreement(tail: "first") + [
+                .expectBytes(5), .sendText("second"), variant.peersEnd, .expectBytes(6),
                 .readUntilEnd,
             ]
         try await withFaultStand([script], tuning: trustingTuning) { stand in
-            let duplex = try await stand.duplex(way)
+            let duplex = try await stand.duplex(variant)
             #expect(stand.engine.snapshot().leased == 1)
             #expect(stand.engine.snapshot().idle == 0)
-            // What came behind the answer comes first.
+            // Bytes that followed the answer come first.
             #expect(try await duplex.read(atLeast: 5) == "first")
             try await duplex.write(Bytes("hello"))
             #expect(try await duplex.read(atLeast: 100) == "second")
             #expect(try await duplex.read() == nil)
             #expect(try await duplex.read() == nil)
             // The peer has ended its side; ours goes on.
-            try await duplex.write(Bytes("behind"))
+            try await duplex.write(Bytes("after"))
             #expect(stand.engine.snapshot().leased == 1)
             try await duplex.finish()
             try await duplex.finish()
             #expect(await stand.peer.connection(0) { $0.hasEnded && $0.isClosed })
             try await stand.expectNothingLeft()
             #expect(stand.closes.all == [.upgraded])
-            #expect(stand.peer.transcript(0).text.hasSuffix("\r\n\r\nhellobehind"))
+            #expect(stand.peer.transcript(0).text.hasSuffix("\r\n\r\nhelloafter"))
             let error = await transportError { try await duplex.write(Bytes("late")) }
             #expect(error?.kind.name == "invalidRequest")
             #expect(try await duplex.read() == nil)
@@ -37,13 +37,13 @@ import Testing
     }
 
     @Test(arguments: DuplexWay.allCases)
-    func ourEndLeavesTheReadingOpen(_ way: DuplexWay) async throws {
+    func ourEndLeavesTheReadingOpen(_ variant: DuplexWay) async throws {
         let script =
-            try way.agreement() + [
-                .expectBytes(3), .readUntilEnd, .sendText("the answer"), way.peersEnd,
+            try variant.agreement() + [
+                .expectBytes(3), .readUntilEnd, .sendText("the answer"), variant.peersEnd,
             ]
         try await withFaultStand([script], tuning: trustingTuning) { stand in
-            let duplex = try await stand.duplex(way)
+            let duplex = try await stand.duplex(variant)
             try await duplex.write(Bytes("ask"))
             try await duplex.finish()
             #expect(try await duplex.read(atLeast: 100) == "the answer")
@@ -59,7 +59,7 @@ import Testing
             DuplexWay.connect.agreement() + [.readUntilEnd],
         ]
         try await withFaultStand(scripts) { stand in
-            for way in [DuplexWay.upgrade, .connect] { try await stand.duplex(way).close() }
+            for variant in [DuplexWay.upgrade, .connect] { try await stand.duplex(variant).close() }
             #expect(await stand.peer.connection(1) { $0.isClosed })
             #expect(
                 stand.peer.transcript(0).text == """
@@ -129,7 +129,7 @@ import Testing
     /// A request that could be meant in two ways.
     struct Ambiguity: Sendable, CustomTestStringConvertible {
         let testDescription: String
-        var way = DuplexWay.upgrade
+        var variant = DuplexWay.upgrade
         let field: String
         var body = RequestBody.empty
         var change: @Sendable (inout HTTPRequest, inout RequestOptions) throws -> Void = { _, _ in }
@@ -139,13 +139,13 @@ import Testing
         Ambiguity(testDescription: "an upgrade over h2 alone", field: "versions") {
             $1.versions = .http2Only
         },
-        Ambiguity(testDescription: "CONNECT over h2 alone", way: .connect, field: "versions") {
+        Ambiguity(testDescription: "CONNECT over h2 alone", variant: .connect, field: "versions") {
             $1.versions = .http2Only
         },
         Ambiguity(
             testDescription: "an upgrade with a body", field: "body", body: .bytes(Bytes("x"))),
         Ambiguity(
-            testDescription: "CONNECT with a body", way: .connect, field: "body",
+            testDescription: "CONNECT with a body", variant: .connect, field: "body",
             body: .bytes(Bytes("x"))),
         Ambiguity(testDescription: "an upgrade to nothing", field: "upgrade") {
             $1.upgrade = ""
@@ -156,27 +156,27 @@ import Testing
         Ambiguity(testDescription: "an upgrade that splits", field: "upgrade") {
             $1.upgrade = "a\r\nX: y"
         },
-        Ambiguity(testDescription: "CONNECT and an upgrade", way: .connect, field: "upgrade") {
+        Ambiguity(testDescription: "CONNECT and an upgrade", variant: .connect, field: "upgrade") {
             $1.upgrade = "websocket"
         },
-        Ambiguity(testDescription: "CONNECT by a proxy", way: .connect, field: "proxy") {
+        Ambiguity(testDescription: "CONNECT by a proxy", variant: .connect, field: "proxy") {
             $1.connectTo = nil
             $1.proxy = try ProxySetting(parsing: "http://127.0.0.1:1")
         },
-        Ambiguity(testDescription: "CONNECT with a path", way: .connect, field: "path") {
+        Ambiguity(testDescription: "CONNECT with a path", variant: .connect, field: "path") {
             $0.path = "/"
             _ = $1
         },
-        Ambiguity(testDescription: "CONNECT without a port", way: .connect, field: "host") {
+        Ambiguity(testDescription: "CONNECT without a port", variant: .connect, field: "host") {
             $0.authority = "target.test"
             _ = $1
         },
-        Ambiguity(testDescription: "CONNECT with an empty port", way: .connect, field: "host") {
+        Ambiguity(testDescription: "CONNECT with an empty port", variant: .connect, field: "host") {
             $0.authority = "[::1]:"
             _ = $1
         },
         Ambiguity(
-            testDescription: "CONNECT with a length", way: .connect, field: "content-length"
+            testDescription: "CONNECT with a length", variant: .connect, field: "content-length"
         ) {
             $0.headerFields[.contentLength] = "0"
             _ = $1
@@ -186,7 +186,7 @@ import Testing
     @Test(arguments: ambiguities)
     func whatCouldBeMeantInTwoWaysIsNotDialled(_ sample: Ambiguity) async throws {
         try await withFaultStand([]) { stand in
-            var (request, options) = try stand.duplexRequest(sample.way)
+            var (request, options) = try stand.duplexRequest(sample.variant)
             try sample.change(&request, &options)
             let error = await transportError {
                 _ = try await stand.engine.send(request, body: sample.body, options: options)

@@ -4,7 +4,7 @@ import Testing
 @testable import ApusTransport
 
 /// The set of routes of which one thing is known.
-@Suite struct LearntRoutesTests {
+@Suite struct LearnedRoutesTests {
     private func route(_ number: Int) throws -> Route {
         Route(origin: try Origin(scheme: .http, host: "host-\(number)"))
     }

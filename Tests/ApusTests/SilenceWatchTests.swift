@@ -16,14 +16,14 @@ import Testing
         return watch
     }
 
-    @Test func row20_aBodyBehindALateHeadHasTheWholeTime() {
+    @Test func row20_aBodyAfterALateHeadHasTheWholeTime() {
         // The head at 4.9 s; the timer of the request's beginning comes at 5 s.
         let watch = watch(signsAt: 4.9)
         #expect(watch.deadlineReached(now: at(5), isReading: true) == .lasts(until: at(9.9)))
         #expect(watch.deadlineReached(now: at(9.9), isReading: true) == .isOver)
     }
 
-    @Test func row20_silenceIsOverOneTimeoutBehindTheLastByteAndNotLater() {
+    @Test func row20_silenceEndsOneTimeoutAfterTheLastByteAndNotLater() {
         let watch = watch(signsAt: 0, 0.1)
         #expect(watch.deadlineReached(now: at(5), isReading: true) == .lasts(until: at(5.1)))
         #expect(watch.deadlineReached(now: at(5.1), isReading: true) == .isOver)
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func row20_nobodyIsSilentBeforeTheHead() {
+    @Test func row20_silenceDoesNotCountBeforeTheHead() {
         let watch = watch()
         #expect(watch.deadlineReached(now: at(100), isReading: false) == .lasts(until: at(105)))
         #expect(watch.deadlineReached(now: at(100), isReading: true) == .lasts(until: at(105)))

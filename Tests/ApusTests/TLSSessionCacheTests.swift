@@ -20,7 +20,7 @@ import Testing
             let tls = stand.engine.tuning.tls
             let route = Route(
                 origin: try Origin(scheme: .https, host: "localhost", port: Int(stand.server.port)),
-                versions: Way.http1OverTLS.versions, tls: tls)
+                versions: ProtocolVariant.http1OverTLS.versions, tls: tls)
             let context = try TLSContext(tls, alpn: ["http/1.1"])
             // Tickets of TLS 1.3 come after the handshake.
             let session = try #require(kept.take(for: .origin(route), under: context))

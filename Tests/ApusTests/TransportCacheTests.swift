@@ -105,7 +105,7 @@ import Testing
         #expect(await cache.counts.evictions == 1)
         #expect(engine.snapshot().idle == 0)
         #expect(engine.snapshot().leased == 1)
-        // The stream goes on, and whoever holds the engine may go on using it.
+        // The stream continues, and holders of the engine may continue to use it.
         #expect(try await checkPattern(stream.body) == 2_000_000)
         #expect(try await engine.send(.get(url + "/")).status == .ok)
         await engine.shutdown()

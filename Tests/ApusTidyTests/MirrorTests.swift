@@ -13,6 +13,7 @@ import Testing
         "Sources/ApusSocket": "Tests/ApusSocketTests",
         "Sources/ApusTunnel": "Tests/ApusTunnelTests",
         "Sources/ApusObservability": "Tests/ApusObservabilityTests",
+        "Sources/Apus": "Tests/ApusTests",
     ]
 
     /// Source files of logic without a test file of their name, each with the reason.

@@ -31,7 +31,8 @@ do throws(TransportError) {
         }
     }
 } catch {
-    // What had arrived was printed before this; `.truncated` tells a cut stream from its end.
+    // What had arrived was printed before this; `.truncated` distinguishes a cut stream from its
+    // end.
     print("the stream failed:", error)
 }
 await engine.shutdown()

@@ -1,7 +1,7 @@
 import Apus
 import Glibc
 
-// Sends a JSON body through a proxy, and shows what an error tells.
+// Sends a JSON body through a proxy, and shows the facts of an error.
 //   swift run ThroughProxy https://api.example.com/v1/messages socks5h://user:secret@127.0.0.1:1080
 let arguments = CommandLine.arguments.dropFirst()
 guard let url = arguments.first, let proxyURL = arguments.dropFirst().first else {

@@ -95,7 +95,7 @@ final class Channel {
         return flushRecords(waiting: true) == .done
     }
 
-    /// Sends KeyUpdates, each in a record of its own; `false` when that is not possible.
+    /// Sends KeyUpdates, each in a separate record; `false` when that is not possible.
     func sendKeyUpdates(_ count: Int) -> Bool {
         guard let tls else { return false }
         for _ in 0..<count {

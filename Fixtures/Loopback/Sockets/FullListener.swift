@@ -8,7 +8,7 @@ package final class FullListener: Sendable {
     /// Listens on a loopback address, at a port of the system's choice when 0 is wanted.
     package init(_ literal: String = "127.0.0.1", port wanted: UInt16 = 0) throws {
         guard let local = SocketAddress.resolve(literal, port: wanted) else {
-            throw LoopbackError("\(literal) is no loopback address")
+            throw LoopbackError("\(literal) is not a loopback address")
         }
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         let listener = socket(local.family, type, 0)

@@ -154,7 +154,7 @@ struct ConnectionPlayer {
             precondition(!expectsHead, "an end without a head")
             precondition(
                 offset == bytes.count || !machine.isIdle,
-                "bytes stand behind a response, and the connection may be used again")
+                "bytes follow a response, and the connection may be used again")
             flush()
             log.append("end \(trailers.map { "\($0)" } ?? "-")")
         }

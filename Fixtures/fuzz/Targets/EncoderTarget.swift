@@ -120,7 +120,7 @@ enum EncoderTarget {
             precondition(next.name == field.name.rawName, "another field")
             precondition(next.value == trimmed(value), "another value")
         }
-        precondition(rest.isEmpty, "fields that nobody asked for")
+        precondition(rest.isEmpty, "fields that were not requested")
         let isOnlyTrailers = read.values(of: "te").allSatisfy {
             String(decoding: $0, as: UTF8.self).lowercased() == "trailers"
         }

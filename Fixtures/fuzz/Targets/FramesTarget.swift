@@ -69,15 +69,15 @@ enum FramesTarget {
         } catch {
             preconditionFailure("three plain requests are refused: \(error)")
         }
-        let told = stories.sorted { $0.key < $1.key }.map { key, story in
+        let reports = stories.sorted { $0.key < $1.key }.map { key, story in
             // A GOAWAY lets our resets out at once, so a later fault of the whole connection may
-            // come before or behind a stream's own: that both failed is all that is sure.
+            // come before or after a stream's own: only that both failed is certain.
             let entries = story.finished.map {
                 failure == "GOAWAY" && $0.hasPrefix("failed") ? "failed" : $0
             }
             return "\(key): \(entries)"
         }
-        return told + [failure]
+        return reports + [failure]
     }
 
     private static func note(_ event: HTTP2Event, _ stories: inout [HTTP2StreamID: StreamLog]) {

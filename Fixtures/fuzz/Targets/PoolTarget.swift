@@ -3,7 +3,7 @@ import ApusPool
 
 /// The pool machine under any order of events, beside a plain model that counts.
 ///
-/// An input is two bytes of tuning and a list of steps of two bytes: what happens, and to whom.
+/// An input is two bytes of tuning and a list of steps of two bytes: an action and its target.
 enum PoolTarget {
     static func play(_ input: [UInt8]) {
         var choices = Choices(input)
@@ -17,7 +17,7 @@ enum PoolTarget {
     }
 }
 
-/// One machine, and what it was told and answered.
+/// One machine, with its inputs and outputs.
 struct PoolWalk {
     private struct Connection {
         let route: Route
@@ -68,18 +68,18 @@ struct PoolWalk {
         pool = PoolMachine(tuning, http2: http2, seed: UInt64(second))
     }
 
-    mutating func step(_ action: UInt8, _ whom: UInt8) {
+    mutating func step(_ action: UInt8, _ target: UInt8) {
         switch action % 16 {
-        case 0...4: lease(whom)
-        case 5, 6: establish(whom)
-        case 7: failDial(whom)
-        case 8, 9: release(whom)
-        case 10: close(whom)
-        case 11: drain(whom)
-        case 12: change(whom)
-        case 13: suspect(whom)
-        case 14: passTime(whom)
-        default: rare(whom)
+        case 0...4: lease(target)
+        case 5, 6: establish(target)
+        case 7: failDial(target)
+        case 8, 9: release(target)
+        case 10: close(target)
+        case 11: drain(target)
+        case 12: change(target)
+        case 13: suspect(target)
+        case 14: passTime(target)
+        default: rare(target)
         }
         check()
     }
@@ -100,10 +100,10 @@ struct PoolWalk {
 
     // MARK: Steps
 
-    private mutating func lease(_ whom: UInt8) {
-        let route = Self.routes[Int(whom) % 3]
+    private mutating func lease(_ target: UInt8) {
+        let route = Self.routes[Int(target) % 3]
         let reuses: [Reuse] = [.pooled, .pooled, .fresh, .oneShot]
-        let reuse = reuses[Int(whom) / 3 % 4]
+        let reuse = reuses[Int(target) / 3 % 4]
         let (result, actions) = pool.lease(route, reuse: reuse, now: now)
         switch result {
         case .leased(let id, let isReused):
@@ -115,10 +115,10 @@ struct PoolWalk {
         apply(actions)
     }
 
-    private mutating func establish(_ whom: UInt8) {
+    private mutating func establish(_ target: UInt8) {
         // Sometimes a dial that the pool gave up meanwhile.
-        guard let id = pick(whom, among: \.isDialling) else { return lateEstablish(whom) }
-        let capacity = [1, 1, 100, 2, 0][Int(whom >> 4) % 5]
+        guard let id = pick(target, among: \.isDialling) else { return lateEstablish(target) }
+        let capacity = [1, 1, 100, 2, 0][Int(target >> 4) % 5]
         connections[id]?.isDialling = false
         connections[id]?.capacity = capacity
         connections[id]?.isShared = capacity != 1
@@ -132,7 +132,7 @@ struct PoolWalk {
         if shared > maxMultiplexed { grown.insert(route) }
     }
 
-    private mutating func lateEstablish(_ whom: UInt8) {
+    private mutating func lateEstablish(_ target: UInt8) {
         guard let id = order.first(where: { connections[$0] == nil }) else { return }
         let actions = pool.connectionEstablished(id, capacity: 1, now: now)
         precondition(
@@ -140,14 +140,14 @@ struct PoolWalk {
                 && actions.grants.isEmpty, "a dial that came too late was kept")
     }
 
-    private mutating func failDial(_ whom: UInt8) {
-        guard let id = pick(whom, among: \.isDialling) else { return }
+    private mutating func failDial(_ target: UInt8) {
+        guard let id = pick(target, among: \.isDialling) else { return }
         connections[id] = nil
         apply(pool.dialFailed(id, now: now))
     }
 
-    private mutating func release(_ whom: UInt8) {
-        guard let id = pick(whom, among: { $0.exchanges > 0 }) else { return }
+    private mutating func release(_ target: UInt8) {
+        guard let id = pick(target, among: { $0.exchanges > 0 }) else { return }
         giveBack(id)
     }
 
@@ -156,65 +156,65 @@ struct PoolWalk {
         apply(pool.release(id, now: now))
     }
 
-    private mutating func close(_ whom: UInt8) {
-        guard let id = pick(whom, among: { !$0.isDialling }) else { return }
+    private mutating func close(_ target: UInt8) {
+        guard let id = pick(target, among: { !$0.isDialling }) else { return }
         connections[id] = nil
         apply(pool.connectionClosed(id, reason: .peerClosed, now: now))
         // A second word of the same end says nothing.
         precondition(pool.connectionClosed(id, reason: .peerClosed, now: now).isEmpty)
     }
 
-    private mutating func drain(_ whom: UInt8) {
-        guard let id = pick(whom, among: { !$0.isDialling }) else { return }
+    private mutating func drain(_ target: UInt8) {
+        guard let id = pick(target, among: { !$0.isDialling }) else { return }
         connections[id]?.isDraining = true
         apply(pool.drain(id, reason: .goAway, now: now))
     }
 
-    private mutating func change(_ whom: UInt8) {
-        guard let id = pick(whom, among: \.isShared) else { return }
-        let capacity = Int(whom >> 5)
+    private mutating func change(_ target: UInt8) {
+        guard let id = pick(target, among: \.isShared) else { return }
+        let capacity = Int(target >> 5)
         connections[id]?.capacity = capacity
         apply(pool.capacityChanged(id, to: capacity, now: now))
     }
 
-    private mutating func suspect(_ whom: UInt8) {
-        guard let id = pick(whom, among: { !$0.isDialling }) else { return }
-        let isSuspect = whom & 0x80 != 0
+    private mutating func suspect(_ target: UInt8) {
+        guard let id = pick(target, among: { !$0.isDialling }) else { return }
+        let isSuspect = target & 0x80 != 0
         connections[id]?.isSuspect = isSuspect
         apply(
             isSuspect
                 ? pool.connectionSuspected(id, now: now) : pool.connectionTrusted(id, now: now))
     }
 
-    private mutating func passTime(_ whom: UInt8) {
-        now = now.advanced(by: .milliseconds(Int(whom) * 50))
-        guard whom & 1 == 0 else { return }
+    private mutating func passTime(_ target: UInt8) {
+        now = now.advanced(by: .milliseconds(Int(target) * 50))
+        guard target & 1 == 0 else { return }
         apply(pool.deadlineReached(now: now))
         if let next = pool.nextDeadline { precondition(next > now, "a deadline that stays") }
     }
 
-    private mutating func rare(_ whom: UInt8) {
-        switch whom % 8 {
-        case 0 where whom > 200: apply(pool.shutDown(now: now))
+    private mutating func rare(_ target: UInt8) {
+        switch target % 8 {
+        case 0 where target > 200: apply(pool.shutDown(now: now))
         case 0, 1: apply(pool.evictIdle(atMost: 1, now: now))
-        case 2: apply(pool.prewarm(Self.routes[Int(whom) / 8 % 3], connections: 3, now: now))
+        case 2: apply(pool.prewarm(Self.routes[Int(target) / 8 % 3], connections: 3, now: now))
         case 3:
-            let route = Self.routes[Int(whom) / 8 % 3]
+            let route = Self.routes[Int(target) / 8 % 3]
             for id in order where connections[id]?.route == route {
                 if connections[id]?.isDialling == false { connections[id]?.isDraining = true }
             }
             apply(pool.drainAll(of: [route], reason: .evicted, now: now))
         case 4:
-            if let id = pick(whom, among: { !$0.isDialling }) {
-                pool.idleTimeHinted(id, .milliseconds(Int(whom) * 10))
+            if let id = pick(target, among: { !$0.isDialling }) {
+                pool.idleTimeHinted(id, .milliseconds(Int(target) * 10))
             }
-        default: cancel(whom)
+        default: cancel(target)
         }
     }
 
-    private mutating func cancel(_ whom: UInt8) {
+    private mutating func cancel(_ target: UInt8) {
         guard !waiters.isEmpty else { return }
-        let waiter = waiters.remove(at: Int(whom) % waiters.count)
+        let waiter = waiters.remove(at: Int(target) % waiters.count)
         guard let actions = pool.cancelWaiter(waiter.id, now: now) else {
             preconditionFailure("a waiter that the pool forgot")
         }
@@ -265,14 +265,14 @@ struct PoolWalk {
         guard let connection = connections[id] else { preconditionFailure("leased a stranger") }
         precondition(connection.route == route, "another route's connection")
         precondition(connection.hasRoom, "leased without room")
-        precondition(connection.hasCarried == isReused, "told wrongly whether it is reused")
+        precondition(connection.hasCarried == isReused, "reported wrongly whether it is reused")
         connections[id]?.exchanges += 1
         connections[id]?.hasCarried = true
     }
 
-    private func pick(_ whom: UInt8, among isFit: (Connection) -> Bool) -> ConnectionID? {
+    private func pick(_ target: UInt8, among isFit: (Connection) -> Bool) -> ConnectionID? {
         let fit = order.filter { connections[$0].map(isFit) ?? false }
-        return fit.isEmpty ? nil : fit[Int(whom) % fit.count]
+        return fit.isEmpty ? nil : fit[Int(target) % fit.count]
     }
 
     private func check() {

@@ -190,18 +190,18 @@ struct SessionPlayer {
         output.read(bytes)
         for (id, count) in output.takeData() {
             guard let stream = streams[id] else { preconditionFailure("DATA of no stream") }
-            precondition(stream.written + count <= stream.sent, "DATA that nobody sent")
+            precondition(stream.written + count <= stream.sent, "DATA that was not sent")
             streams[id]?.written += count
         }
         while let sent = session.nextSentBody() {
             guard let stream = streams[sent.stream] else {
                 preconditionFailure("sent on no stream")
             }
-            precondition(stream.told + sent.count <= stream.sent, "told more than was handed over")
-            streams[sent.stream]?.told += sent.count
+            precondition(stream.reported + sent.count <= stream.sent, "reported more than was sent")
+            streams[sent.stream]?.reported += sent.count
         }
         for stream in streams.values {
-            precondition(stream.told >= stream.written, "told less than was sent")
+            precondition(stream.reported >= stream.written, "reported less than was written")
         }
     }
 
@@ -210,20 +210,20 @@ struct SessionPlayer {
             switch event {
             case .informational(let id, let response):
                 precondition((100..<200).contains(response.status.code))
-                told(id) { $0.progress == .awaitingHead }
+                reported(id) { $0.progress == .awaitingHead }
             case .head(let id, let response, _):
                 precondition(response.status.code >= 200)
-                told(id, to: .body) { $0.progress == .awaitingHead }
+                reported(id, to: .body) { $0.progress == .awaitingHead }
             case .body(let id, let bytes):
                 precondition(!bytes.isEmpty)
-                told(id) { $0.progress == .body }
-            case .end(let id, _): told(id, to: .over) { $0.progress == .body }
+                reported(id) { $0.progress == .body }
+            case .end(let id, _): reported(id, to: .over) { $0.progress == .body }
             case .failed(let id, _):
-                // Whoever writes to a duplex hears of its end behind the peer's own.
-                told(id, to: .over) { !$0.hasFailed && ($0.progress != .over || $0.isConnect) }
+                // A writer of a duplex gets its end after the peer's own.
+                reported(id, to: .over) { !$0.hasFailed && ($0.progress != .over || $0.isConnect) }
                 streams[id]?.hasFailed = true
             case .requestSent(let id):
-                precondition(streams[id]?.isAnnounced == false, "sent twice, or nobody's")
+                precondition(streams[id]?.isAnnounced == false, "sent twice, or of no stream")
                 streams[id]?.isAnnounced = true
             case .bodyDrained(let id): precondition(streams[id]?.isClosed == false)
             case .closed(let id):
@@ -242,7 +242,7 @@ struct SessionPlayer {
     }
 
     /// Notes an event, which must be one that the stream's story allows.
-    private mutating func told(
+    private mutating func reported(
         _ id: HTTP2StreamID, to progress: StreamStory.Progress? = nil,
         _ isAllowed: (StreamStory) -> Bool
     ) {
@@ -261,7 +261,7 @@ struct StreamStory {
     let isConnect: Bool
     var progress = Progress.awaitingHead
     /// Bytes of the body that the session said have left.
-    var told = 0
+    var reported = 0
     var isReset = false
     var hasFailed = false
     /// Its HEADERS were said to have left.

@@ -74,7 +74,7 @@ enum TextsTarget {
         let isBasic = proxy.kind == .http || proxy.kind == .https
         precondition(
             !isBasic || !credentials.user.utf8.contains(UInt8(ascii: ":")),
-            "a proxy would be told another user")
+            "a proxy would receive another user")
         let user = encode(credentials.user) + ":" + encode(credentials.password)
         let again = try? ProxyEndpoint(
             parsing: "\(proxy.kind.rawValue)://\(user)@\(proxy.hostAndPort)")

@@ -22,7 +22,7 @@ public struct TransportError: Error, Sendable {
         case tlsHandshake
         /// TLS failed or was ended by an alert after the handshake.
         case tlsAlert
-        /// The proxy answered CONNECT with this status, which is no 2xx.
+        /// The proxy answered CONNECT with this status, which is not 2xx.
         case proxyStatus(Int)
         /// The SOCKS proxy gave this reply code (RFC 1928, section 6).
         case proxyReply(UInt8)

@@ -26,7 +26,7 @@ extension HTTPField {
 
     /// Creates a field from an untrusted name and value.
     ///
-    /// - Throws: `TransportError` of kind `invalidRequest` when the name is no token (RFC 9110,
+    /// - Throws: `TransportError` of kind `invalidRequest` when the name is not a token (RFC 9110,
     ///   section 5.1), or the value is refused by `init(name:checking:)`.
     public init(checkingName name: String, value: String) throws(TransportError) {
         guard let token = Name(name) else {

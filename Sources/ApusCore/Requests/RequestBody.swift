@@ -12,7 +12,7 @@ public struct RequestBody: Sendable {
     package enum Content: Sendable {
         /// Pieces in memory; none is empty.
         case segments([Bytes])
-        /// Pieces from a producer, made anew for each try.
+        /// Pieces from a producer, made again for each try.
         case stream(@Sendable () -> any BodyProducer)
         /// The bytes of a file, read while they are sent.
         case file(path: String)

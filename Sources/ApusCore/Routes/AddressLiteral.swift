@@ -5,7 +5,7 @@
 struct AddressLiteral: Sendable, Hashable {
     let bytes: [UInt8]
 
-    /// Parses a text without brackets; `nil` when it is no address.
+    /// Parses a text without brackets; `nil` when it is not an address.
     init?(_ text: Substring) {
         let bare = text.prefix { $0 != "%" }
         if bare.utf8.contains(UInt8(ascii: ":")) {
@@ -43,7 +43,7 @@ struct AddressLiteral: Sendable, Hashable {
     }
 
     /// An IPv6 address in its one canonical spelling (RFC 5952, sections 4 and 5); `nil` when the
-    /// text, without brackets and zone, is no address.
+    /// text, without brackets and zone, is not an address.
     static func canonicalIPv6(_ text: Substring) -> String? {
         guard let bytes = ipv6(text) else { return nil }
         if bytes[..<10].allSatisfy({ $0 == 0 }), bytes[10] == 255, bytes[11] == 255 {

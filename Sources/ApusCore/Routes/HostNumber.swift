@@ -7,7 +7,7 @@ enum HostNumber {
     /// The address in dotted decimal form; `nil` when the host is a name.
     ///
     /// - Parameter name: a host in lower case, without empty labels.
-    /// - Throws: `InvalidRequest` when the last label is a number but the host is no address.
+    /// - Throws: `InvalidRequest` when the last label is a number but the host is not an address.
     static func address(of name: String) throws(InvalidRequest) -> String? {
         let labels = name.utf8.split(separator: UInt8(ascii: "."))
         guard let last = labels.last, isNumber(last) else { return nil }

@@ -38,7 +38,7 @@ struct DemoTable {
             return
         }
         say(
-            "\(requests) requests, each through a client made for it alone, opened \(connections) "
+            "\(requests) requests, each through its own client, opened \(connections) "
                 + "connections: clients share the engine's one pool.")
     }
 

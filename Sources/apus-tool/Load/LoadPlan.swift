@@ -10,7 +10,7 @@ struct LoadPlan: Sendable {
     let version: HTTPVersion
     let versions: HTTPVersionPolicy
     let concurrency: Int
-    /// Whether each request has a connection of its own.
+    /// Whether each request has its own connection.
     let isOneShot: Bool
     /// Whether line feeds in bodies are counted, two to an event.
     let countsEvents: Bool

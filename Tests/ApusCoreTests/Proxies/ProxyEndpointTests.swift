@@ -63,7 +63,7 @@ import Testing
             "TLS settings: tls.minimumVersion: is above tls.maximumVersion")
     }
 
-    @Test func theEnginesTLSIsLentToAProxyWithoutWhatIsTheOriginsOwn() throws {
+    @Test func aProxyUsesTheEnginesTLSSettingsExceptThoseOfOrigins() throws {
         var engine = EngineTuning.TLS()
         engine.roots = .file("roots.pem")
         engine.identity = .init(certificateFile: "a.pem", keyFile: "a.key")

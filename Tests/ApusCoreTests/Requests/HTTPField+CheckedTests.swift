@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test(arguments: ["", " ", "a b", "a:", "a\r\nb", "\u{e9}", "a\0"])
-    func aNameThatIsNoTokenIsRefused(name: String) throws {
+    func aNameThatIsNotATokenIsRefused(name: String) throws {
         let error = #expect(throws: TransportError.self) {
             try HTTPField(checkingName: name, value: "v")
         }

@@ -30,7 +30,7 @@ import Testing
         "1.2.3.08", "foo.1", "foo.0x1", "a.b.255", "0x1ffffffff", "1..2", "1.2.3.4..",
         "99999999999999999999999999", "0xffffffffffffffffffffffff", "example.08",
     ])
-    func aNumberThatIsNoAddressIsRefused(text: String) {
+    func aNumberThatIsNotAnAddressIsRefused(text: String) {
         #expect(refusedField { _ = try Origin(scheme: .http, authority: text) } == "host")
         #expect(refusedField { _ = try Origin(scheme: .http, host: text, port: 1) } == "host")
     }

@@ -39,7 +39,7 @@ struct FrozenServerTests {
         }
     }
 
-    @Test func row73_aFrozenServerGetsNoNewStreamsAndItsOldOnesGoOnWhenItWakes() async throws {
+    @Test func row73_aFrozenServerGetsNoNewStreamsAndContinuesItsOldOnes() async throws {
         let server = try Self.start("nghttpd-frozen")
         let url = "http://127.0.0.1:\(server.ports["PORT"] ?? 0)"
         let files = try ServedFiles.files.get()

@@ -6,7 +6,7 @@ import Testing
 
 /// nginx that says GOAWAY every 50 requests and is reloaded amid a burst.
 ///
-/// An origin behind nginx counts the requests that were processed.
+/// An origin upstream of nginx counts the requests that were processed.
 @Suite("nginx reloaded", .timeLimit(.minutes(5)), .installed(.nginx), .serialized)
 struct NginxReloadTests {
     @Test func row57_aReloadInABurstFailsNothingAndDoublesNothing() async throws {

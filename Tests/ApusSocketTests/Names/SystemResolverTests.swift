@@ -22,7 +22,7 @@ import Testing
 
     // MARK: Lookups
 
-    @Test func aNameThatCannotExistIsNoAddress() async {
+    @Test func aNameThatCannotExistHasNoAddress() async {
         do throws(ResolveError) {
             let addresses = try await resolver.resolve(host: "no-such-host.invalid", port: 80)
             Issue.record("found \(addresses)")
@@ -73,7 +73,7 @@ import Testing
         #expect(error == .cancelled)
     }
 
-    @Test func manyCancelledCallersAreAllLetGo() async {
+    @Test func manyCancelledCallersAllReturn() async {
         let resolver = resolver
         await withTaskGroup(of: Void.self) { group in
             for index in 0..<100 {

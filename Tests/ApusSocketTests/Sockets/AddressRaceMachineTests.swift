@@ -42,7 +42,7 @@ import Testing
         #expect(race.nextStep(now: at(1)) == .wait(until: at(251)))
     }
 
-    @Test func anEarlierAttemptGoesOnAndMayWin() {
+    @Test func anEarlierAttemptContinuesAndMayWin() {
         var race = machine(["10.0.0.1", "10.0.0.2"])
         _ = race.nextStep(now: at(0))
         #expect(race.nextStep(now: at(250)) == connect("10.0.0.2", 1))
@@ -96,7 +96,7 @@ import Testing
         #expect(race.attempts.map(\.address) == ["10.0.0.1:80"])
     }
 
-    @Test func aResultInTimeCountsEvenIfItIsHeardLate() {
+    @Test func aResultInTimeCountsEvenIfItIsReportedLate() {
         var race = machine(["10.0.0.1"], until: 100)
         _ = race.nextStep(now: at(0))
         race.connected(0)

@@ -29,7 +29,7 @@ import Testing
         "::12345", ":", "::g", "1:2:3:4:5:6:7", "fe80::1%", "fe80::1%no-such-zone", "::1%0",
         "%1", "::1%-1", "127.0.0.1\u{0}", "127.0.0.1\u{0}x", "::1\u{0}",
     ])
-    func aNameOrABadLiteralIsNone(text: String) {
+    func aNameOrABadLiteralIsNoAddress(text: String) {
         #expect(SocketAddress(literal: text, port: 80) == nil)
     }
 
