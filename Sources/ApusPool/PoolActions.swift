@@ -1,10 +1,10 @@
 package import ApusCore
 
-/// What became of a request for a connection.
+/// The result of a request for a connection.
 package enum LeaseResult: Sendable, Hashable {
     /// A connection for one exchange; give it back with `release`.
     ///
-    /// `isReused` tells whether it has carried an exchange before.
+    /// `isReused` is whether it has carried an exchange before.
     case leased(ConnectionID, isReused: Bool)
     /// None is free: a later step's `grants` or `failedWaiters` will name this waiter, once.
     case wait(WaiterID)
@@ -22,7 +22,7 @@ package enum LeaseResult: Sendable, Hashable {
     }
 }
 
-/// What the shell must do once it has let go of the lock; empty after most steps.
+/// What the shell must do after it has released the lock; empty after most steps.
 ///
 /// The order is: `close` before `dial`, so that a peer never sees more connections than the limit.
 package struct PoolActions: Sendable {
@@ -44,8 +44,8 @@ package struct PoolActions: Sendable {
     package struct Failure: Sendable, Hashable {
         /// What ended the wait.
         package enum Cause: Sendable, Hashable {
-            /// The connection that was being made for the waiter, or for all who waited, failed;
-            /// the shell knows how.
+            /// The dial that was made for the waiter, or for all waiters, failed; the shell knows
+            /// why.
             case dialFailed(ConnectionID)
             /// The pool was shut down.
             case shutDown

@@ -1,7 +1,7 @@
 /// Names one connection, from the start of its dial to its end; never given twice.
 ///
-/// Beside its number it says where the pool keeps it, so that finding a connection is an array
-/// access; the number there tells whether a message about it comes too late.
+/// Beside its number it holds its place in the pool, so that finding a connection is an array
+/// access; the number at that place shows whether a report about it comes too late.
 package struct ConnectionID: Sendable, Hashable, CustomStringConvertible {
     /// Its number in its engine: dials are counted from 1.
     package let rawValue: UInt64
@@ -51,6 +51,6 @@ package enum Reuse: Sendable, Hashable {
     case pooled
     /// A connection dialled for this exchange; afterwards it joins the pool.
     case fresh
-    /// A connection dialled for this exchange and closed behind it; nobody shares it.
+    /// A connection dialled for this exchange, closed after it and never shared.
     case oneShot
 }

@@ -13,9 +13,9 @@ struct PoolLimits: Sendable {
     let idleTimeout: Int64
     let lifetime: Int64
     let pause: DialPause.Limits
-    /// What a dial that several wait for has before a second one starts; `never` is off.
+    /// How long several callers wait for one dial before a second one starts; `never` is off.
     let hedgeDelay: Int64
-    /// What a dial that nobody waits for has left; 0 is nothing.
+    /// How long a dial without a waiter may go on; 0 is not at all.
     let dialGrace: Int64
     private let dialsPerHost: Int?
 

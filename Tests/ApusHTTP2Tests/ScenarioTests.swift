@@ -192,7 +192,7 @@ private let streamEnds: [Scenario] =
         Scenario(
             "RST HTTP_1_1_REQUIRED", [Wire.reset(3, 13)], ["failed 3 reset(code: 13)", "closed 3"]),
         Scenario(
-            "RST with a code nobody knows", [Wire.reset(3, 0xFFFF_FFFF)],
+            "RST with an unknown code", [Wire.reset(3, 0xFFFF_FFFF)],
             ["failed 3 reset(code: 4294967295)", "closed 3"]),
         Scenario(
             "2.1 window overflow: on a stream", [Wire.windowUpdate(1, 0x7FFF_FFFF)],

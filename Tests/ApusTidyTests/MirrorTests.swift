@@ -9,6 +9,8 @@ import Testing
     private static let mirrors = [
         "Sources/ApusCore": "Tests/ApusCoreTests",
         "Sources/ApusHTTP1": "Tests/ApusHTTP1Tests",
+        "Sources/ApusHTTP2": "Tests/ApusHTTP2Tests",
+        "Sources/ApusPool": "Tests/ApusPoolTests",
         "Sources/ApusTLS": "Tests/ApusTLSTests",
         "Sources/ApusSocket": "Tests/ApusSocketTests",
         "Sources/ApusTunnel": "Tests/ApusTunnelTests",

@@ -8,8 +8,9 @@ import Testing
     /// holds numbers (limits, counters), reports (snapshots), or is a machine of its own
     /// (`IdleMemory`).
     private static let decisions = [
-        "PoolMachine", "PoolMachine+Connections", "PoolMachine+Waiters", "PoolMachine+Whole",
-        "PoolMachine+Backoff", "PoolMachine+Spreading", "RouteState", "WaiterQueue",
+        "Machine/PoolMachine", "Machine/PoolMachine+Connections", "Machine/PoolMachine+Waiters",
+        "Machine/PoolMachine+Whole", "Machine/PoolMachine+Backoff",
+        "Machine/PoolMachine+Spreading", "Connections/RouteState", "Waiters/WaiterQueue",
     ].map { "Sources/ApusPool/\($0).swift" }
 
     /// Lines of decision: neither blank nor a comment, no import, stored property or closing
