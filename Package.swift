@@ -54,19 +54,37 @@ let package = Package(
             name: "ApusSocket", dependencies: ["ApusCore", "CApusLinux"], swiftSettings: house),
         // L3
         .target(
-            name: "ApusTunnel", dependencies: ["ApusHTTP1", "ApusCore", httpTypes],
+            name: "ApusTunnel", dependencies: ["ApusHTTP1", "ApusHTTP2", "ApusCore", httpTypes],
             swiftSettings: safe),
-        // L4
+        // L4: the rooms of the transport, the lowest first.
         .target(
-            name: "ApusTransport",
+            name: "ApusWire",
+            dependencies: ["ApusTunnel", "ApusHTTP2", "ApusTLS", "ApusSocket", "ApusCore"],
+            swiftSettings: house),
+        .target(
+            name: "ApusConnection",
             dependencies: [
-                "ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusTLS", "ApusPool", "ApusSocket",
+                "ApusWire", "ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusTLS", "ApusSocket",
                 "ApusCore", httpTypes,
+            ],
+            swiftSettings: house),
+        .target(
+            name: "ApusDial",
+            dependencies: [
+                "ApusConnection", "ApusWire", "ApusTunnel", "ApusHTTP2", "ApusTLS", "ApusSocket",
+                "ApusCore", httpTypes,
+            ],
+            swiftSettings: house),
+        .target(
+            name: "ApusEngine",
+            dependencies: [
+                "ApusDial", "ApusConnection", "ApusTunnel", "ApusHTTP2", "ApusTLS", "ApusPool",
+                "ApusSocket", "ApusCore", httpTypes,
             ],
             swiftSettings: house),
         // L5
         .target(
-            name: "Apus", dependencies: ["ApusTransport", "ApusCore", httpTypes],
+            name: "Apus", dependencies: ["ApusEngine", "ApusConnection", "ApusCore", httpTypes],
             swiftSettings: house),
         // Beside the house: the observer's adapters, which the engine does without.
         .target(
@@ -111,9 +129,19 @@ let package = Package(
             name: "ApusTunnelTests", dependencies: ["ApusTunnel", "ApusCore", httpTypes],
             swiftSettings: house),
         .testTarget(
+            name: "ApusConnectionTests", dependencies: ["ApusConnection", "ApusCore", httpTypes],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusEngineTests",
+            dependencies: [
+                "ApusEngine", "ApusConnection", "ApusPool", "ApusSocket", "ApusCore", httpTypes,
+            ],
+            swiftSettings: house),
+        .testTarget(
             name: "ApusTests",
             dependencies: [
-                "Apus", "ApusTransport", "ApusTLS", "ApusSocket", "ApusCore", "Loopback", httpTypes,
+                "Apus", "ApusEngine", "ApusDial", "ApusConnection", "ApusWire", "ApusTLS",
+                "ApusSocket", "ApusCore", "Loopback", httpTypes,
             ],
             swiftSettings: house),
         .testTarget(

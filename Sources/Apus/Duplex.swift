@@ -1,4 +1,4 @@
-import ApusTransport
+import ApusConnection
 
 /// A connection after a switch of protocols: raw bytes in both directions.
 ///

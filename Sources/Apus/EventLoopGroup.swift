@@ -1,4 +1,4 @@
-import ApusTransport
+import ApusEngine
 
 /// Threads that several engines share, so that many engines need few threads.
 ///

@@ -1,4 +1,4 @@
-import ApusTransport
+import ApusConnection
 
 /// A response whose head has arrived, and whose body is still to be read.
 public struct Response: Sendable {
@@ -18,7 +18,7 @@ public struct Response: Sendable {
 
     /// The source of a response.
     private enum Source: Sendable {
-        case engine(ApusTransport.Response)
+        case engine(ApusConnection.Response)
         /// A program that responds without an engine: a stub, a cache, a test.
         case program(Made)
     }
@@ -53,7 +53,7 @@ public struct Response: Sendable {
         source = .program(Made(info, informational))
     }
 
-    init(_ inner: ApusTransport.Response) {
+    init(_ inner: ApusConnection.Response) {
         head = inner.head
         version = inner.isHTTP2 ? .http2 : .http1
         body = ResponseBody(inner.exchange)
@@ -118,7 +118,7 @@ public struct ExchangeInfo: Sendable {
     /// Creates empty facts, for programs that make responses themselves.
     public init() {}
 
-    init(_ inner: ApusTransport.Response) {
+    init(_ inner: ApusConnection.Response) {
         connectionID = inner.connectionID
         isReused = inner.isReused
         connection = inner.facts

@@ -1,4 +1,4 @@
-import ApusTransport
+import ApusConnection
 
 /// The bytes of a response's body as they arrive; read once, by one task.
 ///

@@ -1,4 +1,5 @@
-import ApusTransport
+import ApusConnection
+import ApusEngine
 
 // TLS callbacks of a program.
 

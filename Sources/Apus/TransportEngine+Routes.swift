@@ -1,4 +1,5 @@
-import ApusTransport
+import ApusConnection
+import ApusEngine
 
 // Operations on the connections of routes.
 extension TransportEngine {

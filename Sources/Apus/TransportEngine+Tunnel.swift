@@ -1,4 +1,5 @@
-import ApusTransport
+import ApusConnection
+import ApusEngine
 
 // Raw bytes through the layers of a connection.
 extension TransportEngine {

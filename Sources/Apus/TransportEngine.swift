@@ -1,11 +1,12 @@
-package import ApusTransport
+import ApusConnection
+package import ApusEngine
 
 /// The engine: connections, their pool and their threads.
 ///
 /// Nothing is global: engines in one process never affect each other. Make one engine and share it;
 /// clients over it are cheap enough to make one per request.
 public final class TransportEngine: HTTPTransport {
-    let engine: Engine
+    package let engine: Engine
 
     /// Makes an engine and starts its threads.
     ///

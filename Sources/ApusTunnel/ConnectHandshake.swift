@@ -8,8 +8,8 @@ import HTTPTypes
 /// body, whatever its fields say. Any other answer is kept, with its body up to a limit.
 package struct ConnectHandshake: Sendable {
     private let request: HTTPRequest
-    private let fields: HiddenFields
-    private let maxBody: Int
+    private let limits: EngineTuning.Limits
+    private var fields: HiddenFields
     private var machine: HTTP1Session
     private var refusal: HTTPResponse?
     private var body: [UInt8] = []
@@ -20,11 +20,25 @@ package struct ConnectHandshake: Sendable {
     init(to authority: String, fields: HTTPFields, limits: EngineTuning.Limits) {
         request = HTTPRequest(method: .connect, scheme: nil, authority: authority, path: nil)
         self.fields = HiddenFields(list: fields)
-        maxBody = limits.proxyErrorBodyBytes
-        machine = HTTP1Session(limits: limits)
+        self.limits = limits
+        machine = ConnectHandshake.machine(limits)
+    }
+
+    private var maxBody: Int { limits.proxyErrorBodyBytes }
+
+    private static func machine(_ limits: EngineTuning.Limits) -> HTTP1Session {
+        var machine = HTTP1Session(limits: limits)
         // No upgrade is requested: a 101 is not a tunnel, whatever follows it.
         machine.requestStarted(method: .connect, expectsClose: false, upgrade: nil)
         machine.requestFinished()
+        return machine
+    }
+
+    /// The next `start` sends the same CONNECT with these fields.
+    mutating func askAgain(with fields: HTTPFields) {
+        self.fields = HiddenFields(list: fields)
+        machine = ConnectHandshake.machine(limits)
+        (refusal, body, mayAskAgain) = (nil, [], false)
     }
 
     func start(output: inout [UInt8]) throws(TunnelError) {

@@ -1,4 +1,5 @@
 package import ApusCore
+import ApusHTTP2
 package import HTTPTypes
 
 /// The progress of a handshake with a proxy.
@@ -35,8 +36,9 @@ package enum TunnelError: Error, Sendable, Hashable {
 ///
 /// Start it once, send its output, then pass it the received bytes until it is established or
 /// throws.
-package enum TunnelHandshake: Sendable {
+package enum TunnelHandshake {
     case connect(ConnectHandshake)
+    case http2Connect(HTTP2ConnectHandshake)
     case socks4a(SOCKS4Handshake)
     case socks5(SOCKS5Handshake)
 
@@ -49,6 +51,19 @@ package enum TunnelHandshake: Sendable {
         to authority: String, fields: HTTPFields, limits: EngineTuning.Limits
     ) -> TunnelHandshake {
         .connect(ConnectHandshake(to: authority, fields: fields, limits: limits))
+    }
+
+    /// CONNECT on a stream of its own session (RFC 9113, section 8.5).
+    ///
+    /// The parameters are those of `connect`.
+    ///
+    /// - Throws: `TunnelError` when there is no memory for the session.
+    package static func http2Connect(
+        to authority: String, fields: HTTPFields, _ tuning: EngineTuning.HTTP2,
+        limits: EngineTuning.Limits
+    ) throws(TunnelError) -> TunnelHandshake {
+        .http2Connect(
+            try HTTP2ConnectHandshake(to: authority, fields: fields, tuning, limits: limits))
     }
 
     /// SOCKS version 4a, with the user where there are credentials.
@@ -74,6 +89,9 @@ package enum TunnelHandshake: Sendable {
     package mutating func start(output: inout [UInt8]) throws(TunnelError) {
         switch self {
         case .connect(let handshake): try handshake.start(output: &output)
+        case .http2Connect(var handshake):
+            defer { self = .http2Connect(handshake) }
+            try handshake.start(output: &output)
         case .socks4a(let handshake): handshake.start(output: &output)
         case .socks5(let handshake): handshake.start(output: &output)
         }
@@ -89,6 +107,9 @@ package enum TunnelHandshake: Sendable {
         case .connect(var handshake):
             defer { self = .connect(handshake) }
             return try handshake.bytesReceived(input, offset: &offset)
+        case .http2Connect(var handshake):
+            defer { self = .http2Connect(handshake) }
+            return try handshake.bytesReceived(input, offset: &offset, output: &output)
         case .socks4a(var handshake):
             defer { self = .socks4a(handshake) }
             return try handshake.bytesReceived(input, offset: &offset)
@@ -102,12 +123,43 @@ package enum TunnelHandshake: Sendable {
     package mutating func streamEnded() -> TunnelError {
         switch self {
         case .connect(var handshake): handshake.streamEnded()
+        case .http2Connect(let handshake): handshake.streamEnded()
         case .socks4a, .socks5: .closed
         }
     }
 
     /// Whether another CONNECT may follow a refused one on the same connection.
     package var mayAskAgain: Bool {
-        if case .connect(let handshake) = self { handshake.mayAskAgain } else { false }
+        switch self {
+        case .connect(let handshake): handshake.mayAskAgain
+        case .http2Connect(let handshake): handshake.mayAskAgain
+        case .socks4a, .socks5: false
+        }
+    }
+
+    /// Makes ready to ask once more on the same connection; `start` does.
+    ///
+    /// - Parameter fields: for the proxy alone, with what answers its refusal.
+    package mutating func askAgain(with fields: HTTPFields) {
+        switch self {
+        case .connect(var handshake):
+            handshake.askAgain(with: fields)
+            self = .connect(handshake)
+        case .http2Connect(var handshake):
+            handshake.askAgain(with: fields)
+            self = .http2Connect(handshake)
+        case .socks4a, .socks5: break
+        }
+    }
+
+    /// Whether bytes that follow in the same read as the proxy's 2xx are still this handshake's:
+    /// those of HTTP/2 go through the session, which keeps the tunnel's.
+    package var takesBytesOfTunnel: Bool {
+        if case .http2Connect = self { true } else { false }
+    }
+
+    /// Gives an HTTP/2 session the time, which its bounds on frames count by.
+    package func timePassed(now: Deadline) {
+        if case .http2Connect(let handshake) = self { handshake.session.timePassed(now: now) }
     }
 }

@@ -1,6 +1,6 @@
 import Apus
+import ApusDial
 import ApusSocket
-import ApusTransport
 import Loopback
 import Testing
 
@@ -33,16 +33,39 @@ import Testing
         }
     }
 
-    /// More than one step decides; dials that fail meanwhile make no room for more than was asked.
+    /// How many dials were decided on when the first of them began.
+    private final class FirstDial: EngineObserver {
+        private let engine = Guarded<TransportEngine?>(nil)
+        private let seen = Guarded<Int?>(nil)
+
+        var dials: Int? { seen.withLock { $0 } }
+
+        func watch(_ engine: TransportEngine?) {
+            self.engine.withLock { $0 = engine }
+        }
+
+        func observe(_ event: EngineEvent) {
+            guard case .dialStarted = event, dials == nil else { return }
+            let count = engine.withLock { $0 }?.snapshot().counters.dials
+            seen.withLock { $0 = count }
+        }
+    }
+
+    /// More than one step decides, and others have the lock between two; dials that fail meanwhile
+    /// make no room for more than was asked.
     @Test func aLargePrewarmIsDecidedInSteps() async throws {
         let refusing = try RefusingPort()
+        let first = FirstDial()
         var tuning = relaxedTuning
         tuning.pool.maxIdle = nil
         tuning.pool.maxIdlePerHost = nil
         tuning.pool.dialBackoff = nil
-        let engine = try TransportEngine(tuning)
+        let engine = try TransportEngine(tuning, observer: first)
+        first.watch(engine)
+        defer { first.watch(nil) }
         let url = "http://127.0.0.1:\(refusing.port)/"
         #expect(try engine.prewarm(url, connections: 300) == 300)
+        #expect(first.dials.map { $0 < 300 } == true, "\(first.dials as Any) at once")
         #expect(try engine.prewarm(url, connections: -1) == 0)
         try await eventually("all have failed") { engine.snapshot().dialFailures == 300 }
         await engine.shutdown()

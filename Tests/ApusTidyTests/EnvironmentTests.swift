@@ -8,7 +8,8 @@ import Testing
     /// Every target that a program links with `Apus`.
     private static let engine = [
         "CApusLinux", "ApusCore", "ApusHTTP1", "ApusHTTP2", "ApusTLS", "ApusPool", "ApusSocket",
-        "ApusTunnel", "ApusTransport", "Apus", "ApusObservability",
+        "ApusTunnel", "ApusWire", "ApusConnection", "ApusDial", "ApusEngine", "Apus",
+        "ApusObservability",
     ]
     /// What reads or changes the environment; a name ends with a zero in a table of symbols.
     private static let names = ["getenv", "setenv", "putenv", "clearenv", "environ"]

@@ -13,12 +13,23 @@ import Testing
         "Sources/ApusTLS": ["ApusCore", "CApusOpenSSL"],
         "Sources/ApusPool": ["ApusCore"],
         "Sources/ApusSocket": ["ApusCore", "CApusLinux", "Glibc", "Musl", "Synchronization"],
-        "Sources/ApusTunnel": ["ApusHTTP1", "ApusCore", "HTTPTypes"],
-        "Sources/ApusTransport": [
-            "ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusTLS", "ApusPool", "ApusSocket", "ApusCore",
+        "Sources/ApusTunnel": ["ApusHTTP1", "ApusHTTP2", "ApusCore", "HTTPTypes"],
+        "Sources/ApusWire": ["ApusTunnel", "ApusHTTP2", "ApusTLS", "ApusSocket", "ApusCore"],
+        "Sources/ApusConnection": [
+            "ApusWire", "ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusTLS", "ApusSocket", "ApusCore",
             "HTTPTypes", "Glibc", "Musl", "Synchronization",
         ],
-        "Sources/Apus": ["ApusTransport", "ApusCore", "HTTPTypes", "Synchronization"],
+        "Sources/ApusDial": [
+            "ApusConnection", "ApusWire", "ApusTunnel", "ApusHTTP2", "ApusTLS", "ApusSocket",
+            "ApusCore", "HTTPTypes", "Glibc", "Musl", "Synchronization",
+        ],
+        "Sources/ApusEngine": [
+            "ApusDial", "ApusConnection", "ApusTunnel", "ApusHTTP2", "ApusTLS", "ApusPool",
+            "ApusSocket", "ApusCore", "HTTPTypes", "Glibc", "Musl", "Synchronization",
+        ],
+        "Sources/Apus": [
+            "ApusEngine", "ApusConnection", "ApusCore", "HTTPTypes", "Synchronization",
+        ],
         "Sources/ApusObservability": [
             "Apus", "Logging", "CoreMetrics", "Tracing", "ServiceLifecycle", "Synchronization",
         ],

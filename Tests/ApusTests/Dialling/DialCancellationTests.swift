@@ -1,6 +1,6 @@
 import Apus
+import ApusDial
 import ApusSocket
-import ApusTransport
 import Loopback
 import Testing
 

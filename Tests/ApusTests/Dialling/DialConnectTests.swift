@@ -1,6 +1,7 @@
 import Apus
+import ApusDial
+import ApusEngine
 import ApusSocket
-import ApusTransport
 import Glibc
 import Loopback
 import Testing

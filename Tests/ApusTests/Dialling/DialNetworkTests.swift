@@ -1,6 +1,6 @@
 import Apus
+import ApusEngine
 import ApusSocket
-import ApusTransport
 import Glibc
 import Loopback
 import Testing

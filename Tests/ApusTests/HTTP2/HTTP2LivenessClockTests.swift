@@ -1,6 +1,6 @@
+import ApusConnection
 import ApusCore
 import ApusSocket
-import ApusTransport
 import Testing
 
 /// Row 73: what counts as a sign of life while an answer is awaited, by what the peer's system

@@ -1,4 +1,5 @@
 import Apus
+import Glibc
 import Loopback
 import Testing
 
@@ -67,6 +68,36 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    /// The peer's limit is not known yet, and another connection may not be made.
+    @Test func aRequestThatTimesOutBeforeThePeersWordNeverLeaves() async throws {
+        var tuning = EngineTuning.default
+        tuning.http2.maxConnectionsPerHost = 1
+        let script: [ScriptedPeer.Step] = [
+            .request(1), .signal("first"), .waitForSignal("go"), .send(Frames.maxStreams(1)),
+            .send(Frames.answer(1)), .request(3), .send(Frames.answer(3)), .readUntilEnd,
+        ]
+        try await withHTTP2(script, tuning: tuning) { stand in
+            let first = Task { try await stand.get() }
+            #expect(await stand.signal("first"))
+            var options = RequestOptions()
+            options.totalTimeout = .milliseconds(50)
+            for _ in 0..<3 {
+                let error = await transportError {
+                    _ = try await stand.client.send(
+                        .post(stand.url), body: .bytes(Bytes("x")), options: options)
+                }
+                #expect(error?.kind == .timeout)
+                #expect(error?.replay == .notSent)
+            }
+            stand.peer.release("go")
+            let answers = [try await first.value, try await stand.get()]
+            #expect(answers == ["ok", "ok"])
+            #expect(stand.peer.connectionCount == 1)
+            #expect(
+                stand.frames().filter { $0.type == Frames.headersType }.map(\.stream) == [1, 3])
+        }
+    }
+
     /// The first request is sent with the preface; the others wait for the peer's word.
     @Test func theRestOfAColdBurstWaitsForSettingsAndNotForAnotherDial() async throws {
         let streams = (0..<20).map { Int32($0 * 2 + 1) }
@@ -92,11 +123,14 @@ private typealias Frames = HTTP2Frames
             .send(Frames.maxStreams(100)), .request(1), .signal("first"), .request(3),
             .send(Frames.answer(3)), .send(Frames.answer(1)), .readUntilEnd,
         ]
+        // On time alone nothing ends here before this.
+        var options = RequestOptions()
+        options.totalTimeout = .seconds(60)
         for _ in 0..<40 {
-            try await withHTTP2(scripts: [script]) { stand in
-                let first = Task { try await stand.get() }
+            try await withHTTP2(scripts: [script]) { [options] stand in
+                let first = Task { try await stand.get(options) }
                 #expect(await stand.signal("first"))
-                let answers = [try await stand.get(), try await first.value]
+                let answers = [try await stand.get(options), try await first.value]
                 #expect(answers == ["ok", "ok"])
                 #expect(stand.peer.connectionCount == 1)
             }
@@ -106,10 +140,15 @@ private typealias Frames = HTTP2Frames
     @Test func aPeerThatNeverSaysItsLimitIsDialledBeside() async throws {
         var tuning = EngineTuning.default
         tuning.http2.suspectAfter = .milliseconds(50)
-        try await withHTTP2([.request(1), .silence], .wellBehaved(3), tuning: tuning) { stand in
+        // On time alone nothing ends here before this.
+        var options = RequestOptions()
+        options.totalTimeout = .seconds(60)
+        try await withHTTP2(
+            [.request(1), .silence], .wellBehaved(3), tuning: tuning
+        ) { [options] stand in
             let first = Task { try await stand.get() }
             try await eventually("it is under way") { stand.peer.transcript(0).steps == 1 }
-            let others = (0..<3).map { _ in Task { try await stand.get() } }
+            let others = (0..<3).map { _ in Task { try await stand.get(options) } }
             for task in others { #expect(try await task.value == "ok") }
             #expect(stand.peer.connectionCount == 2)
             first.cancel()
@@ -146,6 +185,86 @@ private typealias Frames = HTTP2Frames
             #expect(try await upload == "ok")
             let requests = stand.frames().filter { $0.type == Frames.headersType }
             #expect(requests.map(\.stream) == [1])
+        }
+    }
+
+    /// The loop does nothing until `goesOn`: what others hand over to it waits.
+    private func blockLoop(
+        _ stand: HTTP2Stand, until goesOn: Shared<Bool>
+    ) async throws -> Task<Void, Never> {
+        let isBlocked = Shared(false)
+        let task = Task(executorPreference: stand.engine.taskExecutor) {
+            isBlocked.change { $0 = true }
+            while !goesOn.value { usleep(1_000) }
+        }
+        try await eventually("the loop is blocked") { isBlocked.value }
+        return task
+    }
+
+    /// The limit is read between the lease and the loop's turn in which the request begins.
+    @Test func aRequestForWhichThereIsNoRoomWhenItBeginsMoves() async throws {
+        var tuning = EngineTuning.default
+        tuning.eventLoops = 1
+        tuning.limits.replays = 0
+        var options = RequestOptions()
+        // On time alone nothing ends here before this.
+        options.totalTimeout = .seconds(60)
+        let script: [ScriptedPeer.Step] =
+            .http2(Frames.answer(1), settings: Frames.maxStreams(100))
+            + [
+                .request(3), .signal("first"), .waitForSignal("lower"),
+                .send(Frames.maxStreams(1)), .signal("lowered"), .waitForSignal("end"),
+                .send(Frames.answer(3)), .readUntilEnd,
+            ]
+        try await withHTTP2(script, .wellBehaved(), tuning: tuning) { [options] stand in
+            try await stand.works()
+            let first = Task { try await stand.get(options) }
+            #expect(await stand.signal("first"))
+            let goesOn = Shared(false)
+            defer { goesOn.change { $0 = true } }
+            let block = try await blockLoop(stand, until: goesOn)
+            stand.peer.release("lower")
+            #expect(await stand.signal("lowered"))
+            let second = Task { try await stand.get(options) }
+            try await eventually("it has its lease") { stand.story.starts == 3 }
+            goesOn.change { $0 = true }
+            await block.value
+            #expect(try await second.value == "ok")
+            #expect(stand.peer.connectionCount == 2)
+            #expect(stand.story.replays.map(\.replay) == [.notSent])
+            stand.peer.release("end")
+            #expect(try await first.value == "ok")
+            #expect(
+                stand.frames().filter { $0.type == Frames.headersType }.map(\.stream) == [1, 3])
+        }
+    }
+
+    /// A turn that is cut short flushes nothing, and the cut comes before its rest.
+    @Test func aRequestThatHasNotLeftWhenItsConnectionIsCutNeverLeaves() async throws {
+        var tuning = EngineTuning.default
+        tuning.eventLoops = 1
+        let script: [ScriptedPeer.Step] =
+            .http2(Frames.answer(1), settings: Frames.maxStreams(100)) + [.readUntilEnd]
+        try await withHTTP2(script, tuning: tuning) { stand in
+            try await stand.works()
+            let goesOn = Shared(false)
+            defer { goesOn.change { $0 = true } }
+            let block = try await blockLoop(stand, until: goesOn)
+            let request = Task { try await stand.post(.bytes(Bytes("x"))) }
+            try await eventually("it has its lease") { stand.story.starts == 2 }
+            let end = Task { await stand.engine.shutdown() }
+            try await Task.sleep(for: .milliseconds(100))
+            let rest = (0..<200).map { _ in
+                Task(executorPreference: stand.engine.taskExecutor) { _ = usleep(1_000) }
+            }
+            goesOn.change { $0 = true }
+            await block.value
+            let error = await transportError { _ = try await request.value }
+            #expect(error?.replay == .notSent)
+            for task in rest { await task.value }
+            _ = await end.value
+            #expect(stand.peer.waitUntilClosed(connection: 0))
+            #expect(stand.frames().filter { $0.type == Frames.headersType }.map(\.stream) == [1])
         }
     }
 

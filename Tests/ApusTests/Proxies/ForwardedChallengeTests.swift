@@ -1,5 +1,5 @@
 import Apus
-import ApusTransport
+import ApusEngine
 import Loopback
 import Testing
 

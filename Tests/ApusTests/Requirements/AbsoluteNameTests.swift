@@ -1,6 +1,6 @@
 import Apus
+import ApusEngine
 import ApusSocket
-import ApusTransport
 import Loopback
 import Testing
 

@@ -1,5 +1,6 @@
 import Apus
-import ApusTransport
+import ApusConnection
+import ApusDial
 import Loopback
 import Testing
 

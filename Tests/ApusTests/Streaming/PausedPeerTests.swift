@@ -23,9 +23,15 @@ import Testing
         }
     }
 
-    @Test("a time-out of the system is a timeout in the phase send")
-    func aTimeoutOfTheSystem() async throws {
+    @Test(
+        "a time-out of the system is a timeout in the phase send, also behind the body's last byte",
+        arguments: [false, true])
+    func aTimeoutOfTheSystem(isWhole: Bool) async throws {
         var tuning = relaxedTuning
+        // The system takes a short body whole, and its peer's takes a part of it.
+        let body =
+            isWhole ? RequestBody.bytes(Bytes([UInt8](repeating: 7, count: 1 << 20))) : Self.body
+        if isWhole { tuning.dial.unsentBytes = nil }
         // The engine knows nothing of this bound, so that it does not lift it.
         tuning.dial.userTimeout = nil
         tuning.dial.beforeConnect = SocketHook { descriptor, _ in
@@ -36,8 +42,9 @@ import Testing
         }
         try await withFaultStand([[.expectHead, .silence]], tuning: tuning) { stand in
             let error = await transportError {
-                _ = try await stand.engine.send(stand.request(.post), body: Self.body)
+                _ = try await stand.engine.send(stand.request(.post), body: body)
             }
+            if isWhole { #expect(error?.bytesSent == 1 << 20) }
             #expect(error?.kind == .timeout)
             #expect(error?.phase == .send)
             #expect(error?.replay == .unknown)

@@ -1,0 +1,81 @@
+package import ApusCore
+import ApusSocket
+import HTTPTypes
+
+/// Tells one exchange's story to the engine's observer; without an observer there is no story.
+///
+/// It is shared by all tries of a request: begun once and ended once, whoever sees the end first.
+/// Unchecked, because what stands under "guarded" is touched only with the lock held.
+package final class ExchangeStory: @unchecked Sendable {
+    package let number: UInt64
+    private let observer: any EngineObserver
+    private let started: Deadline
+
+    private let lock = Lock()
+    // Guarded.
+    private var summary: ExchangeSummary
+    private var hasEnded = false
+
+    package init(
+        _ number: UInt64, _ request: OutgoingRequest, over route: Route, started: Deadline,
+        to observer: any EngineObserver
+    ) {
+        self.number = number
+        self.observer = observer
+        self.started = started
+        let method = request.head.method.rawValue
+        summary = ExchangeSummary(exchange: number, method: method, route: route)
+        observer.observe(
+            .exchangeBegun(exchange: number, method: method, route: route))
+    }
+
+    package func queued(_ route: Route, for cause: WaitCause) {
+        observer.observe(.exchangeQueued(exchange: number, route: route, waitsFor: cause))
+    }
+
+    package func started(on connection: any LiveConnection, isReused: Bool) {
+        let id = connection.id.rawValue
+        lock.withLock {
+            summary.connection = id
+            summary.protocolName = connection.facts.protocolName
+            summary.isReused = isReused
+        }
+        observer.observe(
+            .exchangeStarted(exchange: number, connection: id, isReused: isReused))
+    }
+
+    func responded(_ status: Int) {
+        lock.withLock { summary.status = status }
+        observer.observe(.exchangeResponded(exchange: number, status: status))
+    }
+
+    package func replayed(after error: TransportError) {
+        lock.withLock { summary.replays += 1 }
+        observer.observe(.exchangeReplayed(exchange: number, error: error))
+    }
+
+    func completed(sent: UInt64, received: UInt64) {
+        guard let summary = end(sent, received) else { return }
+        observer.observe(.exchangeCompleted(summary))
+    }
+
+    package func failed(_ error: TransportError) {
+        guard let summary = end(error.bytesSent, error.bytesReceived) else { return }
+        observer.observe(
+            error.isCancelled
+                ? .exchangeCancelled(summary) : .exchangeFailed(summary, error: error))
+    }
+
+    /// The summary, for the first to ask.
+    private func end(_ sent: UInt64, _ received: UInt64) -> ExchangeSummary? {
+        let now = Deadline.now()
+        return lock.withLock {
+            guard !hasEnded else { return nil }
+            hasEnded = true
+            summary.duration = now.since(started)
+            summary.bytesSent = sent
+            summary.bytesReceived = received
+            return summary
+        }
+    }
+}

@@ -1,0 +1,69 @@
+package import ApusCore
+package import ApusSocket
+
+/// An established connection, whatever it speaks: what the pool holds and exchanges run on.
+///
+/// Each method may be called from any thread; the connection does the work on its loop.
+package protocol LiveConnection: AnyObject, Sendable {
+    var id: ConnectionID { get }
+    var facts: ConnectionFacts { get }
+    /// Where it lives.
+    var loop: EventLoop { get }
+    var isHTTP2: Bool { get }
+    /// Whether `consumed` is to be called for each part taken, not only after a pause.
+    var creditsConsumption: Bool { get }
+    /// How many exchanges it may carry at once.
+    var capacity: Int { get }
+
+    /// Sends the exchange's request and delivers its response.
+    func start(_ exchange: Exchange, isReused: Bool)
+    /// It has been handed over or given back, and no exchange is about to start on it.
+    func becameIdle()
+    /// Nobody waits for the exchange any more.
+    func cancel(_ exchange: Exchange, reason: CloseReason)
+    /// The consumer took this many bytes; reading may go on.
+    func consumed(_ count: Int, by exchange: Exchange)
+    /// The exchange's upload has something new, or its end.
+    func uploadReady(_ exchange: Exchange)
+    /// Closes at once; what is in flight fails.
+    func close(_ reason: CloseReason)
+}
+
+/// Whom a connection tells of its own fate: the pool's shell.
+package protocol ConnectionKeeper: AnyObject, Sendable {
+    /// One exchange is over and the connection may carry another.
+    func released(_ connection: any LiveConnection)
+    /// No new exchanges; those in flight go on.
+    func draining(_ connection: any LiveConnection, reason: CloseReason)
+    /// The peer asks for calm: no dial in its place at once. Told before `draining`.
+    func calmDemanded(_ connection: any LiveConnection)
+    /// The peer may be dead: no new exchanges until `trusted`; those in flight go on.
+    func suspected(_ connection: any LiveConnection)
+    /// A suspect peer showed life.
+    func trusted(_ connection: any LiveConnection)
+    /// The connection is gone.
+    func closed(_ connection: any LiveConnection, reason: CloseReason)
+    /// The peer changed how many exchanges may run at once.
+    func capacityChanged(_ connection: any LiveConnection, to capacity: Int)
+    /// The peer said how long it keeps an idle connection.
+    func idleTimeHinted(_ connection: any LiveConnection, _ timeout: Duration)
+    /// Descriptors have run out: closes the connection that has been idle longest.
+    ///
+    /// - Returns: `false` when none is idle.
+    func evictIdle() -> Bool
+}
+
+extension LiveConnection {
+    package func becameIdle() {}
+}
+
+extension LiveConnection where Self: Actor {
+    /// Runs `body` isolated: at once when the caller is on the loop, else a little later.
+    func onLoop(_ loop: EventLoop, _ body: @escaping @Sendable (isolated Self) -> Void) {
+        if loop.isCurrent {
+            assumeIsolated(body)
+        } else {
+            loop.execute { self.assumeIsolated(body) }
+        }
+    }
+}

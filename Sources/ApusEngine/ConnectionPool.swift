@@ -1,0 +1,472 @@
+import ApusConnection
+import ApusCore
+import ApusDial
+import ApusPool
+import ApusSocket
+
+/// The pool as the engine uses it: the machine behind one lock, and the deeds it asks for.
+///
+/// The machine decides under the lock; resuming, dialling and closing happen after it is let go.
+///
+/// Unchecked, because what stands under "guarded" is touched only with the lock held.
+final class ConnectionPool: @unchecked Sendable {
+    /// A connection for one exchange.
+    struct Lease: Sendable {
+        let connection: any LiveConnection
+        let isReused: Bool
+        /// What was waited for; `nil` when the connection was there at once.
+        var waitedFor: WaitCause?
+    }
+
+    private let dialer: Dialer
+    /// Where the pool's own timers run.
+    private let loop: EventLoop
+    private let observer: (any EngineObserver)?
+
+    let lock = Lock()
+    // Guarded.
+    var machine: PoolMachine
+    private var connections: [ConnectionID: any LiveConnection] = [:]
+    /// Of each of those; apart from them, as no exchange asks for it.
+    private var openings: [ConnectionID: Opening] = [:]
+    private var waiters: [WaiterID: PoolWaiter] = [:]
+    private var dials: [ConnectionID: Dial] = [:]
+    private var heldDials = HeldDials()
+    /// Why each route's last dial failed.
+    var failures = DialFailures()
+    /// Waits whose time in the queue is over while a dial for them goes on.
+    private var overdue: [WaiterID: PoolWaiterTimer] = [:]
+    /// The instant for which the timer is set, or is about to be.
+    private var armed: Deadline?
+    /// Who waits for the last connection to go.
+    private var drainWaiter: UnsafeContinuation<Void, Never>?
+
+    /// The one timer; touched only on the loop.
+    private var timer: LoopTimer?
+
+    init(_ tuning: EngineTuning, dialer: Dialer, loop: EventLoop, observer: (any EngineObserver)?) {
+        // The seed spreads lifetimes, so that processes started together do not redial together.
+        machine = PoolMachine(tuning.pool, http2: tuning.http2, seed: .random(in: 0 ... .max))
+        self.dialer = dialer
+        self.loop = loop
+        self.observer = observer
+    }
+
+    // MARK: Leasing
+
+    /// A connection for the request, at once or after waiting for one.
+    ///
+    /// The wait ends as `WaitClock` says; `started` is what the request's own deadlines count from.
+    func lease(
+        _ next: NextTry, started: Deadline, story: ExchangeStory?
+    ) async throws(TransportError) -> Lease {
+        let (request, route) = (next.request, next.route)
+        enum Decision {
+            case leased(Lease)
+            case wait(PoolWaiter, WaitCause)
+            case refused(TransportError)
+        }
+        let now = Deadline.now()
+        let (decision, deeds) = lock.withLock { () -> (Decision, Deeds) in
+            let (result, actions) = machine.lease(
+                route, reuse: Reuse(next.reuse), isPatient: request.waitsOutBackoff,
+                now: now)
+            let decision: Decision
+            switch result {
+            case .leased(let id, let isReused):
+                guard let connection = connections[id] else {
+                    preconditionFailure("the pool leased a connection that nobody holds")
+                }
+                decision = .leased(Lease(connection: connection, isReused: isReused))
+            case .wait(let id):
+                let waiter = PoolWaiter(id, for: route, in: self)
+                waiters[id] = waiter
+                decision = .wait(waiter, machine.waitCause(of: id) ?? .dial)
+            case .refused(let why):
+                decision = .refused(
+                    TransportError(why, route, last: failures[route]))
+            }
+            return (decision, prepare(actions))
+        }
+        // Told before the dial that it may start.
+        if case .wait(_, let cause) = decision { story?.queued(route, for: cause) }
+        if !deeds.isEmpty { perform(deeds) }
+        var lease: Lease
+        switch decision {
+        case .leased(let found): lease = found
+        case .refused(let error): throw error
+        case .wait(let waiter, let cause):
+            let clock = WaitClock(next.waitsSince, request, started)
+            lease = try await waiter.wait(clock, on: loop).get()
+            lease.waitedFor = cause
+            if let limit = WaitLimit(nil, as: .pool, now, request, started),
+                limit.deadline <= .now()
+            {
+                // The timer is about to say so; nothing is sent for a request that is over.
+                giveBack(lease)
+                throw limit.reached("no connection became free in time")
+            }
+        }
+        // It carries this exchange, and those that it carries already, and no other.
+        if next.reuse == .pooledThenClosed { drain(lease.connection.id, .notPooled) }
+        return lease
+    }
+
+    /// How a wait stands, for its timer; `nil` when it is over.
+    func look(
+        at waiter: PoolWaiter, _ clock: WaitClock, _ timer: PoolWaiterTimer
+    ) -> (verdict: WaitClock.Verdict, isForDial: Bool)? {
+        lock.withLock {
+            guard waiters[waiter.id] != nil else { return nil }
+            let dial = machine.dial(for: waiter.id)
+            let verdict = clock.look(now: .now(), dial: dial)
+            if case .lasts(_, isOverdue: true) = verdict { overdue[waiter.id] = timer }
+            return (verdict, dial != nil)
+        }
+    }
+
+    /// A dial is over: whoever waited for nothing else has waited long enough.
+    private func lookAtOverdue() {
+        let timers = lock.withLock { overdue.isEmpty ? [] : Array(overdue.values) }
+        for timer in timers { timer.look() }
+    }
+
+    /// With the lock held: takes out a waiter that is answered.
+    private func takeWaiter(_ id: WaiterID) -> PoolWaiter? {
+        if !overdue.isEmpty { overdue[id] = nil }
+        return waiters.removeValue(forKey: id)
+    }
+
+    private func waitLimit(of next: NextTry, _ started: Deadline) -> WaitLimit? {
+        WaitLimit(
+            next.request.acquireTimeout, as: .pool, next.waitsSince, next.request, started)
+    }
+
+    /// Lets time pass before the next connection is asked for; what ends a wait in the pool ends
+    /// this one as well.
+    func pause(
+        _ duration: Duration, before next: NextTry, _ started: Deadline
+    ) async throws(TransportError) {
+        try await Pause.wait(
+            until: Deadline.now().advanced(by: duration), waitLimit(of: next, started), on: loop)
+    }
+
+    /// Gives back a lease that was never used.
+    func giveBack(_ lease: Lease) {
+        lease.connection.becameIdle()
+        released(lease.connection)
+    }
+
+    /// Takes a waiter out of the queue.
+    ///
+    /// - Returns: `false` when it was served already.
+    func cancel(_ waiter: PoolWaiter) -> Bool {
+        var hasWaited = false
+        step { pool in
+            guard let actions = pool.machine.cancelWaiter(waiter.id, now: .now()) else {
+                return PoolActions()
+            }
+            hasWaited = pool.takeWaiter(waiter.id) != nil
+            return actions
+        }
+        return hasWaited
+    }
+
+    // MARK: Dials
+
+    func dialSucceeded(_ connection: any LiveConnection, _ route: Route) {
+        observer?.observe(
+            .connectionOpened(
+                connection: connection.id.rawValue, route: route, facts: connection.facts))
+        // One that was abandoned while it was being made is known to nobody but this shell; the
+        // machine, which has forgotten it, has it closed.
+        var ended: CloseReason?
+        var isWanted = false
+        step { pool in
+            let now = Deadline.now()
+            let dial = pool.dials.removeValue(forKey: connection.id)
+            pool.heldDials.ended(connection.id, of: route)
+            if case .outlived(let reason) = dial?.phase {
+                ended = reason
+                return PoolActions()
+            }
+            pool.failures.forget(route)
+            pool.connections[connection.id] = connection
+            pool.openings[connection.id] = Opening(route: route, at: now)
+            let (capacity, isHeard) = pool.firstCapacity(of: connection, dial?.capacity)
+            let actions = pool.machine.connectionEstablished(
+                connection.id, capacity: capacity, isShared: connection.isHTTP2,
+                isReported: isHeard, now: now)
+            isWanted = actions.grants.contains { $0.connection == connection.id }
+            return actions
+        }
+        if !isWanted { connection.becameIdle() }
+        lookAtOverdue()
+        if let ended {
+            observer?.observe(
+                .connectionClosed(
+                    connection: connection.id.rawValue, route: route, reason: ended, age: .zero))
+        }
+    }
+
+    /// With the lock held: how many exchanges a new connection is given, and whether that is more
+    /// than a guess.
+    ///
+    /// A peer that was heard before will allow what it did then, until it says otherwise.
+    private func firstCapacity(
+        of connection: any LiveConnection, _ said: Int?
+    ) -> (Int, isHeard: Bool) {
+        guard connection.isHTTP2 else { return (connection.capacity, true) }
+        if let said { return (said, true) }
+        let known = machine.knownCapacity(for: connection.id)
+        let most = known ?? dialer.tuning.http2.streamsBeforeSettings
+        return (min(connection.capacity, most), known != nil)
+    }
+
+    func dialFailed(_ id: ConnectionID, _ error: TransportError) {
+        observer?.observe(.dialFailed(connection: id.rawValue, error: error))
+        step(failure: error) { pool in
+            guard let dial = pool.dials.removeValue(forKey: id) else { return PoolActions() }
+            pool.heldDials.ended(id, of: dial.route)
+            // What nobody wanted any more says nothing of its route.
+            if !dial.isAbandoned {
+                pool.failures.note(error, of: dial.route) { pool.machine.holds($0) }
+            }
+            return pool.machine.dialFailed(id, now: .now())
+        }
+        lookAtOverdue()
+    }
+
+    /// Why the route's last dial failed, if none has succeeded since.
+    func lastFailure(of route: Route) -> TransportError? {
+        lock.withLock { failures[route] }
+    }
+
+    // MARK: Shutting down
+
+    /// Refuses new leases, fails waiters, closes what is idle, abandons dials nobody waits for.
+    func shutDown() {
+        step { $0.machine.shutDown(now: .now()) }
+    }
+
+    /// Waits until the last connection and the last dial are gone; `cutOff()` brings that about.
+    func waitUntilEmpty() async {
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            let isEmpty = lock.withLock {
+                guard !hasNothingLeft else { return true }
+                unsafe drainWaiter = continuation
+                return false
+            }
+            if isEmpty { unsafe continuation.resume() }
+        }
+    }
+
+    /// With the lock held: whether neither connection nor dial is left.
+    private var hasNothingLeft: Bool { connections.isEmpty && dials.isEmpty }
+
+    /// Closes whatever is left; the routes that were still busy.
+    func cutOff() -> [String] {
+        let left = lock.withLock { Array(connections.values) }
+        let blockers = snapshot().routes
+        for connection in left { connection.close(.shutdown) }
+        return left.isEmpty ? [] : blockers.map { "\(EngineSnapshot.RouteEntry($0))" }
+    }
+
+    func snapshot() -> PoolSnapshot {
+        lock.withLock { machine.snapshot(now: .now()) }
+    }
+
+    func snapshotWithFacts() -> (PoolSnapshot, [ConnectionID: ConnectionFacts]) {
+        lock.withLock { (machine.snapshot(now: .now()), connections.mapValues(\.facts)) }
+    }
+
+    // MARK: Deeds
+
+    /// What is to be done once the lock is let go.
+    private struct Deeds {
+        var grants: [(PoolWaiter, Result<Lease, TransportError>)] = []
+        var close: [(any LiveConnection, CloseReason)] = []
+        var dial: [PoolActions.Dial] = []
+        var abandon: [Task<Void, Never>] = []
+        var mustArm = false
+        var drained: UnsafeContinuation<Void, Never>?
+
+        var isEmpty: Bool {
+            unsafe grants.isEmpty && close.isEmpty && dial.isEmpty && abandon.isEmpty && !mustArm
+                && drained == nil
+        }
+    }
+
+    /// Takes one step of the machine and does what follows from it.
+    ///
+    /// - Parameter failure: what the waiters that this step fails are told.
+    func step(failure: TransportError? = nil, _ body: (ConnectionPool) -> PoolActions) {
+        let deeds = lock.withLock { prepare(body(self), failure: failure) }
+        if !deeds.isEmpty { perform(deeds) }
+    }
+
+    /// With the lock held: turns the machine's names into what they stand for.
+    private func prepare(_ actions: PoolActions, failure: TransportError? = nil) -> Deeds {
+        var deeds = Deeds()
+        if let next = machine.nextDeadline, armed.map({ next < $0 }) ?? true {
+            armed = next
+            deeds.mustArm = true
+        }
+        // What is closed or abandoned by this step is still entered: its end is a step of its own.
+        if hasNothingLeft, actions.dial.isEmpty {
+            unsafe deeds.drained = unsafe drainWaiter
+            unsafe drainWaiter = nil
+        }
+        for grant in actions.grants {
+            guard let waiter = takeWaiter(grant.waiter),
+                let connection = connections[grant.connection]
+            else { preconditionFailure("the pool granted something that nobody holds") }
+            deeds.grants.append(
+                (waiter, .success(Lease(connection: connection, isReused: grant.isReused))))
+        }
+        for failed in actions.failedWaiters {
+            guard let waiter = takeWaiter(failed.waiter) else { continue }
+            deeds.grants.append((waiter, .failure(error(for: failed.cause, failure))))
+        }
+        for close in actions.close { prepare(close, in: &deeds) }
+        // After the closes: a dial that was abandoned and yet succeeded still holds what it held.
+        deeds.dial = heldDials.takeFree()
+        for dial in actions.dial {
+            dials[dial.connection] = Dial(route: dial.route)
+            if heldDials.mayStart(dial) { deeds.dial.append(dial) }
+        }
+        return deeds
+    }
+
+    /// With the lock held: has a connection closed, or a dial abandoned.
+    private func prepare(_ close: PoolActions.Close, in deeds: inout Deeds) {
+        let id = close.connection
+        if let connection = connections[id], let opening = openings[id] {
+            heldDials.willEnd(id, of: opening.route)
+            deeds.close.append((connection, close.reason))
+        } else if let dial = dials[id] {
+            heldDials.willEnd(id, of: dial.route)
+            dials[id]?.phase = .abandoned
+            if case .running(let task) = dial.phase { deeds.abandon.append(task) }
+        }
+    }
+
+    private func error(
+        for cause: PoolActions.Failure.Cause, _ failure: TransportError?
+    ) -> TransportError {
+        switch cause {
+        case .dialFailed: failure ?? .ofNoUse()
+        case .shutDown:
+            TransportError(.shutdown, phase: .pool, message: "the engine is shutting down")
+        }
+    }
+
+    private func perform(_ deeds: Deeds) {
+        for (connection, reason) in deeds.close { connection.close(reason) }
+        for dial in deeds.abandon { dial.cancel() }
+        for dial in deeds.dial { start(dial) }
+        for (waiter, result) in deeds.grants { waiter.finish(result) }
+        if deeds.mustArm { arm() }
+        unsafe deeds.drained?.resume()
+    }
+
+    private func start(_ dial: PoolActions.Dial) {
+        observer?.observe(.dialStarted(connection: dial.connection.rawValue, route: dial.route))
+        let task = dialer.dial(dial.connection, dial.route, for: self)
+        let isAbandoned = lock.withLock {
+            // Otherwise it has been abandoned, or has ended already.
+            if case .decided? = dials[dial.connection]?.phase {
+                dials[dial.connection]?.phase = .running(task)
+            }
+            return dials[dial.connection]?.isAbandoned == true
+        }
+        if isAbandoned { task.cancel() }
+    }
+
+    /// Sets the timer anew, for the earliest instant known by then.
+    private func arm() {
+        loop.execute {
+            if let timer = self.timer { self.loop.cancel(timer) }
+            self.timer = self.lock.withLock { self.armed }.map { deadline in
+                self.loop.schedule(at: deadline) { [weak self] in self?.deadlineReached() }
+            }
+        }
+    }
+
+    private func deadlineReached() {
+        timer = nil
+        step { pool in
+            pool.armed = nil
+            let actions = pool.machine.deadlineReached(now: .now())
+            if !pool.failures.isEmpty { pool.failures.forget { !pool.machine.holds($0) } }
+            return actions
+        }
+    }
+}
+
+extension ConnectionPool: DialDelegate {
+    func released(_ connection: any LiveConnection) {
+        step { $0.machine.release(connection.id, now: .now()) }
+    }
+
+    func draining(_ connection: any LiveConnection, reason: CloseReason) {
+        observer?.observe(
+            .connectionDraining(connection: connection.id.rawValue, reason: reason))
+        step { $0.machine.drain(connection.id, reason: reason, now: .now()) }
+    }
+
+    func calmDemanded(_ connection: any LiveConnection) {
+        step { pool in
+            pool.machine.calmDemanded(connection.id, now: .now())
+            return PoolActions()
+        }
+    }
+
+    func suspected(_ connection: any LiveConnection) {
+        step { $0.machine.connectionSuspected(connection.id, now: .now()) }
+    }
+
+    func trusted(_ connection: any LiveConnection) {
+        step { $0.machine.connectionTrusted(connection.id, now: .now()) }
+    }
+
+    func closed(_ connection: any LiveConnection, reason: CloseReason) {
+        let now = Deadline.now()
+        if let observer, let opening = lock.withLock({ openings[connection.id] }) {
+            observer.observe(
+                .connectionClosed(
+                    connection: connection.id.rawValue, route: opening.route, reason: reason,
+                    age: now.since(opening.at)))
+        }
+        step { pool in
+            pool.connections[connection.id] = nil
+            if let opening = pool.openings.removeValue(forKey: connection.id) {
+                pool.heldDials.ended(connection.id, of: opening.route)
+            } else if let dial = pool.dials[connection.id] {
+                pool.dials[connection.id]?.phase = .outlived(reason)
+                pool.failures.note(.ofNoUse(), of: dial.route) { pool.machine.holds($0) }
+            }
+            return pool.machine.connectionClosed(connection.id, reason: reason, now: now)
+        }
+    }
+
+    func capacityChanged(_ connection: any LiveConnection, to capacity: Int) {
+        step { pool in
+            pool.dials[connection.id]?.capacity = capacity
+            return pool.machine.capacityChanged(connection.id, to: capacity, now: .now())
+        }
+    }
+
+    func idleTimeHinted(_ connection: any LiveConnection, _ timeout: Duration) {
+        step { pool in
+            pool.machine.idleTimeHinted(connection.id, timeout)
+            return PoolActions()
+        }
+    }
+
+    func evictIdle() -> Bool {
+        guard lock.withLock({ machine.counts.idle > 0 }) else { return false }
+        step { $0.machine.evictIdle(atMost: 1, now: .now()) }
+        return true
+    }
+}

@@ -1,0 +1,296 @@
+package import ApusConnection
+package import ApusCore
+package import ApusDial
+import ApusPool
+package import ApusSocket
+import ApusTLS
+import HTTPTypes
+import Synchronization
+
+/// Everything that requests share: loops, pool, resolver, TLS.
+///
+/// Nothing of it is global.
+package final class Engine: Sendable {
+    package let tuning: EngineTuning
+    let loops: [EventLoop]
+    /// Whose the loops are; `nil` when they are this engine's own.
+    private let group: LoopGroup?
+    let pool: ConnectionPool
+    package let dialer: Dialer
+    private let addressWatch: AddressWatch?
+    let observer: (any EngineObserver)?
+    private let ending = EngineEnding()
+    /// What `OutgoingRequest` looks its route up in.
+    package let routes = RouteMemory()
+    /// The last exchange's number; counted only for an observer.
+    private let lastExchange = Atomic<UInt64>(0)
+    private let replays = Atomic<Int>(0)
+    private let http1Routes = HTTP1Routes()
+    /// The routes whose proxies have asked for credentials with what they forward.
+    let askingRoutes = LearnedRoutes()
+    /// Whose turn it is to run a caller's tasks.
+    private let turn = Atomic<Int>(0)
+
+    /// Checks the tuning, makes the loops, and starts their threads, unless a group lends its own.
+    ///
+    /// - Throws: `InvalidTuning` naming a field, or `SystemError` when descriptors or threads lack.
+    package init(
+        _ tuning: EngineTuning, resolver: (any Resolver)? = nil, group: LoopGroup? = nil,
+        observer: (any EngineObserver)? = nil, hooks: DialHooks = DialHooks()
+    ) throws {
+        try tuning.validate()
+        self.tuning = tuning
+        self.observer = observer
+        self.group = group
+        let loops = try group?.loops ?? LoopGroup.makeLoops(tuning.eventLoops)
+        self.loops = loops
+        let dialer = Dialer(
+            tuning, resolver: resolver ?? FamilyResolver(tuning.dial), loops: loops,
+            observer: observer, hooks: hooks)
+        self.dialer = dialer
+        let pool = ConnectionPool(tuning, dialer: dialer, loop: loops[0], observer: observer)
+        self.pool = pool
+        addressWatch = tuning.dial.addressCheck.map {
+            AddressWatch(every: $0, over: pool, dialer, on: loops[0])
+        }
+        addressWatch?.start()
+    }
+
+    /// An engine that is dropped closes its idle connections; its threads end when nothing is left.
+    deinit {
+        guard ending.begin() else { return }
+        let (pool, loops, group, ending) = (pool, loops, group, ending)
+        if let observer {
+            let counts = pool.snapshot().counts
+            observer.observe(
+                .engineDropped(connections: counts.connections, exchanges: counts.exchanges))
+        }
+        pool.shutDown()
+        Task {
+            await pool.waitUntilEmpty()
+            // A group's loops end with it, and it must last until here.
+            if group == nil { for loop in loops { loop.stopAndDetach() } }
+            _ = ending.finish()
+            withExtendedLifetime(group) {}
+        }
+    }
+
+    /// Where callers may run their tasks, so that requests never change threads: each loop in turn.
+    package var taskExecutor: any TaskExecutor {
+        guard loops.count > 1 else { return loops[0] }
+        let index = turn.add(1, ordering: .relaxed).oldValue
+        return loops[Int(UInt(bitPattern: index) % UInt(loops.count))]
+    }
+
+    /// Closes the connections that carry nothing now.
+    package func closeIdle() {
+        pool.closeIdle()
+    }
+
+    /// Reads roots and identities anew; see `TransportEngine.reloadTLS`.
+    package func reloadTLS() async throws(TransportError) -> Bool {
+        switch await dialer.reloadTLS() {
+        case .success(let hasChanged):
+            if hasChanged { pool.tlsReloaded() }
+            return hasChanged
+        case .failure(let error):
+            throw TransportError(TransportError.Kind(error), phase: .tls, message: error.message)
+        }
+    }
+
+    /// What the pool holds and has done.
+    package func snapshot() -> EngineSnapshot {
+        let (machine, facts) = pool.snapshotWithFacts()
+        var snapshot = EngineSnapshot(
+            machine, facts: facts, replays: replays.load(ordering: .relaxed))
+        dialer.handshakes.fill(&snapshot.counters)
+        return snapshot
+    }
+}
+
+// MARK: - The life of an exchange
+
+extension Engine {
+    /// Sends a request and waits for its head: lease, send, and again where that is proven safe.
+    ///
+    /// What needs no waiting stands in functions of its own: this frame lasts as long as the wait.
+    package func execute(_ original: OutgoingRequest) async throws(TransportError) -> Response {
+        let started = Deadline.now()
+        if original.body.isEmpty, original.holdsBody {
+            try await original.hearBodyOut(started)
+        }
+        var next = firstTry(original, started)
+        let story = story(of: next, started)
+        while true {
+            let lease = try await lease(next, started, story)
+            let exchange = begin(next, on: lease, started, story)
+            do throws(TransportError) {
+                let head = try await exchange.nextHead()
+                if head.status.mayAskForAnotherForm,
+                    try await amend(&next.amendments, after: head, to: exchange, on: lease)
+                {
+                    leave(exchange, for: &next, story)
+                    continue
+                }
+                exchange.accept()
+                return Response(
+                    head, exchange, on: lease.connection, isReused: lease.isReused,
+                    waitedFor: lease.waitedFor, replays: next.replays,
+                    exchangeID: story?.number)
+            } catch {
+                try prepare(&next, after: error, of: exchange, on: lease, story)
+            }
+        }
+    }
+
+    @inline(never)
+    private func firstTry(_ request: OutgoingRequest, _ started: Deadline) -> NextTry {
+        let route = http1Routes.adapted(request.route)
+        return NextTry(
+            request, over: route, amendments: amendments(for: request, over: route),
+            started: started)
+    }
+
+    private func story(of next: NextTry, _ started: Deadline) -> ExchangeStory? {
+        observer.map { observer in
+            let number = lastExchange.add(1, ordering: .relaxed).newValue
+            return ExchangeStory(
+                number, next.request, over: next.route, started: started, to: observer)
+        }
+    }
+
+    @inline(never)
+    private func begin(
+        _ next: NextTry, on lease: ConnectionPool.Lease, _ started: Deadline,
+        _ story: ExchangeStory?
+    ) -> Exchange {
+        let exchange = Exchange(
+            next.request, over: next.route, on: lease.connection, started: started, story: story)
+        exchange.amendments = next.amendments
+        story?.started(on: lease.connection, isReused: lease.isReused)
+        lease.connection.start(exchange, isReused: lease.isReused)
+        return exchange
+    }
+
+    /// Gives up the response that asked for another form of the request.
+    @inline(never)
+    private func leave(_ exchange: Exchange, for next: inout NextTry, _ story: ExchangeStory?) {
+        exchange.abandon()
+        next.waitsSince = .now()
+        guard next.amendments.omitsExpectation != exchange.amendments.omitsExpectation else {
+            return
+        }
+        next.replays += 1
+        noteReplay(after: .expectationRefused(by: next.route), story)
+    }
+
+    /// Makes ready for the next try, or throws the error on when there is none.
+    @inline(never)
+    private func prepare(
+        _ next: inout NextTry, after error: TransportError, of exchange: Exchange,
+        on lease: ConnectionPool.Lease, _ story: ExchangeStory?
+    ) throws(TransportError) {
+        let isHTTP2 = lease.connection.isHTTP2
+        let isSilent = !isHTTP2 || exchange.hasConnectionEnded
+        // A connection never used before that ends at once is a peer's fault, and no move.
+        let isMove = error.replay == .notSent && (lease.isReused || !isSilent)
+        guard exchange.mayRepeat,
+            next.request.mayReplay(
+                after: error, isSilent: isSilent, isLost: exchange.isConnectionLost),
+            next.budget.take(for: error, isMove: isMove),
+            let route = error.demandsHTTP1 ? http1Routes.demanded(by: next.route) : next.route
+        else {
+            story?.failed(error)
+            throw error
+        }
+        next.route = route
+        next.replays += 1
+        noteReplay(after: error, story)
+        if error.replay != .notSent { next.waitsSince = .now() }
+        // An idle HTTP/1.1 connection may be as stale as the one before it. One of HTTP/2 carries
+        // all who move: it left the pool before they heard of its end, and so did none that works.
+        if !isHTTP2, error.replay != .refusedByPeer { next.reuse = next.reuse.dialled }
+    }
+
+    private func noteReplay(after error: TransportError, _ story: ExchangeStory?) {
+        replays.add(1, ordering: .relaxed)
+        story?.replayed(after: error)
+    }
+
+    /// Waits for a connection no longer than the tuning and the request's own deadline allow.
+    private func lease(
+        _ next: NextTry, _ started: Deadline, _ story: ExchangeStory?
+    ) async throws(TransportError) -> ConnectionPool.Lease {
+        do throws(TransportError) {
+            if let pause = next.budget.pause(tuning.pool) {
+                try await pool.pause(pause, before: next, started)
+            }
+            let lease = try await pool.lease(next, started: started, story: story)
+            if Task.isCancelled {
+                pool.giveBack(lease)
+                throw TransportError(.cancelled, phase: .pool, message: "the request was cancelled")
+            }
+            return lease
+        } catch {
+            var error = error
+            error.route = next.route
+            error.exchangeID = story?.number
+            story?.failed(error)
+            throw error
+        }
+    }
+}
+
+// MARK: - The end
+
+extension Engine {
+    /// Takes no new requests, lets those in flight finish, cuts the rest, and ends the threads.
+    ///
+    /// Asked again, it waits for the same end, and cuts earlier when the new `drain` ends earlier.
+    ///
+    /// - Returns: the routes that were still busy when `drain` ran out, and were cut; nothing for
+    ///   those who asked again.
+    package func shutDown(drain: Duration) async -> [String] {
+        let isFirst = ending.begin()
+        let (pool, loop, ending) = (pool, loops[0], ending)
+        if isFirst {
+            observer?.observe(.shutdownStarted(drain: drain))
+            pool.shutDown()
+            routes.forget { _ in true }
+            askingRoutes.forget { _ in true }
+        }
+        let deadline = Deadline.now().advanced(by: drain)
+        if ending.bringForward(to: deadline) {
+            // The loop forgets its timers when it ends, so one that is too late does no harm.
+            loop.execute {
+                _ = loop.schedule(at: deadline) { [weak pool] in
+                    if let pool { ending.wasCut(pool.cutOff()) }
+                }
+            }
+        }
+        guard isFirst else {
+            await ending.wait()
+            return []
+        }
+        await pool.waitUntilEmpty()
+        if group == nil { await EventLoop.stopAndJoin(loops) }
+        let cut = ending.finish()
+        observer?.observe(.shutdownFinished(cut: cut))
+        return cut
+    }
+}
+
+extension Engine {
+    /// As `init`, with the system's own failures as users see them.
+    package static func make(
+        _ tuning: EngineTuning, names: CustomResolver? = nil, group: LoopGroup? = nil,
+        observer: (any EngineObserver)?
+    ) throws -> Engine {
+        do {
+            return try Engine(tuning, resolver: names, group: group, observer: observer)
+        } catch let error as SystemError {
+            throw TransportError(
+                .resource(errno: error.errno), phase: .request, message: error.description)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import ApusCore
+import ApusPool
+
+// What the pool is asked for, and how it refuses.
+
+extension Reuse {
+    init(_ reuse: RequestOptions.Reuse) {
+        switch reuse {
+        case .pooled, .pooledThenClosed: self = .pooled
+        case .fresh: self = .fresh
+        case .oneShot: self = .oneShot
+        }
+    }
+}
+
+extension TransportError {
+    /// The pool would not even queue the request.
+    ///
+    /// - Parameter last: why the route's last dial failed.
+    init(_ why: LeaseResult.Refusal, _ route: Route, last: TransportError?) {
+        var error =
+            switch why {
+            case .dialFailed:
+                last?.repeated
+                    ?? TransportError(
+                        .timeout, phase: .pool,
+                        message: "a dial has just failed, and the next one waits")
+            case .tooManyWaiters:
+                TransportError(
+                    .overloaded, phase: .pool,
+                    message: "pool.maxWaitersPerHost requests wait for this route already")
+            case .shutDown:
+                TransportError(.shutdown, phase: .pool, message: "the engine is shutting down")
+            }
+        error.route = route
+        self = error
+    }
+
+    /// The connection ended before it was handed over.
+    static func ofNoUse() -> TransportError {
+        TransportError(
+            .reset, phase: .connect, message: "the connection was of no use to the request")
+    }
+
+    /// A dial's error for a request that came after it.
+    private var repeated: TransportError {
+        var error = self
+        error.message += "; the next dial waits for pool.dialBackoff"
+        return error
+    }
+}

@@ -1,0 +1,61 @@
+import ApusConnection
+import ApusCore
+import ApusHTTP2
+
+// Whether a failed request is sent again.
+
+extension OutgoingRequest {
+    /// Whether the failure proves that sending again does no harm.
+    ///
+    /// Where that is unclear, an idempotent request is sent again on one condition: its connection
+    /// was used before and has ended without a word, as a peer ends one that it takes for idle.
+    /// HTTP/2 has words for what was not acted on (GOAWAY, RST_STREAM): a peer that used them, and
+    /// left this request out, may have acted on it.
+    ///
+    /// - Parameters:
+    ///   - isSilent: whether the connection has ended without such a word.
+    ///   - isLost: whether the system gave the connection up, so that a time-out is no deadline of
+    ///     the request's.
+    func mayReplay(after error: TransportError, isSilent: Bool, isLost: Bool) -> Bool {
+        guard !error.demandsCalm else { return false }
+        switch error.kind {
+        case .reset, .truncated, .h2GoAway, .h2Stream: break
+        case .timeout where isLost: break
+        default: return false
+        }
+        switch error.replay {
+        case .notSent, .refusedByPeer: return true
+        case .unknown:
+            return isSilent && error.isReused && error.bytesReceived == 0 && isIdempotent
+        case .responseStarted: return false
+        }
+    }
+}
+
+extension TransportError {
+    /// What a request is sent again after when its expectation alone was refused (417).
+    static func expectationRefused(by route: Route) -> TransportError {
+        let refused = InvalidRequest(field: "expect", reason: "was refused by the peer (417)")
+        var error = TransportError(
+            .invalidRequest(refused), phase: .head, message: refused.description,
+            replay: .refusedByPeer)
+        error.route = route
+        return error
+    }
+
+    /// Whether the peer serves the request over HTTP/1.1 alone (RFC 9113, section 7).
+    var demandsHTTP1: Bool {
+        http2Code == HTTP2ErrorCode.http11Required && replay != .responseStarted
+    }
+
+    /// Whether the peer complains about the load (ENHANCE_YOUR_CALM): the same again at once is
+    /// what it does not want.
+    fileprivate var demandsCalm: Bool { http2Code == HTTP2ErrorCode.enhanceYourCalm }
+
+    private var http2Code: UInt32? {
+        switch kind {
+        case .h2Stream(let code), .h2GoAway(let code, _, _): code
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,163 @@
+import ApusCore
+import ApusHTTP1
+package import ApusHTTP2
+import HTTPTypes
+
+/// Asks a proxy that speaks HTTP/2 for a tunnel: CONNECT on a stream (RFC 9113, section 8.5).
+///
+/// It has a session of its own, which the tunnel goes on with once the proxy has answered 2xx.
+/// Another answer is kept, its body up to `limits.proxyErrorBodyBytes`.
+package struct HTTP2ConnectHandshake {
+    /// What is framed before it is sent.
+    private static let frameAtOnce = 64 * 1024
+
+    /// The session with the proxy.
+    package let session: HTTP2Session
+    /// The stream of the present CONNECT; 0 before the first.
+    package private(set) var stream: HTTP2StreamID = 0
+
+    private let authority: String
+    private let maxBody: Int
+    private var fields: HTTPFields
+    /// The answer was 2xx.
+    private var isEstablished = false
+    /// An answer other than 2xx.
+    private var refusal: HTTPResponse?
+    private var body: [UInt8] = []
+
+    init(
+        to authority: String, fields: HTTPFields, _ tuning: EngineTuning.HTTP2,
+        limits: EngineTuning.Limits
+    ) throws(TunnelError) {
+        self.authority = authority
+        self.fields = fields
+        maxBody = limits.proxyErrorBodyBytes
+        do throws(HTTP2Error) {
+            session = try HTTP2Session(tuning, limits: limits)
+        } catch {
+            throw TunnelError(error)
+        }
+    }
+
+    /// The next `start` asks on another stream, with these fields.
+    mutating func askAgain(with fields: HTTPFields) {
+        self.fields = fields
+    }
+
+    mutating func start(output: inout [UInt8]) throws(TunnelError) {
+        if stream != 0 { session.reset(stream, code: HTTP2ErrorCode.cancel) }
+        (refusal, body) = (nil, [])
+        var request = HTTPRequest(method: .connect, scheme: nil, authority: authority, path: nil)
+        for var field in fields {
+            // Credentials have no place in a compression table (RFC 7541, section 7.1.3).
+            if field.name == .proxyAuthorization { field.indexingStrategy = .disallow }
+            request.headerFields.append(field)
+        }
+        do throws(InvalidRequest) {
+            try RequestValidator.validate(request)
+        } catch {
+            throw .invalid(error.description)
+        }
+        do throws(HTTP2Error) {
+            stream = try session.submit(request, hasBody: true)
+        } catch {
+            throw TunnelError(error)
+        }
+        if let failure = takeOutput(&output) { throw TunnelError(failure) }
+    }
+
+    /// Takes all of the input: what follows a 2xx stays in the session, for the tunnel.
+    mutating func bytesReceived(
+        _ input: RawSpan, offset: inout Int, output: inout [UInt8]
+    ) throws(TunnelError) -> TunnelProgress {
+        offset = input.byteCount
+        var failure: HTTP2Error?
+        do throws(HTTP2Error) {
+            try session.bytesReceived(input)
+        } catch {
+            failure = error
+        }
+        // Output makes events too: a malformed answer is reported once its RST_STREAM is framed.
+        var unsent = takeOutput(&output)
+        while !isEstablished, let event = session.nextEvent() {
+            do throws(TunnelError) {
+                try take(event)
+            } catch {
+                _ = takeOutput(&output)
+                throw error
+            }
+        }
+        unsent = takeOutput(&output) ?? unsent
+        if isEstablished { return .established }
+        if let failure = failure ?? unsent { throw TunnelError(failure) }
+        return .needsBytes
+    }
+
+    /// Whether a refused CONNECT may be followed by another on this connection.
+    var mayAskAgain: Bool { !session.isDraining }
+
+    /// What the connection's early end means.
+    func streamEnded() -> TunnelError { refused() ?? .closed }
+
+    private mutating func take(_ event: HTTP2Event) throws(TunnelError) {
+        switch event {
+        case .head(let id, let response, let endOfBody) where id == stream:
+            guard response.status.kind == .successful else {
+                refusal = response
+                if maxBody == 0, let error = refused() { throw error }
+                return
+            }
+            if endOfBody { throw .closed }
+            isEstablished = true
+        case .body(let id, let bytes) where id == stream:
+            session.consumed(bytes.count, on: id)
+            let kept = bytes.prefix(maxBody - body.count)
+            kept.withSpan { body.append(copying: $0) }
+            if body.count == maxBody, let error = refused() { throw error }
+        case .end(let id, _) where id == stream: throw refused() ?? .closed
+        case .failed(let id, let failure) where id == stream:
+            throw refused() ?? TunnelError(failure)
+        default: break
+        }
+    }
+
+    private func refused() -> TunnelError? {
+        guard let refusal else { return nil }
+        return .refused(
+            TransportError.ProxyAnswer(
+                status: refusal.status.code, fields: refusal.headerFields, body: Bytes(body)))
+    }
+
+    /// Frames what the session has to send.
+    ///
+    /// - Returns: what made that impossible.
+    private func takeOutput(_ output: inout [UInt8]) -> HTTP2Error? {
+        do throws(HTTP2Error) {
+            while try session.nextOutput(into: &output, limit: Self.frameAtOnce) {}
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
+
+extension TunnelError {
+    init(_ error: HTTP2Error) {
+        switch error.kind {
+        case .invalidRequest(let invalid): self = .invalid(invalid.description)
+        case .tooLarge: self = .tooLarge(error.message)
+        case .closing, .streamsExhausted, .ended: self = .closed
+        case .protocolViolation, .abuse, .internalFailure: self = .malformed(error.message)
+        }
+    }
+
+    init(_ failure: StreamFailure) {
+        switch failure {
+        case .reset(let code): self = .streamReset(code: code)
+        case .refused: self = .streamReset(code: HTTP2ErrorCode.refusedStream)
+        case .malformed(let breach): self = .malformed(breach.description)
+        case .tooLarge(let excess): self = .tooLarge(excess.description)
+        case .notSent, .aboveLastStreamID, .trailersNotFramed, .connectionLost: self = .closed
+        }
+    }
+}
