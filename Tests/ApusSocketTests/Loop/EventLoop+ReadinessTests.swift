@@ -181,6 +181,8 @@ private final class Flusher: Flushable {
             await loop.wait { done in
                 flusher.value.action = {
                     guard watcher.value.seen.isEmpty, flusher.value.flushes < 1_000_000 else {
+                        // The closure holds its owner.
+                        flusher.value.action = {}
                         return done()
                     }
                     loop.scheduleFlush(flusher.value)
