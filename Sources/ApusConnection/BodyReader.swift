@@ -4,7 +4,7 @@ package import ApusCore
 ///
 /// Its exits are those of a read: a piece, an end or an error was taken, or the deadline is over.
 package struct BodyReader {
-    /// What a second task is told that reads while the first one waits.
+    /// The error for a second task that reads while the first one waits.
     static let twoReaders = InvalidRequest(field: "body", reason: "is read by two tasks at once")
 
     /// Whether a task has found nothing and has not taken what it waits for.

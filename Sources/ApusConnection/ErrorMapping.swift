@@ -141,7 +141,7 @@ extension TunnelError {
         case (0xFF, false), (2, false):
             "the proxy wants credentials (SOCKS method \(method)), and there are none for it"
         case (0xFF, true):
-            "the proxy takes neither user and password nor nobody (SOCKS method 255)"
+            "the proxy accepts neither a password nor a client without one (SOCKS method 255)"
         default: "the proxy chose SOCKS method \(method), which was not offered"
         }
     }

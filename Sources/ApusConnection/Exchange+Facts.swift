@@ -7,7 +7,7 @@ package import HTTPTypes
 // MARK: Errors
 
 extension Exchange {
-    /// With the lock held: the error as it stands now, with phase and replay verdict from progress.
+    /// With the lock held: the error as of now, with phase and replay verdict from progress.
     func makeError(
         _ kind: TransportError.Kind, _ message: String, phase: TransportError.Phase? = nil,
         replay: TransportError.Replay? = nil
@@ -29,7 +29,7 @@ extension Exchange {
         return error
     }
 
-    /// The error as it stands now.
+    /// The error as of now.
     package func error(
         _ kind: TransportError.Kind, _ phase: TransportError.Phase, _ message: String
     ) -> TransportError {
@@ -45,7 +45,7 @@ extension Exchange {
         return error
     }
 
-    /// The body's producer has thrown: an error of this kind tells what.
+    /// The body's producer has thrown: an error of this kind carries its error.
     func producerFailed(_ error: any Error) {
         lock.withLock { producerError = error }
     }
@@ -81,7 +81,7 @@ extension Exchange {
     package var bytesSentSoFar: UInt64 { lock.withLock { progress.bytesSent } }
     var bytesReceivedSoFar: UInt64 { lock.withLock { progress.bytesReceived } }
 
-    /// What the silence amounts to; `nil` once nobody is watching it.
+    /// The verdict on the silence; `nil` once it is not watched any more.
     func silence(now: Deadline) -> SilenceWatch.Verdict? {
         lock.withLock {
             guard outcome == nil else { return nil }

@@ -9,7 +9,7 @@ package import HTTPTypes
 /// The connection, on its loop, puts in what arrives: head, body, end or error. The task takes out,
 /// from any thread. When the task is slow the mailbox says so and the connection stops reading.
 ///
-/// Unchecked, because what stands under "guarded" is touched only with the lock held, and the rest
+/// Unchecked, because what is under "guarded" is touched only with the lock held, and the rest
 /// never changes.
 package final class Exchange: @unchecked Sendable {
     package let request: OutgoingRequest
@@ -33,7 +33,7 @@ package final class Exchange: @unchecked Sendable {
     private var reader = BodyReader()
     private var head: HTTPResponse?
     var chunks = ChunkQueue()
-    /// Bytes taken since the connection was last told.
+    /// Bytes taken that were not reported to the connection yet.
     private var uncredited = 0
     var isPaused = false
     var outcome: Outcome?
@@ -374,7 +374,7 @@ extension Exchange {
         if isHeard { request.onInformational?(response) }
     }
 
-    /// Hands over the final head; `wake()` tells the task.
+    /// Hands over the final head; `wake()` resumes the task.
     func headReceived(_ response: HTTPResponse) {
         lock.withLock {
             guard outcome == nil else { return }
@@ -387,9 +387,9 @@ extension Exchange {
         if let story { story.responded(response.status.code) }
     }
 
-    /// The response is a head alone, and the connection a raw duplex; `wake()` tells the task.
+    /// The response is a head alone, and the connection a raw duplex; `wake()` resumes the task.
     ///
-    /// - Returns: `false` when nobody waits any more, and the duplex is the connection's to close.
+    /// - Returns: `false` when no caller waits any more, and the connection closes the duplex.
     func upgraded(_ response: HTTPResponse, to duplex: any DuplexStream) -> Bool {
         timings.headReceived()
         timings.finished()
@@ -413,7 +413,7 @@ extension Exchange {
     /// What the connection became; `nil` when the exchange was an ordinary one.
     var duplex: (any DuplexStream)? { lock.withLock { upgradedTo } }
 
-    /// Hands over a piece of the body; `wake()` tells the task.
+    /// Hands over a piece of the body; `wake()` resumes the task.
     ///
     /// - Returns: whether to go on reading; when not, `LiveConnection.consumed` says when.
     func bodyReceived(_ bytes: Bytes) -> Bool {
@@ -427,7 +427,7 @@ extension Exchange {
         }
     }
 
-    /// The response is complete; `wake()` tells the task.
+    /// The response is complete; `wake()` resumes the task.
     func responseEnded(trailers: HTTPFields?) {
         finish(.ended(trailers: trailers))
     }

@@ -1,6 +1,6 @@
 package import ApusCore
 
-/// Where an exchange takes place: what its errors tell, so that they can be matched with events.
+/// Where an exchange takes place: its errors carry this, so that they can be matched with events.
 package struct ExchangePlace: Sendable {
     package let route: Route
     let connection: UInt64
@@ -8,7 +8,7 @@ package struct ExchangePlace: Sendable {
     /// `nil` without an observer.
     let exchange: UInt64?
 
-    /// Tells of the place in an error.
+    /// Sets the place in an error.
     func mark(_ error: inout TransportError) {
         error.route = route
         error.connectionID = connection

@@ -2,10 +2,10 @@ package import ApusCore
 import ApusSocket
 import HTTPTypes
 
-/// Tells one exchange's story to the engine's observer; without an observer there is no story.
+/// Reports one exchange to the engine's observer; without an observer there is no story.
 ///
-/// It is shared by all tries of a request: begun once and ended once, whoever sees the end first.
-/// Unchecked, because what stands under "guarded" is touched only with the lock held.
+/// It is shared by all tries of a request: it begins once and ends once.
+/// Unchecked, because what is under "guarded" is touched only with the lock held.
 package final class ExchangeStory: @unchecked Sendable {
     package let number: UInt64
     private let observer: any EngineObserver

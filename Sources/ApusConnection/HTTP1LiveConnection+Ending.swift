@@ -8,7 +8,7 @@ extension HTTP1LiveConnection {
     /// The peer ended its side, which is the end of a body that has no other.
     func peerEnded() {
         if keepEnd() || failByFirstWords("it ended within its words") { return }
-        // After a reset the kernel reports an end of stream once sending was told of the reset, so
+        // After a reset the kernel reports an end of stream once sending has met the reset, so
         // that this end proves nothing: a body that lasts until then may be cut short.
         if let error = wire.sendError, !machine.isIdle {
             return end(.transportError, error.explained.kind, error.explained.message)
@@ -49,13 +49,13 @@ extension HTTP1LiveConnection {
     private func expire(_ exchange: Exchange, _ phase: TransportError.Phase) {
         guard self.exchange === exchange else { return }
         // No head can be expected of a peer that does not take the request.
-        let told = phase == .head && isSending ? .send : phase
+        let reported = phase == .head && isSending ? .send : phase
         noteResponse(of: exchange)
-        exchange.failed(.timeout, phase: told, "no end within the \(phase.rawValue) timeout")
+        exchange.failed(.timeout, phase: reported, "no end within the \(phase.rawValue) timeout")
         end(.timeout, .timeout, "timeout")
     }
 
-    /// Nobody waits for the exchange any more.
+    /// No caller waits for the exchange any more.
     func give(up exchange: Exchange, _ reason: CloseReason) {
         guard self.exchange === exchange else { return }
         // A body that was dropped may be short, a cancelled request may answer at any time.

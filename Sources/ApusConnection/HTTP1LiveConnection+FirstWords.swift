@@ -54,7 +54,7 @@ extension HTTP1LiveConnection {
         return true
     }
 
-    /// No request is on its way here: what has come before the first one answers nobody.
+    /// No request is on its way here: what has come before the first one answers no request.
     func refuseFirstWords() {
         switch firstWords {
         case .awaited: firstWords = .none

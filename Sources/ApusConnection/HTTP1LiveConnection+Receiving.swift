@@ -20,15 +20,15 @@ extension HTTP1LiveConnection {
     }
 
     /// Looks for what came since the last answer, before a request is sent: nothing of that may be
-    /// taken for its answer, and an end is better met before than behind it.
+    /// taken for its answer, and an end is better met before than after it.
     ///
-    /// The loop tells what it knows at the start of each tick only, so this is a system call.
+    /// The loop reports readiness at the start of each tick only, so this is a system call.
     func readBeforeUse() {
         wire.lookForInput()
         if wire.mayHaveInput { _ = hasMoreInput(after: maxReadsInPassing) }
     }
 
-    /// Takes what has come and was not told yet.
+    /// Takes what has come and was not reported yet.
     func readWhatHasCome() {
         wire.lookForInput()
         _ = hasMoreInput(after: maxReadsInPassing)
@@ -75,7 +75,7 @@ extension HTTP1LiveConnection {
             }
             end(.protocolViolation, TransportError.Kind(error), explain(error))
         }
-        // What stands behind the head that ended HTTP here is the duplex's to read first.
+        // The duplex first reads what follows the head that ended HTTP here.
         if duplex != nil, offset < bytes.byteCount {
             wire.putBack(bytes.extracting(droppingFirst: offset))
         }
@@ -167,7 +167,7 @@ extension HTTP1LiveConnection {
         guard self.exchange === exchange, isPaused else { return }
         isPaused = false
         // Not at once: a consumer on this loop would then never have to wait for a piece, and would
-        // leave the loop to nobody else.
+        // keep all others from the loop.
         wire.readLater()
     }
 

@@ -64,10 +64,10 @@ extension HTTP1LiveConnection {
             return startBody(of: exchange)
         }
         exchange.bodyStarted()
-        unsafe send(segments[...], behind: scratch.plaintext.span.bytes)
+        unsafe send(segments[...], after: scratch.plaintext.span.bytes)
     }
 
-    /// Makes the body ready to go out behind a head that has left.
+    /// Makes the body ready to go out after a head that has left.
     private func startBody(of exchange: Exchange) {
         exchange.bodyStarted()
         let body = exchange.request.content
@@ -126,7 +126,7 @@ extension HTTP1LiveConnection {
     }
 
     /// Sends pieces at hand, the first of them together with the head.
-    private func send(_ segments: ArraySlice<Bytes>, behind head: RawSpan = RawSpan()) {
+    private func send(_ segments: ArraySlice<Bytes>, after head: RawSpan = RawSpan()) {
         // The state must not hold the pieces too, or taking one off would copy them all.
         outgoing = .nothing
         var rest = segments.drop(while: \.isEmpty)

@@ -65,7 +65,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     var isRefused = false
     /// The consumer has enough for now, so nothing is read.
     var isPaused = false
-    /// The rest of a response that nobody wants, read only to save the connection.
+    /// The rest of a response that no caller wants, read only to keep the connection.
     var drain: Drain?
     /// What the connection has become; the wire is its own.
     var duplex: WireDuplex?

@@ -5,7 +5,7 @@ import HTTPTypes
 
 /// How a request looks on an HTTP/1.1 connection.
 extension TargetForm {
-    /// Absolute-form for an http origin behind an http proxy (RFC 9112, section 3.2.2).
+    /// Absolute-form for an http origin through an http proxy (RFC 9112, section 3.2.2).
     init(of head: HTTPRequest, on route: Route) {
         if head.method == .connect, head.extendedConnectProtocol == nil {
             self = .authority

@@ -2,12 +2,12 @@ import ApusCore
 import ApusHTTP2
 import ApusSocket
 
-/// A stream that has left HTTP: what a 2xx to an extended CONNECT leaves behind (RFC 8441).
+/// A stream that has left HTTP: the result of a 2xx to an extended CONNECT (RFC 8441).
 ///
-/// The connection puts in what arrives, on its loop, and is told what to send; tasks take out and
+/// The connection puts in what arrives, on its loop, and gets what to send; tasks take out and
 /// hand over from any thread. A slow reader holds its stream's window and delays no sibling.
 ///
-/// Unchecked, because what stands under "guarded" is touched only with the lock held.
+/// Unchecked, because what is under "guarded" is touched only with the lock held.
 final class HTTP2Duplex: DuplexStream, @unchecked Sendable {
     private let connection: HTTP2LiveConnection
     private let stream: HTTP2StreamID
@@ -23,7 +23,7 @@ final class HTTP2Duplex: DuplexStream, @unchecked Sendable {
     private var isFinished = false
     private var reader: UnsafeContinuation<Void, Never>?
     private var queued = 0
-    /// Whoever waits for room, oldest first, by number.
+    /// The writers that wait for room, oldest first, by number.
     private var writers: [(number: UInt64, continuation: UnsafeContinuation<Void, Never>)] = []
     private var lastWriter: UInt64 = 0
     private var bytesSent: UInt64 = 0
@@ -124,7 +124,7 @@ final class HTTP2Duplex: DuplexStream, @unchecked Sendable {
     private func handOver(_ bytes: Bytes, isEnd: Bool) throws(TransportError) {
         let refusal = lock.withLock { () -> TransportError? in
             if let failure { return failure }
-            guard !isFinished else { return makeInvalid("is written to behind its end") }
+            guard !isFinished else { return makeInvalid("is written to after its end") }
             isFinished = isEnd
             queued += bytes.count
             return nil

@@ -6,7 +6,7 @@ import HTTPTypes
 // Extended CONNECT (RFC 8441): a stream that becomes a raw duplex, beside ordinary ones.
 
 extension HTTP2LiveConnection {
-    /// Whether the exchange has to wait: only the peer's SETTINGS tell whether it knows the method.
+    /// Whether the exchange has to wait: the peer's SETTINGS say whether it knows the method.
     func mustWait(_ exchange: Exchange) -> Bool {
         exchange.request.isExtendedConnect && !session.hasPeerSettings
     }
@@ -68,7 +68,7 @@ extension HTTP2LiveConnection {
 
     /// The peer's side of a duplex has ended; our own goes on.
     ///
-    /// Where the stream is gone already and ours was not done, what ended it is told next.
+    /// Where the stream has ended before our side did, the reason is reported next.
     func duplexEnded(_ duplex: HTTP2Duplex, on id: HTTP2StreamID) {
         if !session.isOpen(id), duplex.isDone { streamClosed(id) }
         duplex.ended()

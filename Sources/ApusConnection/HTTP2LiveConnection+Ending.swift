@@ -3,7 +3,7 @@ import ApusHTTP2
 import ApusSocket
 import ApusWire
 
-// How streams and the connection end before their time, and what each exchange is told.
+// How streams and the connection end early, and which error each exchange gets.
 
 extension HTTP2LiveConnection {
     /// Takes no new streams; the connection goes with the last of those it has.
@@ -50,7 +50,7 @@ extension HTTP2LiveConnection {
         scheduleFlush()
     }
 
-    /// Fails an exchange, and tells it of the GOAWAY or the error that its connection ended with.
+    /// Fails an exchange with the GOAWAY or the error that its connection ended with.
     func fail(_ exchange: Exchange, _ failure: StreamFailure) {
         let (kind, message) = explain(failure)
         // A stream's own end is a word, also where its connection has ended since.

@@ -116,7 +116,7 @@ extension HTTP2LiveConnection {
         if let duplex = stream.duplex { return duplexEnded(duplex, on: id) }
         stream.exchange.timers.stop(on: loop)
         if !hasSessions {
-            // The tickets came behind the handshake, thus before the first response.
+            // The tickets came after the handshake, thus before the first response.
             hasSessions = true
             wire.keepSessions()
         }

@@ -26,7 +26,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         let code: UInt32
         let debug: String
 
-        /// What a stream that it ended is told; the code may be a better-known one than its own.
+        /// The error of a stream that it ended; the code may be a better-known one than its own.
         func kind(code: UInt32? = nil) -> TransportError.Kind {
             .h2GoAway(code: code ?? self.code, lastStreamID: last, debug: debug)
         }
@@ -161,14 +161,14 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         openingTimer = loop.schedule(at: deadline) { [weak self] in
             self?.assumeIsolated { $0.open() }
         }
-        // Readiness is told once, and the dial may have heard of it in this connection's place.
+        // Readiness is reported once, and the dial may have got that report.
         if wire.mayHaveInput { wire.readLater() }
     }
 
     private func awaitSettings() {
         let now = Deadline.now()
         if !session.hasPeerSettings {
-            // Whoever waits for the peer's limit does better to dial.
+            // It is better to dial than to wait for the peer's limit.
             peerSettingsTimer = loop.schedule(at: now.advanced(by: tuning.suspectAfter)) {
                 [weak self] in
                 self?.assumeIsolated { connection in

@@ -4,10 +4,10 @@ package import ApusSocket
 /// Finds out whether a silent HTTP/2 connection is alive, by one PING at a time: always while it
 /// has open streams, and while it is idle where the tuning asks for that.
 ///
-/// A dead connection behind a NAT looks like a quiet one; only an unanswered PING tells them apart.
-/// Any byte from the peer is an answer. A PING that was queued behind other bytes arrives when they
-/// have, however slow the path: until then each byte that the peer's system takes is a sign of
-/// life, and the time begins anew with it.
+/// A dead connection through a NAT looks like a quiet one; only an unanswered PING shows the
+/// difference. Any byte from the peer is an answer. A PING that was queued after other bytes
+/// arrives when they have, however slow the path: until then each byte that the peer's system takes
+/// is a sign of life, and the time begins anew with it.
 ///
 /// Confined to its connection's loop.
 package final class HTTP2Liveness: @unchecked Sendable {
@@ -45,7 +45,7 @@ package final class HTTP2Liveness: @unchecked Sendable {
     private var isDoubted = false
     private var hasStreams = false
     private var timer: LoopTimer?
-    /// How many bytes were taken when that was last looked at; `nil` where nothing stands before
+    /// How many bytes were taken when that was last looked at; `nil` where nothing is before
     /// the PING, so that only an answer proves anything.
     private var takenBefore: UInt64?
     /// Looks what has become of our bytes.
@@ -75,7 +75,7 @@ package final class HTTP2Liveness: @unchecked Sendable {
         case .suspect:
             lastAnswer = now
             state = .trusted
-            // The timer stands at the hour of death, which is too late for the next silence.
+            // The timer is set for the connection's end, which is too late for the next silence.
             stopTimer()
             if let silence { look(at: now.advanced(by: silence)) }
             trusted()
@@ -89,7 +89,7 @@ package final class HTTP2Liveness: @unchecked Sendable {
 
     /// The first stream was opened: from now on silence counts.
     ///
-    /// After a long silence without streams nobody knows whether the peer is still there: it is
+    /// After a long silence without streams it is not known whether the peer is still there: it is
     /// asked at once, beside the request.
     package func streamsOpened() {
         hasStreams = true
@@ -136,7 +136,7 @@ package final class HTTP2Liveness: @unchecked Sendable {
         stopTimer()
     }
 
-    /// The silence after which the peer is asked as things stand.
+    /// The silence after which the peer is asked now.
     private var silence: Duration? { hasStreams ? tuning.pingAfter : tuning.idlePingAfter }
 
     private func ask(_ now: Deadline) {

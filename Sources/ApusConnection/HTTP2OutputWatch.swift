@@ -9,7 +9,7 @@ package import ApusSocket
 /// Confined to its connection's loop, hence unchecked.
 package final class HTTP2OutputWatch: @unchecked Sendable {
     private enum State {
-        /// The socket has taken all. Exits: `.blocked` when a flush leaves something behind.
+        /// The socket has taken all. Exits: `.blocked` when a flush leaves bytes.
         case flowing
         /// The socket is full since this instant, or has taken its last byte then. Exits:
         /// `.flowing` when it takes the rest, `.stalled` by `http2.suspectAfter` without a byte.

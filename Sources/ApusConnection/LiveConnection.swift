@@ -19,7 +19,7 @@ package protocol LiveConnection: AnyObject, Sendable {
     func start(_ exchange: Exchange, isReused: Bool)
     /// It has been handed over or given back, and no exchange is about to start on it.
     func becameIdle()
-    /// Nobody waits for the exchange any more.
+    /// No caller waits for the exchange any more.
     func cancel(_ exchange: Exchange, reason: CloseReason)
     /// The consumer took this many bytes; reading may go on.
     func consumed(_ count: Int, by exchange: Exchange)
@@ -29,7 +29,7 @@ package protocol LiveConnection: AnyObject, Sendable {
     func close(_ reason: CloseReason)
 }
 
-/// Whom a connection tells of its own fate: the pool's shell.
+/// What a connection reports its changes of state to: the pool's shell.
 package protocol ConnectionKeeper: AnyObject, Sendable {
     /// One exchange is over and the connection may carry another.
     func released(_ connection: any LiveConnection)

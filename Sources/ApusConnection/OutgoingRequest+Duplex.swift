@@ -76,7 +76,7 @@ extension OutgoingRequest {
         }
     }
 
-    /// Whose CONNECT it would be, the caller's or the engine's, could not be told.
+    /// Refuses a CONNECT through a proxy: the engine sends its own CONNECT to the proxy there.
     static func checkConnect(_ head: HTTPRequest, on route: Route) throws(InvalidRequest) {
         guard head.method == .connect, head.extendedConnectProtocol == nil,
             !route.proxies.isEmpty

@@ -6,7 +6,7 @@ import ApusSocket
 /// The producer's task is made with the pump and waits for `start`: so it has the task-local values
 /// and the priority of the task that made the pump, wherever `start` is called.
 ///
-/// Unchecked, because what stands under "guarded" is touched only with the lock held.
+/// Unchecked, because what is under "guarded" is touched only with the lock held.
 package final class UploadPump: @unchecked Sendable {
     /// What the connection finds.
     package enum Next {

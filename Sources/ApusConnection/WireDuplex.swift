@@ -35,7 +35,7 @@ actor WireDuplex: DuplexStream, WireOwner {
     /// Why nothing can be written any more.
     private var sendFailure: TransportError?
 
-    /// What the last read gave and nobody has taken.
+    /// What the last read gave and no caller has taken.
     private var received = ChunkQueue()
     private var peerHasEnded = false
     private var reader: UnsafeContinuation<Void, Never>?
@@ -54,7 +54,7 @@ actor WireDuplex: DuplexStream, WireOwner {
     private var bytesSent: UInt64 = 0
     private var bytesReceived: UInt64 = 0
 
-    /// Bytes that stand in the wire already are read first.
+    /// Bytes that are in the wire already are read first.
     ///
     /// - Parameter ended: called on the loop when both sides are over, or the connection is.
     init(
@@ -133,7 +133,7 @@ actor WireDuplex: DuplexStream, WireOwner {
                 guard let fault = wire.sendError else { return false }
                 end(.transportError, error(fault.explained.kind, .body, fault.explained.message))
             case .end:
-                // As in HTTP, an end behind a reset proves nothing.
+                // As in HTTP, an end after a reset proves nothing.
                 if let fault = wire.sendError {
                     end(
                         .transportError, error(fault.explained.kind, .body, fault.explained.message)
@@ -162,7 +162,7 @@ actor WireDuplex: DuplexStream, WireOwner {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
                 // Others had their turn on the loop since the last look; what comes from here on
-                // comes behind this, through the loop.
+                // comes after this, through the loop.
                 guard unsafe reader == nil, !hasNews, !Task.isCancelled else {
                     return unsafe continuation.resume()
                 }
@@ -200,7 +200,7 @@ actor WireDuplex: DuplexStream, WireOwner {
         try await enqueue(.empty, isEnd: true)
     }
 
-    /// Takes its turn behind the writes before, and waits until it is done.
+    /// Takes its turn after the earlier writes, and waits until it is done.
     private func enqueue(_ bytes: Bytes, isEnd: Bool) async throws(TransportError) {
         if let failure = failure ?? sendFailure { throw failure }
         guard !Task.isCancelled else {
@@ -243,7 +243,7 @@ actor WireDuplex: DuplexStream, WireOwner {
         unsafe waiter.resume(returning: error(.cancelled, .send, "the write was \(what)"))
     }
 
-    /// Hands over as much as the wire takes, and tells those whose turn is over.
+    /// Hands over as much as the wire takes, and resumes the writes that are done.
     private func sendOn() {
         while let first = writes.first, wire.isWritable {
             if first.isEnd {
@@ -321,5 +321,5 @@ extension InvalidRequest {
     fileprivate static let twoReaders = InvalidRequest(
         field: "duplex", reason: "is read by two tasks at once")
     fileprivate static let writeAfterEnd = InvalidRequest(
-        field: "duplex", reason: "is written to behind its end")
+        field: "duplex", reason: "is written to after its end")
 }

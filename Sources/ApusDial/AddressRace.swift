@@ -74,7 +74,7 @@ final class AddressRace: @unchecked Sendable {
 
     /// Why no address came, when none did.
     ///
-    /// A name is known not to exist only when nobody says anything else.
+    /// A name is known not to exist only when no lookup says anything else.
     var resolveError: ResolveError {
         failures.first { if case .notFound = $0 { false } else { true } } ?? failures.first
             ?? .notFound(message: "no address")
@@ -92,7 +92,7 @@ final class AddressRace: @unchecked Sendable {
         case cancelled
     }
 
-    /// Runs the race on the loop; whoever has not won by its end is closed.
+    /// Runs the race on the loop; every socket but the winner is closed at its end.
     func run() async -> Outcome {
         // A runner holds its race: both would stay for ever.
         defer {

@@ -5,12 +5,12 @@ package import HTTPTypes
 
 /// What a 407 leads to.
 package enum ChallengeReply {
-    /// These words; `nil` lets the 407 stand.
+    /// This field value; `nil` leaves the 407 as it is.
     case said(String?)
     /// The caller's callback has to be asked.
     case asked(ProxyAuthenticator, ProxyChallenge)
 
-    package static let late = "nobody answered for the proxy in time"
+    package static let late = "the authenticator did not answer in time"
     package static let unsendable = "the callback's answer to the proxy is no field value"
 
     package static func isSendable(_ answer: String?) -> Bool {

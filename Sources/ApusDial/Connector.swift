@@ -37,7 +37,7 @@ actor Connector {
             facts.resolved = socket.resolvedAfter
             do throws(TransportError) {
                 let connection = try await rise(over: wire, &facts, keeper)
-                // What proxies gave with their answers; nothing may ever be read behind them.
+                // Sessions that came with proxies' answers; nothing more may ever be read.
                 wire.keepSessions()
                 return connection
             } catch {

@@ -83,6 +83,6 @@ package final class Dialer: Sendable {
 }
 
 extension Route {
-    /// Whether a TLS handshake stands on this way, with the origin or with a proxy.
+    /// Whether this route has a TLS handshake, with the origin or with a proxy.
     package var hasTLS: Bool { origin.scheme == .https || proxies.contains { $0.kind == .https } }
 }

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// It is time of the processor, so that a busy machine is no slow step.
 package final class HandshakeMeter: Sendable {
-    /// From here on a step is told by itself: other connections of its loop have noticed it.
+    /// From this duration on a step is an event: it has delayed other connections of its loop.
     static let slowStep = Duration.milliseconds(100)
 
     private let total = Atomic<Int64>(0)
@@ -15,7 +15,7 @@ package final class HandshakeMeter: Sendable {
 
     /// Counts a step.
     ///
-    /// - Returns: whether it is to be told by itself.
+    /// - Returns: whether it is to be reported as an event.
     func took(_ duration: Duration) -> Bool {
         let nanoseconds = duration.nanoseconds
         total.add(nanoseconds, ordering: .relaxed)

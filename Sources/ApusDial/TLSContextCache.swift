@@ -137,7 +137,7 @@ final class TLSContextCache: @unchecked Sendable {
     ///
     /// When the engine's own are unusable, everything stays as it was. Unusable ones of a proxy,
     /// which may be long gone, are forgotten and count as changed: who needs them again reads them
-    /// again, and is told.
+    /// again, and reports the result.
     /// Contexts of settings whose bytes are the same stay. The system's store, which is read bit by
     /// bit, is always taken for changed.
     /// - Parameter finish: hears on a thread of its own whether anything in use has changed.
@@ -180,7 +180,7 @@ final class TLSContextCache: @unchecked Sendable {
         return .success(hasChanged)
     }
 
-    /// Reads what settings stand for; whether it is good for anything only a context tells.
+    /// Reads the files and sources of settings; only making a context shows whether they are valid.
     private func readable(
         _ settings: EngineTuning.TLS, revision: Int
     ) throws(TLSError) -> TLSMaterial {

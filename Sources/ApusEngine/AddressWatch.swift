@@ -45,7 +45,7 @@ final class AddressWatch: Sendable {
     private func check() {
         guard let pool else { return }
         let connections = standing(in: pool)
-        // One after the other: nobody waits for the answers.
+        // One after the other: no caller waits for the answers.
         Task(executorPreference: loop) { [weak self, weak pool] in
             for (name, entries) in connections {
                 guard let addresses = await self?.lookUp(name), !addresses.isEmpty else { continue }

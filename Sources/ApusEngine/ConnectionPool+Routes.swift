@@ -5,7 +5,7 @@ import ApusSocket
 
 /// What is done to routes as wholes, by the user or by what the engine has learned.
 extension ConnectionPool {
-    /// Lets what stands over TLS finish what it carries, and no more.
+    /// Lets the connections with TLS finish what they carry, and no more.
     func tlsReloaded() {
         step { pool in
             let routes = Set(pool.machine.knownRoutes.filter(\.hasTLS))

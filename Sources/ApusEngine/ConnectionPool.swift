@@ -4,11 +4,11 @@ import ApusDial
 import ApusPool
 import ApusSocket
 
-/// The pool as the engine uses it: the machine behind one lock, and the deeds it asks for.
+/// The pool as the engine uses it: the machine under one lock, and the actions it asks for.
 ///
 /// The machine decides under the lock; resuming, dialling and closing happen after it is let go.
 ///
-/// Unchecked, because what stands under "guarded" is touched only with the lock held.
+/// Unchecked, because what is under "guarded" is touched only with the lock held.
 final class ConnectionPool: @unchecked Sendable {
     /// A connection for one exchange.
     struct Lease: Sendable {
@@ -75,7 +75,7 @@ final class ConnectionPool: @unchecked Sendable {
             switch result {
             case .leased(let id, let isReused):
                 guard let connection = connections[id] else {
-                    preconditionFailure("the pool leased a connection that nobody holds")
+                    preconditionFailure("the pool leased a connection that is not entered")
                 }
                 decision = .leased(Lease(connection: connection, isReused: isReused))
             case .wait(let id):
@@ -112,7 +112,7 @@ final class ConnectionPool: @unchecked Sendable {
         return lease
     }
 
-    /// How a wait stands, for its timer; `nil` when it is over.
+    /// The state of a wait, for its timer; `nil` when it is over.
     func look(
         at waiter: PoolWaiter, _ clock: WaitClock, _ timer: PoolWaiterTimer
     ) -> (verdict: WaitClock.Verdict, isForDial: Bool)? {
@@ -125,7 +125,7 @@ final class ConnectionPool: @unchecked Sendable {
         }
     }
 
-    /// A dial is over: whoever waited for nothing else has waited long enough.
+    /// A dial is over: a caller that waited for nothing else has waited long enough.
     private func lookAtOverdue() {
         let timers = lock.withLock { overdue.isEmpty ? [] : Array(overdue.values) }
         for timer in timers { timer.look() }
@@ -178,7 +178,7 @@ final class ConnectionPool: @unchecked Sendable {
         observer?.observe(
             .connectionOpened(
                 connection: connection.id.rawValue, route: route, facts: connection.facts))
-        // One that was abandoned while it was being made is known to nobody but this shell; the
+        // Only this shell knows a connection that was abandoned while it was being made; the
         // machine, which has forgotten it, has it closed.
         var ended: CloseReason?
         var isWanted = false
@@ -228,7 +228,7 @@ final class ConnectionPool: @unchecked Sendable {
         step(failure: error) { pool in
             guard let dial = pool.dials.removeValue(forKey: id) else { return PoolActions() }
             pool.heldDials.ended(id, of: dial.route)
-            // What nobody wanted any more says nothing of its route.
+            // The failure of an abandoned dial says nothing about its route.
             if !dial.isAbandoned {
                 pool.failures.note(error, of: dial.route) { pool.machine.holds($0) }
             }
@@ -244,7 +244,7 @@ final class ConnectionPool: @unchecked Sendable {
 
     // MARK: Shutting down
 
-    /// Refuses new leases, fails waiters, closes what is idle, abandons dials nobody waits for.
+    /// Refuses new leases, fails waiters, closes what is idle, abandons dials without waiters.
     func shutDown() {
         step { $0.machine.shutDown(now: .now()) }
     }
@@ -299,13 +299,13 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// Takes one step of the machine and does what follows from it.
     ///
-    /// - Parameter failure: what the waiters that this step fails are told.
+    /// - Parameter failure: the error of the waiters that this step fails.
     func step(failure: TransportError? = nil, _ body: (ConnectionPool) -> PoolActions) {
         let deeds = lock.withLock { prepare(body(self), failure: failure) }
         if !deeds.isEmpty { perform(deeds) }
     }
 
-    /// With the lock held: turns the machine's names into what they stand for.
+    /// With the lock held: turns the machine's identifiers into the objects they name.
     private func prepare(_ actions: PoolActions, failure: TransportError? = nil) -> Deeds {
         var deeds = Deeds()
         if let next = machine.nextDeadline, armed.map({ next < $0 }) ?? true {
@@ -320,7 +320,7 @@ final class ConnectionPool: @unchecked Sendable {
         for grant in actions.grants {
             guard let waiter = takeWaiter(grant.waiter),
                 let connection = connections[grant.connection]
-            else { preconditionFailure("the pool granted something that nobody holds") }
+            else { preconditionFailure("the pool granted something that is not entered") }
             deeds.grants.append(
                 (waiter, .success(Lease(connection: connection, isReused: grant.isReused))))
         }

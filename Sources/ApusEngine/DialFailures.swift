@@ -16,7 +16,7 @@ package struct DialFailures {
 
     package subscript(route: Route) -> TransportError? { errors[route] }
 
-    /// Keeps an error; `isHeld` tells whether the pool holds anything of a route.
+    /// Keeps an error; `isHeld` says whether the pool holds anything of a route.
     package mutating func note(
         _ error: TransportError, of route: Route, isHeld: (Route) -> Bool
     ) {

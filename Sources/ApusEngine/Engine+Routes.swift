@@ -1,7 +1,7 @@
 package import ApusCore
 import ApusDial
 
-// What concerns the connections of some routes, whoever uses them.
+// What concerns all connections of some routes.
 extension Engine {
     /// Dials until the route has so many connections, within its limits.
     ///

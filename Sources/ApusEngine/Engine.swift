@@ -113,7 +113,7 @@ package final class Engine: Sendable {
 extension Engine {
     /// Sends a request and waits for its head: lease, send, and again where that is proven safe.
     ///
-    /// What needs no waiting stands in functions of its own: this frame lasts as long as the wait.
+    /// What needs no waiting is in functions of its own: this frame lasts as long as the wait.
     package func execute(_ original: OutgoingRequest) async throws(TransportError) -> Response {
         let started = Deadline.now()
         if original.body.isEmpty, original.holdsBody {

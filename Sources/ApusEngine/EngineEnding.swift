@@ -3,8 +3,8 @@ import ApusSocket
 
 /// How an engine ends: begun once, by `shutDown` or by being dropped, and over once.
 ///
-/// Whoever else asks for the end waits for it, and may bring the cut forward.
-/// Unchecked, because what stands under "guarded" is touched only with the lock held.
+/// A later caller waits for the same end, and may bring the cut forward.
+/// Unchecked, because what is under "guarded" is touched only with the lock held.
 final class EngineEnding: @unchecked Sendable {
     /// How far the end has come.
     private enum State {
@@ -12,7 +12,7 @@ final class EngineEnding: @unchecked Sendable {
         ///
         /// Exits: `.draining`.
         case none
-        /// Exchanges in flight finish or are cut; those who wait are resumed behind the last.
+        /// Exchanges in flight finish or are cut; the waiting callers are resumed after the last.
         ///
         /// Exits: `.over`.
         case draining([UnsafeContinuation<Void, Never>])
@@ -38,7 +38,7 @@ final class EngineEnding: @unchecked Sendable {
         }
     }
 
-    /// Whether a cut is still to be made at this instant, because nobody wanted it earlier.
+    /// Whether a cut is still to be made at this instant, as no caller asked for an earlier one.
     func bringForward(to deadline: Deadline) -> Bool {
         lock.withLock {
             if case .over = state { return false }

@@ -1,10 +1,10 @@
 import ApusCore
 import ApusPool
 
-/// From what the pool knows to what users read; secrets stay behind.
+/// From what the pool knows to what users read, without secrets.
 extension EngineSnapshot {
     /// - Parameters:
-    ///   - facts: what is known of the connections that stand.
+    ///   - facts: what is known of the open connections.
     ///   - replays: requests that were sent again.
     init(_ pool: PoolSnapshot, facts: [ConnectionID: ConnectionFacts], replays: Int) {
         self.init()

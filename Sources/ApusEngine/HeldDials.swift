@@ -3,10 +3,10 @@ import ApusPool
 
 /// Dials that make use of room which a connection or a dial before them has not left yet.
 ///
-/// A dial waits until what was told to end before it, on its own route, has ended, on whichever
+/// A dial waits until what began to end before it, on its own route, has ended, on whichever
 /// loop that is: the peer then never sees more connections than the limit.
 struct HeldDials {
-    /// Connections and dials that were told to end and have not ended yet.
+    /// Connections and dials that are to end and have not ended yet.
     private var ending: [Route: Set<ConnectionID>] = [:]
     /// Oldest first.
     private var held: [(dial: PoolActions.Dial, behind: Set<ConnectionID>)] = []
@@ -22,8 +22,8 @@ struct HeldDials {
 
     /// Whether the dial may start now; if not, `takeFree()` gives it back when it may.
     mutating func mayStart(_ dial: PoolActions.Dial) -> Bool {
-        guard let behind = ending[dial.route] else { return true }
-        held.append((dial, behind))
+        guard let awaited = ending[dial.route] else { return true }
+        held.append((dial, awaited))
         return false
     }
 
@@ -31,8 +31,8 @@ struct HeldDials {
     mutating func takeFree() -> [PoolActions.Dial] {
         guard !held.isEmpty else { return [] }
         var free: [PoolActions.Dial] = []
-        held.removeAll { dial, behind in
-            guard ending[dial.route]?.isDisjoint(with: behind) ?? true else { return false }
+        held.removeAll { dial, awaited in
+            guard ending[dial.route]?.isDisjoint(with: awaited) ?? true else { return false }
             free.append(dial)
             return true
         }

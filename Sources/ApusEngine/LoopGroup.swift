@@ -25,7 +25,7 @@ package final class LoopGroup: Sendable {
         for loop in loops { loop.stopAndDetach() }
     }
 
-    /// Loops with running threads; none are left behind when one cannot be made.
+    /// Loops with running threads; none are left when one cannot be made.
     static func makeLoops(_ count: Int) throws(SystemError) -> [EventLoop] {
         var loops: [EventLoop] = []
         do throws(SystemError) {

@@ -36,7 +36,7 @@ extension OutgoingRequest {
         chosen.proxy = proxy
         chosen.versions = .http1Only(alpn: .http1)
         chosen.upgrade = nil
-        // Made for this caller, and nobody else's afterwards.
+        // Made for this caller, and used by no other afterwards.
         chosen.reuse = .oneShot
         let head = HTTPRequest(
             method: .connect, scheme: origin.scheme.rawValue, authority: origin.hostAndPort,

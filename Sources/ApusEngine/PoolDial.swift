@@ -12,7 +12,7 @@ extension ConnectionPool {
         ///
         /// Exits: `.abandoned`, and gone.
         case running(Task<Void, Never>)
-        /// Nobody wants it any more, but it has not ended yet.
+        /// It has no waiter any more, but it has not ended yet.
         ///
         /// Exits: gone.
         case abandoned
@@ -32,7 +32,7 @@ extension ConnectionPool {
         var isAbandoned: Bool { if case .abandoned = phase { true } else { false } }
     }
 
-    /// What is told when a connection closes.
+    /// What is reported when a connection closes.
     struct Opening {
         let route: Route
         let at: Deadline

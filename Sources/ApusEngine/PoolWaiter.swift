@@ -38,7 +38,7 @@ final class PoolWaiter: Sendable {
         self.answer.give(answer)
     }
 
-    /// Looks how the wait stands; when to look again.
+    /// Looks at the state of the wait; when to look again.
     fileprivate func look(_ clock: WaitClock, _ timer: PoolWaiterTimer) -> Deadline? {
         guard let (verdict, isForDial) = pool.look(at: self, clock, timer) else { return nil }
         switch verdict {
@@ -58,7 +58,7 @@ final class PoolWaiter: Sendable {
         give(up: .timeout, phase, message)
     }
 
-    /// Leaves the queue; when the pool was faster, its answer stands.
+    /// Leaves the queue; when the pool was faster, its answer counts.
     private func give(
         up kind: TransportError.Kind, _ phase: TransportError.Phase, _ message: String
     ) {

@@ -35,7 +35,7 @@ package final class HTTP2Tunnel {
         stream = handshake.stream
     }
 
-    /// Whether there is something to deliver, or an end or a fault to tell.
+    /// Whether there is something to deliver, or an end or a fault to report.
     var isHolding: Bool {
         !held.isEmpty || !isEndReported && (hasEnded || fault != nil)
     }
@@ -63,7 +63,7 @@ package final class HTTP2Tunnel {
         return hasEnded
     }
 
-    /// Takes in what comes while nobody reads: what the proxy asks is answered, and the tunnel's
+    /// Takes in what comes while the owner does not read: the proxy gets its answers, the tunnel's
     /// bytes are held until `receive`.
     func readAhead(_ bytes: RawSpan, output: inout [UInt8]) {
         take(bytes)

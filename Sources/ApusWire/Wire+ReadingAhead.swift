@@ -21,7 +21,7 @@ struct WireReadingAhead {
 // Reading while the owner does not: what an HTTP/2 proxy asks must be answered, however slow the
 // one that consumes a tunnel's bytes is. Those are held by the tunnel, within its stream's window.
 extension Wire {
-    /// Where the tunnel is that no other stands on.
+    /// The place of the topmost tunnel among the layers.
     var lastTunnel: Int? {
         layers.lastIndex { if case .tunnel = $0 { true } else { false } }
     }
@@ -66,7 +66,7 @@ extension Wire {
         defer { ahead.isReading = false }
         do throws(WireError) {
             guard try readSocket({ _ in }) == .end else { return }
-            // Whatever a layer under the tunnel ends, the socket's end comes behind it.
+            // The socket's end follows the end of any layer below the tunnel.
             ahead.hasSocketEnded = true
             isReady = true
         } catch {

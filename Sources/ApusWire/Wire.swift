@@ -2,7 +2,7 @@ package import ApusCore
 package import ApusSocket
 import ApusTLS
 
-/// Whoever lives on top of a wire; called on the loop's thread.
+/// The user of a wire's bytes; called on the loop's thread.
 package protocol WireOwner: AnyObject {
     /// There may be something to read: the peer has sent, ended or reset.
     func wireReadable()
@@ -46,13 +46,13 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     /// Bytes for the socket that it has not taken yet, from `unsentStart` on.
     private var unsent: [UInt8] = []
     private var unsentStart = 0
-    /// Plaintext that arrived behind a handshake, and is read before anything else.
+    /// Plaintext that arrived after a handshake, and is read before anything else.
     private var leftOver: [UInt8] = []
     private var isHungUp = false
     /// The socket took less than was offered without keeping the rest here.
     private var isSocketFull = false
 
-    /// Whether the socket may have something: edge-triggered readiness is told only once.
+    /// Whether the socket may have something: edge-triggered readiness is reported only once.
     var isReady = false
     /// What was read from the socket before the owner read it, and how far that went.
     var ahead = WireReadingAhead()
@@ -105,13 +105,13 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         isSocketFull = false
         let couldSend = sendError == nil
         if unsentStart < unsent.count { sendUnsent() }
-        // An error that only sending has met is told too: no other news may follow it.
+        // An error of sending is reported too: no other event may follow it.
         if isWritable || couldSend && sendError != nil { owner?.wireWritable() }
     }
 
     // MARK: Reading
 
-    /// Asks the socket itself whether something has come, or the end has, that nobody was told of.
+    /// Asks the socket itself whether bytes or the end have come that were not reported yet.
     package func lookForInput() {
         if socket?.hasPendingInput() == true { isReady = true }
     }
@@ -198,7 +198,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         if backlog > 0 { tellWhenWritable() }
         guard hasEnded else { return isClosed }
         // What a layer ends is cut short for those above that have not ended themselves.
-        // (Whoever was delivered to may have closed the wire: then none are left.)
+        // (The receiver may have closed the wire: then no layers are left.)
         for layer in layers.dropFirst(index + 1) { try layer.streamEnded() }
         return true
     }
@@ -234,7 +234,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         }
     }
 
-    /// Sends a head, and behind it as much of a body's pieces as goes out now.
+    /// Sends a head, followed by as much of a body's pieces as the socket takes now.
     ///
     /// In the clear one system call takes them all and no long piece is copied, so what the socket
     /// does not take of the body stays with the caller until `wireWritable`.
@@ -386,7 +386,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         if !leftOver.isEmpty { isReady = true }
     }
 
-    /// Puts bytes back that were read behind a tunnel's answer: they belong to what follows.
+    /// Puts bytes back that were read after a tunnel's answer: they belong to the next layer.
     package func putBack(_ bytes: RawSpan) {
         leftOver.append(copying: bytes)
         isReady = true

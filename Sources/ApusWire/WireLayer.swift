@@ -28,7 +28,7 @@ package enum WireLayer {
         }
     }
 
-    /// Takes bytes down; `false` when nothing can be sent any more, and reading will tell why.
+    /// Takes bytes down; `false` when nothing can be sent any more, and reading reports why.
     @inline(__always)
     func send(_ bytes: RawSpan, output: inout [UInt8]) -> Bool {
         switch self {
