@@ -30,7 +30,9 @@ enum TextsTarget {
     /// A host that was taken is normal, and its texts read as itself.
     private static func check(_ origin: Origin) {
         checkHost(origin.host)
-        for text in [origin.authority, origin.hostAndPort, origin.authority.uppercased()] {
+        let texts = [origin.authority, origin.hostAndPort, origin.authority.uppercased()]
+        // A zone is of this machine alone, and no authority has one (RFC 6874, section 4).
+        for text in texts where !origin.host.utf8.contains(0x25) {
             let again = try? Origin(scheme: origin.scheme, authority: text)
             precondition(again == origin, "\(origin) does not read itself from \(text)")
         }
@@ -41,7 +43,10 @@ enum TextsTarget {
     private static func checkHost(_ host: String) {
         precondition((1...255).contains(host.utf8.count), "a host of no or too many bytes")
         precondition(host.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }, "a host with odd bytes")
-        precondition(host == host.lowercased() && !host.hasSuffix("."), "a host that is not normal")
+        // One dot at the end makes a name absolute, and stays.
+        // A zone is an interface's name, which has its case.
+        let name = host.prefix { $0 != "%" }
+        precondition(name == name.lowercased() && !name.hasSuffix(".."), "a host not normal")
         precondition(!host.utf8.contains { "[]@/?#\\,\"<>".utf8.contains($0) }, "no host")
     }
 

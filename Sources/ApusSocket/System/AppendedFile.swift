@@ -1,3 +1,4 @@
+import CApusLinux
 import Glibc
 
 /// A file to which lines are appended, each with one system call, so that writers do not

@@ -1,3 +1,4 @@
+import CApusLinux
 import Glibc
 
 /// A failed system call and its `errno`.
