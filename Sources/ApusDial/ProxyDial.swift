@@ -80,7 +80,7 @@ final class ProxyDial {
         through index: Int, speaksHTTP2: Bool
     ) async throws(TransportError) -> TunnelHandshake {
         let (proxy, tuning) = (route.proxies[index], dialer.tuning)
-        let target = route.target(behind: index)
+        let target = route.target(after: index)
         let socksTarget = proxy.kind.speaksHTTP ? nil : try await socksTarget(target, at: index)
         do throws(TunnelError) {
             switch (proxy.kind, socksTarget) {

@@ -46,7 +46,7 @@ final class SocketDial {
     private func known(
         _ host: String, _ port: UInt16
     ) throws(TransportError) -> [SocketAddress]? {
-        // Behind a proxy it is what that proxy is asked for.
+        // Through a proxy it is what that proxy is asked for.
         if route.proxies.isEmpty, let target = route.connectTo {
             return [try address(of: target)]
         }
@@ -97,14 +97,7 @@ final class SocketDial {
         ) { give in
             // On the loop: a busy pool of Swift's own threads must not hold up a dial.
             let lookup = Task(executorPreference: loop) {
-                do throws(ResolveError) {
-                    give(
-                        .success(
-                            try await resolver.resolve(
-                                host: host, port: port, family: nil, in: scope)))
-                } catch {
-                    give(.failure(error))
-                }
+                give(await resolver.answer(host, port, nil, in: scope))
             }
             return { lookup.cancel() }
         }
@@ -175,15 +168,10 @@ final class SocketDial {
         // On the loop: a busy pool of Swift's own threads must not hold up a dial.
         let lookups = families.map { family in
             Task(executorPreference: loop) {
-                let answer: Result<[SocketAddress], ResolveError>
-                do throws(ResolveError) {
-                    let found = try await resolver.resolve(
-                        host: host, port: port, family: family, in: scope)
-                    answer = .success(found)
-                    observer?.observe(
+                let answer = await resolver.answer(host, port, family, in: scope)
+                if let observer, case .success(let found) = answer {
+                    observer.observe(
                         .resolved(connection: id.rawValue, addresses: found.map(\.description)))
-                } catch {
-                    answer = .failure(error)
                 }
                 loop.execute { race.answered(family, answer) }
             }
@@ -246,6 +234,20 @@ final class SocketDial {
     private func waitForEviction() async {
         guard dialer.hasSeveralLoops else { return }
         await dial.pause(Self.evictionTime)
+    }
+}
+
+extension Resolver {
+    /// The addresses of a host, or why there are none.
+    fileprivate func answer(
+        _ host: String, _ port: UInt16, _ family: SocketAddress.Family?, in scope: IsolationScope?
+    ) async -> Result<[SocketAddress], ResolveError> {
+        do throws(ResolveError) {
+            return .success(
+                try await resolve(host: host, port: port, family: family, in: scope))
+        } catch {
+            return .failure(error)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ struct HeldDials {
     /// Connections and dials that are to end and have not ended yet.
     private var ending: [Route: Set<ConnectionID>] = [:]
     /// Oldest first.
-    private var held: [(dial: PoolActions.Dial, behind: Set<ConnectionID>)] = []
+    private var held: [(dial: PoolActions.Dial, awaited: Set<ConnectionID>)] = []
 
     mutating func willEnd(_ id: ConnectionID, of route: Route) {
         ending[route, default: []].insert(id)

@@ -11,8 +11,7 @@ package struct ConnectHandshake: Sendable {
     private let limits: EngineTuning.Limits
     private var fields: HiddenFields
     private var machine: HTTP1Session
-    private var refusal: HTTPResponse?
-    private var body: [UInt8] = []
+    private var refusal: ProxyRefusal
     /// Whether the proxy's refusal was read to its end and its connection may carry another
     /// CONNECT.
     private(set) var mayAskAgain = false
@@ -21,10 +20,9 @@ package struct ConnectHandshake: Sendable {
         request = HTTPRequest(method: .connect, scheme: nil, authority: authority, path: nil)
         self.fields = HiddenFields(list: fields)
         self.limits = limits
+        refusal = ProxyRefusal(limits: limits)
         machine = ConnectHandshake.machine(limits)
     }
-
-    private var maxBody: Int { limits.proxyErrorBodyBytes }
 
     private static func machine(_ limits: EngineTuning.Limits) -> HTTP1Session {
         var machine = HTTP1Session(limits: limits)
@@ -38,7 +36,7 @@ package struct ConnectHandshake: Sendable {
     mutating func askAgain(with fields: HTTPFields) {
         self.fields = HiddenFields(list: fields)
         machine = ConnectHandshake.machine(limits)
-        (refusal, body, mayAskAgain) = (nil, [], false)
+        (refusal, mayAskAgain) = (ProxyRefusal(limits: limits), false)
     }
 
     func start(output: inout [UInt8]) throws(TunnelError) {
@@ -58,19 +56,13 @@ package struct ConnectHandshake: Sendable {
             switch event {
             case .informational: continue
             case .upgraded: return .established
-            case .head(let response, _):
-                refusal = response
-                if maxBody == 0, let error = refused() { throw error }
-            case .body(let range):
-                let kept = min(range.count, maxBody - body.count)
-                body.append(
-                    copying: input.extracting(range.lowerBound..<range.lowerBound + kept))
-                if body.count == maxBody, let error = refused() { throw error }
+            case .head(let response, _): try refusal.headReceived(response)
+            case .body(let range): try refusal.bodyReceived(input.extracting(range))
             case .end:
                 // The machine is not idle when bytes follow the answer: they would be read as the
                 // next one.
                 mayAskAgain = machine.isIdle
-                if let error = refused() { throw error }
+                if let error = refusal.error { throw error }
             }
         }
         return .needsBytes
@@ -83,27 +75,13 @@ package struct ConnectHandshake: Sendable {
             return try machine.nextEvent(in: input, offset: &offset)
         } catch {
             // A refusal with a malformed body is still a refusal: the caller needs its status.
-            throw refused() ?? TunnelError(error)
+            throw refusal.error ?? TunnelError(error)
         }
     }
 
     mutating func streamEnded() -> TunnelError {
-        refused() ?? .closed
+        refusal.error ?? .closed
     }
-
-    private func refused() -> TunnelError? {
-        guard let refusal else { return nil }
-        return .refused(
-            TransportError.ProxyAnswer(
-                status: refusal.status.code, fields: refusal.headerFields, body: Bytes(body)))
-    }
-}
-
-/// Fields that no description shows: a proxy's may be secret.
-private struct HiddenFields: Sendable, CustomStringConvertible, CustomReflectable {
-    let list: HTTPFields
-    var description: String { "fields" }
-    var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 extension TunnelError {

@@ -8,30 +8,26 @@ import HTTPTypes
 /// It has a session of its own, which the tunnel goes on with once the proxy has answered 2xx.
 /// Another answer is kept, its body up to `limits.proxyErrorBodyBytes`.
 package struct HTTP2ConnectHandshake {
-    /// What is framed before it is sent.
-    private static let frameAtOnce = 64 * 1024
-
     /// The session with the proxy.
     package let session: HTTP2Session
     /// The stream of the present CONNECT; 0 before the first.
     package private(set) var stream: HTTP2StreamID = 0
 
     private let authority: String
-    private let maxBody: Int
-    private var fields: HTTPFields
+    private let limits: EngineTuning.Limits
+    private var fields: HiddenFields
     /// The answer was 2xx.
     private var isEstablished = false
-    /// An answer other than 2xx.
-    private var refusal: HTTPResponse?
-    private var body: [UInt8] = []
+    private var refusal: ProxyRefusal
 
     init(
         to authority: String, fields: HTTPFields, _ tuning: EngineTuning.HTTP2,
         limits: EngineTuning.Limits
     ) throws(TunnelError) {
         self.authority = authority
-        self.fields = fields
-        maxBody = limits.proxyErrorBodyBytes
+        self.fields = HiddenFields(list: fields)
+        self.limits = limits
+        refusal = ProxyRefusal(limits: limits)
         do throws(HTTP2Error) {
             session = try HTTP2Session(tuning, limits: limits)
         } catch {
@@ -41,14 +37,14 @@ package struct HTTP2ConnectHandshake {
 
     /// The next `start` asks on another stream, with these fields.
     mutating func askAgain(with fields: HTTPFields) {
-        self.fields = fields
+        self.fields = HiddenFields(list: fields)
     }
 
     mutating func start(output: inout [UInt8]) throws(TunnelError) {
         if stream != 0 { session.reset(stream, code: HTTP2ErrorCode.cancel) }
-        (refusal, body) = (nil, [])
+        refusal = ProxyRefusal(limits: limits)
         var request = HTTPRequest(method: .connect, scheme: nil, authority: authority, path: nil)
-        for var field in fields {
+        for var field in fields.list {
             // Credentials have no place in a compression table (RFC 7541, section 7.1.3).
             if field.name == .proxyAuthorization { field.indexingStrategy = .disallow }
             request.headerFields.append(field)
@@ -97,35 +93,24 @@ package struct HTTP2ConnectHandshake {
     var mayAskAgain: Bool { !session.isDraining }
 
     /// What the connection's early end means.
-    func streamEnded() -> TunnelError { refused() ?? .closed }
+    func streamEnded() -> TunnelError { refusal.error ?? .closed }
 
     private mutating func take(_ event: HTTP2Event) throws(TunnelError) {
         switch event {
         case .head(let id, let response, let endOfBody) where id == stream:
             guard response.status.kind == .successful else {
-                refusal = response
-                if maxBody == 0, let error = refused() { throw error }
-                return
+                return try refusal.headReceived(response)
             }
             if endOfBody { throw .closed }
             isEstablished = true
         case .body(let id, let bytes) where id == stream:
             session.consumed(bytes.count, on: id)
-            let kept = bytes.prefix(maxBody - body.count)
-            kept.withSpan { body.append(copying: $0) }
-            if body.count == maxBody, let error = refused() { throw error }
-        case .end(let id, _) where id == stream: throw refused() ?? .closed
+            try bytes.withSpan { (span) throws(TunnelError) in try refusal.bodyReceived(span) }
+        case .end(let id, _) where id == stream: throw refusal.error ?? .closed
         case .failed(let id, let failure) where id == stream:
-            throw refused() ?? TunnelError(failure)
+            throw refusal.error ?? TunnelError(failure)
         default: break
         }
-    }
-
-    private func refused() -> TunnelError? {
-        guard let refusal else { return nil }
-        return .refused(
-            TransportError.ProxyAnswer(
-                status: refusal.status.code, fields: refusal.headerFields, body: Bytes(body)))
     }
 
     /// Frames what the session has to send.
@@ -133,7 +118,7 @@ package struct HTTP2ConnectHandshake {
     /// - Returns: what made that impossible.
     private func takeOutput(_ output: inout [UInt8]) -> HTTP2Error? {
         do throws(HTTP2Error) {
-            while try session.nextOutput(into: &output, limit: Self.frameAtOnce) {}
+            try session.appendOutput(to: &output)
             return nil
         } catch {
             return error

@@ -12,8 +12,6 @@ package import ApusTunnel
 ///
 /// Confined to its wire's loop.
 package final class HTTP2Tunnel {
-    /// What is framed before it goes down the wire.
-    private static let frameAtOnce = 64 * 1024
     /// What is delivered of what was read ahead, as in one read from the socket.
     private static let deliveredAtOnce = 64 * 1024
 
@@ -123,7 +121,7 @@ package final class HTTP2Tunnel {
 
     private func takeOutput(_ output: inout [UInt8]) {
         do throws(HTTP2Error) {
-            while try session.nextOutput(into: &output, limit: HTTP2Tunnel.frameAtOnce) {}
+            try session.appendOutput(to: &output)
         } catch {
             fault = fault ?? .session(error)
         }

@@ -1,5 +1,4 @@
 import Apus
-import ApusEngine
 import Loopback
 import Testing
 

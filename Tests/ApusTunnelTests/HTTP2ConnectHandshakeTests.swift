@@ -135,6 +135,15 @@ import Testing
         #expect(handshake.takesBytesOfTunnel)
     }
 
+    @Test func noDescriptionShowsItsFields() throws {
+        let handshake = try handshake([.proxyAuthorization: "Basic c2VjcmV0"])
+        var dumped = ""
+        dump(handshake, to: &dumped)
+        for text in ["\(handshake)", String(reflecting: handshake), dumped] {
+            #expect(!text.contains("c2VjcmV0"))
+        }
+    }
+
     @Test func noSecondCONNECTFollowsAGOAWAY() throws {
         var handshake = try handshake()
         var output: [UInt8] = []

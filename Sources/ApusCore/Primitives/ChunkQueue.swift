@@ -10,8 +10,8 @@ package struct ChunkQueue {
 
     private var chunks: [Bytes] = []
     private var first = 0
-    /// Small pieces behind the last chunk; nobody else holds the array, so adding to it never
-    /// copies what it holds.
+    /// Small pieces after the last chunk; the array has no other owner, so adding to it copies
+    /// nothing.
     private var tail: [UInt8] = []
     package private(set) var byteCount = 0
 

@@ -5,7 +5,7 @@ extension Route {
     /// Its port.
     package var firstPort: UInt16 { proxies.first?.port ?? origin.port }
 
-    /// An http origin behind an http or https proxy is forwarded by the last of them; everything
+    /// An http origin through an http or https proxy is forwarded by the last of them; everything
     /// else is tunnelled.
     package var isForwarded: Bool {
         guard origin.scheme == .http, versions != .http2Only, !isTunnelled,
@@ -18,7 +18,7 @@ extension Route {
     package func checkProxies() throws(InvalidRequest) {
         try checkConnectTarget()
         for index in proxies.indices where proxies[index].kind == .socks4a {
-            guard !target(behind: index).host.contains(":") else {
+            guard !target(after: index).host.contains(":") else {
                 throw InvalidRequest(field: "host", reason: "is IPv6, which SOCKS 4a cannot name")
             }
         }
@@ -26,7 +26,7 @@ extension Route {
 
     /// Refuses a place to connect to that is none, or that no proxy can be told.
     ///
-    /// `connectTo` is about the origin. Behind a proxy it is what the last one is asked for, which
+    /// `connectTo` is about the origin. Through a proxy it is what the last one is asked for, which
     /// takes a tunnel and an address; the way to a proxy is the proxy's own host and port.
     private func checkConnectTarget() throws(InvalidRequest) {
         guard let connectTo else { return }
@@ -50,14 +50,14 @@ extension Route {
         return TunnelTarget(host: literal, port: port)
     }
 
-    /// Whom the proxy at `index` is asked for: the next one, or the origin.
-    package func target(behind index: Int) -> TunnelTarget {
+    /// What the proxy at `index` is asked for: the next one, or the origin.
+    package func target(after index: Int) -> TunnelTarget {
         guard index + 1 < proxies.count else { return tunnelTarget }
         return TunnelTarget(host: proxies[index + 1].host, port: proxies[index + 1].port)
     }
 }
 
-/// Whom a proxy is to connect to.
+/// What a proxy is to connect to.
 package struct TunnelTarget: Sendable, Hashable {
     package let host: String
     package let port: UInt16

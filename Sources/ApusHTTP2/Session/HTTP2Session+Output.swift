@@ -105,6 +105,11 @@ extension HTTP2Session {
         return try nextOutput(into: &bytes, limit: limit)
     }
 
+    /// Appends everything that can be framed now to an array, 64 KiB at a time.
+    package func appendOutput(to output: inout [UInt8]) throws(HTTP2Error) {
+        while try nextOutput(into: &output, limit: 64 * 1024) {}
+    }
+
     /// Takes frames out of nghttp2 into `ready` until it holds `limit` bytes.
     func gather(limit: Int) {
         gather(limit: limit) { true }

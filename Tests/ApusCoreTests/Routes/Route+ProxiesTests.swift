@@ -43,14 +43,14 @@ import Testing
 
     @Test func eachProxyIsAskedForTheNextAndTheLastForTheOrigin() throws {
         let chain = try route("https://a.example", via: ["http://p:1", "socks5h://q:2"])
-        #expect(chain.target(behind: 0).authority == "q:2")
-        #expect(chain.target(behind: 1).authority == "a.example:443")
+        #expect(chain.target(after: 0).authority == "q:2")
+        #expect(chain.target(after: 1).authority == "a.example:443")
     }
 
     @Test func connectToIsWhatTheLastProxyIsAskedFor() throws {
         let target = ConnectTarget.address("10.0.0.1", port: 444)
         let route = try route("https://a.example", via: ["http://p:1"], connectTo: target)
-        #expect(route.target(behind: 0).authority == "10.0.0.1:444")
+        #expect(route.target(after: 0).authority == "10.0.0.1:444")
     }
 
     @Test func aZoneIsNeverSentToAProxy() {
