@@ -28,18 +28,18 @@ actor Connector {
     private var dialer: Dialer { dial.dialer }
 
     /// Resolve, race, proxy, TLS, ALPN: what comes out speaks HTTP, unless raw bytes are wanted.
-    func connect(for keeper: any ConnectionKeeper) async throws(TransportError)
+    ///
+    /// The delegate has the connection when this returns.
+    func connect(for delegate: any DialDelegate) async throws(TransportError)
         -> any LiveConnection
     {
         var facts = ConnectionFacts(protocolName: "http/1.1", remoteAddress: "", tls: nil)
         while true {
-            let wire = try await socket.reach(keeper)
+            let wire = try await socket.reach(delegate)
             facts.resolved = socket.resolvedAfter
             do throws(TransportError) {
-                let connection = try await rise(over: wire, &facts, keeper)
-                // Sessions that came with proxies' answers; nothing more may ever be read.
-                wire.keepSessions()
-                return connection
+                try await rise(over: wire, &facts)
+                return try handOver(wire, facts, to: delegate)
             } catch {
                 wire.keepSessions()
                 wire.close()
@@ -50,8 +50,8 @@ actor Connector {
 
     /// From TCP to HTTP: proxies, TLS, ALPN.
     private func rise(
-        over wire: Wire, _ facts: inout ConnectionFacts, _ keeper: any ConnectionKeeper
-    ) async throws(TransportError) -> any LiveConnection {
+        over wire: Wire, _ facts: inout ConnectionFacts
+    ) async throws(TransportError) {
         wire.owner = dial.driver
         facts.remoteAddress = wire.remoteAddress.description
         facts.connected = Deadline.now().since(dial.started)
@@ -70,21 +70,34 @@ actor Connector {
             dial.report { .secured(connection: $0, tls: agreed) }
         }
         facts.secured = Deadline.now().since(dial.started)
+    }
+
+    /// Makes the connection and gives it to the delegate in one turn of the loop.
+    ///
+    /// Nothing happens to the connection between the two: its end, or what its peer sends first,
+    /// is reported for a connection that the delegate knows.
+    private func handOver(
+        _ wire: Wire, _ facts: ConnectionFacts, to delegate: any DialDelegate
+    ) throws(TransportError) -> any LiveConnection {
+        let connection = try establish(over: wire, facts, delegate)
+        // Sessions that came with proxies' answers; nothing more may ever be read.
+        wire.keepSessions()
+        delegate.dialSucceeded(connection, route)
+        return connection
+    }
+
+    /// Decides by ALPN what is spoken (in the clear, by what was asked for), if it is HTTP, and
+    /// makes the connection.
+    private func establish(
+        over wire: Wire, _ facts: ConnectionFacts, _ keeper: any ConnectionKeeper
+    ) throws(TransportError) -> any LiveConnection {
+        var facts = facts
         guard route.purpose != .rawBytes else {
             facts.protocolName = "raw"
             let connection = RawConnection(id: dial.id, wire: wire, facts: facts, keeper: keeper)
             wire.owner = connection
             return connection
         }
-        return try establish(over: wire, facts, keeper)
-    }
-
-    /// Decides by ALPN what is spoken (in the clear, by what was asked for) and makes the
-    /// connection.
-    private func establish(
-        over wire: Wire, _ facts: ConnectionFacts, _ keeper: any ConnectionKeeper
-    ) throws(TransportError) -> any LiveConnection {
-        var facts = facts
         let isHTTP2 = facts.tls.map { $0.alpn == "h2" } ?? (route.versions == .http2Only)
         guard isHTTP2 || route.versions != .http2Only else {
             throw dial.failure(

@@ -7,6 +7,8 @@ import Synchronization
 /// What a dial reports its end to: the pool.
 package protocol DialDelegate: ConnectionKeeper {
     /// The connection is there, and may carry exchanges.
+    ///
+    /// Called on the connection's loop, before anything can have happened to it.
     func dialSucceeded(_ connection: any LiveConnection, _ route: Route)
     /// There is no connection, and this is why.
     func dialFailed(_ id: ConnectionID, _ error: TransportError)
@@ -54,7 +56,6 @@ package final class Dialer: Sendable {
             let revision = self.contexts.revision
             do throws(TransportError) {
                 let connection = try await connector.connect(for: delegate)
-                delegate.dialSucceeded(connection, route)
                 // A handshake that a reload overtook is as old as those before it.
                 if self.contexts.revision != revision, route.hasTLS {
                     delegate.draining(connection, reason: .tlsReloaded)

@@ -180,44 +180,31 @@ final class ConnectionPool: @unchecked Sendable {
                 connection: connection.id.rawValue, route: route, facts: connection.facts))
         // Only this shell knows a connection that was abandoned while it was being made; the
         // machine, which has forgotten it, has it closed.
-        var ended: CloseReason?
         var isWanted = false
         step { pool in
             let now = Deadline.now()
-            let dial = pool.dials.removeValue(forKey: connection.id)
+            pool.dials[connection.id] = nil
             pool.heldDials.ended(connection.id, of: route)
-            if case .outlived(let reason) = dial?.phase {
-                ended = reason
-                return PoolActions()
-            }
             pool.failures.forget(route)
             pool.connections[connection.id] = connection
             pool.openings[connection.id] = Opening(route: route, at: now)
-            let (capacity, isHeard) = pool.firstCapacity(of: connection, dial?.capacity)
+            let (capacity, isReported) = pool.firstCapacity(of: connection)
             let actions = pool.machine.connectionEstablished(
                 connection.id, capacity: capacity, isShared: connection.isHTTP2,
-                isReported: isHeard, now: now)
+                isReported: isReported, now: now)
             isWanted = actions.grants.contains { $0.connection == connection.id }
             return actions
         }
         if !isWanted { connection.becameIdle() }
         lookAtOverdue()
-        if let ended {
-            observer?.observe(
-                .connectionClosed(
-                    connection: connection.id.rawValue, route: route, reason: ended, age: .zero))
-        }
     }
 
     /// With the lock held: how many exchanges a new connection is given, and whether that is more
     /// than a guess.
     ///
-    /// A peer that was heard before will allow what it did then, until it says otherwise.
-    private func firstCapacity(
-        of connection: any LiveConnection, _ said: Int?
-    ) -> (Int, isHeard: Bool) {
+    /// A peer that has reported a limit before will allow as much, until it reports another.
+    private func firstCapacity(of connection: any LiveConnection) -> (Int, isReported: Bool) {
         guard connection.isHTTP2 else { return (connection.capacity, true) }
-        if let said { return (said, true) }
         let known = machine.knownCapacity(for: connection.id)
         let most = known ?? dialer.tuning.http2.streamsBeforeSettings
         return (min(connection.capacity, most), known != nil)
@@ -442,19 +429,13 @@ extension ConnectionPool: DialDelegate {
             pool.connections[connection.id] = nil
             if let opening = pool.openings.removeValue(forKey: connection.id) {
                 pool.heldDials.ended(connection.id, of: opening.route)
-            } else if let dial = pool.dials[connection.id] {
-                pool.dials[connection.id]?.phase = .outlived(reason)
-                pool.failures.note(.ofNoUse(), of: dial.route) { pool.machine.holds($0) }
             }
             return pool.machine.connectionClosed(connection.id, reason: reason, now: now)
         }
     }
 
     func capacityChanged(_ connection: any LiveConnection, to capacity: Int) {
-        step { pool in
-            pool.dials[connection.id]?.capacity = capacity
-            return pool.machine.capacityChanged(connection.id, to: capacity, now: .now())
-        }
+        step { $0.machine.capacityChanged(connection.id, to: capacity, now: .now()) }
     }
 
     func idleTimeHinted(_ connection: any LiveConnection, _ timeout: Duration) {

@@ -180,8 +180,9 @@ extension Engine {
         guard next.amendments.omitsExpectation != exchange.amendments.omitsExpectation else {
             return
         }
-        next.replays += 1
-        noteReplay(after: .expectationRefused(by: next.route), story)
+        let refusal = TransportError.expectationRefused(by: next.route)
+        next.isRepeated(after: refusal)
+        noteReplay(after: refusal, story)
     }
 
     /// Makes ready for the next try, or throws the error on when there is none.
@@ -200,11 +201,12 @@ extension Engine {
             next.budget.take(for: error, isMove: isMove),
             let route = error.demandsHTTP1 ? http1Routes.demanded(by: next.route) : next.route
         else {
-            story?.failed(error)
-            throw error
+            let failure = next.failure(error)
+            story?.failed(failure)
+            throw failure
         }
         next.route = route
-        next.replays += 1
+        next.isRepeated(after: error)
         noteReplay(after: error, story)
         if error.replay != .notSent { next.waitsSince = .now() }
         // An idle HTTP/1.1 connection may be as stale as the one before it. One of HTTP/2 carries
@@ -232,7 +234,7 @@ extension Engine {
             }
             return lease
         } catch {
-            var error = error
+            var error = next.failure(error)
             error.route = next.route
             error.exchangeID = story?.number
             story?.failed(error)

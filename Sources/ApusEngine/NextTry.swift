@@ -12,6 +12,8 @@ struct NextTry {
     var budget: ReplayBudget
     /// How often it was sent again so far.
     var replays = 0
+    /// Whether the peer may have acted on a try before this one.
+    private(set) var mayHaveBeenActedOn = false
     /// Since when it has waited without having been sent: `pool.acquireTimeout` counts from here.
     var waitsSince: Deadline
 
@@ -24,6 +26,23 @@ struct NextTry {
         reuse = request.reuse
         self.amendments = amendments
         budget = ReplayBudget(limit: request.limits.replays)
+    }
+
+    /// Notes that the request is sent again after this error.
+    mutating func isRepeated(after error: TransportError) {
+        replays += 1
+        if error.replay == .unknown { mayHaveBeenActedOn = true }
+    }
+
+    /// The error of the last try as the error of the request: what a peer may have done with an
+    /// earlier try is unknown still.
+    func failure(_ error: TransportError) -> TransportError {
+        guard mayHaveBeenActedOn, error.replay == .notSent || error.replay == .refusedByPeer else {
+            return error
+        }
+        var error = error
+        error.replay = .unknown
+        return error
     }
 }
 

@@ -16,18 +16,12 @@ extension ConnectionPool {
         ///
         /// Exits: gone.
         case abandoned
-        /// What it made has ended already, before it was handed over.
-        ///
-        /// Exits: gone.
-        case outlived(CloseReason)
     }
 
     /// A dial as the shell sees it.
     struct Dial {
         let route: Route
         var phase = DialPhase.decided
-        /// What its peer allows, when that came before the connection was handed over.
-        var capacity: Int?
 
         var isAbandoned: Bool { if case .abandoned = phase { true } else { false } }
     }

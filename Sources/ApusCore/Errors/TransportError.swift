@@ -88,7 +88,7 @@ public struct TransportError: Error, Sendable {
 
     /// Whether sending the request again can do harm.
     public enum Replay: String, Sendable, Hashable, Codable {
-        /// No byte of the request left: safe.
+        /// No byte of the request left, in no try: safe.
         case notSent
         /// The peer proved that it did not act on it: safe.
         case refusedByPeer

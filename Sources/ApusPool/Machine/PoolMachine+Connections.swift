@@ -68,8 +68,7 @@ extension PoolMachine {
         _ connection: ConnectionID, reason: CloseReason, now: Deadline
     ) -> PoolActions {
         var actions = PoolActions()
-        guard let slot = find(connection) else { return actions }
-        if case .dialling = slots[slot] { return dialFailed(connection, now: now) }
+        guard let slot = find(connection), slots[slot].dial == nil else { return actions }
         learnIdleTime(slot, reason, now.nanoseconds)
         countEnd(slot, reason)
         vacate(slot, now.nanoseconds, &actions)

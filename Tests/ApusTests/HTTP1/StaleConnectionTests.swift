@@ -1,4 +1,7 @@
 import Apus
+import ApusDial
+import ApusSocket
+import Glibc
 import Loopback
 import Testing
 
@@ -40,6 +43,26 @@ import Testing
             #expect(error?.replay == .unknown)
             #expect(error?.isReused == true)
             #expect(peer.connectionCount == 1)
+        }
+    }
+
+    @Test("row 12: what became of the first try is unknown, also when the second one is never sent")
+    func endOnAReusedConnectionBeforeAFailedDial() async throws {
+        let script = [ScriptedPeer.Step.expectHead, Self.answer, .expectHead, .close]
+        let peer = try ScriptedPeer([script])
+        defer { peer.stop() }
+        let opened = Shared(0)
+        var hooks = DialHooks()
+        hooks.openFailure = { _ in
+            opened.change { $0 += 1 }
+            return opened.value > 1 ? SystemError(errno: ECONNREFUSED, call: "connect") : nil
+        }
+        try await withEngine(Self.patient, hooks: hooks, ports: [peer.port]) { engine in
+            try await self.expectAnswer(.get, "/0", engine, peer)
+            let error = await transportError { _ = try await self.send(.get, "/1", engine, peer) }
+            #expect(error?.kind == .connect(errno: ECONNREFUSED))
+            #expect(error?.replay == .unknown)
+            #expect(engine.snapshot().counters.replays == 1)
         }
     }
 
@@ -137,6 +160,28 @@ import Testing
             }
             try await self.expectAnswer(.plainPost, "/", engine, peer)
             #expect(peer.connectionCount == 2)
+        }
+    }
+
+    @Test("R29: bytes that come with a proxy's answer have answered no request")
+    func newsWithAProxysAnswer() async throws {
+        let wrong = Array("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nwrong\n".utf8)
+        let greeting: [ScriptedPeer.Step] = [.expectBytes(3), .send([5, 0]), .expectBytes(16)]
+        let success: [UInt8] = [5, 0, 0, 1, 127, 0, 0, 1, 0, 80]
+        let scripts: [[ScriptedPeer.Step]] = [
+            greeting + [.send(success + wrong), .silence],
+            greeting + [.send(success), .expectHead, Self.answer, .silence],
+        ]
+        try await withPeer(scripts) { engine, peer in
+            var options = RequestOptions()
+            options.proxy = try ProxySetting(parsing: "socks5h://127.0.0.1:\(peer.port)")
+            let url = "http://name.test/"
+            engine.prewarm(try engine.route(to: url, options: options), connections: 1)
+            try await eventually("it is noticed") {
+                engine.snapshot().counters.closes(.unsolicitedBytes) == 1
+            }
+            let response = try await engine.send(.get(url), options: options)
+            #expect(String(try await response.body.collect(upTo: 100)) == "ok\n")
         }
     }
 

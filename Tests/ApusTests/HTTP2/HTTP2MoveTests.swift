@@ -371,4 +371,30 @@ private typealias Frames = HTTP2Frames
             #expect(stand.peer.connectionCount == 2)
         }
     }
+
+    /// The GOAWAY comes with the proxy's answer, so that it is read as soon as the connection is
+    /// made.
+    @Test func aConnectionThatEndsBeforeItsFirstRequestMovesAllWhoWaitedForIt() async throws {
+        let greeting: [ScriptedPeer.Step] = [.expectBytes(3), .send([5, 0]), .expectBytes(10)]
+        let success: [UInt8] = [5, 0, 0, 1, 127, 0, 0, 1, 0, 80]
+        let ending = success + Frames.settings() + Frames.goAway(0)
+        try await withHTTP2(
+            greeting + [.send(ending), .readUntilEnd],
+            greeting + [.send(success)] + .wellBehaved(3)
+        ) { stand in
+            var options = RequestOptions()
+            options.proxy = try ProxySetting(parsing: "socks5h://127.0.0.1:\(stand.peer.port)")
+            let posts = (0..<3).map { _ in
+                Task { [options] in
+                    let response = try await stand.client.send(
+                        .post(stand.url), body: .bytes(Bytes("x")), options: options)
+                    return try await text(of: response)
+                }
+            }
+            for post in posts { #expect(try await post.value == "ok") }
+            #expect(stand.peer.connectionCount == 2)
+            #expect(stand.engine.snapshot().counters.dialFailures == 0)
+            #expect(stand.story.closes.first == .goAway)
+        }
+    }
 }
