@@ -16,6 +16,10 @@ final class ConnectionPool: @unchecked Sendable {
         let isReused: Bool
         /// What was waited for; `nil` when the connection was there at once.
         var waitedFor: WaitCause?
+
+        /// Whether the connection was in the pool before the lease, so that its peer may have taken
+        /// it for idle: it has carried an exchange, or was made before it was needed.
+        var wasInPool: Bool { isReused || waitedFor == nil }
     }
 
     private let dialer: Dialer

@@ -193,11 +193,13 @@ extension Engine {
     ) throws(TransportError) {
         let isHTTP2 = lease.connection.isHTTP2
         let isSilent = !isHTTP2 || exchange.hasConnectionEnded
-        // A connection never used before that ends at once is a peer's fault, and no move.
-        let isMove = error.replay == .notSent && (lease.isReused || !isSilent)
+        // A connection that was made for the request and ends at once is a fault of the peer, and
+        // no move.
+        let isMove = error.replay == .notSent && (lease.wasInPool || !isSilent)
         guard exchange.mayRepeat,
             next.request.mayReplay(
-                after: error, isSilent: isSilent, isLost: exchange.isConnectionLost),
+                after: error, wasInPool: lease.wasInPool, isSilent: isSilent,
+                isLost: exchange.isConnectionLost),
             next.budget.take(for: error, isMove: isMove),
             let route = error.demandsHTTP1 ? http1Routes.demanded(by: next.route) : next.route
         else {

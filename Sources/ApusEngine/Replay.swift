@@ -8,15 +8,19 @@ extension OutgoingRequest {
     /// Whether the failure proves that sending again does no harm.
     ///
     /// Where that is unclear, an idempotent request is sent again on one condition: its connection
-    /// was used before and has ended without a word, as a peer ends one that it takes for idle.
+    /// was in the pool before and has ended without a word, as a peer ends one that it takes for
+    /// idle.
     /// HTTP/2 has words for what was not acted on (GOAWAY, RST_STREAM): a peer that used them, and
     /// left this request out, may have acted on it.
     ///
     /// - Parameters:
+    ///   - wasInPool: whether the connection was there before the request needed one.
     ///   - isSilent: whether the connection has ended without such a word.
     ///   - isLost: whether the system gave the connection up, so that a time-out is no deadline of
     ///     the request's.
-    func mayReplay(after error: TransportError, isSilent: Bool, isLost: Bool) -> Bool {
+    func mayReplay(
+        after error: TransportError, wasInPool: Bool, isSilent: Bool, isLost: Bool
+    ) -> Bool {
         guard !error.demandsCalm else { return false }
         switch error.kind {
         case .reset, .truncated, .h2GoAway, .h2Stream: break
@@ -26,7 +30,7 @@ extension OutgoingRequest {
         switch error.replay {
         case .notSent, .refusedByPeer: return true
         case .unknown:
-            return isSilent && error.isReused && error.bytesReceived == 0 && isIdempotent
+            return isSilent && wasInPool && error.bytesReceived == 0 && isIdempotent
         case .responseStarted: return false
         }
     }

@@ -64,7 +64,8 @@ private enum SystemTrust {
     /// A new folder with the authority under the name by which OpenSSL looks for it.
     static func folder() throws -> String {
         try FixturePaths.ensureCertificates()
-        let folder = try ServedFiles.temporaryFolder.get() + "/roots-\(UInt64.random(in: 0 ... .max))"
+        let number = UInt64.random(in: 0 ... .max)
+        let folder = try ServedFiles.temporaryFolder.get() + "/roots-\(number)"
         let script =
             "mkdir -p '\(folder)' && cp '\(FixturePaths.pem("ca"))'"
             + " '\(folder)'/$(openssl x509 -hash -noout -in '\(FixturePaths.pem("ca"))').0"

@@ -81,6 +81,35 @@ import Testing
     }
 
     @Test(
+        "row 12: a connection that was made ahead may be as stale as one that was used",
+        arguments: [Sent.get, .keyedPost])
+    func endOnAPrewarmedConnection(_ sent: Sent) async throws {
+        let scripts = [[.expectHead, .close], [.expectHead, Self.answer, .silence]]
+        try await withPeer(scripts) { engine, peer in
+            let url = "http://127.0.0.1:\(peer.port)/"
+            engine.prewarm(try engine.route(to: url), connections: 1)
+            try await eventually("it is idle") { engine.snapshot().idle == 1 }
+            try await self.expectAnswer(sent, "/", engine, peer)
+            #expect(peer.connectionCount == 2)
+            #expect(engine.snapshot().counters.replays == 1)
+        }
+    }
+
+    @Test("row 12: a plain POST is not sent again from a connection that was made ahead")
+    func endOnAPrewarmedConnectionUnderAPost() async throws {
+        try await withPeer([[.expectHead, .close]]) { engine, peer in
+            let url = "http://127.0.0.1:\(peer.port)/"
+            engine.prewarm(try engine.route(to: url), connections: 1)
+            try await eventually("it is idle") { engine.snapshot().idle == 1 }
+            let error = await transportError {
+                _ = try await self.send(.plainPost, "/", engine, peer)
+            }
+            #expect(error?.replay == .unknown)
+            #expect(peer.connectionCount == 1)
+        }
+    }
+
+    @Test(
         "row 14, R28: an end while idle is noticed before the connection is used",
         arguments: [ScriptedPeer.Step.close, .halfClose, .reset])
     func endWhileIdle(_ ending: ScriptedPeer.Step) async throws {
