@@ -6,53 +6,30 @@ import HTTPTypes
 
 /// One HTTP/2 connection on its loop: many exchanges at once, each a stream of one session.
 ///
+/// It has the wire and the session, and reports to the pool; `HTTP2Streams` has the exchanges.
 /// Everything that a tick brings about leaves in one write at the tick's end.
 package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
-    /// One stream and what it still needs.
-    struct Stream {
-        let exchange: Exchange
-        /// Whether the peer had said how many streams it takes: a refusal then means it.
-        let isWithinLimit: Bool
-        var pump: UploadPump?
-        /// Bytes of the body taken from the pump.
-        var pumped: UInt64 = 0
-        /// What the stream has become, when it has left HTTP.
-        var duplex: HTTP2Duplex?
-    }
-
-    /// What the peer's GOAWAY said.
-    struct GoAway {
-        let last: HTTP2StreamID
-        let code: UInt32
-        let debug: String
-
-        /// The error of a stream that it ended; the code may be a better-known one than its own.
-        func kind(code: UInt32? = nil) -> TransportError.Kind {
-            .h2GoAway(code: code ?? self.code, lastStreamID: last, debug: debug)
-        }
-    }
-
-    /// Why the peer should get no new streams: all must pass before it is trusted again.
-    enum Doubt {
-        /// A PING is unanswered.
-        case silence
-        /// It takes nothing of what is sent.
-        case stall
-        /// It may not have met yet that so many streams were cancelled.
-        case cancels
-        /// Its SETTINGS have not come, with which it should have begun.
-        case settings
+    /// How far the connection is.
+    private enum State {
+        /// Preface and SETTINGS wait for the first request, or for this timer. Exits: `.open`,
+        /// `.draining`, `.ended`.
+        case opening(LoopTimer)
+        /// It takes exchanges. Exits: `.draining`, `.ended`.
+        case open
+        /// It takes no more, and ends with the last of those that it has; `isOpening` while preface
+        /// and SETTINGS have not left. Exits: `.ended`.
+        case draining(CloseReason, isOpening: Bool)
+        /// The wire is closed. No exits.
+        case ended
     }
 
     /// How long preface and SETTINGS wait for the request that the connection was dialled for,
     /// whose task may have to come from another thread; without one they leave then.
     static let openingPatience = Duration.milliseconds(20)
     /// What is gathered for one write.
-    static let writeSize = 64 * 1024
+    private static let writeSize = 64 * 1024
     /// Reads in a row before others on the loop have their turn.
-    static let maxReadsInRow = 1
-    /// Streams refused in a row, none answered between, before the connection takes no more.
-    static let maxRefusalsInRow = 2
+    private static let maxReadsInRow = 1
 
     package nonisolated let id: ConnectionID
     package nonisolated let facts: ConnectionFacts
@@ -64,44 +41,20 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         loop.asUnownedSerialExecutor()
     }
 
-    let wire: Wire
-    let keeper: any ConnectionKeeper
-    let session: HTTP2Session
-    let liveness: HTTP2Liveness
-    let outputWatch: HTTP2OutputWatch
-    private let tuning: EngineTuning.HTTP2
-    /// Runs until our SETTINGS are acknowledged, or longer by a little.
-    var settingsTimer: LoopTimer?
-    /// Ends the patience with a peer that does not say its own.
-    var peerSettingsTimer: LoopTimer?
-    /// Extended CONNECTs that wait for the peer's SETTINGS; no more than there are leases.
-    var waiting: [Exchange] = []
-    private var doubts: Set<Doubt> = []
-    /// Every stream that is not closed on both sides; those whose exchange has ended keep their
-    /// slot.
-    var streams: [HTTP2StreamID: Stream] = [:]
-    var isFlushScheduled = false
-    /// Streams whose answer is complete while the last of their bodies is about to leave.
-    var finishing: Set<HTTP2StreamID> = []
+    private let wire: Wire
+    private let keeper: any ConnectionKeeper
+    private let session: HTTP2Session
+    private let streams: HTTP2Streams
+    private var state = State.open
+    private var watch: HTTP2PeerWatch
+    private var alarm = LoopAlarm()
+    private var isFlushScheduled = false
     /// What comes up during a flush is part of it.
     private var isFlushing = false
-    /// Whether preface and SETTINGS may leave: with the first request, or without one.
-    private var hasOpened = false
-    /// Ends the wait for that request.
-    private var openingTimer: LoopTimer?
-    /// Why no more streams are taken; `nil` while they are.
-    var drainReason: CloseReason?
-    var goAway: GoAway?
     /// Whether the pool knows that the peer asked for calm.
-    var isCalm = false
-    /// What ended the connection, for the streams that end with it.
-    var ending: (kind: TransportError.Kind, message: String)?
-    /// The peer's system acknowledges nothing any more.
-    var isLost = false
+    private var isCalm = false
     /// What was wrong with the peer's bytes; acted on once the wire is not reading any more.
-    var inputError: HTTP2Error?
-    var refusalsInRow = 0
-    var hasSessions = false
+    private var inputError: HTTP2Error?
 
     package init(
         id: ConnectionID, wire: Wire, facts: ConnectionFacts, tuning: EngineTuning,
@@ -112,95 +65,60 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         self.facts = facts
         self.keeper = keeper
         loop = wire.loop
-        // A hundred until the peer says otherwise: most allow that many (RFC 9113, section 6.5.2).
+        // A hundred until the peer reports its limit: most allow that many (RFC 9113, section
+        // 6.5.2).
         capacity = min(tuning.http2.maxStreamsPerConnection, 100)
         session = try HTTP2Session(tuning.http2, limits: tuning.limits, budget: budget)
         if tuning.http2.firstStream > 1 { session.skipStreamIDs(to: tuning.http2.firstStream) }
-        liveness = HTTP2Liveness(tuning.http2, on: wire.loop)
-        outputWatch = HTTP2OutputWatch(tuning.http2, on: wire.loop)
-        self.tuning = tuning.http2
+        streams = HTTP2Streams(session, on: wire.loop)
+        watch = HTTP2PeerWatch(tuning.http2, now: .now())
     }
 
     /// Takes over the wire; called once, on the loop, before the pool hears of the connection.
     package func attach() {
         wire.owner = self
-        liveness.output = { [weak self] in
-            self?.assumeIsolated { $0.output } ?? HTTP2Liveness.Output()
-        }
-        liveness.ping = { [weak self] in
-            self?.assumeIsolated { connection in
-                connection.session.ping()
-                connection.scheduleFlush()
-            }
-        }
-        liveness.suspected = { [weak self] in
-            self?.assumeIsolated { $0.doubt(.silence) }
-        }
-        liveness.trusted = { [weak self] in
-            self?.assumeIsolated { $0.trust(.silence) }
-        }
-        liveness.died = { [weak self] in
-            self?.assumeIsolated { $0.end(.timeout, .timeout, "no answer to a PING") }
-        }
-        outputWatch.pending = { [weak self] in
-            self?.assumeIsolated { $0.undeliveredCount } ?? 0
-        }
-        outputWatch.stalled = { [weak self] in
-            self?.assumeIsolated { $0.doubt(.stall) }
-        }
-        outputWatch.moved = { [weak self] in
-            self?.assumeIsolated { $0.trust(.stall) }
-        }
-        outputWatch.died = { [weak self] in
-            self?.assumeIsolated {
-                $0.end(.timeout, .timeout, "the peer takes nothing of what is sent")
-            }
-        }
-        liveness.connectionOpened()
+        streams.attach(to: self)
         let deadline = Deadline.now().advanced(by: HTTP2LiveConnection.openingPatience)
-        openingTimer = loop.schedule(at: deadline) { [weak self] in
-            self?.assumeIsolated { $0.open() }
-        }
+        state = .opening(
+            loop.schedule(at: deadline) { [weak self] in
+                self?.assumeIsolated { $0.open() }
+            })
+        setAlarm()
         // Readiness is reported once, and the dial may have got that report.
         if wire.mayHaveInput { wire.readLater() }
     }
 
-    private func awaitSettings() {
-        let now = Deadline.now()
-        if !session.hasPeerSettings {
-            // It is better to dial than to wait for the peer's limit.
-            peerSettingsTimer = loop.schedule(at: now.advanced(by: tuning.suspectAfter)) {
-                [weak self] in
-                self?.assumeIsolated { connection in
-                    connection.peerSettingsTimer = nil
-                    if connection.wire.isOpen { connection.doubt(.settings) }
-                }
-            }
+    // MARK: Opening
+
+    /// Lets preface and SETTINGS out, in one write with the first request if there is one.
+    private func open() {
+        switch state {
+        case .opening(let timer):
+            loop.cancel(timer)
+            state = .open
+        case .draining(let reason, isOpening: true): state = .draining(reason, isOpening: false)
+        case .open, .draining, .ended: return
         }
-        guard let timeout = tuning.settingsTimeout else { return }
-        settingsTimer = loop.schedule(at: now.advanced(by: timeout)) { [weak self] in
-            self?.assumeIsolated { $0.acknowledgementIsDue() }
+        watch.settingsSent(now: .now(), hasPeerSettings: session.hasPeerSettings)
+        setAlarm()
+        scheduleFlush()
+    }
+
+    private var hasOpened: Bool {
+        switch state {
+        case .opening, .draining(_, isOpening: true): false
+        case .open, .draining, .ended: true
         }
     }
 
-    /// The peer's limit is known from now on.
-    func settingsChanged(_ maxStreams: Int) {
-        if let peerSettingsTimer { loop.cancel(peerSettingsTimer) }
-        peerSettingsTimer = nil
-        keeper.capacityChanged(self, to: maxStreams)
-        trust(.settings)
-        sendWaiting()
+    private var takesStreams: Bool {
+        switch state {
+        case .opening, .open: true
+        case .draining, .ended: false
+        }
     }
 
-    /// RFC 9113, section 6.5.3.
-    private func acknowledgementIsDue() {
-        settingsTimer = nil
-        guard !session.areSettingsAcknowledged, wire.isOpen else { return }
-        ending = (.timeout, "the peer has not acknowledged our SETTINGS")
-        session.goAway(code: HTTP2ErrorCode.settingsTimeout)
-        sendFarewell()
-        end(.timeout, .timeout, "the peer has not acknowledged our SETTINGS")
-    }
+    // MARK: The peer's health
 
     /// Bytes that have left the session and that the peer's system has not taken.
     private var undeliveredCount: Int { wire.unsentCount + wire.unacknowledgedCount }
@@ -212,133 +130,76 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             isPending: underWay > 0 || wire.unsentCount > 0)
     }
 
-    private func doubt(_ doubt: Doubt) {
-        guard doubts.insert(doubt).inserted, doubts.count == 1 else { return }
-        keeper.suspected(self)
-    }
-
-    private func trust(_ doubt: Doubt) {
-        guard doubts.remove(doubt) != nil, doubts.isEmpty else { return }
-        keeper.trusted(self)
-    }
-
-    /// Opens no streams where those that were cancelled may still be under way to the peer.
-    func judgeCancels() {
-        if session.hasManyUnconfirmedResets {
-            doubt(.cancels)
-        } else if !doubts.isEmpty {
-            trust(.cancels)
+    private func perform(_ action: HTTP2PeerWatch.Action?) {
+        switch action {
+        case nil: break
+        case .ping:
+            session.ping()
+            scheduleFlush()
+        case .suspect: keeper.suspected(self)
+        case .trust: keeper.trusted(self)
+        case .end(let cause):
+            streams.endStory.endsWith(.timeout, cause.message)
+            if cause == .noAcknowledgement, wire.isOpen {
+                session.goAway(code: HTTP2ErrorCode.settingsTimeout)
+                sendFarewell()
+            }
+            end(.timeout, .timeout, cause.message)
         }
     }
 
-    // MARK: From any thread
-
-    package nonisolated func start(_ exchange: Exchange, isReused: Bool) {
-        onLoop(loop) { $0.begin(exchange, isReused: isReused) }
-    }
-
-    package nonisolated func cancel(_ exchange: Exchange, reason: CloseReason) {
-        onLoop(loop) { $0.give(up: exchange) }
-    }
-
-    package nonisolated func consumed(_ count: Int, by exchange: Exchange) {
-        onLoop(loop) { connection in
-            guard let stream = exchange.stream, connection.wire.isOpen else { return }
-            connection.session.consumed(count, on: stream)
-            if connection.session.wantsOutput { connection.scheduleFlush() }
+    /// Has the watch asked when it wants to be, or before.
+    private func setAlarm() {
+        guard let next = watch.nextDeadline, wire.isOpen, !alarm.isSet(by: next) else { return }
+        alarm.set(at: next, on: loop) { [weak self] in
+            self?.assumeIsolated { $0.alarmFired() }
         }
     }
 
-    package nonisolated func uploadReady(_ exchange: Exchange) {
-        onLoop(loop) { connection in
-            if let stream = exchange.stream { connection.pumpBody(of: stream) }
-        }
+    private func alarmFired() {
+        alarm.hasFired()
+        let actions = watch.deadlineReached(
+            now: .now(), areSettingsAcknowledged: session.areSettingsAcknowledged,
+            output: output, pending: undeliveredCount)
+        for action in actions { perform(action) }
+        setAlarm()
     }
 
-    package nonisolated func close(_ reason: CloseReason) {
-        onLoop(loop) { connection in
-            // A request that goes out now is cut at once, and may have been acted on.
-            connection.session.endUnsent(beyond: 0)
-            connection.session.shutDown()
-            connection.open()
-            connection.flushNow()
-            connection.end(reason, .shutdown, "the connection was closed: \(reason)")
-        }
-    }
+    // MARK: Exchanges
 
-    package nonisolated func wireReadable() {
-        assumeIsolated { $0.readInput() }
-    }
-
-    package nonisolated func wireWritable() {
-        assumeIsolated { $0.flushNow() }
-    }
-
-    package nonisolated func flush() {
-        assumeIsolated { connection in
-            connection.isFlushScheduled = false
-            connection.flushNow()
-        }
-    }
-
-    // MARK: Sending
-
-    /// Lets preface and SETTINGS out, in one write with the first request if there is one.
-    private func open() {
-        guard !hasOpened, wire.isOpen else { return }
-        hasOpened = true
-        if let openingTimer { loop.cancel(openingTimer) }
-        openingTimer = nil
-        awaitSettings()
-        scheduleFlush()
-    }
-
-    func begin(_ exchange: Exchange, isReused: Bool) {
+    private func begin(_ exchange: Exchange, isReused: Bool) {
         open()
         guard exchange.begin(on: self, isReused: isReused) else { return keeper.released(self) }
         // The limit may have been lowered since the lease: here the request would wait for as long
         // as those that run.
-        guard wire.isOpen, drainReason == nil, session.hasRoom else {
+        guard takesStreams, session.hasRoom else {
             keeper.released(self)
-            return fail(exchange, .notSent)
+            return streams.fail(exchange, .notSent)
         }
-        if exchange.request.hasTimeouts { startTimers(of: exchange) }
-        if mustWait(exchange) { return waiting.append(exchange) }
-        submit(exchange)
+        if exchange.request.hasTimeouts {
+            exchange.timers.start(for: exchange, on: loop) { [weak self, weak exchange] phase in
+                guard let self, let exchange else { return }
+                self.assumeIsolated { $0.expire(exchange, phase) }
+            }
+        }
+        streams.add(exchange)
     }
 
-    func submit(_ exchange: Exchange) {
-        let request = exchange.request
-        let stream: HTTP2StreamID
-        do throws(HTTP2Error) {
-            let isDuplex = request.isExtendedConnect
-            stream = try session.submit(
-                request.head, hasBody: isDuplex || !request.body.isEmpty,
-                length: isDuplex ? nil : request.body.length)
-        } catch {
-            if session.isDraining { drain(.exhausted) }
-            exchange.timers.stop(on: loop)
-            exchange.failed(
-                TransportError.Kind(error), phase: .request, error.message, replay: .notSent)
-            return keeper.released(self)
-        }
-        exchange.stream = stream
-        exchange.requestStarted()
-        streams[stream] = Stream(exchange: exchange, isWithinLimit: session.hasPeerSettings)
-        if streams.count == 1 { liveness.streamsOpened() }
-        sendBody(of: exchange, on: stream)
-        // The last stream number was used.
-        if session.isDraining { drain(.exhausted) }
-        scheduleFlush()
+    private func expire(_ exchange: Exchange, _ phase: TransportError.Phase) {
+        guard streams.expire(exchange, phase) else { return }
+        perform(watch.requestTimedOut(now: .now(), output: output))
+        setAlarm()
     }
 
-    func scheduleFlush() {
+    // MARK: Sending
+
+    private func scheduleFlush() {
         guard !isFlushScheduled, !isFlushing else { return }
         isFlushScheduled = true
         loop.scheduleFlush(self)
     }
 
-    func flushNow() {
+    private func flushNow() {
         guard hasOpened else { return }
         let wasWritable = wire.isWritable
         let end = wire.sentCount + Wire.maxSentInRow
@@ -358,16 +219,21 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         if isCut { wire.writeLater() }
         // A full socket holds back what leaves, not the end of what was never to leave.
         if wire.isOpen, !wire.isWritable { handleEvents() }
-        if !finishing.isEmpty, !isCut { giveUpUnfinished() }
-        if wire.isOpen {
-            outputWatch.flushed(
-                unsent: wire.isWritable ? 0 : undeliveredCount, hasMoved: wasWritable)
+        if streams.hasFinishing, !isCut, wire.isOpen, wire.isWritable {
+            streams.giveUpUnfinished()
         }
+        if wire.isOpen, !wire.isWritable || !watch.isOutputFlowing { watchOutput(wasWritable) }
         if wire.sendError != nil { readInput(evenIfQuiet: true) }
     }
 
+    private func watchOutput(_ wasWritable: Bool) {
+        let unsent = wire.isWritable ? 0 : undeliveredCount
+        perform(watch.flushed(unsent: unsent, hasMoved: wasWritable, now: .now()))
+        setAlarm()
+    }
+
     /// Sends what the session has ready, up to one write's size; whether it has more.
-    func sendOutput() throws(HTTP2Error) -> Bool {
+    private func sendOutput() throws(HTTP2Error) -> Bool {
         let scratch = loop.scratch
         defer { scratch.outgoing.removeAll() }
         session.takenBytes = wire.sentCount
@@ -375,5 +241,249 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             into: &scratch.outgoing, limit: HTTP2LiveConnection.writeSize)
         wire.send(scratch.outgoing)
         return hasMore
+    }
+
+    /// The GOAWAY that says why is worth sending, whatever became of the rest.
+    private func sendFarewell() {
+        if wire.isWritable { _ = try? sendOutput() }
+    }
+
+    // MARK: Receiving
+
+    private func readInput(evenIfQuiet: Bool = false) {
+        var reads = 0
+        var isForced = evenIfQuiet
+        while wire.mayHaveInput || isForced, wire.isOpen {
+            isForced = false
+            guard reads < HTTP2LiveConnection.maxReadsInRow else {
+                return wire.readLater()
+            }
+            reads += 1
+            do throws(WireError) {
+                let outcome = try wire.read { bytesReceived($0) }
+                if let inputError { return sessionFailed(inputError) }
+                switch outcome {
+                case .progress: handleEvents()
+                case .wouldBlock:
+                    if let error = wire.sendError {
+                        end(.transportError, error.explained.kind, error.explained.message)
+                    }
+                    return
+                case .end:
+                    return inputEnded(.peerClosed, .truncated, "the peer ended the connection")
+                }
+            } catch {
+                let (kind, message) = error.explained
+                return inputEnded(
+                    kind == .truncated ? .peerClosed : .transportError, kind, message)
+            }
+        }
+    }
+
+    private func bytesReceived(_ bytes: RawSpan) {
+        let now = Deadline.now()
+        if let action = watch.bytesReceived(now: now) {
+            perform(action)
+            // The alarm is set for the peer's time of death, which is too late for a new silence.
+            setAlarm()
+        }
+        session.timePassed(now: now)
+        do throws(HTTP2Error) {
+            try session.bytesReceived(bytes)
+        } catch {
+            inputError = error
+        }
+    }
+
+    /// No more will be read.
+    ///
+    /// What came in the same read counts first: a GOAWAY is why the connection ends, and its pool
+    /// hears of it while it still knows the connection.
+    private func inputEnded(
+        _ reason: CloseReason, _ kind: TransportError.Kind, _ message: String
+    ) {
+        handleEvents()
+        end(session.isGoAwayReceived ? .goAway : reason, kind, message)
+    }
+
+    private func handleEvents() {
+        streams.countSentBodies()
+        // Before the caller of an answer that came with a GOAWAY sends the next request.
+        if session.isGoAwayReceived { startDraining(.goAway) }
+        perform(watch.cancelsCounted(areMany: session.hasManyUnconfirmedResets))
+        while let event = session.nextEvent() { handle(event) }
+        // A full socket reports when it takes more.
+        if session.wantsOutput, wire.isWritable { scheduleFlush() }
+        if case .draining(let reason, _) = state, streams.isEmpty {
+            end(reason, .shutdown, "the connection was drained")
+        }
+    }
+
+    private func handle(_ event: HTTP2Event) {
+        guard !streams.handle(event) else { return }
+        switch event {
+        case .goAway(let last, let code, let debug):
+            // Out of the pool before the streams that it ends hear of it, so that none comes back.
+            streams.endStory.goAway = .init(last: last, code: code, debug: debug)
+            startDraining(.goAway)
+        case .settingsChanged(let maxStreams):
+            keeper.capacityChanged(self, to: maxStreams)
+            perform(watch.settingsReceived())
+            streams.submitWaiting { takesStreams }
+        // Any byte is a sign of life, and it was counted as one when it came.
+        default: break
+        }
+    }
+
+    // MARK: The end
+
+    /// Takes no new streams; the connection goes with the last of those it has.
+    private func startDraining(_ reason: CloseReason) {
+        if session.isCalmDemanded, !isCalm {
+            isCalm = true
+            keeper.calmDemanded(self)
+        }
+        guard takesStreams else { return }
+        let isOpening = !hasOpened
+        if case .opening(let timer) = state { loop.cancel(timer) }
+        state = .draining(reason, isOpening: isOpening)
+        keeper.draining(self, reason: reason)
+    }
+
+    private func sessionFailed(_ error: HTTP2Error) {
+        streams.endStory.endsWith(TransportError.Kind(error), error.message)
+        startDraining(.protocolViolation)
+        guard wire.isOpen else { return }
+        sendFarewell()
+        end(.protocolViolation, TransportError.Kind(error), error.message)
+    }
+
+    /// Closes, and gives every exchange in flight its verdict; idempotent.
+    ///
+    /// The pool hears of it first, so that no exchange that is sent again comes back here.
+    private func end(_ reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
+        guard wire.isOpen else { return }
+        streams.endStory.hasEnded(reason, kind, message)
+        if case .opening(let timer) = state { loop.cancel(timer) }
+        state = .ended
+        wire.keepSessions()
+        let taken = wire.sentCount
+        wire.close()
+        alarm.cancel(on: loop)
+        keeper.closed(self, reason: reason)
+        session.streamEnded(taken: taken)
+        streams.countSentBodies()
+        while let event = session.nextEvent() { handle(event) }
+        streams.detach()
+    }
+}
+
+// MARK: - From any thread
+
+extension HTTP2LiveConnection {
+    package nonisolated func start(_ exchange: Exchange, isReused: Bool) {
+        onLoop(loop) { $0.begin(exchange, isReused: isReused) }
+    }
+
+    package nonisolated func cancel(_ exchange: Exchange, reason: CloseReason) {
+        onLoop(loop) { $0.streams.cancel(exchange) }
+    }
+
+    package nonisolated func consumed(_ count: Int, by exchange: Exchange) {
+        onLoop(loop) { connection in
+            if let stream = exchange.stream { connection.credit(count, to: stream) }
+        }
+    }
+
+    package nonisolated func uploadReady(_ exchange: Exchange) {
+        onLoop(loop) { $0.streams.uploadReady(exchange) }
+    }
+
+    package nonisolated func close(_ reason: CloseReason) {
+        onLoop(loop) { connection in
+            // A request that goes out now is cut at once, and may have been acted on.
+            connection.session.endUnsent(beyond: 0)
+            connection.session.shutDown()
+            connection.open()
+            connection.flushNow()
+            connection.end(reason, .shutdown, "the connection was closed: \(reason)")
+        }
+    }
+
+    nonisolated func sendDuplex(_ bytes: Bytes, isEnd: Bool, on id: HTTP2StreamID) {
+        onLoop(loop) { connection in
+            guard connection.wire.isOpen else { return }
+            connection.session.send(bytes, endOfBody: isEnd, on: id)
+            connection.scheduleFlush()
+        }
+    }
+
+    nonisolated func duplexTook(_ count: Int, from id: HTTP2StreamID) {
+        onLoop(loop) { $0.credit(count, to: id) }
+    }
+
+    nonisolated func closeDuplex(_ id: HTTP2StreamID) {
+        onLoop(loop) { $0.streams.closeDuplex(id) }
+    }
+
+    /// The peer may send so much more.
+    private func credit(_ count: Int, to stream: HTTP2StreamID) {
+        guard wire.isOpen else { return }
+        session.consumed(count, on: stream)
+        if session.wantsOutput { scheduleFlush() }
+    }
+}
+
+// MARK: - On the loop
+
+extension HTTP2LiveConnection {
+    package nonisolated func wireReadable() {
+        assumeIsolated { $0.readInput() }
+    }
+
+    package nonisolated func wireWritable() {
+        assumeIsolated { $0.flushNow() }
+    }
+
+    package nonisolated func flush() {
+        assumeIsolated { connection in
+            connection.isFlushScheduled = false
+            connection.flushNow()
+        }
+    }
+
+    // What the streams report.
+
+    /// The session may have something to send.
+    nonisolated func outputIsDue() {
+        assumeIsolated { connection in
+            if let failure = connection.session.failure { return connection.sessionFailed(failure) }
+            connection.scheduleFlush()
+        }
+    }
+
+    /// An exchange has left the connection: its slot is free.
+    nonisolated func slotFreed() {
+        keeper.released(self)
+    }
+
+    /// The first stream was opened, or the last one closed.
+    nonisolated func streamsChanged(hasStreams: Bool) {
+        assumeIsolated { connection in
+            guard hasStreams else { return connection.watch.streamsClosed() }
+            connection.perform(
+                connection.watch.streamsOpened(now: .now(), output: connection.output))
+            connection.setAlarm()
+        }
+    }
+
+    /// The first answer is complete: the tickets came after the handshake, thus before it.
+    nonisolated func firstAnswerEnded() {
+        assumeIsolated { $0.wire.keepSessions() }
+    }
+
+    /// The connection should take no more exchanges.
+    nonisolated func drain(_ reason: CloseReason) {
+        assumeIsolated { $0.startDraining(reason) }
     }
 }

@@ -5,7 +5,7 @@ import Testing
 private typealias Frames = HTTP2Frames
 
 /// A silent HTTP/2 peer is asked, suspected, and given up; one that wakes is trusted again.
-@Suite(.timeLimit(.minutes(5))) struct HTTP2LivenessTests {
+@Suite(.timeLimit(.minutes(5))) struct SilentPeerTests {
     private static func tuning(deadAfter: Duration = .seconds(600)) -> EngineTuning {
         var tuning = EngineTuning.default
         tuning.http2.pingAfter = .milliseconds(20)

@@ -1,0 +1,70 @@
+import ApusCore
+import ApusHTTP2
+
+/// How an HTTP/2 connection ends, and what that makes of the errors of its streams.
+struct HTTP2EndStory {
+    /// What the peer's GOAWAY said.
+    struct GoAway {
+        let last: HTTP2StreamID
+        let code: UInt32
+        let debug: String
+
+        /// The error of a stream that it ended; the code may be a better-known one than its own.
+        fileprivate func kind(code: UInt32? = nil) -> TransportError.Kind {
+            .h2GoAway(code: code ?? self.code, lastStreamID: last, debug: debug)
+        }
+    }
+
+    /// The last GOAWAY of the peer.
+    var goAway: GoAway?
+    /// The fault that the connection ends with; the first one counts.
+    private var fault: (kind: TransportError.Kind, message: String)?
+    /// Whether the connection has ended.
+    private(set) var isOver = false
+    /// Whether the peer's system acknowledges nothing any more.
+    private(set) var isLost = false
+
+    /// The connection is about to end with this fault.
+    mutating func endsWith(_ kind: TransportError.Kind, _ message: String) {
+        if fault == nil { fault = (kind, message) }
+    }
+
+    /// The connection has ended; the fault is this one, unless one was noted before.
+    mutating func hasEnded(
+        _ reason: CloseReason, _ kind: TransportError.Kind, _ message: String
+    ) {
+        endsWith(kind, message)
+        isOver = true
+        isLost = kind == .timeout && reason == .transportError
+    }
+
+    /// Fails an exchange with the GOAWAY or the fault that its connection ends with.
+    func fail(_ exchange: Exchange, _ failure: StreamFailure) {
+        let (kind, message) = explain(failure)
+        // A stream's own end is a word, also where its connection has ended since.
+        if isOver, goAway == nil, [.connectionLost, .notSent].contains(failure) {
+            exchange.connectionEnded()
+        }
+        if isLost { exchange.connectionLost() }
+        exchange.failed(
+            kind, phase: isLost && exchange.isAwaitingHead ? .send : nil, message,
+            replay: failure.replay(responseStarted: false))
+    }
+
+    /// What a failure is called, given how the connection ends.
+    func explain(_ failure: StreamFailure) -> (kind: TransportError.Kind, message: String) {
+        var kind = TransportError.Kind(failure)
+        var message = failure.explained
+        switch failure {
+        case .connectionLost:
+            if let fault { (kind, message) = fault }
+            if let goAway, goAway.code != 0 { kind = goAway.kind() }
+        case .notSent:
+            if let goAway { kind = goAway.kind() }
+        case .aboveLastStreamID(let code):
+            if let goAway { kind = goAway.kind(code: code) }
+        default: break
+        }
+        return (kind, message)
+    }
+}
