@@ -52,10 +52,10 @@ extension HTTP1LiveConnection {
         } else {
             sendHead(of: exchange)
         }
-        sendBody()
+        sendBody(until: sentBefore + Wire.maxSentInRow)
     }
 
-    /// Sends the head, and with it as much of a body at hand as goes out in the same write.
+    /// Sends the head, and with it as much of a body at hand as goes out in the same turn.
     private func sendHead(of exchange: Exchange) {
         let scratch = loop.scratch
         let body = exchange.request.content
@@ -64,7 +64,9 @@ extension HTTP1LiveConnection {
             return startBody(of: exchange)
         }
         exchange.bodyStarted()
-        unsafe send(segments[...], after: scratch.plaintext.span.bytes)
+        unsafe send(
+            segments[...], after: scratch.plaintext.span.bytes,
+            until: sentBefore + Wire.maxSentInRow)
     }
 
     /// Makes the body ready to go out after a head that has left.
@@ -110,14 +112,18 @@ extension HTTP1LiveConnection {
 
     /// Hands over as much of the body as the wire takes, and others on the loop can wait for.
     func sendBody() {
+        sendBody(until: wire.sentCount + Wire.maxSentInRow)
+    }
+
+    /// The same in a turn that has begun: it is over when the wire has sent so many bytes in all.
+    private func sendBody(until end: UInt64) {
         guard exchange != nil else { return }
-        let end = wire.sentCount + Wire.maxSentInRow
         var goesOn = true
         while goesOn, wire.isWritable {
             guard wire.sentCount < end else { return wire.writeLater() }
             switch outgoing {
             case .nothing, .held: return
-            case .segments(let segments): send(segments)
+            case .segments(let segments): send(segments, until: end)
             case .pump(let pump, let remaining):
                 goesOn = send(pump.next(), remaining: remaining, from: pump)
             }
@@ -126,15 +132,16 @@ extension HTTP1LiveConnection {
     }
 
     /// Sends pieces at hand, the first of them together with the head.
-    private func send(_ segments: ArraySlice<Bytes>, after head: RawSpan = RawSpan()) {
+    private func send(
+        _ segments: ArraySlice<Bytes>, after head: RawSpan = RawSpan(), until end: UInt64
+    ) {
         // The state must not hold the pieces too, or taking one off would copy them all.
         outgoing = .nothing
         var rest = segments.drop(while: \.isEmpty)
         if rest.isEmpty { wire.send(head) }
         var head = head
-        let end = wire.sentCount + Wire.maxSentInRow
         while !rest.isEmpty, !head.isEmpty || wire.isWritable, wire.sentCount < end {
-            let count = wire.send(head, rest)
+            let count = wire.send(head, rest, until: end)
             head = RawSpan()
             exchange?.bodySent(count)
             rest.dropFirstBytes(count)

@@ -243,14 +243,20 @@ actor WireDuplex: DuplexStream, WireOwner {
         unsafe waiter.resume(returning: error(.cancelled, .send, "the write was \(what)"))
     }
 
-    /// Hands over as much as the wire takes, and resumes the writes that are done.
+    /// Hands over as much as the wire takes, and others on the loop can wait for, and resumes the
+    /// writes that are done.
     private func sendOn() {
+        let end = wire.sentCount + Wire.maxSentInRow
         while let first = writes.first, wire.isWritable {
+            guard wire.sentCount < end else {
+                wire.writeLater()
+                break
+            }
             if first.isEnd {
                 wire.endSending()
                 hasEnded = true
             } else if !first.rest.isEmpty {
-                let count = wire.send(RawSpan(), [first.rest])
+                let count = wire.send(RawSpan(), [first.rest], until: end)
                 bytesSent += UInt64(count)
                 writes[0].rest = first.rest.dropFirst(count)
                 writes[0].hasBegun = true

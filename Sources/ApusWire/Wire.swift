@@ -238,8 +238,10 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     ///
     /// In the clear one system call takes them all and no long piece is copied, so what the socket
     /// does not take of the body stays with the caller until `wireWritable`.
+    /// - Parameter end: the value of `sentCount` at which the turn of the body is over; encryption
+    ///   adds its own bytes to that.
     /// - Returns: how much of the body was taken; 0 too when sending fails or failed before.
-    package func send(_ head: RawSpan, _ body: ArraySlice<Bytes>) -> Int {
+    package func send(_ head: RawSpan, _ body: ArraySlice<Bytes>, until end: UInt64) -> Int {
         guard sendError == nil, isOpen else { return 0 }
         guard isWritable else {
             send(head)
@@ -248,14 +250,17 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         let scratch = loop.scratch
         defer { scratch.outgoing.removeAll() }
         let isClear = layers.isEmpty
+        let left = Int(end) - Int(sentCount) - head.byteCount
         scratch.outgoing.append(copying: head)
         let taken = scratch.outgoing.append(
-            body, upTo: isClear ? Wire.maxOffered : Wire.maxEncryptedAtOnce,
+            body, upTo: min(left, isClear ? Wire.maxOffered : Wire.maxEncryptedAtOnce),
             copiedUpTo: isClear ? Wire.maxCopiedInClear : OutgoingBytes.maxCopied)
         guard isClear else {
             send(scratch.outgoing)
             return taken
         }
+        // A socket that takes nothing is full.
+        guard !scratch.outgoing.isEmpty else { return 0 }
         let sent = write(scratch.outgoing)
         guard sent < head.byteCount else { return sent - head.byteCount }
         keepUnsent(head.extracting(droppingFirst: sent))
