@@ -85,7 +85,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     /// Takes over the wire; called once, on the loop, before the pool hears of the connection.
     package func attach() {
-        wire.owner = self
+        wire.handOver(to: self)
         // Readiness is reported once, and the dial may have got that report.
         if wire.mayHaveInput { wire.readLater() }
     }

@@ -76,7 +76,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     /// Takes over the wire; called once, on the loop, before the pool hears of the connection.
     package func attach() {
-        wire.owner = self
+        wire.handOver(to: self)
         streams.attach(to: self)
         let deadline = Deadline.now().advanced(by: HTTP2LiveConnection.openingPatience)
         state = .opening(

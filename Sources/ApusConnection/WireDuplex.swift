@@ -68,7 +68,7 @@ actor WireDuplex: DuplexStream, WireOwner {
 
     /// Takes over the wire; called once, on the loop.
     func attach() {
-        wire.owner = self
+        wire.handOver(to: self)
     }
 
     // MARK: From any thread

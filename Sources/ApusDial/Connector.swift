@@ -52,7 +52,7 @@ actor Connector {
     private func rise(
         over wire: Wire, _ facts: inout ConnectionFacts
     ) async throws(TransportError) {
-        wire.owner = dial.driver
+        wire.handOver(to: dial.driver)
         facts.remoteAddress = wire.remoteAddress.description
         facts.connected = Deadline.now().since(dial.started)
         dial.report { [address = facts.remoteAddress] in
@@ -95,7 +95,7 @@ actor Connector {
         guard route.purpose != .rawBytes else {
             facts.protocolName = "raw"
             let connection = RawConnection(id: dial.id, wire: wire, facts: facts, keeper: keeper)
-            wire.owner = connection
+            wire.handOver(to: connection)
             return connection
         }
         let isHTTP2 = facts.tls.map { $0.alpn == "h2" } ?? (route.versions == .http2Only)

@@ -18,6 +18,18 @@ package protocol WireOwner: AnyObject {
 ///
 /// Unchecked, because it is confined to its loop: each method is called on the loop's thread only.
 package final class Wire: ReadinessHandler, @unchecked Sendable {
+    /// What one read gave.
+    package enum ReadOutcome {
+        /// Some bytes were delivered; there may be more.
+        case progress
+        /// Nothing more now.
+        case wouldBlock
+        /// The peer ended its side in good order: with close_notify where there is TLS.
+        case end
+    }
+
+    /// What is sent in a row before others on the loop have their turn.
+    package static let maxSentInRow: UInt64 = 1024 * 1024
     /// What is encrypted before the socket is asked again.
     private static let maxEncryptedAtOnce = 256 * 1024
     /// What is offered to the socket at once.
@@ -30,47 +42,35 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     package let loop: EventLoop
     package let remoteAddress: SocketAddress
     /// Held strongly, so that reading needs no side table; let go when the wire closes.
-    package var owner: (any WireOwner)?
+    package private(set) var owner: (any WireOwner)?
     /// The TLS of each hop, nearest to the socket first, and where its sessions are kept.
     private var engines: [(engine: TLSEngine, keep: (TLSSession) -> Void)] = []
 
     /// `nil` once closed.
-    private(set) var socket: StreamSocket?
-    /// Whether the peer's window is closed.
-    var windowWatch = WireWindowWatch()
+    private var socket: StreamSocket?
     private var registration: UInt64 = 0
+    private var output: SocketOutput
     /// Nearest to the socket first.
-    private(set) var layers: [WireLayer] = []
+    private var layers: [WireLayer] = []
     /// Those of the layers whose windows may hold bytes back; mostly none.
-    private(set) var tunnels: [HTTP2Tunnel] = []
-    /// Bytes for the socket that it has not taken yet, from `unsentStart` on.
-    private var unsent: [UInt8] = []
-    private var unsentStart = 0
+    private var tunnels: [HTTP2Tunnel] = []
     /// Plaintext that arrived after a handshake, and is read before anything else.
     private var leftOver: [UInt8] = []
     private var isHungUp = false
-    /// The socket took less than was offered without keeping the rest here.
-    private var isSocketFull = false
-
     /// Whether the socket may have something: edge-triggered readiness is reported only once.
-    var isReady = false
-    /// What was read from the socket before the owner read it, and how far that went.
-    var ahead = WireReadingAhead()
-    /// Whether a read may give something.
-    package var mayHaveInput: Bool { isReady || isHolding }
+    private var isReady = false
+    /// What was read from the socket before the owner read it.
+    private var ahead = ReadingAhead()
     /// The owner is asked in the loop's next tick to read on.
-    var isReadPlanned = false
+    private var isReadPlanned = false
     /// The owner is asked in the loop's next tick to send on.
-    var isWritePlanned = false
-    /// The first error of sending; later sends are dropped, reading goes on.
-    package private(set) var sendError: WireError?
-    /// Bytes that the socket has taken: while it takes none, nothing can have left.
-    package private(set) var sentCount: UInt64 = 0
+    private var isWritePlanned = false
 
     package init(_ socket: StreamSocket, to address: SocketAddress, on loop: EventLoop) {
         self.socket = socket
         self.loop = loop
         remoteAddress = address
+        output = SocketOutput(on: loop)
     }
 
     /// Begins to hear of readiness.
@@ -79,13 +79,23 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         registration = try loop.register(socket.descriptor, handler: self)
     }
 
+    /// Reports to this owner from now on, until it is handed on or closes.
+    package func handOver(to owner: any WireOwner) {
+        self.owner = owner
+    }
+
     package var isOpen: Bool { socket != nil }
+    /// Whether a read may give something.
+    package var mayHaveInput: Bool { isReady || isHolding }
     /// Whether nothing waits for the socket, so that more may be handed over.
     package var isWritable: Bool {
-        unsentStart == unsent.count && !isSocketFull && sendError == nil && isOpen
-            && (tunnels.isEmpty || backlog == 0)
+        output.isWritable && isOpen && (tunnels.isEmpty || backlog == 0)
     }
-    package var unsentCount: Int { unsent.count - unsentStart + backlog }
+    package var unsentCount: Int { output.unsentCount + backlog }
+    /// Bytes that the socket has taken: while it takes none, nothing can have left.
+    package var sentCount: UInt64 { output.sentCount }
+    /// The first error of sending; later sends are dropped, reading goes on.
+    package var sendError: WireError? { output.error }
     /// Bytes that the socket has taken and the peer's system has not acknowledged.
     package var unacknowledgedCount: Int { socket?.unacknowledgedCount ?? 0 }
     /// Bytes that a tunnel's window has not let out yet.
@@ -99,14 +109,13 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
             isReady = true
             // Else it reads in this very tick, once.
             if !isReadPlanned { owner?.wireReadable() }
-            readAheadIfNobodyReads()
+            readAheadUnlessOwnerReads()
         }
-        guard readiness.isWritable, isOpen else { return }
-        isSocketFull = false
-        let couldSend = sendError == nil
-        if unsentStart < unsent.count { sendUnsent() }
+        guard readiness.isWritable, let socket else { return }
+        let couldSend = output.error == nil
+        output.socketBecameWritable(socket)
         // An error of sending is reported too: no other event may follow it.
-        if isWritable || couldSend && sendError != nil { owner?.wireWritable() }
+        if isWritable || couldSend && output.error != nil { owner?.wireWritable() }
     }
 
     // MARK: Reading
@@ -127,13 +136,13 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
             return .progress
         }
         if isHolding { return try takeHeld(deliver) }
-        ahead.reads += 1
-        defer { readAheadIfNobodyReads() }
+        ahead.ownerReadsOn()
+        defer { readAheadUnlessOwnerReads() }
         return try readSocket(deliver)
     }
 
     /// The same from the socket alone.
-    func readSocket(_ deliver: (RawSpan) -> Void) throws(WireError) -> ReadOutcome {
+    private func readSocket(_ deliver: (RawSpan) -> Void) throws(WireError) -> ReadOutcome {
         guard let socket else { return .end }
         let scratch = loop.scratch
         let result: StreamSocket.ReadResult
@@ -162,7 +171,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     }
 
     /// Takes bytes up through layer `index` and those above; `true` when a layer was closed.
-    func lift(
+    private func lift(
         _ bytes: RawSpan, through index: Int, _ deliver: (RawSpan) -> Void
     ) throws(WireError) -> Bool {
         guard index < layers.count else {
@@ -195,7 +204,8 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         }
         sendReply(reply, under: index)
         if let failure { throw failure }
-        if backlog > 0 { tellWhenWritable() }
+        // A window may have opened: the owner sends on once it has read.
+        if backlog > 0, isWritable { writeLater() }
         guard hasEnded else { return isClosed }
         // What a layer ends is cut short for those above that have not ended themselves.
         // (The receiver may have closed the wire: then no layers are left.)
@@ -209,6 +219,50 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         lower(unsafe reply.span.bytes, through: index - 1)
     }
 
+    // MARK: Reading ahead
+
+    /// The place of the topmost tunnel among the layers.
+    private var lastTunnel: Int? {
+        layers.lastIndex { if case .tunnel = $0 { true } else { false } }
+    }
+
+    /// Whether something was read ahead that the owner has not read.
+    private var isHolding: Bool {
+        guard let tunnel = tunnels.last else { return false }
+        return tunnel.isHolding || ahead.isHolding
+    }
+
+    /// Gives what was read ahead, in the order in which it came.
+    private func takeHeld(_ deliver: (RawSpan) -> Void) throws(WireError) -> ReadOutcome {
+        if let tunnel = tunnels.last, tunnel.isHolding, let index = lastTunnel {
+            return try lift(RawSpan(), through: index, deliver) ? .end : .progress
+        }
+        try ahead.takeEnd()
+        return .end
+    }
+
+    /// Reads on in the loop's next turn, unless the owner reads in this one.
+    private func readAheadUnlessOwnerReads() {
+        guard !tunnels.isEmpty, isReady, isOpen, ahead.plan() else { return }
+        // In two steps, so that an owner which goes on reading in its next turn comes first.
+        loop.execute { [weak self] in
+            self?.loop.execute { [weak self] in self?.readAhead() }
+        }
+    }
+
+    private func readAhead() {
+        defer { readAheadUnlessOwnerReads() }
+        guard ahead.turnHasCome(), isReady, isOpen else { return }
+        ahead.began()
+        do throws(WireError) {
+            let isAtEnd = try readSocket({ _ in }) == .end
+            ahead.finished(atEnd: isAtEnd)
+            if isAtEnd { isReady = true }
+        } catch {
+            ahead.failed(error)
+        }
+    }
+
     // MARK: Sending
 
     /// Encrypts and sends; what the socket does not take now is kept and sent when it does.
@@ -219,14 +273,14 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     /// Sends pieces in a row, in one system call: in the clear as they are, else encrypted, none of
     /// them copied before that.
     package func send(_ bytes: OutgoingBytes) {
-        guard sendError == nil, isOpen, !bytes.isEmpty else { return }
+        guard output.error == nil, let socket, !bytes.isEmpty else { return }
         let scratch = loop.scratch
         switch layers.count {
-        case 0: sendRaw(bytes)
+        case 0: output.send(bytes, to: socket)
         case 1:
             scratch.ciphertext.removeAll(keepingCapacity: true)
             guard encrypt(bytes, with: layers[0], into: &scratch.ciphertext) else { return }
-            sendRaw(unsafe scratch.ciphertext.span.bytes)
+            output.send(unsafe scratch.ciphertext.span.bytes, to: socket)
         case let count:
             var encrypted: [UInt8] = []
             guard encrypt(bytes, with: layers[count - 1], into: &encrypted) else { return }
@@ -242,7 +296,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     ///   adds its own bytes to that.
     /// - Returns: how much of the body was taken; 0 too when sending fails or failed before.
     package func send(_ head: RawSpan, _ body: ArraySlice<Bytes>, until end: UInt64) -> Int {
-        guard sendError == nil, isOpen else { return 0 }
+        guard output.error == nil, let socket else { return 0 }
         guard isWritable else {
             send(head)
             return 0
@@ -250,7 +304,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         let scratch = loop.scratch
         defer { scratch.outgoing.removeAll() }
         let isClear = layers.isEmpty
-        let left = Int(end) - Int(sentCount) - head.byteCount
+        let left = Int(end) - Int(output.sentCount) - head.byteCount
         scratch.outgoing.append(copying: head)
         let taken = scratch.outgoing.append(
             body, upTo: min(left, isClear ? Wire.maxOffered : Wire.maxEncryptedAtOnce),
@@ -261,21 +315,21 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         }
         // A socket that takes nothing is full.
         guard !scratch.outgoing.isEmpty else { return 0 }
-        let sent = write(scratch.outgoing)
+        let sent = output.writeOnce(scratch.outgoing, to: socket)
         guard sent < head.byteCount else { return sent - head.byteCount }
-        keepUnsent(head.extracting(droppingFirst: sent))
+        output.keep(head.extracting(droppingFirst: sent), for: socket)
         return 0
     }
 
     /// Takes bytes down through layer `index` and those below, then to the socket.
     private func lower(_ bytes: RawSpan, through index: Int) {
-        guard sendError == nil, isOpen else { return }
-        guard index >= 0 else { return sendRaw(bytes) }
+        guard output.error == nil, let socket else { return }
+        guard index >= 0 else { return output.send(bytes, to: socket) }
         if index == 0 {
             let scratch = loop.scratch
             scratch.ciphertext.removeAll(keepingCapacity: true)
             guard encrypt(bytes, with: layers[0], into: &scratch.ciphertext) else { return }
-            sendRaw(unsafe scratch.ciphertext.span.bytes)
+            output.send(unsafe scratch.ciphertext.span.bytes, to: socket)
         } else {
             var encrypted: [UInt8] = []
             guard encrypt(bytes, with: layers[index], into: &encrypted) else { return }
@@ -283,86 +337,43 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         }
     }
 
-    private func encrypt(_ bytes: RawSpan, with layer: WireLayer, into output: inout [UInt8])
-        -> Bool
-    {
-        if layer.send(bytes, output: &output) { return true }
+    private func encrypt(
+        _ bytes: RawSpan, with layer: WireLayer, into ciphertext: inout [UInt8]
+    ) -> Bool {
+        if layer.send(bytes, output: &ciphertext) { return true }
         // Reading will say why.
-        sendError = .layerTakesNoMore
+        output.failed(.layerTakesNoMore)
         return false
     }
 
     private func encrypt(
-        _ bytes: OutgoingBytes, with layer: WireLayer, into output: inout [UInt8]
+        _ bytes: OutgoingBytes, with layer: WireLayer, into ciphertext: inout [UInt8]
     ) -> Bool {
         var isFine = true
-        bytes.forEachPiece { isFine = isFine && encrypt($0, with: layer, into: &output) }
+        bytes.forEachPiece { isFine = isFine && encrypt($0, with: layer, into: &ciphertext) }
         return isFine
     }
 
-    /// What the socket does not take of them is copied, to be sent when it does.
-    private func sendRaw(_ bytes: OutgoingBytes) {
-        guard unsentStart == unsent.count else { return bytes.copy(to: &unsent) }
-        let sent = write(bytes)
-        guard sent < bytes.count, sendError == nil else { return }
-        bytes.copy(to: &unsent)
-        unsentStart = sent
-        sendUnsent()
-    }
+    // MARK: Turns
 
-    /// Writes once; how many bytes the socket took.
-    private func write(_ bytes: OutgoingBytes) -> Int {
-        guard let socket else { return 0 }
-        do throws(SystemError) {
-            let count = try socket.write(bytes)
-            sentCount += UInt64(count)
-            if count == 0 { isSocketFull = true }
-            watchWindow(written: count)
-            return count
-        } catch {
-            sendError = .system(error)
-            return 0
+    /// Has the owner read on in the loop's next tick: others on the loop have their turn before.
+    package func readLater() {
+        guard !isReadPlanned else { return }
+        isReadPlanned = true
+        loop.execute { [self] in
+            isReadPlanned = false
+            owner?.wireReadable()
         }
     }
 
-    /// Keeps what the socket did not take of a short piece.
-    private func keepUnsent(_ bytes: RawSpan) {
-        guard sendError == nil else { return }
-        unsent.append(copying: bytes)
-        sendUnsent()
-    }
-
-    private func sendRaw(_ bytes: RawSpan) {
-        guard unsentStart == unsent.count else { return unsent.append(copying: bytes) }
-        let sent = write(bytes)
-        guard sent < bytes.byteCount, sendError == nil else { return }
-        unsent.append(copying: bytes.extracting(droppingFirst: sent))
-    }
-
-    private func sendUnsent() {
-        let bytes = unsent
-        unsentStart += unsafe write(bytes.span.bytes.extracting(droppingFirst: unsentStart))
-        guard unsentStart == unsent.count || sendError != nil else { return }
-        unsent = []
-        unsentStart = 0
-    }
-
-    /// Writes until the socket is full; how many bytes it took.
-    private func write(_ bytes: RawSpan) -> Int {
-        var sent = 0
-        while sent < bytes.byteCount, let socket {
-            do throws(SystemError) {
-                let count = try socket.write(bytes.extracting(droppingFirst: sent))
-                watchWindow(written: count)
-                if count == 0 { return sent }
-                sent += count
-                sentCount += UInt64(count)
-            } catch {
-                sendError = .system(error)
-                return sent
-            }
+    /// Has the owner send on in the loop's next tick: others on the loop have their turn before.
+    package func writeLater() {
+        guard !isWritePlanned else { return }
+        isWritePlanned = true
+        loop.execute { [self] in
+            isWritePlanned = false
+            if isWritable { owner?.wireWritable() }
         }
-        return sent
     }
 
     // MARK: Layers
@@ -384,7 +395,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         if case .tunnel(let tunnel) = layer {
             if hasEnded, leftOver.isEmpty { throw .tunnel(.endedAtOnce) }
             // Bytes that came before the end are read before it.
-            ahead.hasEnded = hasEnded
+            ahead.tunnelAdded(hasEnded: hasEnded)
             tunnels.append(tunnel)
         }
         sendReply(reply, under: layers.count - 1)
@@ -410,20 +421,18 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     /// Closes at once, saying close_notify first where there is TLS; idempotent.
     package func close() {
         guard let socket else { return }
-        for index in layers.indices.reversed() where sendError == nil {
+        for index in layers.indices.reversed() where output.error == nil {
             var farewell: [UInt8] = []
             layers[index].close(output: &farewell)
             sendReply(farewell, under: index)
         }
         loop.deregister(socket.descriptor, token: registration)
-        stopWatchingWindow()
+        output.close()
         self.socket = nil
         owner = nil
         layers = []
         engines = []
         tunnels = []
-        unsent = []
-        unsentStart = 0
         leftOver = []
         isReady = false
     }
