@@ -22,38 +22,34 @@ final class ConnectionPool: @unchecked Sendable {
         var wasInPool: Bool { isReused || waitedFor == nil }
     }
 
+    /// Dials that are decided on at once: others want the lock too.
+    private static let prewarmStep = 128
+
     private let dialer: Dialer
-    /// Where the pool's own timers run.
+    /// Where the waits end.
     private let loop: EventLoop
+    private let timer: PoolTimer
     private let observer: (any EngineObserver)?
 
-    let lock = Lock()
+    private let lock = Lock()
     // Guarded.
-    var machine: PoolMachine
-    private var connections: [ConnectionID: any LiveConnection] = [:]
-    /// Of each of those; apart from them, as no exchange asks for it.
-    private var openings: [ConnectionID: Opening] = [:]
-    private var waiters: [WaiterID: PoolWaiter] = [:]
-    private var dials: [ConnectionID: Dial] = [:]
-    private var heldDials = HeldDials()
+    private var machine: PoolMachine
+    private var entries = PoolEntries()
     /// Why each route's last dial failed.
-    var failures = DialFailures()
-    /// Waits whose time in the queue is over while a dial for them goes on.
-    private var overdue: [WaiterID: PoolWaiterTimer] = [:]
+    private var failures = DialFailures()
     /// The instant for which the timer is set, or is about to be.
     private var armed: Deadline?
-    /// Who waits for the last connection to go.
+    /// The caller that waits for the last connection to go.
     private var drainWaiter: UnsafeContinuation<Void, Never>?
 
-    /// The one timer; touched only on the loop.
-    private var timer: LoopTimer?
-
+    /// - Parameter loop: where the timers run.
     init(_ tuning: EngineTuning, dialer: Dialer, loop: EventLoop, observer: (any EngineObserver)?) {
         // The seed spreads lifetimes, so that processes started together do not redial together.
         machine = PoolMachine(tuning.pool, http2: tuning.http2, seed: .random(in: 0 ... .max))
         self.dialer = dialer
         self.loop = loop
         self.observer = observer
+        timer = PoolTimer(on: loop)
     }
 
     // MARK: Leasing
@@ -71,20 +67,18 @@ final class ConnectionPool: @unchecked Sendable {
             case refused(TransportError)
         }
         let now = Deadline.now()
-        let (decision, deeds) = lock.withLock { () -> (Decision, Deeds) in
+        let (decision, deeds) = lock.withLock { () -> (Decision, PoolDeeds) in
             let (result, actions) = machine.lease(
                 route, reuse: Reuse(next.reuse), isPatient: request.waitsOutBackoff,
                 now: now)
             let decision: Decision
             switch result {
             case .leased(let id, let isReused):
-                guard let connection = connections[id] else {
-                    preconditionFailure("the pool leased a connection that is not entered")
-                }
-                decision = .leased(Lease(connection: connection, isReused: isReused))
+                decision = .leased(
+                    Lease(connection: entries.connection(id), isReused: isReused))
             case .wait(let id):
                 let waiter = PoolWaiter(id, for: route, in: self)
-                waiters[id] = waiter
+                entries.add(waiter)
                 decision = .wait(waiter, machine.waitCause(of: id) ?? .dial)
             case .refused(let why):
                 decision = .refused(
@@ -92,7 +86,7 @@ final class ConnectionPool: @unchecked Sendable {
             }
             return (decision, prepare(actions))
         }
-        // Told before the dial that it may start.
+        // Reported before the dial that it may start.
         if case .wait(_, let cause) = decision { story?.queued(route, for: cause) }
         if !deeds.isEmpty { perform(deeds) }
         var lease: Lease
@@ -121,24 +115,17 @@ final class ConnectionPool: @unchecked Sendable {
         at waiter: PoolWaiter, _ clock: WaitClock, _ timer: PoolWaiterTimer
     ) -> (verdict: WaitClock.Verdict, isForDial: Bool)? {
         lock.withLock {
-            guard waiters[waiter.id] != nil else { return nil }
+            guard entries.holds(waiter) else { return nil }
             let dial = machine.dial(for: waiter.id)
             let verdict = clock.look(now: .now(), dial: dial)
-            if case .lasts(_, isOverdue: true) = verdict { overdue[waiter.id] = timer }
+            if case .lasts(_, isOverdue: true) = verdict { entries.becameOverdue(waiter, timer) }
             return (verdict, dial != nil)
         }
     }
 
     /// A dial is over: a caller that waited for nothing else has waited long enough.
     private func lookAtOverdue() {
-        let timers = lock.withLock { overdue.isEmpty ? [] : Array(overdue.values) }
-        for timer in timers { timer.look() }
-    }
-
-    /// With the lock held: takes out a waiter that is answered.
-    private func takeWaiter(_ id: WaiterID) -> PoolWaiter? {
-        if !overdue.isEmpty { overdue[id] = nil }
-        return waiters.removeValue(forKey: id)
+        for timer in lock.withLock({ entries.overdueTimers }) { timer.look() }
     }
 
     private func waitLimit(of next: NextTry, _ started: Deadline) -> WaitLimit? {
@@ -170,7 +157,7 @@ final class ConnectionPool: @unchecked Sendable {
             guard let actions = pool.machine.cancelWaiter(waiter.id, now: .now()) else {
                 return PoolActions()
             }
-            hasWaited = pool.takeWaiter(waiter.id) != nil
+            hasWaited = pool.entries.take(waiter.id) != nil
             return actions
         }
         return hasWaited
@@ -187,11 +174,8 @@ final class ConnectionPool: @unchecked Sendable {
         var isWanted = false
         step { pool in
             let now = Deadline.now()
-            pool.dials[connection.id] = nil
-            pool.heldDials.ended(connection.id, of: route)
+            pool.entries.connected(connection, route, at: now)
             pool.failures.forget(route)
-            pool.connections[connection.id] = connection
-            pool.openings[connection.id] = Opening(route: route, at: now)
             let (capacity, isReported) = pool.firstCapacity(of: connection)
             let actions = pool.machine.connectionEstablished(
                 connection.id, capacity: capacity, isShared: connection.isHTTP2,
@@ -217,10 +201,9 @@ final class ConnectionPool: @unchecked Sendable {
     func dialFailed(_ id: ConnectionID, _ error: TransportError) {
         observer?.observe(.dialFailed(connection: id.rawValue, error: error))
         step(failure: error) { pool in
-            guard let dial = pool.dials.removeValue(forKey: id) else { return PoolActions() }
-            pool.heldDials.ended(id, of: dial.route)
+            guard let dial = pool.entries.dialFailed(id) else { return PoolActions() }
             // The failure of an abandoned dial says nothing about its route.
-            if !dial.isAbandoned {
+            if !dial.wasAbandoned {
                 pool.failures.note(error, of: dial.route) { pool.machine.holds($0) }
             }
             return pool.machine.dialFailed(id, now: .now())
@@ -231,6 +214,57 @@ final class ConnectionPool: @unchecked Sendable {
     /// Why the route's last dial failed, if none has succeeded since.
     func lastFailure(of route: Route) -> TransportError? {
         lock.withLock { failures[route] }
+    }
+
+    // MARK: Routes as wholes
+
+    /// The routes that the pool holds something of.
+    var knownRoutes: [Route] { lock.withLock { machine.knownRoutes } }
+
+    /// Dials until the route has so many connections, within its limits.
+    ///
+    /// - Returns: how many dials that took.
+    func prewarm(_ route: Route, connections: Int) -> Int {
+        var dials = 0
+        var found = 0
+        repeat {
+            // Dials that fail meanwhile make room for others, so what was asked for is the bound.
+            let most = min(ConnectionPool.prewarmStep, connections - dials)
+            step { pool in
+                let actions = pool.machine.prewarm(
+                    route, connections: connections, dials: most, now: .now())
+                found = actions.dial.count
+                return actions
+            }
+            dials += found
+        } while found == ConnectionPool.prewarmStep
+        return dials
+    }
+
+    /// Has the connections of these routes take no more; those that are idle close.
+    func drainAll(of routes: Set<Route>, _ reason: CloseReason) {
+        step { pool in
+            pool.failures.forget(where: routes.contains)
+            return pool.machine.drainAll(of: routes, reason: reason, now: .now())
+        }
+    }
+
+    /// Lets the connections with TLS finish what they carry, and no more.
+    func tlsReloaded() {
+        step { pool in
+            let routes = Set(pool.machine.knownRoutes.filter(\.hasTLS))
+            return pool.machine.drainAll(of: routes, reason: .tlsReloaded, now: .now())
+        }
+    }
+
+    /// Has one connection take no more, if it is still there.
+    func drain(_ id: ConnectionID, _ reason: CloseReason) {
+        step { $0.machine.drain(id, reason: reason, now: .now()) }
+    }
+
+    /// Closes what is idle; the pool goes on.
+    func closeIdle() {
+        step { $0.machine.evictIdle(atMost: .max, now: .now()) }
     }
 
     // MARK: Shutting down
@@ -244,7 +278,7 @@ final class ConnectionPool: @unchecked Sendable {
     func waitUntilEmpty() async {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             let isEmpty = lock.withLock {
-                guard !hasNothingLeft else { return true }
+                guard !entries.isEmpty else { return true }
                 unsafe drainWaiter = continuation
                 return false
             }
@@ -252,12 +286,9 @@ final class ConnectionPool: @unchecked Sendable {
         }
     }
 
-    /// With the lock held: whether neither connection nor dial is left.
-    private var hasNothingLeft: Bool { connections.isEmpty && dials.isEmpty }
-
     /// Closes whatever is left; the routes that were still busy.
     func cutOff() -> [String] {
-        let left = lock.withLock { Array(connections.values) }
+        let left = lock.withLock { entries.openConnections }
         let blockers = snapshot().routes
         for connection in left { connection.close(.shutdown) }
         return left.isEmpty ? [] : blockers.map { "\(EngineSnapshot.RouteEntry($0))" }
@@ -268,91 +299,35 @@ final class ConnectionPool: @unchecked Sendable {
     }
 
     func snapshotWithFacts() -> (PoolSnapshot, [ConnectionID: ConnectionFacts]) {
-        lock.withLock { (machine.snapshot(now: .now()), connections.mapValues(\.facts)) }
+        lock.withLock { (machine.snapshot(now: .now()), entries.facts) }
     }
 
     // MARK: Deeds
 
-    /// What is to be done once the lock is let go.
-    private struct Deeds {
-        var grants: [(PoolWaiter, Result<Lease, TransportError>)] = []
-        var close: [(any LiveConnection, CloseReason)] = []
-        var dial: [PoolActions.Dial] = []
-        var abandon: [Task<Void, Never>] = []
-        var mustArm = false
-        var drained: UnsafeContinuation<Void, Never>?
-
-        var isEmpty: Bool {
-            unsafe grants.isEmpty && close.isEmpty && dial.isEmpty && abandon.isEmpty && !mustArm
-                && drained == nil
-        }
-    }
-
     /// Takes one step of the machine and does what follows from it.
     ///
     /// - Parameter failure: the error of the waiters that this step fails.
-    func step(failure: TransportError? = nil, _ body: (ConnectionPool) -> PoolActions) {
+    private func step(failure: TransportError? = nil, _ body: (ConnectionPool) -> PoolActions) {
         let deeds = lock.withLock { prepare(body(self), failure: failure) }
         if !deeds.isEmpty { perform(deeds) }
     }
 
-    /// With the lock held: turns the machine's identifiers into the objects they name.
-    private func prepare(_ actions: PoolActions, failure: TransportError? = nil) -> Deeds {
-        var deeds = Deeds()
+    /// With the lock held: what follows from a step, as deeds.
+    private func prepare(_ actions: PoolActions, failure: TransportError? = nil) -> PoolDeeds {
+        var deeds = PoolDeeds()
         if let next = machine.nextDeadline, armed.map({ next < $0 }) ?? true {
             armed = next
             deeds.mustArm = true
         }
-        // What is closed or abandoned by this step is still entered: its end is a step of its own.
-        if hasNothingLeft, actions.dial.isEmpty {
+        if entries.isEmpty, actions.dial.isEmpty {
             unsafe deeds.drained = unsafe drainWaiter
             unsafe drainWaiter = nil
         }
-        for grant in actions.grants {
-            guard let waiter = takeWaiter(grant.waiter),
-                let connection = connections[grant.connection]
-            else { preconditionFailure("the pool granted something that is not entered") }
-            deeds.grants.append(
-                (waiter, .success(Lease(connection: connection, isReused: grant.isReused))))
-        }
-        for failed in actions.failedWaiters {
-            guard let waiter = takeWaiter(failed.waiter) else { continue }
-            deeds.grants.append((waiter, .failure(error(for: failed.cause, failure))))
-        }
-        for close in actions.close { prepare(close, in: &deeds) }
-        // After the closes: a dial that was abandoned and yet succeeded still holds what it held.
-        deeds.dial = heldDials.takeFree()
-        for dial in actions.dial {
-            dials[dial.connection] = Dial(route: dial.route)
-            if heldDials.mayStart(dial) { deeds.dial.append(dial) }
-        }
+        entries.apply(actions, failure: failure, to: &deeds)
         return deeds
     }
 
-    /// With the lock held: has a connection closed, or a dial abandoned.
-    private func prepare(_ close: PoolActions.Close, in deeds: inout Deeds) {
-        let id = close.connection
-        if let connection = connections[id], let opening = openings[id] {
-            heldDials.willEnd(id, of: opening.route)
-            deeds.close.append((connection, close.reason))
-        } else if let dial = dials[id] {
-            heldDials.willEnd(id, of: dial.route)
-            dials[id]?.phase = .abandoned
-            if case .running(let task) = dial.phase { deeds.abandon.append(task) }
-        }
-    }
-
-    private func error(
-        for cause: PoolActions.Failure.Cause, _ failure: TransportError?
-    ) -> TransportError {
-        switch cause {
-        case .dialFailed: failure ?? .ofNoUse()
-        case .shutDown:
-            TransportError(.shutdown, phase: .pool, message: "the engine is shutting down")
-        }
-    }
-
-    private func perform(_ deeds: Deeds) {
+    private func perform(_ deeds: PoolDeeds) {
         for (connection, reason) in deeds.close { connection.close(reason) }
         for dial in deeds.abandon { dial.cancel() }
         for dial in deeds.dial { start(dial) }
@@ -364,28 +339,18 @@ final class ConnectionPool: @unchecked Sendable {
     private func start(_ dial: PoolActions.Dial) {
         observer?.observe(.dialStarted(connection: dial.connection.rawValue, route: dial.route))
         let task = dialer.dial(dial.connection, dial.route, for: self)
-        let isAbandoned = lock.withLock {
-            // Otherwise it has been abandoned, or has ended already.
-            if case .decided? = dials[dial.connection]?.phase {
-                dials[dial.connection]?.phase = .running(task)
-            }
-            return dials[dial.connection]?.isAbandoned == true
-        }
+        let isAbandoned = lock.withLock { entries.dialStarted(dial.connection, as: task) }
         if isAbandoned { task.cancel() }
     }
 
     /// Sets the timer anew, for the earliest instant known by then.
     private func arm() {
-        loop.execute {
-            if let timer = self.timer { self.loop.cancel(timer) }
-            self.timer = self.lock.withLock { self.armed }.map { deadline in
-                self.loop.schedule(at: deadline) { [weak self] in self?.deadlineReached() }
-            }
+        timer.set({ self.lock.withLock { self.armed } }) { [weak self] in
+            self?.deadlineReached()
         }
     }
 
     private func deadlineReached() {
-        timer = nil
         step { pool in
             pool.armed = nil
             let actions = pool.machine.deadlineReached(now: .now())
@@ -423,17 +388,14 @@ extension ConnectionPool: DialDelegate {
 
     func closed(_ connection: any LiveConnection, reason: CloseReason) {
         let now = Deadline.now()
-        if let observer, let opening = lock.withLock({ openings[connection.id] }) {
+        if let observer, let opening = lock.withLock({ entries.opening(of: connection.id) }) {
             observer.observe(
                 .connectionClosed(
                     connection: connection.id.rawValue, route: opening.route, reason: reason,
                     age: now.since(opening.at)))
         }
         step { pool in
-            pool.connections[connection.id] = nil
-            if let opening = pool.openings.removeValue(forKey: connection.id) {
-                pool.heldDials.ended(connection.id, of: opening.route)
-            }
+            pool.entries.closed(connection.id)
             return pool.machine.connectionClosed(connection.id, reason: reason, now: now)
         }
     }

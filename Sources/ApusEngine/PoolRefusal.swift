@@ -29,17 +29,31 @@ extension TransportError {
                 TransportError(
                     .overloaded, phase: .pool,
                     message: "pool.maxWaitersPerHost requests wait for this route already")
-            case .shutDown:
-                TransportError(.shutdown, phase: .pool, message: "the engine is shutting down")
+            case .shutDown: TransportError.shuttingDown()
             }
         error.route = route
         self = error
+    }
+
+    /// A waiter has failed.
+    ///
+    /// - Parameter dial: why its dial failed; `nil` when there is a connection that ended.
+    init(_ cause: PoolActions.Failure.Cause, _ dial: TransportError?) {
+        self =
+            switch cause {
+            case .dialFailed: dial ?? .ofNoUse()
+            case .shutDown: .shuttingDown()
+            }
     }
 
     /// The connection ended before it was handed over.
     static func ofNoUse() -> TransportError {
         TransportError(
             .reset, phase: .connect, message: "the connection was of no use to the request")
+    }
+
+    private static func shuttingDown() -> TransportError {
+        TransportError(.shutdown, phase: .pool, message: "the engine is shutting down")
     }
 
     /// A dial's error for a request that came after it.
