@@ -12,13 +12,13 @@ import Synchronization
 /// Nothing of it is global.
 package final class Engine: Sendable {
     package let tuning: EngineTuning
-    let loops: [EventLoop]
+    private let loops: [EventLoop]
     /// Whose the loops are; `nil` when they are this engine's own.
     private let group: LoopGroup?
-    let pool: ConnectionPool
+    private let pool: ConnectionPool
     package let dialer: Dialer
     private let addressWatch: AddressWatch?
-    let observer: (any EngineObserver)?
+    private let observer: (any EngineObserver)?
     private let ending = EngineEnding()
     /// What `OutgoingRequest` looks its route up in.
     package let routes = RouteMemory()
@@ -26,8 +26,7 @@ package final class Engine: Sendable {
     private let lastExchange = Atomic<UInt64>(0)
     private let replays = Atomic<Int>(0)
     private let http1Routes = HTTP1Routes()
-    /// The routes whose proxies have asked for credentials with what they forward.
-    let askingRoutes = LearnedRoutes()
+    private let amender: RequestAmender
     /// Whose turn it is to run a caller's tasks.
     private let turn = Atomic<Int>(0)
 
@@ -48,6 +47,7 @@ package final class Engine: Sendable {
             tuning, resolver: resolver ?? FamilyResolver(tuning.dial), loops: loops,
             observer: observer, hooks: hooks)
         self.dialer = dialer
+        amender = RequestAmender(tuning, observer: observer)
         let pool = ConnectionPool(tuning, dialer: dialer, loop: loops[0], observer: observer)
         self.pool = pool
         addressWatch = tuning.dial.addressCheck.map {
@@ -85,6 +85,25 @@ package final class Engine: Sendable {
     /// Closes the connections that carry nothing now.
     package func closeIdle() {
         pool.closeIdle()
+    }
+
+    /// Dials until the route has so many connections, within its limits.
+    ///
+    /// - Returns: how many dials that took.
+    package func prewarm(_ route: Route, connections: Int) -> Int {
+        pool.prewarm(route, connections: connections)
+    }
+
+    /// Has the connections of the routes that match take no more, and forgets what is kept to make
+    /// others like them: TLS sessions, and the ways with their proxies' credentials.
+    ///
+    /// The predicate is called with no lock held.
+    package func drain(where matches: (Route) -> Bool) {
+        let drained = Set(pool.knownRoutes.filter(matches))
+        routes.forget(where: matches)
+        amender.forget(where: matches)
+        dialer.sessions.forget(where: matches)
+        pool.drainAll(of: drained, .retired)
     }
 
     /// Reads roots and identities anew; see `TransportEngine.reloadTLS`.
@@ -127,7 +146,8 @@ extension Engine {
             do throws(TransportError) {
                 let head = try await exchange.nextHead()
                 if head.status.mayAskForAnotherForm,
-                    try await amend(&next.amendments, after: head, to: exchange, on: lease)
+                    try await amender.amend(
+                        &next.amendments, after: head, to: exchange, on: lease)
                 {
                     leave(exchange, for: &next, story)
                     continue
@@ -147,7 +167,7 @@ extension Engine {
     private func firstTry(_ request: OutgoingRequest, _ started: Deadline) -> NextTry {
         let route = http1Routes.adapted(request.route)
         return NextTry(
-            request, over: route, amendments: amendments(for: request, over: route),
+            request, over: route, amendments: amender.amendments(for: request, over: route),
             started: started)
     }
 
@@ -261,7 +281,7 @@ extension Engine {
             observer?.observe(.shutdownStarted(drain: drain))
             pool.shutDown()
             routes.forget { _ in true }
-            askingRoutes.forget { _ in true }
+            amender.forget { _ in true }
         }
         let deadline = Deadline.now().advanced(by: drain)
         if ending.bringForward(to: deadline) {

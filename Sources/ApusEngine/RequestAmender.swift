@@ -6,14 +6,26 @@ import ApusSocket
 import ApusTunnel
 import HTTPTypes
 
-// A request that is sent once more because its answer asks for another form of it.
+/// Amends a request whose answer asks for another form of it: without its expectation (417), or
+/// with credentials for the proxy that forwards it (407).
+final class RequestAmender: Sendable {
+    private let proxyTimeout: Duration?
+    private let observer: (any EngineObserver)?
+    /// The routes whose proxies have asked for credentials with what they forward.
+    private let askingRoutes = LearnedRoutes()
 
-extension HTTPResponse.Status {
-    /// Whether the answer may ask for another form of the request; few do.
-    var mayAskForAnotherForm: Bool { code == 407 || code == 417 }
-}
+    init(_ tuning: EngineTuning, observer: (any EngineObserver)?) {
+        proxyTimeout = tuning.dial.proxyTimeout
+        self.observer = observer
+    }
 
-extension Engine {
+    /// Forgets which of the routes that match have asked.
+    ///
+    /// The predicate is called with no lock held.
+    func forget(where matches: (Route) -> Bool) {
+        askingRoutes.forget(where: matches)
+    }
+
     /// What is known before the first try: whether the proxy of this route asks by 407, which
     /// need not be asked for again (RFC 7617, section 2.2).
     func amendments(for request: OutgoingRequest, over route: Route) -> Amendments {
@@ -61,17 +73,13 @@ extension Engine {
         amendments.proxyAuthorization = answer
         return true
     }
-}
 
-// MARK: - The callback
-
-extension Engine {
     /// Asks the callback, within the proxy's budget and the request's own deadlines.
     private func ask(
         _ authenticator: ProxyAuthenticator, _ challenge: ProxyChallenge, for exchange: Exchange
     ) async throws(TransportError) -> String? {
         let limit = WaitLimit(
-            tuning.dial.proxyTimeout, as: .proxy, .now(), exchange.request,
+            proxyTimeout, as: .proxy, .now(), exchange.request,
             exchange.timings.started)
         switch await authenticator.answer(challenge, until: limit?.deadline) {
         case .answered(let answer):
@@ -86,6 +94,11 @@ extension Engine {
             throw exchange.refused(.cancelled, .proxy, "the request was cancelled")
         }
     }
+}
+
+extension HTTPResponse.Status {
+    /// Whether the answer may ask for another form of the request; few do.
+    var mayAskForAnotherForm: Bool { code == 407 || code == 417 }
 }
 
 extension Exchange {
