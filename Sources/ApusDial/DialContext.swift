@@ -12,7 +12,7 @@ final class DialContext {
     let loop: EventLoop
     let started = Deadline.now()
     /// The attempts to connect so far, for the dial's error.
-    var attempts: [TransportError.Attempt] = []
+    private var attempts: [TransportError.Attempt] = []
     private let suspension: LoopSuspension
     /// Owns the wire while the dial goes on.
     let driver: WireDriver
@@ -87,6 +87,11 @@ final class DialContext {
     }
 
     // MARK: Failing
+
+    /// A race of addresses has ended; its attempts are part of each error that follows.
+    func raceEnded(_ attempts: [TransportError.Attempt]) {
+        self.attempts = attempts
+    }
 
     func failure(
         _ kind: TransportError.Kind, _ phase: TransportError.Phase, _ message: String,

@@ -203,7 +203,7 @@ final class SocketDial {
     private func finish(
         _ race: AddressRace, _ outcome: AddressRace.Outcome
     ) throws(TransportError) -> Wire {
-        dial.attempts = race.attempts
+        dial.raceEnded(race.attempts)
         switch outcome {
         case .won(let wire):
             do throws(SystemError) {
