@@ -32,15 +32,10 @@ struct ReadingAhead {
         self.hasEnded = hasEnded
     }
 
-    /// Takes the end or the fault, to report it to the owner.
-    ///
-    /// - Throws: the fault; without one it is the end.
-    mutating func takeEnd() throws(WireError) {
-        if let fault {
-            self.fault = nil
-            throw fault
-        }
-        hasEnded = false
+    /// Takes the fault, to report it to the owner; without one it is the end that is reported.
+    mutating func takeFault() -> WireError? {
+        if fault == nil { hasEnded = false }
+        return fault.take()
     }
 
     /// Plans the next read; `false` when it is planned already, or there is nothing more to read.

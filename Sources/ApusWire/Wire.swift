@@ -237,7 +237,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         if let tunnel = tunnels.last, tunnel.isHolding, let index = lastTunnel {
             return try lift(RawSpan(), through: index, deliver) ? .end : .progress
         }
-        try ahead.takeEnd()
+        if let fault = ahead.takeFault() { throw fault }
         return .end
     }
 

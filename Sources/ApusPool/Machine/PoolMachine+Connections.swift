@@ -184,15 +184,14 @@ extension PoolMachine {
     /// before `waiter`, and waits only because of the limit of connections: any other idle
     /// connection would be closed for that caller first.
     private func isClaimed(_ slot: Int, before waiter: Int) -> Bool {
-        // Field by field: a copy of the state would be paid for each grant.
-        let route = slots[slot].route
-        guard let owner = routes[route].queue.own.head, case .open(let open) = slots[slot],
+        let state = routes[slots[slot].route]
+        guard let owner = state.queue.own.head, case .open(let open) = slots[slot],
             open.exchanges == 0
         else { return false }
         return waiters[owner].arrival < waiters[waiter].arrival
-            && routes[route].connections >= limits.connectionsPerHost
-            && routes[route].idle.count == (open.listing == .idle ? 1 : 0)
-            && routes[route].dials < limits.dialsPerHost(routes[route])
+            && state.connections >= limits.connectionsPerHost
+            && state.idle.count == (open.listing == .idle ? 1 : 0)
+            && state.dials < limits.dialsPerHost(state)
     }
 
     /// Lists a connection as idle, unless it is past its time, and keeps the limits.
