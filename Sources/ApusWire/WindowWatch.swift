@@ -36,7 +36,7 @@ final class WindowWatch {
         if timer == nil { lookLater() }
     }
 
-    /// Looks no more.
+    /// Stops looking.
     func stop() {
         if let timer { loop.cancel(timer) }
         timer = nil
