@@ -126,10 +126,26 @@ let package = Package(
             name: "ApusPoolTests", dependencies: ["ApusPool", "ApusCore", httpTypes],
             swiftSettings: house),
         .testTarget(
-            name: "ApusTunnelTests", dependencies: ["ApusTunnel", "ApusCore", httpTypes],
+            name: "ApusTunnelTests",
+            dependencies: ["ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusCore", httpTypes],
             swiftSettings: house),
         .testTarget(
             name: "ApusConnectionTests", dependencies: ["ApusConnection", "ApusCore", httpTypes],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusWireTests",
+            dependencies: [
+                "ApusWire", "ApusTunnel", "ApusHTTP2", "ApusTLS", "ApusSocket", "ApusCore",
+                "Loopback", httpTypes,
+            ],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusDialTests",
+            dependencies: [
+                "ApusDial", "ApusWire", "ApusTunnel", "ApusTLS", "ApusSocket", "ApusCore",
+                "Loopback",
+                httpTypes,
+            ],
             swiftSettings: house),
         .testTarget(
             name: "ApusEngineTests",
@@ -167,7 +183,7 @@ let package = Package(
 )
 
 // The fuzz targets; Fixtures/fuzz/run sets the switch. They reach `package` names, so they are of
-// this package, and nobody else needs them, so they are mostly not there.
+// this package, and no other build needs them, so they are absent by default.
 if Context.environment["APUS_FUZZ"] != nil {
     package.targets.append(
         .target(

@@ -19,7 +19,7 @@ package struct CustomResolver: Resolver {
         var addresses: [SocketAddress] = []
         for literal in literals {
             guard let address = SocketAddress(literal: literal, port: port) else {
-                throw .notFound(message: "the resolver gave \(literal), which is no address")
+                throw .notFound(message: "the resolver gave \(literal), which is not an address")
             }
             addresses.append(address)
         }

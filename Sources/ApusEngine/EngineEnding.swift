@@ -53,7 +53,7 @@ final class EngineEnding: @unchecked Sendable {
         lock.withLock { if cut == nil { cut = lines } }
     }
 
-    /// Resumes everybody who waits.
+    /// Resumes every caller that waits.
     ///
     /// - Returns: the lines of the cut, if there was one.
     func finish() -> [String] {
@@ -67,7 +67,7 @@ final class EngineEnding: @unchecked Sendable {
         return cut
     }
 
-    /// Waits until the end that somebody else began is over.
+    /// Waits until the end that another caller began is over.
     func wait() async {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             let isOver = lock.withLock {

@@ -14,6 +14,9 @@ import Testing
         "Sources/ApusTLS": "Tests/ApusTLSTests",
         "Sources/ApusSocket": "Tests/ApusSocketTests",
         "Sources/ApusTunnel": "Tests/ApusTunnelTests",
+        "Sources/ApusWire": "Tests/ApusWireTests",
+        "Sources/ApusDial": "Tests/ApusDialTests",
+        "Sources/ApusEngine": "Tests/ApusEngineTests",
         "Sources/ApusObservability": "Tests/ApusObservabilityTests",
         "Sources/Apus": "Tests/ApusTests",
     ]
@@ -23,6 +26,23 @@ import Testing
         "Sources/ApusHTTP1/Scanning.swift": "internal; TranscriptTests feed it at every offset",
         "Sources/ApusSocket/Loop/LoopScratch.swift": "internal; EventLoopTests show its bound",
         "Sources/ApusSocket/Loop/LoopWork.swift": "internal; EventLoopTests show its order",
+        "Sources/ApusWire/WindowWatch.swift": "counts real time; PausedPeerTests show it",
+        "Sources/ApusDial/Connector.swift": "a shell; DialConnectTests and DialMatrixTests show it",
+        "Sources/ApusDial/Dialer.swift": "a shell; DialConnectTests and DialReloadTests show it",
+        "Sources/ApusDial/DialContext.swift": "a shell; DialCancellationTests show its waits",
+        "Sources/ApusDial/ProxyDial.swift":
+            "a shell; DialProxyTests and ProxyChallengeTests show it",
+        "Sources/ApusDial/SocketDial.swift": "a shell; DialConnectTests and DialNamesTests show it",
+        "Sources/ApusDial/TLSDial.swift": "a shell; DialTLSTests and DialTrustTests show it",
+        "Sources/ApusEngine/AddressWatch.swift": "a shell; TransportEngine+RoutesTests show it",
+        "Sources/ApusEngine/Engine.swift": "a shell; the tests in ApusTests/Engine show it",
+        "Sources/ApusEngine/Pool/ConnectionPool.swift":
+            "a shell; the tests in ApusTests/Pool show it",
+        "Sources/ApusEngine/Pool/PoolEntries.swift": "of the pool's shell; ApusTests/Pool show it",
+        "Sources/ApusEngine/Pool/PoolWaiter.swift":
+            "a shell; RequestWaitTests and PoolQueueTests show it",
+        "Sources/ApusEngine/Requests/RequestAmender.swift":
+            "a shell; ForwardedChallengeTests show it",
     ]
 
     @Test func everySourceFileOfLogicHasItsTestFile() {

@@ -459,15 +459,3 @@ final class ArrivalOrder: EngineObserver {
         }
     }
 }
-
-extension Shared<Int> {
-    /// The next number, each given once.
-    fileprivate func take() -> Int {
-        var taken = 0
-        change { value in
-            taken = value
-            value += 1
-        }
-        return taken
-    }
-}

@@ -36,3 +36,15 @@ final class Shared<Value: Sendable>: @unchecked Sendable {
         lock.withLock { body(&stored) }
     }
 }
+
+extension Shared<Int> {
+    /// The next number, each given once.
+    func take() -> Int {
+        var taken = 0
+        change { value in
+            taken = value
+            value += 1
+        }
+        return taken
+    }
+}

@@ -4,7 +4,7 @@ import Loopback
 import Testing
 
 /// The pool has one timer, however many instants it has had in mind.
-@Suite(.timeLimit(.minutes(5))) struct PoolTimerTests {
+@Suite(.timeLimit(.minutes(5))) struct PoolTimerCountTests {
     @Test func earlierInstantsLeaveNoTimers() async throws {
         var tuning = EngineTuning.executor
         tuning.pool.dialBackoff = .milliseconds(1)

@@ -3,7 +3,7 @@ import Loopback
 import Testing
 
 /// A dial that uses a connection's room starts after that connection's end.
-@Suite(.timeLimit(.minutes(5))) struct HeldDialsTests {
+@Suite(.timeLimit(.minutes(5))) struct DialAfterCloseTests {
     /// From a caller's thread, as one task sends, the connection is on another thread and is asked
     /// to end; nothing but the pool's own patience keeps the dial back until it has.
     @Test("at a limit of one, each dial starts after the previous close", arguments: [1, 4])

@@ -6,7 +6,7 @@ import Testing
 private let large = 16 << 20
 
 /// Rows 92 and 93: the end of an engine, wherever its requests are.
-@Suite(.timeLimit(.minutes(5))) struct EngineEndingTests {
+@Suite(.timeLimit(.minutes(5))) struct ShutdownStateTests {
     // Nothing here is measured: the engine's own events show the order, and the end itself returns
     // when connections and threads are gone.
 

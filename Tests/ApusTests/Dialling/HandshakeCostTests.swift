@@ -4,7 +4,7 @@ import Loopback
 import Testing
 
 /// What the steps of TLS handshakes take of their loop is counted, and a slow one is an event.
-@Suite(.timeLimit(.minutes(5))) struct HandshakeMeterTests {
+@Suite(.timeLimit(.minutes(5))) struct HandshakeCostTests {
     @Test func everyHandshakeIsCounted() async throws {
         let server = try secureOrigin()
         defer { server.stop() }

@@ -4,7 +4,7 @@ import Loopback
 import Testing
 
 /// A snapshot explains what the engine holds, and holds no secret.
-@Suite(.timeLimit(.minutes(5))) struct EngineSnapshotTests {
+@Suite(.timeLimit(.minutes(5))) struct SnapshotTests {
     @Test func eachConnectionIsListed() async throws {
         try await withStand(.http1) { stand in
             let hanging = Task { try await stand.get("/hang") }

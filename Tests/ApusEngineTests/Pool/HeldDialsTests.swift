@@ -1,0 +1,72 @@
+import ApusCore
+@testable import ApusEngine
+@testable import ApusPool
+import Testing
+
+/// A dial that uses a connection's room waits for that connection's end.
+@Suite struct HeldDialsTests {
+    private func id(_ number: UInt64) -> ConnectionID { ConnectionID(slot: 0, number: number) }
+
+    private func dial(_ number: UInt64, _ route: Route) -> PoolActions.Dial {
+        PoolActions.Dial(connection: id(number), route: route)
+    }
+
+    @Test func aDialStartsAtOnceWhenNothingOfItsRouteEnds() throws {
+        var dials = HeldDials()
+        dials.willEnd(id(1), of: try route(2))
+        let mayStart = dials.mayStart(dial(2, try route(1)))
+        #expect(mayStart)
+        #expect(dials.takeFree().isEmpty)
+    }
+
+    @Test func aDialWaitsForAllThatWasEndingWhenItWasDecided() throws {
+        var dials = HeldDials()
+        let route = try route(1)
+        dials.willEnd(id(1), of: route)
+        dials.willEnd(id(2), of: route)
+        let mayStart = dials.mayStart(dial(3, route))
+        #expect(!mayStart)
+        // Its end is later than the dial's decision.
+        dials.willEnd(id(4), of: route)
+        dials.ended(id(1), of: route)
+        #expect(dials.takeFree().isEmpty)
+        dials.ended(id(2), of: route)
+        #expect(dials.takeFree() == [dial(3, route)])
+        #expect(dials.takeFree().isEmpty)
+    }
+
+    @Test func freeDialsComeInTheOrderOfTheirDecisions() throws {
+        var dials = HeldDials()
+        let (one, two) = (try route(1), try route(2))
+        for route in [one, two] { dials.willEnd(id(route == one ? 1 : 2), of: route) }
+        for (number, route) in [(3, two), (4, one), (5, two)] as [(UInt64, Route)] {
+            let mayStart = dials.mayStart(dial(number, route))
+            #expect(!mayStart)
+        }
+        dials.ended(id(2), of: two)
+        #expect(dials.takeFree() == [dial(3, two), dial(5, two)])
+        dials.ended(id(1), of: one)
+        #expect(dials.takeFree() == [dial(4, one)])
+    }
+
+    @Test func anEndThatWasNotAwaitedIsIgnored() throws {
+        var dials = HeldDials()
+        let route = try route(1)
+        dials.ended(id(1), of: route)
+        dials.willEnd(id(2), of: route)
+        dials.ended(id(1), of: route)
+        let mayStart = dials.mayStart(dial(3, route))
+        #expect(!mayStart)
+        dials.ended(id(2), of: route)
+        #expect(dials.takeFree() == [dial(3, route)])
+    }
+
+    @Test func aRouteThatHasEndedAllHoldsNoDialAnyMore() throws {
+        var dials = HeldDials()
+        let route = try route(1)
+        dials.willEnd(id(1), of: route)
+        dials.ended(id(1), of: route)
+        let mayStart = dials.mayStart(dial(2, route))
+        #expect(mayStart)
+    }
+}
