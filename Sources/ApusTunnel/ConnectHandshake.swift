@@ -87,8 +87,8 @@ package struct ConnectHandshake: Sendable {
 extension TunnelError {
     init(_ error: HTTP1Error) {
         switch error.reason {
-        case .tooLarge: self = .tooLarge(error.message)
-        case .malformed, .unsolicited: self = .malformed(error.message)
+        case .tooLarge: self = .tooLarge(.http1(error))
+        case .malformed, .unsolicited: self = .malformed(.http1(error))
         case .truncated: self = .closed
         }
     }

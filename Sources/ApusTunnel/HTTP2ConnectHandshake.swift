@@ -130,9 +130,9 @@ extension TunnelError {
     init(_ error: HTTP2Error) {
         switch error.kind {
         case .invalidRequest(let invalid): self = .invalid(invalid.description)
-        case .tooLarge: self = .tooLarge(error.message)
+        case .tooLarge: self = .tooLarge(.request(error))
         case .closing, .streamsExhausted, .ended: self = .closed
-        case .protocolViolation, .abuse, .internalFailure: self = .malformed(error.message)
+        case .protocolViolation, .abuse, .internalFailure: self = .malformed(.http2Session(error))
         }
     }
 
@@ -140,8 +140,8 @@ extension TunnelError {
         switch failure {
         case .reset(let code): self = .streamReset(code: code)
         case .refused: self = .streamReset(code: HTTP2ErrorCode.refusedStream)
-        case .malformed(let breach): self = .malformed(breach.description)
-        case .tooLarge(let excess): self = .tooLarge(excess.description)
+        case .malformed(let breach): self = .malformed(.http2(breach))
+        case .tooLarge(let excess): self = .tooLarge(.http2(excess))
         case .notSent, .aboveLastStreamID, .trailersNotFramed, .connectionLost: self = .closed
         }
     }

@@ -39,10 +39,10 @@ package struct SOCKS4Handshake: Sendable {
     private func checkByte() throws(TunnelError) {
         let byte = answer[answer.count - 1]
         switch answer.count {
-        case 1 where byte != 0: throw .malformed("the answer is not SOCKS 4")
+        case 1 where byte != 0: throw .malformed(.socks4Version)
         case 2 where byte != SOCKS4Handshake.granted:
             guard (91...93).contains(byte) else {
-                throw .malformed("the reply's code is unknown")
+                throw .malformed(.socks4Code)
             }
             throw .reply(byte)
         default: break

@@ -90,14 +90,14 @@ package struct SOCKS5Handshake: Sendable {
         let byte = answer[answer.count - 1]
         switch (state, answer.count) {
         case (.greeting, 1) where byte != SOCKS5Handshake.version:
-            throw .malformed("the greeting's answer is not SOCKS 5")
+            throw .malformed(.greetingVersion)
         case (.password, 1) where byte != 1:
-            throw .malformed("the password's answer is not of version 1")
+            throw .malformed(.passwordVersion)
         case (.request, 1) where byte != SOCKS5Handshake.version:
-            throw .malformed("the reply is not SOCKS 5")
+            throw .malformed(.replyVersion)
         case (.request, 2) where byte != 0: throw .reply(byte)
         case (.request, 4) where ![1, 3, 4].contains(byte):
-            throw .malformed("the reply's address type is unknown")
+            throw .malformed(.addressType)
         default: break
         }
     }

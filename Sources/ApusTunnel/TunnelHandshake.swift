@@ -23,11 +23,11 @@ package enum TunnelError: Error, Sendable, Hashable {
     /// The proxy ended the stream of an HTTP/2 CONNECT with this code.
     case streamReset(code: UInt32)
     /// The proxy's answer breaks the protocol.
-    case malformed(String)
+    case malformed(TunnelBreach)
     /// The proxy closed the connection before the tunnel was established.
     case closed
     /// The proxy's answer exceeds a limit.
-    case tooLarge(String)
+    case tooLarge(TunnelExcess)
     /// The target cannot be sent to this proxy; nothing was sent.
     case invalid(String)
 }
