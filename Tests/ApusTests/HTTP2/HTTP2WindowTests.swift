@@ -209,6 +209,33 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    /// The bytes that were sent bound what can be in memory, and the windows bound those bytes.
+    @Test func row88_aThousandReadersThatStallHoldNoMoreThanTheirWindows() async throws {
+        let (streams, window) = (isSanitized ? 200 : 1000, 65_535)
+        var tuning = EngineTuning.default
+        tuning.http2.streamWindow = window
+        tuning.http2.maxStreamWindow = window
+        tuning.http2.maxConnectionsPerHost = streams / 100 + 1
+        try await withStand(.http2PriorKnowledge, tuning: tuning) { stand in
+            let before = Soak.residentKiB(trimmed: true)
+            var stalled: [Response] = []
+            for _ in 0..<streams { stalled.append(try await stand.get("/endless")) }
+            var sent: [Int] { stand.server.connections.flatMap(\.endlessBytes.values) }
+            try await eventually("every window is full") {
+                sent.count == streams && sent.allSatisfy { $0 >= window }
+            }
+            // An origin that could go on would have done so by the end of another exchange.
+            _ = try await stand.get("/bytes/1000000").body.collect(upTo: 1_000_000)
+            #expect(sent == [Int](repeating: window, count: streams))
+            let held = Soak.residentKiB(trimmed: true) - before
+            Soak.report("\(streams) stalled readers hold \(held) KiB")
+            // Other tests of the suite share the process with a short run.
+            if Soak.isWhole { #expect(held <= streams * window / 1024 + 16 * 1024) }
+            stalled = []
+            try await eventually("no stream is left") { stand.engine.snapshot().exchanges == 0 }
+        }
+    }
+
     @Test func row68_aDroppedBodyIsResetAndItsWindowReturned() async throws {
         var tuning = EngineTuning.default
         tuning.http2.connectionWindow = 65_535 * 2
