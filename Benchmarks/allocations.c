@@ -20,7 +20,7 @@ static void note(void) {
     atomic_fetch_add_explicit(&total, 1, memory_order_relaxed);
 }
 
-__attribute__((destructor)) static void tell(void) {
+__attribute__((destructor)) static void report(void) {
     const char *path = getenv("APUS_ALLOCATIONS");
     unsigned long all = atomic_load(&total);
     FILE *file = path ? fopen(path, "w") : NULL;

@@ -9,7 +9,7 @@
 
 static atomic_ulong sends, tls_writes;
 
-__attribute__((destructor)) static void tell(void) {
+__attribute__((destructor)) static void report(void) {
     const char *path = getenv("APUS_OUTPUT_CALLS");
     FILE *file = path ? fopen(path, "w") : NULL;
     if (!file) return;

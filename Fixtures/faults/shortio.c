@@ -16,7 +16,7 @@
 
 static atomic_ulong interrupts, shortened, full;
 
-__attribute__((destructor)) static void tell(void) {
+__attribute__((destructor)) static void report(void) {
     const char *path = getenv("SHORTIO_COUNTS");
     FILE *file = path ? fopen(path, "w") : NULL;
     if (!file) return;

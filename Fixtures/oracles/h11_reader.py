@@ -2,7 +2,7 @@
 
 Usage: h11_reader.py FILE
 
-The file holds requests, each behind its length in four bytes, big-endian. Each is read by a connection
+The file holds requests, each after its length in four bytes, big-endian. Each is read by a connection
 of its own, cut into pieces in a way that changes from request to request, and written to standard
 output as one line of JSON: method, target, version, fields with the case they came in, content and
 trailers, all as hexadecimal, or the error.
@@ -35,7 +35,7 @@ def read(request, number):
         elif isinstance(event, h11.EndOfMessage):
             result["trailers"] = fields(event.headers)
             rest = connection.trailing_data[0] + b"".join(pieces)
-            return {"error": f"{len(rest)} bytes behind the end"} if rest else result
+            return {"error": f"{len(rest)} bytes after the end"} if rest else result
         else:
             return {"error": f"unexpected {event}"}
 

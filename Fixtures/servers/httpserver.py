@@ -2,7 +2,7 @@
 
 Usage: httpserver.py FOLDER PORT OLD_PORT TALLY
 
-On the second port it speaks HTTP/1.0, as it does unless told otherwise. What http.server has of its own
+On the second port it speaks HTTP/1.0, as it does by default. What http.server has of its own
 is left as it is: files, HEAD, If-Modified-Since, the 100 for an Expect, errors that close.
 For the load tests it has the routes of asgi.py besides.
 """

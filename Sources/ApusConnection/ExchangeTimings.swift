@@ -4,7 +4,7 @@ import Synchronization
 
 /// When each step of an exchange was reached, since its start.
 ///
-/// Written by the connection and read by anybody, so each instant is one atomic number; zero means
+/// The connection writes it, any thread reads it, so each instant is one atomic number; zero means
 /// that the step has not been reached.
 package struct ExchangeTimings: ~Copyable, Sendable {
     package let started: Deadline

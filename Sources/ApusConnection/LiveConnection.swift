@@ -35,7 +35,7 @@ package protocol ConnectionKeeper: AnyObject, Sendable {
     func released(_ connection: any LiveConnection)
     /// No new exchanges; those in flight go on.
     func draining(_ connection: any LiveConnection, reason: CloseReason)
-    /// The peer asks for calm: no dial in its place at once. Told before `draining`.
+    /// The peer asks for calm: no dial in its place at once. Called before `draining`.
     func calmDemanded(_ connection: any LiveConnection)
     /// The peer may be dead: no new exchanges until `trusted`; those in flight go on.
     func suspected(_ connection: any LiveConnection)

@@ -59,7 +59,7 @@ extension OutgoingRequest {
             throw InvalidRequest(field: "method", reason: "is not CONNECT, which a protocol needs")
         }
         guard RequestEncoder.areProtocols(name), !name.contains(",") else {
-            throw InvalidRequest(field: "protocol", reason: "is no protocol name")
+            throw InvalidRequest(field: "protocol", reason: "is not a protocol name")
         }
         if case .http1Only = options.versions {
             throw InvalidRequest(
@@ -88,7 +88,7 @@ extension OutgoingRequest {
     /// One or more of `token[/token]`, separated by commas (RFC 9110, section 7.8).
     private static func check(upgrade: String) throws(InvalidRequest) {
         guard RequestEncoder.areProtocols(upgrade) else {
-            throw InvalidRequest(field: "upgrade", reason: "is no list of protocol names")
+            throw InvalidRequest(field: "upgrade", reason: "is not a list of protocol names")
         }
     }
 }

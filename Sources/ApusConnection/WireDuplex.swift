@@ -7,7 +7,7 @@ private let maxReadsInRow = 16
 
 /// A connection that has left HTTP, on its loop: an upgraded one, or a tunnel.
 ///
-/// It reads from the socket only when somebody wants to read, so a slow reader stops the peer and
+/// It reads from the socket only when a caller wants to read, so a slow reader stops the peer and
 /// at most one read waits here. What is written goes out in the order of the calls.
 actor WireDuplex: DuplexStream, WireOwner {
     /// A write of which something is left, or the end of our side.

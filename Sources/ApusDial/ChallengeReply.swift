@@ -11,7 +11,7 @@ package enum ChallengeReply {
     case asked(ProxyAuthenticator, ProxyChallenge)
 
     package static let late = "the authenticator did not answer in time"
-    package static let unsendable = "the callback's answer to the proxy is no field value"
+    package static let unsendable = "the callback's answer to the proxy is not a field value"
 
     package static func isSendable(_ answer: String?) -> Bool {
         answer.map { HTTPField.isValidValue($0) } ?? true

@@ -78,7 +78,8 @@ final class SocketDial {
         case .address(let literal, let port):
             guard let address = SocketAddress(literal: literal, port: port) else {
                 throw dial.failure(
-                    .dns(isTemporary: false), .dns, "\(literal) is no address", hop: dial.firstHop)
+                    .dns(isTemporary: false), .dns, "\(literal) is not an address",
+                    hop: dial.firstHop)
             }
             return address
         }

@@ -5,7 +5,7 @@ import ApusTLS
 /// TLS contexts by what they trust, present and offer: equal settings share one.
 ///
 /// Making one reads its roots from disk, 15 ms for a system's store, so a thread of its own does
-/// it, one context after the other; everybody who wants the same one waits for the same making.
+/// it, one context after the other; callers that want the same one wait for the same making.
 /// Files and sources are read once and kept as they were, until `reload` reads them anew.
 ///
 /// Unchecked, because its state is touched only with the lock held.
@@ -38,7 +38,7 @@ final class TLSContextCache: @unchecked Sendable {
     private var queue: [Key] = []
     private var hasThread = false
 
-    /// Tells apart contexts made before a reload and after it.
+    /// Distinguishes contexts made before a reload from those made after it.
     var revision: Int { lock.withLock { reloads } }
 
     /// The context for these settings, if it was made before.

@@ -174,7 +174,7 @@ import Testing
         #expect(pair.received.isEmpty)
     }
 
-    /// The error queue belongs to the thread, hence to everyone.
+    /// The error queue belongs to the thread, hence to every connection on it.
     @Test func isNotMisledByAnothersError() throws {
         let pair = try connected()
         let other = SSL_CTX_new(TLS_client_method())

@@ -228,7 +228,7 @@ struct PoolWalk {
     private mutating func apply(_ actions: PoolActions) {
         for grant in actions.grants {
             guard let index = waiters.firstIndex(where: { $0.id == grant.waiter }) else {
-                preconditionFailure("served somebody who does not wait")
+                preconditionFailure("served a caller that does not wait")
             }
             let waiter = waiters.remove(at: index)
             if waiter.reuse != .pooled {
@@ -245,7 +245,7 @@ struct PoolWalk {
         for failed in actions.failedWaiters {
             let count = waiters.count
             waiters.removeAll { $0.id == failed.waiter }
-            precondition(waiters.count == count - 1, "failed somebody who does not wait")
+            precondition(waiters.count == count - 1, "failed a caller that does not wait")
         }
         for close in actions.close {
             guard let connection = connections.removeValue(forKey: close.connection) else {

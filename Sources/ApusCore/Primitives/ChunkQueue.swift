@@ -1,4 +1,4 @@
-/// The pieces of a body that nobody has taken yet, first in, first out.
+/// The pieces of a body that were not taken yet, first in, first out.
 ///
 /// Small pieces that wait are joined, so that what waits costs little more than its bytes, however
 /// finely a peer cuts them. What is taken at once, and every large piece, is never copied.

@@ -14,7 +14,7 @@ extension Route {
         return last.kind.speaksHTTP
     }
 
-    /// Refuses what no proxy of this route can be told, before anything is dialled.
+    /// Refuses what cannot be sent to the proxies of this route, before anything is dialled.
     package func checkProxies() throws(InvalidRequest) {
         try checkConnectTarget()
         for index in proxies.indices where proxies[index].kind == .socks4a {
@@ -24,7 +24,7 @@ extension Route {
         }
     }
 
-    /// Refuses a place to connect to that is none, or that no proxy can be told.
+    /// Refuses a place to connect to that is invalid, or that cannot be sent to a proxy.
     ///
     /// `connectTo` is about the origin. Through a proxy it is what the last one is asked for, which
     /// takes a tunnel and an address; the way to a proxy is the proxy's own host and port.
@@ -38,11 +38,11 @@ extension Route {
         }
         guard !isForwarded else {
             throw InvalidRequest(
-                field: "connectTo", reason: "cannot be told to a proxy that forwards by the URL")
+                field: "connectTo", reason: "cannot be sent to a proxy that forwards by the URL")
         }
     }
 
-    /// Whom the last proxy is asked for.
+    /// The target that the last proxy is asked for.
     var tunnelTarget: TunnelTarget {
         guard case .address(let literal, let port) = connectTo else {
             return TunnelTarget(host: origin.host, port: origin.port)

@@ -10,17 +10,17 @@ package final class LoopSuspension: @unchecked Sendable {
         case cancelled
     }
 
-    /// How the waiting stands.
+    /// The state of the waiting.
     private enum State {
-        /// Nobody waits, nothing happened.
+        /// No function waits, and no signal has come.
         ///
         /// Exits: `.waiting`, `.pending`.
         case quiet
-        /// Somebody waits.
+        /// A function waits.
         ///
         /// Exits: `.quiet`.
         case waiting(UnsafeContinuation<WakeUp, Never>, LoopTimer?)
-        /// A signal came before anybody waited.
+        /// A signal came before the wait.
         ///
         /// Exits: `.quiet`.
         case pending(WakeUp)
@@ -48,7 +48,7 @@ package final class LoopSuspension: @unchecked Sendable {
         }
     }
 
-    /// Ends the wait, or the next one when nobody waits yet.
+    /// Ends the wait, or the next one when no function waits yet.
     package func signal() {
         wake(.signalled)
     }

@@ -69,7 +69,7 @@ import Testing
         try await withFaultStand([script]) { stand in
             let (stream, producer) = AsyncThrowingStream.makeStream(of: Bytes.self)
             let body = RequestBody.stream { stream }.withTrailers {
-                [.init("X-End") ?? .eTag: "yes"]
+                [.init(known: "X-End"): "yes"]
             }
             let response = try await stand.engine.send(stand.request(.post), body: body)
             producer.yield(Bytes("a"))

@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test(
-        "a time-out of the system is a timeout in the phase send, also behind the body's last byte",
+        "a time-out of the system is a timeout in the phase send, also after the body's last byte",
         arguments: [false, true])
     func aTimeoutOfTheSystem(isWhole: Bool) async throws {
         var tuning = relaxedTuning
