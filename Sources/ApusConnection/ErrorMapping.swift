@@ -63,6 +63,14 @@ extension TransportError.Kind {
     }
 }
 
+extension HTTP1Error {
+    /// The rule that was broken, and how much of the answer had come: an error's own count is of
+    /// its body alone.
+    func explained(after bytes: Int) -> String {
+        bytes > 0 ? "\(message); \(bytes) bytes of the answer had come" : message
+    }
+}
+
 extension WireError {
     /// The kind, and the failing layer's own words.
     package var explained: (kind: TransportError.Kind, message: String) {

@@ -27,66 +27,20 @@ package final class Exchange: @unchecked Sendable {
     /// Brings the body of a producer or a file; `nil` without one.
     let pump: UploadPump?
 
-    let lock = Lock()
+    private let lock = Lock()
     // Guarded.
     private var waiter: UnsafeContinuation<Void, Never>?
-    private var reader = BodyReader()
-    private var head: HTTPResponse?
-    var chunks = ChunkQueue()
-    /// Bytes taken that were not reported to the connection yet.
-    private var uncredited = 0
-    var isPaused = false
-    var outcome: Outcome?
+    private var mailbox: ExchangeMailbox
+    private var progress = ExchangeProgress()
     private var connection: (any LiveConnection)?
     /// What the body's producer threw.
-    var producerError: (any Error)?
-    var progress = Progress()
+    private var producerError: (any Error)?
     /// Whether the head is the caller's: there is no other try, and the exchange's end is its
     /// story's.
     private var isAccepted = false
     /// Whether nothing more of the body goes out in this try.
     private var isUploadOver = false
-    private var informational: [HTTPResponse] = []
     private var upgradedTo: (any DuplexStream)?
-    /// Judges `readIdleTimeout`; `nil` without one.
-    var silence: SilenceWatch?
-
-    /// How an exchange ended.
-    enum Outcome {
-        case ended(trailers: HTTPFields?)
-        case failed(TransportError)
-    }
-
-    /// How far an exchange has come: what an error reports.
-    struct Progress: Sendable {
-        var bytesSent: UInt64 = 0
-        var bytesReceived: UInt64 = 0
-        var isReused = false
-        /// Whether any byte of the request may have left.
-        var hasStarted = false
-        /// Whether the body has begun to go out, or its producer to run.
-        var hasBodyStarted = false
-        /// Whether any byte of a response has come.
-        var hasResponse = false
-        /// Whether the final head has come.
-        var hasHead = false
-        /// Whether the connection ended because the peer's system acknowledged nothing any more.
-        var isConnectionLost = false
-        /// Whether the connection has ended under it, without a word on which requests were not
-        /// acted on.
-        var hasConnectionEnded = false
-    }
-
-    /// What the task took out.
-    private enum Taken {
-        case head(HTTPResponse)
-        case chunk(Bytes, credit: Int)
-        case end
-        case failed(TransportError)
-        case nothing
-        /// Nothing, and the read's deadline is over.
-        case late
-    }
 
     /// What a read with a deadline finds.
     package enum Arrival: Sendable {
@@ -109,7 +63,8 @@ package final class Exchange: @unchecked Sendable {
             address: connection.facts.remoteAddress, exchange: story?.number)
         timings = ExchangeTimings(started: started, leased: .now())
         self.story = story
-        silence = request.readIdleTimeout.map { SilenceWatch(timeout: $0) }
+        mailbox = ExchangeMailbox(
+            maxBytes: request.limits.bodyBufferBytes, readIdleTimeout: request.readIdleTimeout)
         pump = request.makePump()
     }
 
@@ -123,10 +78,10 @@ package final class Exchange: @unchecked Sendable {
     /// Waits for the final head.
     package func nextHead() async throws(TransportError) -> HTTPResponse {
         while true {
-            switch lock.withLock({ takeHead() }) {
+            switch lock.withLock({ mailbox.takeHead() }) {
             case .head(let head): return head
             case .failed(let error): throw error
-            case .nothing, .late, .chunk, .end: await wait()
+            case .nothing, .late, .chunk, .end, .secondReader: await wait()
             }
         }
     }
@@ -135,12 +90,13 @@ package final class Exchange: @unchecked Sendable {
     package func nextChunk() async throws(TransportError) -> Bytes? {
         var hasWaited = false
         while true {
-            switch lock.withLock({ takeChunk(hasWaited: hasWaited) }) {
+            switch lock.withLock({ take(hasWaited, nil) }) {
             case .chunk(let bytes, let credit):
                 if credit > 0 { creditConnection(credit) }
                 return bytes
             case .end: return nil
             case .failed(let error): throw error
+            case .secondReader: throw secondReader()
             case .nothing, .late, .head:
                 hasWaited = true
                 await wait()
@@ -153,13 +109,14 @@ package final class Exchange: @unchecked Sendable {
         let deadline = Deadline.now().advanced(by: time)
         var hasWaited = false
         while true {
-            switch lock.withLock({ takeChunk(hasWaited: hasWaited, until: deadline) }) {
+            switch lock.withLock({ take(hasWaited, deadline) }) {
             case .chunk(let bytes, let credit):
                 if credit > 0 { creditConnection(credit) }
                 return .bytes(bytes)
             case .end: return .end
             case .late: return .nothing
             case .failed(let error): throw error
+            case .secondReader: throw secondReader()
             case .nothing, .head:
                 hasWaited = true
                 armReadTimer()
@@ -169,22 +126,20 @@ package final class Exchange: @unchecked Sendable {
     }
 
     /// The trailers, once the body has been read to its end.
-    package var trailers: HTTPFields? {
-        lock.withLock {
-            guard case .ended(let trailers) = outcome, chunks.isEmpty else { return nil }
-            return trailers
-        }
-    }
+    package var trailers: HTTPFields? { lock.withLock { mailbox.trailers } }
 
     /// The informational responses so far, in order of arrival.
-    package var informationalResponses: [HTTPResponse] { lock.withLock { informational } }
+    package var informationalResponses: [HTTPResponse] { lock.withLock { mailbox.informational } }
+
+    /// Whether everything of the body has been received and taken.
+    package var isComplete: Bool { lock.withLock { mailbox.isComplete } }
 
     /// The head is what the caller gets: the request is not sent again.
     package func accept() {
         guard story != nil || request.holdsBody else { return }
         let isBodyOver = lock.withLock {
             isAccepted = true
-            return isUploadOver || outcome != nil
+            return isUploadOver || mailbox.isOver
         }
         if isBodyOver { letGoOfBody() }
         if let story { tellEnd(to: story) }
@@ -202,9 +157,10 @@ package final class Exchange: @unchecked Sendable {
 
     private func end(with reason: CloseReason, message: String) {
         let (connection, isFirst) = lock.withLock { () -> ((any LiveConnection)?, Bool) in
-            guard outcome == nil else { return (nil, false) }
-            outcome = .failed(makeError(.cancelled, message))
-            chunks.removeAll()
+            guard !mailbox.isOver, mailbox.end(.failed(makeError(.cancelled, message))) else {
+                return (nil, false)
+            }
+            mailbox.discardBody()
             defer { self.connection = nil }
             return (self.connection, true)
         }
@@ -217,8 +173,7 @@ package final class Exchange: @unchecked Sendable {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
                 let isReady = lock.withLock {
-                    guard outcome == nil, head == nil, chunks.isEmpty, !reader.isLate(.now())
-                    else { return true }
+                    guard !mailbox.isReady(now: .now()) else { return true }
                     unsafe waiter = continuation
                     return false
                 }
@@ -238,7 +193,7 @@ package final class Exchange: @unchecked Sendable {
     /// Has the loop look after a read with a deadline, unless it will look early enough anyway.
     private func armReadTimer() {
         let timer = lock.withLock { () -> (deadline: Deadline, loop: EventLoop)? in
-            guard let connection, let deadline = reader.nextTimer() else { return nil }
+            guard let connection, let deadline = mailbox.nextReadTimer() else { return nil }
             return (deadline, connection.loop)
         }
         if let timer { setReadTimer(at: timer.deadline, on: timer.loop) }
@@ -250,8 +205,8 @@ package final class Exchange: @unchecked Sendable {
     func readTimerFired(now: Deadline) -> Deadline? {
         let (next, waiter) = lock.withLock {
             () -> (Deadline?, UnsafeContinuation<Void, Never>?) in
-            let next = reader.timerFired(now: now)
-            guard next == nil, reader.isLate(now) else { return (next, nil) }
+            let (next, isLate) = mailbox.readTimerFired(now: now)
+            guard isLate else { return (next, nil) }
             defer { unsafe self.waiter = nil }
             return unsafe (nil, self.waiter)
         }
@@ -259,48 +214,16 @@ package final class Exchange: @unchecked Sendable {
         return next
     }
 
-    private func takeHead() -> Taken {
-        if let head {
-            self.head = nil
-            return .head(head)
-        }
-        if case .failed(let error) = outcome { return .failed(error) }
-        return .nothing
+    /// With the lock held: takes the next piece; `hasWaited` once the task is the one that waits.
+    private func take(_ hasWaited: Bool, _ deadline: Deadline?) -> ExchangeMailbox.Taken {
+        mailbox.takeChunk(
+            hasWaited: hasWaited, until: deadline, now: .now(),
+            creditsAlways: connection?.creditsConsumption == true)
     }
 
-    /// Takes the next piece for a task that reads; `hasWaited` once it is the one that waits.
-    private func takeChunk(hasWaited: Bool, until deadline: Deadline? = nil) -> Taken {
-        guard hasWaited || !reader.isWaiting else {
-            let rule = BodyReader.twoReaders
-            return .failed(makeError(.invalidRequest(rule), rule.description, phase: .body))
-        }
-        let taken = takeChunk()
-        guard case .nothing = taken else {
-            reader.tookSomething()
-            return taken
-        }
-        return reader.mayWait(until: deadline, now: .now()) ? .nothing : .late
-    }
-
-    private func takeChunk() -> Taken {
-        if let chunk = chunks.popFirst() {
-            if chunks.isEmpty { silence?.signOfLife(now: .now()) }
-            uncredited += chunk.count
-            let isDue = chunks.isEmpty || uncredited >= request.limits.bodyBufferBytes / 4
-            guard outcome == nil, isDue, isPaused || connection?.creditsConsumption == true else {
-                return .chunk(chunk, credit: 0)
-            }
-            defer {
-                uncredited = 0
-                isPaused = false
-            }
-            return .chunk(chunk, credit: uncredited)
-        }
-        switch outcome {
-        case .ended: return .end
-        case .failed(let error): return .failed(error)
-        case nil: return .nothing
-        }
+    private func secondReader() -> TransportError {
+        let rule = BodyReader.twoReaders
+        return error(.invalidRequest(rule), .body, rule.description)
     }
 
     private func creditConnection(_ count: Int) {
@@ -314,14 +237,14 @@ extension Exchange {
     /// The exchange goes out on this connection; `false` when it has ended before it began.
     func begin(on connection: any LiveConnection, isReused: Bool) -> Bool {
         lock.withLock {
-            guard outcome == nil else { return false }
+            guard !mailbox.isOver else { return false }
             self.connection = connection
             progress.isReused = isReused
             return true
         }
     }
 
-    var hasEnded: Bool { lock.withLock { outcome != nil } }
+    var hasEnded: Bool { lock.withLock { mailbox.isOver } }
     var isOnReusedConnection: Bool { lock.withLock { progress.isReused } }
 
     func requestStarted() {
@@ -368,8 +291,8 @@ extension Exchange {
     func informationalReceived(_ response: HTTPResponse) {
         let isHeard = lock.withLock {
             progress.hasResponse = true
-            informational.append(response)
-            return outcome == nil
+            mailbox.informationalReceived(response)
+            return !mailbox.isOver
         }
         if isHeard { request.onInformational?(response) }
     }
@@ -377,11 +300,10 @@ extension Exchange {
     /// Hands over the final head; `wake()` resumes the task.
     func headReceived(_ response: HTTPResponse) {
         lock.withLock {
-            guard outcome == nil else { return }
-            head = response
+            guard !mailbox.isOver else { return }
+            mailbox.headReceived(response, now: .now())
             progress.hasResponse = true
             progress.hasHead = true
-            silence?.signOfLife(now: .now())
         }
         timings.headReceived()
         if let story { story.responded(response.status.code) }
@@ -394,14 +316,13 @@ extension Exchange {
         timings.headReceived()
         timings.finished()
         let isWanted = lock.withLock {
-            guard outcome == nil else { return false }
-            head = response
+            guard !mailbox.isOver else { return false }
+            mailbox.headReceived(response, now: .now())
             progress.hasResponse = true
             progress.hasHead = true
             upgradedTo = duplex
-            outcome = .ended(trailers: nil)
             connection = nil
-            return true
+            return mailbox.end(.ended(trailers: nil))
         }
         if isWanted, let story {
             story.responded(response.status.code)
@@ -418,12 +339,9 @@ extension Exchange {
     /// - Returns: whether to go on reading; when not, `LiveConnection.consumed` says when.
     func bodyReceived(_ bytes: Bytes) -> Bool {
         lock.withLock {
-            guard outcome == nil else { return true }
-            chunks.append(bytes)
-            silence?.signOfLife(now: .now())
+            guard !mailbox.isOver else { return true }
             progress.bytesReceived += UInt64(bytes.count)
-            if chunks.byteCount >= request.limits.bodyBufferBytes { isPaused = true }
-            return !isPaused
+            return mailbox.bodyReceived(bytes, now: .now())
         }
     }
 
@@ -455,11 +373,10 @@ extension Exchange {
         wake()
     }
 
-    private func finish(_ end: Outcome) {
+    private func finish(_ outcome: ExchangeMailbox.Outcome) {
         timings.finished()
         let isFirst = lock.withLock {
-            guard outcome == nil else { return false }
-            outcome = end
+            guard mailbox.end(outcome) else { return false }
             connection = nil
             return true
         }
@@ -475,11 +392,96 @@ extension Exchange {
     /// Tells how the exchange ended; before the head is accepted, whether that is the end is for
     /// `Engine.execute` to say, which may send the request again.
     private func tellEnd(to story: ExchangeStory) {
-        let (outcome, progress) = lock.withLock { (isAccepted ? self.outcome : nil, self.progress) }
+        let (outcome, progress) = lock.withLock {
+            (isAccepted ? mailbox.outcome : nil, self.progress)
+        }
         switch outcome {
         case .ended: story.completed(sent: progress.bytesSent, received: progress.bytesReceived)
         case .failed(let error): story.failed(error)
         case nil: break
         }
+    }
+}
+
+// MARK: - Errors
+
+extension Exchange {
+    /// With the lock held: the error as of now, with phase and replay verdict from progress.
+    private func makeError(
+        _ kind: TransportError.Kind, _ message: String, phase: TransportError.Phase? = nil,
+        replay: TransportError.Replay? = nil
+    ) -> TransportError {
+        // A body of unknown length has left when its connection says so.
+        let isUploading =
+            request.body.length.map { progress.bytesSent < $0 } ?? (timings.sentAfter == nil)
+        var error = progress.error(
+            kind, message, phase: phase, replay: replay, isUploading: isUploading)
+        place.mark(&error)
+        if kind == .producerFailed { error.producerError = producerError }
+        return error
+    }
+
+    /// The error as of now.
+    package func error(
+        _ kind: TransportError.Kind, _ phase: TransportError.Phase, _ message: String
+    ) -> TransportError {
+        lock.withLock { makeError(kind, message, phase: phase) }
+    }
+
+    /// The reader wants no more than it has: the exchange ends.
+    ///
+    /// - Returns: the error to throw.
+    package func refuseRest(_ message: String) -> TransportError {
+        let error = error(.tooLarge, .body, message)
+        abandon()
+        return error
+    }
+
+    /// The body's producer has thrown: an error of this kind carries its error.
+    func producerFailed(_ error: any Error) {
+        lock.withLock { producerError = error }
+    }
+}
+
+// MARK: - Another try
+
+extension Exchange {
+    /// Whether the peer refused the expectation alone, and the request can go out without it.
+    package func mayDropExpectation(after head: HTTPResponse) -> Bool {
+        head.status.code == 417 && request.expectsContinue && !amendments.omitsExpectation
+            && mayRepeat
+    }
+
+    /// The peer's system acknowledges nothing any more.
+    func connectionLost() {
+        lock.withLock { progress.isConnectionLost = true }
+    }
+
+    package var isConnectionLost: Bool { lock.withLock { progress.isConnectionLost } }
+
+    /// Whether the body can go out once more: it can be made again, or was not begun.
+    package var mayRepeat: Bool {
+        request.body.isReplayable || lock.withLock { !progress.hasBodyStarted }
+    }
+}
+
+// MARK: - What the timers ask
+
+extension Exchange {
+    var isAwaitingHead: Bool { lock.withLock { !mailbox.isOver && !progress.hasHead } }
+    /// Bytes of the request's body given to the connection.
+    package var bytesSentSoFar: UInt64 { lock.withLock { progress.bytesSent } }
+    var bytesReceivedSoFar: UInt64 { lock.withLock { progress.bytesReceived } }
+
+    /// The verdict on the silence; `nil` once it is not watched any more.
+    func silence(now: Deadline) -> SilenceWatch.Verdict? {
+        lock.withLock { mailbox.silence(now: now, isAwaitingBody: progress.hasHead) }
+    }
+
+    /// How many body bytes are still owed of what the request declared; negative when there were
+    /// more, `nil` when it declared nothing.
+    var bytesOwed: Int64? {
+        guard let length = request.body.length else { return nil }
+        return lock.withLock { Int64(clamping: length) - Int64(clamping: progress.bytesSent) }
     }
 }

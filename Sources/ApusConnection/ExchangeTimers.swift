@@ -9,8 +9,7 @@ struct ExchangeTimers {
     /// Ends a read that has a deadline: one at a time, however many reads there are.
     private var read: LoopTimer?
 
-    /// Sets the timers that the request asks for; `expire` hears which one ran out.
-    mutating func start(
+    fileprivate mutating func start(
         for exchange: Exchange, on loop: EventLoop, expire: @escaping (TransportError.Phase) -> Void
     ) {
         let request = exchange.request
@@ -70,6 +69,16 @@ struct ExchangeTimers {
 }
 
 extension Exchange {
+    /// Sets the timers that the request asks for; `expire` hears which one ran out.
+    func startTimers(
+        on loop: EventLoop, expire: @escaping (Exchange, TransportError.Phase) -> Void
+    ) {
+        guard request.hasTimeouts else { return }
+        timers.start(for: self, on: loop) { [weak self] phase in
+            if let self { expire(self, phase) }
+        }
+    }
+
     /// Sets the timer of reads, from any thread.
     func setReadTimer(at deadline: Deadline, on loop: EventLoop) {
         if loop.isCurrent {
@@ -82,7 +91,7 @@ extension Exchange {
 
 extension OutgoingRequest {
     /// Whether any timer is to run while it is on its connection.
-    var hasTimeouts: Bool {
+    fileprivate var hasTimeouts: Bool {
         totalTimeout != nil || headTimeout != nil || readIdleTimeout != nil
     }
 }

@@ -18,8 +18,6 @@ extension TargetForm {
 }
 
 extension OutgoingRequest {
-    var http1Target: TargetForm { TargetForm(of: head, on: route) }
-
     /// What the request says about its connection; an upgrade's is not kept, said or not.
     var connectionOption: ConnectionOption {
         if let upgrade { return .upgrade(upgrade) }
@@ -29,7 +27,7 @@ extension OutgoingRequest {
     /// Fields that belong to the hop to a forwarding proxy.
     ///
     /// - Parameter authorization: what answers the proxy's 407, if it has asked.
-    func proxyFields(_ authorization: String?) -> HTTPFields {
+    private func proxyFields(_ authorization: String?) -> HTTPFields {
         guard route.isForwarded, let proxy = route.proxies.last else { return [:] }
         return proxy.fields(authorization: authorization)
     }
@@ -37,9 +35,20 @@ extension OutgoingRequest {
     /// Whether the body waits for a 100, because the caller's `Expect` says so.
     var expectsContinue: Bool { !body.isEmpty && hasExpectation }
 
+    /// Appends the head as it goes out, with what peers have answered to earlier tries.
+    func appendHTTP1Head(
+        _ amendments: Amendments, to output: inout [UInt8]
+    ) throws(InvalidRequest) {
+        let (head, plan) = http1Head(omitsExpectation: amendments.omitsExpectation)
+        try RequestEncoder.appendHead(
+            of: head, plan: plan, target: TargetForm(of: self.head, on: route),
+            framing: RequestFraming(of: body), connection: connectionOption,
+            additional: proxyFields(amendments.proxyAuthorization), to: &output)
+    }
+
     /// The head as it goes out, and its plan if there is one: without an expectation that was
     /// refused, or that has no body to wait for (RFC 9110, section 10.1.1).
-    func http1Head(omitsExpectation: Bool) -> (HTTPRequest, RequestFieldPlan?) {
+    private func http1Head(omitsExpectation: Bool) -> (HTTPRequest, RequestFieldPlan?) {
         guard hasExpectation, omitsExpectation || body.isEmpty else { return (head, plan) }
         var head = head
         head.headerFields[.expect] = nil

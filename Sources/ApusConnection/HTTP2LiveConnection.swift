@@ -139,7 +139,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         case .suspect: keeper.suspected(self)
         case .trust: keeper.trusted(self)
         case .end(let cause):
-            streams.endStory.endsWith(.timeout, cause.message)
+            streams.connectionEnds(.timeout, cause.message)
             if cause == .noAcknowledgement, wire.isOpen {
                 session.goAway(code: HTTP2ErrorCode.settingsTimeout)
                 sendFarewell()
@@ -176,11 +176,8 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             keeper.released(self)
             return streams.fail(exchange, .notSent)
         }
-        if exchange.request.hasTimeouts {
-            exchange.timers.start(for: exchange, on: loop) { [weak self, weak exchange] phase in
-                guard let self, let exchange else { return }
-                self.assumeIsolated { $0.expire(exchange, phase) }
-            }
+        exchange.startTimers(on: loop) { [weak self] exchange, phase in
+            self?.assumeIsolated { $0.expire(exchange, phase) }
         }
         streams.add(exchange)
     }
@@ -324,7 +321,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         switch event {
         case .goAway(let last, let code, let debug):
             // Out of the pool before the streams that it ends hear of it, so that none comes back.
-            streams.endStory.goAway = .init(last: last, code: code, debug: debug)
+            streams.goAwayReceived(.init(last: last, code: code, debug: debug))
             startDraining(.goAway)
         case .settingsChanged(let maxStreams):
             keeper.capacityChanged(self, to: maxStreams)
@@ -351,7 +348,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     }
 
     private func sessionFailed(_ error: HTTP2Error) {
-        streams.endStory.endsWith(TransportError.Kind(error), error.message)
+        streams.connectionEnds(TransportError.Kind(error), error.message)
         startDraining(.protocolViolation)
         guard wire.isOpen else { return }
         sendFarewell()
@@ -363,7 +360,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     /// The pool hears of it first, so that no exchange that is sent again comes back here.
     private func end(_ reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
         guard wire.isOpen else { return }
-        streams.endStory.hasEnded(reason, kind, message)
+        streams.connectionEnded(reason, kind, message)
         if case .opening(let timer) = state { loop.cancel(timer) }
         state = .ended
         wire.keepSessions()

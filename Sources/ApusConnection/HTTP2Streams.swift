@@ -35,7 +35,7 @@ final class HTTP2Streams {
     private var refusalsInRow = 0
     private var hasAnswered = false
     /// How the connection ends, which its streams' errors show.
-    var endStory = HTTP2EndStory()
+    private var endStory = HTTP2EndStory()
 
     init(_ session: HTTP2Session, on loop: EventLoop) {
         self.session = session
@@ -47,7 +47,26 @@ final class HTTP2Streams {
         self.connection = connection
     }
 
-    /// The connection has ended, and with it every stream.
+    // MARK: How the connection ends
+
+    /// The peer has sent a GOAWAY.
+    func goAwayReceived(_ goAway: HTTP2EndStory.GoAway) {
+        endStory.goAway = goAway
+    }
+
+    /// The connection is about to end with this fault.
+    func connectionEnds(_ kind: TransportError.Kind, _ message: String) {
+        endStory.endsWith(kind, message)
+    }
+
+    /// The connection has ended, and the session reports what becomes of each stream.
+    func connectionEnded(
+        _ reason: CloseReason, _ kind: TransportError.Kind, _ message: String
+    ) {
+        endStory.hasEnded(reason, kind, message)
+    }
+
+    /// Every stream has ended with the connection.
     func detach() {
         failWaiting()
         assert(streams.isEmpty, "the session forgot a stream")

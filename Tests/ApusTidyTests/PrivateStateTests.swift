@@ -10,8 +10,6 @@ import Testing
     /// Files whose variables others may write, each with the reason.
     private static let exceptions = [
         "Sources/ApusConnection/Exchange.swift": "shared with the connections that carry it",
-        "Sources/ApusConnection/HTTP1LiveConnection.swift": "an actor in several files",
-        "Sources/ApusConnection/HTTP2Streams.swift": "its connection notes how it ended",
     ]
 
     @Test(arguments: rooms)

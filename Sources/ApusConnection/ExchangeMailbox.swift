@@ -1,0 +1,178 @@
+package import ApusCore
+package import HTTPTypes
+
+/// What of a response is on its way from a connection to the task that waits: head, pieces, end.
+///
+/// It bounds what waits for a slow task, says when the connection stops and goes on reading, and
+/// lets one task read at a time. Without clock or lock: `Exchange` has both.
+package struct ExchangeMailbox {
+    /// How an exchange ended.
+    package enum Outcome: Sendable {
+        case ended(trailers: HTTPFields?)
+        case failed(TransportError)
+    }
+
+    /// What the task took out.
+    package enum Taken: Sendable {
+        case head(HTTPResponse)
+        /// A piece of the body; the connection hears of so many bytes, unless that is 0.
+        case chunk(Bytes, credit: Int)
+        case end
+        case failed(TransportError)
+        case nothing
+        /// Nothing, and the read's deadline is over.
+        case late
+        /// Nothing, because another task reads.
+        case secondReader
+    }
+
+    /// Bytes from which on the connection stops reading.
+    private let maxBytes: Int
+    private var head: HTTPResponse?
+    private var chunks = ChunkQueue()
+    /// Bytes taken that were not reported to the connection yet.
+    private var uncredited = 0
+    private var isPaused = false
+    private var reader = BodyReader()
+    /// Judges `readIdleTimeout`; `nil` without one.
+    private var silence: SilenceWatch?
+    /// How the exchange ended; `nil` while it goes on.
+    package private(set) var outcome: Outcome?
+    /// The informational responses so far, in order of arrival.
+    package private(set) var informational: [HTTPResponse] = []
+
+    package init(maxBytes: Int, readIdleTimeout: Duration?) {
+        self.maxBytes = maxBytes
+        silence = readIdleTimeout.map { SilenceWatch(timeout: $0) }
+    }
+
+    package var isOver: Bool { outcome != nil }
+
+    // MARK: The connection's side
+
+    package mutating func informationalReceived(_ response: HTTPResponse) {
+        informational.append(response)
+    }
+
+    package mutating func headReceived(_ response: HTTPResponse, now: @autoclosure () -> Deadline) {
+        head = response
+        silence?.signOfLife(now: now())
+    }
+
+    /// Puts in a piece of the body.
+    ///
+    /// - Returns: whether to go on reading; when not, a credit says when.
+    package mutating func bodyReceived(_ bytes: Bytes, now: @autoclosure () -> Deadline) -> Bool {
+        chunks.append(bytes)
+        silence?.signOfLife(now: now())
+        if chunks.byteCount >= maxBytes { isPaused = true }
+        return !isPaused
+    }
+
+    /// Ends the exchange; what was received before stays to be taken first.
+    ///
+    /// - Returns: `false` when it has ended before.
+    package mutating func end(_ outcome: Outcome) -> Bool {
+        guard self.outcome == nil else { return false }
+        self.outcome = outcome
+        return true
+    }
+
+    /// Drops the pieces that no task wants.
+    package mutating func discardBody() {
+        chunks.removeAll()
+    }
+
+    /// The verdict on the peer's silence; `nil` once it is not watched any more.
+    ///
+    /// - Parameter isAwaitingBody: whether the head has come.
+    package func silence(now: Deadline, isAwaitingBody: Bool) -> SilenceWatch.Verdict? {
+        guard outcome == nil else { return nil }
+        // Else the head is awaited, or a slow consumer.
+        let isReading = isAwaitingBody && !isPaused && chunks.isEmpty
+        return silence?.deadlineReached(now: now, isReading: isReading)
+    }
+
+    // MARK: The task's side
+
+    /// Whether a task that waits finds something now, or has waited long enough.
+    package func isReady(now: @autoclosure () -> Deadline) -> Bool {
+        outcome != nil || head != nil || !chunks.isEmpty || reader.isLate(now())
+    }
+
+    package mutating func takeHead() -> Taken {
+        if let head {
+            self.head = nil
+            return .head(head)
+        }
+        if case .failed(let error) = outcome { return .failed(error) }
+        return .nothing
+    }
+
+    /// Takes the next piece.
+    ///
+    /// - Parameters:
+    ///   - hasWaited: whether the task is the one that has waited for it.
+    ///   - deadline: when the read ends without one; `nil` is never.
+    ///   - creditsAlways: whether the connection hears of what is taken also while it reads.
+    package mutating func takeChunk(
+        hasWaited: Bool, until deadline: Deadline? = nil, now: @autoclosure () -> Deadline,
+        creditsAlways: @autoclosure () -> Bool
+    ) -> Taken {
+        guard hasWaited || !reader.isWaiting else { return .secondReader }
+        let taken = takeChunk(now: now(), creditsAlways: creditsAlways())
+        guard case .nothing = taken else {
+            reader.tookSomething()
+            return taken
+        }
+        return reader.mayWait(until: deadline, now: now()) ? .nothing : .late
+    }
+
+    private mutating func takeChunk(
+        now: @autoclosure () -> Deadline, creditsAlways: @autoclosure () -> Bool
+    ) -> Taken {
+        if let chunk = chunks.popFirst() {
+            if chunks.isEmpty { silence?.signOfLife(now: now()) }
+            uncredited += chunk.count
+            let isDue = chunks.isEmpty || uncredited >= maxBytes / 4
+            guard outcome == nil, isDue, isPaused || creditsAlways() else {
+                return .chunk(chunk, credit: 0)
+            }
+            defer {
+                uncredited = 0
+                isPaused = false
+            }
+            return .chunk(chunk, credit: uncredited)
+        }
+        switch outcome {
+        case .ended: return .end
+        case .failed(let error): return .failed(error)
+        case nil: return .nothing
+        }
+    }
+
+    /// The trailers, once the body has been taken to its end.
+    package var trailers: HTTPFields? {
+        guard case .ended(let trailers) = outcome, chunks.isEmpty else { return nil }
+        return trailers
+    }
+
+    /// Whether everything of the body has been received and taken.
+    package var isComplete: Bool {
+        guard case .ended = outcome else { return false }
+        return chunks.isEmpty
+    }
+
+    // MARK: Reads with a deadline
+
+    /// The instant to set the timer of reads for; `nil` when it is set for an earlier one.
+    package mutating func nextReadTimer() -> Deadline? { reader.nextTimer() }
+
+    /// The timer of reads has run out.
+    ///
+    /// - Returns: when to look again, and whether the task has waited long enough.
+    package mutating func readTimerFired(now: Deadline) -> (next: Deadline?, isLate: Bool) {
+        let next = reader.timerFired(now: now)
+        return (next, next == nil && reader.isLate(now))
+    }
+}
