@@ -130,7 +130,11 @@ let package = Package(
             dependencies: ["ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusCore", httpTypes],
             swiftSettings: house),
         .testTarget(
-            name: "ApusConnectionTests", dependencies: ["ApusConnection", "ApusCore", httpTypes],
+            name: "ApusConnectionTests",
+            dependencies: [
+                "ApusConnection", "ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusSocket", "ApusCore",
+                httpTypes,
+            ],
             swiftSettings: house),
         .testTarget(
             name: "ApusWireTests",

@@ -17,12 +17,41 @@ import Testing
         "Sources/ApusWire": "Tests/ApusWireTests",
         "Sources/ApusDial": "Tests/ApusDialTests",
         "Sources/ApusEngine": "Tests/ApusEngineTests",
+        "Sources/ApusConnection": "Tests/ApusConnectionTests",
         "Sources/ApusObservability": "Tests/ApusObservabilityTests",
         "Sources/Apus": "Tests/ApusTests",
     ]
 
     /// Source files of logic without a test file of their name, each with the reason.
     private static let exceptions = [
+        "Sources/ApusConnection/Exchange/Exchange.swift":
+            "the lock around ExchangeMailbox; CancellationPointTests stop it anywhere",
+        "Sources/ApusConnection/Exchange/ExchangeStory.swift":
+            "calls an observer; EngineEventTests show each call",
+        "Sources/ApusConnection/Exchange/ExchangeTimers.swift":
+            "timers of a loop; BodyDeadlineTests and RequirementTests show them",
+        "Sources/ApusConnection/HTTP1/HTTP1LiveConnection.swift":
+            "a shell; the suites of ApusTests/HTTP1 play every fault against it",
+        "Sources/ApusConnection/HTTP1/HTTP1Request.swift":
+            "internal; HTTP1ContinueTests and ForwardedChallengeTests show it",
+        "Sources/ApusConnection/HTTP1/HTTP1Upload.swift":
+            "writes to a wire; HTTP1UploadTests and UploadTurnTests show it",
+        "Sources/ApusConnection/HTTP2/HTTP2LiveConnection.swift":
+            "a shell; the suites of ApusTests/HTTP2 play every fault against it",
+        "Sources/ApusConnection/HTTP2/HTTP2EndStory.swift":
+            "internal; HTTP2EndingTests show each error",
+        "Sources/ApusConnection/HTTP2/HTTP2Streams.swift":
+            "a shell; HTTP2RequestTests and HTTP2EndingTests show it",
+        "Sources/ApusConnection/HTTP2/HTTP2Upload.swift":
+            "feeds a session; HTTP2UploadTests show it",
+        "Sources/ApusConnection/Duplex/HTTP2Duplex.swift":
+            "a shell; HTTP2DuplexTests show it",
+        "Sources/ApusConnection/Duplex/RawConnection.swift":
+            "a shell; TransportEngine+TunnelTests show it",
+        "Sources/ApusConnection/Duplex/WireDuplex.swift":
+            "a shell; DuplexTests and DuplexEndingTests show it",
+        "Sources/ApusConnection/LiveConnection.swift":
+            "one choice of thread; every suite of ApusTests goes through it",
         "Sources/ApusHTTP1/Scanning.swift": "internal; TranscriptTests feed it at every offset",
         "Sources/ApusSocket/Loop/LoopScratch.swift": "internal; EventLoopTests show its bound",
         "Sources/ApusSocket/Loop/LoopWork.swift": "internal; EventLoopTests show its order",

@@ -195,9 +195,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         if hasMoreInput(after: HTTP1LiveConnection.maxReadsInRow) { wire.readLater() }
     }
 
-    /// Reads what has come and was not reported yet.
-    ///
-    /// The loop reports readiness at the start of each tick only, so this is a system call.
+    /// Reads what has come since the tick began, of which the loop has not reported.
     private func readWhatHasCome() {
         wire.lookForInput()
         _ = hasMoreInput(after: HTTP1LiveConnection.maxReadsInPassing)
@@ -388,8 +386,8 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     /// The peer ended its side, which is the end of a body that has no other.
     private func peerEnded() {
-        let fault = "it ended within its words"
-        if firstWords.keepEnd() || failByFirstWords({ $0.fault(fault) }) { return }
+        if firstWords.keepEnd() { return }
+        if failByFirstWords({ $0.fault("it ended within its words") }) { return }
         // Once sending has met a reset the kernel reports an end of stream, which proves nothing: a
         // body that lasts until then may be cut short.
         if let error = wire.sendError, !machine.isIdle {

@@ -55,7 +55,8 @@ package final class OutgoingRequest: Sendable {
                     reason: "is \(head.method), which RequestOptions.allowsConnectAndTrace allows")
             }
         }
-        let wantsDuplex = options.upgrade != nil || head.method == .connect
+        let wantsDuplex =
+            options.upgrade != nil || head.method == .connect || isExtendedConnect
         if wantsDuplex, !isRaw { try OutgoingRequest.checkDuplex(head, body, options) }
         guard head.method != .trace || body.isEmpty else {
             // RFC 9110, section 9.3.8.
