@@ -94,6 +94,17 @@ import Testing
         }
     }
 
+    /// The same for comments, messages and names of tests.
+    @Test func theCodeIsInPlainWords() {
+        let puzzling = /\b(behind|told|tells|whoever|whom|nobody|somebody|anybody)\b/
+        for file in SourceTree.swiftFiles where !file.path.hasSuffix("/PagesTests.swift") {
+            for (index, line) in file.lines.enumerated() {
+                guard let match = line.lowercased().firstMatch(of: puzzling) else { continue }
+                Issue.record("\(file.place(index)): \"\(match.1)\" is not a plain word here")
+            }
+        }
+    }
+
     private func isTest(_ name: String) -> Bool {
         let parts = name.split(separator: ".").map(String.init)
         guard let last = parts.last else { return false }

@@ -142,7 +142,7 @@ package final class Exchange: @unchecked Sendable {
             return isUploadOver || mailbox.isOver
         }
         if isBodyOver { letGoOfBody() }
-        if let story { tellEnd(to: story) }
+        if let story { reportEnd(to: story) }
     }
 
     /// The consumer is gone: what is left of the response is not wanted.
@@ -326,7 +326,7 @@ extension Exchange {
         }
         if isWanted, let story {
             story.responded(response.status.code)
-            tellEnd(to: story)
+            reportEnd(to: story)
         }
         return isWanted
     }
@@ -386,12 +386,12 @@ extension Exchange {
     /// The outcome is there.
     private func hasFinished() {
         if request.holdsBody, lock.withLock({ isAccepted }) { letGoOfBody() }
-        if let story { tellEnd(to: story) }
+        if let story { reportEnd(to: story) }
     }
 
-    /// Tells how the exchange ended; before the head is accepted, whether that is the end is for
+    /// Reports how the exchange ended; before the head is accepted, whether that is the end is for
     /// `Engine.execute` to say, which may send the request again.
-    private func tellEnd(to story: ExchangeStory) {
+    private func reportEnd(to story: ExchangeStory) {
         let (outcome, progress) = lock.withLock {
             (isAccepted ? mailbox.outcome : nil, self.progress)
         }

@@ -116,6 +116,6 @@ package struct HTTP1FirstWords {
             (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
         }
         return word.isEmpty
-            ? "bytes that are no text" : "\"\(String(decoding: word, as: UTF8.self))\""
+            ? "bytes that are not text" : "\"\(String(decoding: word, as: UTF8.self))\""
     }
 }

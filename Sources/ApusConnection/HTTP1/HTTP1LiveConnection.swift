@@ -142,7 +142,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         let deadline = Deadline.now().advanced(by: HTTP1FirstWords.patience)
         _ = loop.schedule(at: deadline) { [weak self] in
             self?.assumeIsolated { connection in
-                _ = connection.failByFirstWords { $0.fault("its words are no whole answer") }
+                _ = connection.failByFirstWords { $0.fault("its words are not a whole answer") }
             }
         }
     }
@@ -190,7 +190,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     // MARK: Reading
 
-    /// Reads while there is something to read and somebody takes it.
+    /// Reads while there is something to read and a consumer takes it.
     private func readInput() {
         if hasMoreInput(after: HTTP1LiveConnection.maxReadsInRow) { wire.readLater() }
     }

@@ -112,7 +112,7 @@ import Testing
         arguments: [
             ("SSH-2.0-OpenSSH_9.2 secret\r\n", "\"SSH-2.0-OpenSSH_9.2\""),
             ("220 mail.example ESMTP secret\r\n", "\"220\""), ("+OK\r\n", "\"+OK\""),
-            ("\u{1}\u{2}secret\n", "bytes that are no text"),
+            ("\u{1}\u{2}secret\n", "bytes that are not text"),
             (String(repeating: "x", count: 70_000), "\"\(String(repeating: "x", count: 32))\""),
         ], Moment.allCases)
     func anotherProtocol(_ said: (text: String, excerpt: String), _ moment: Moment) async throws {
