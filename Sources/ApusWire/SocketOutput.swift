@@ -16,14 +16,18 @@ struct SocketOutput {
     /// Bytes that the socket has taken.
     private(set) var sentCount: UInt64 = 0
     /// The first error; nothing is sent after it.
-    private(set) var error: WireError?
+    private(set) var error: WireError? {
+        didSet { hasFailed = error != nil }
+    }
+    /// Whether there is an error: cheaper to ask for than the error.
+    private(set) var hasFailed = false
 
     init(on loop: EventLoop) {
         self.loop = loop
     }
 
     /// Whether nothing waits for the socket, so that more may be handed over.
-    var isWritable: Bool { hasSentAll && !isFull && error == nil }
+    var isWritable: Bool { hasSentAll && !isFull && !hasFailed }
     /// Bytes that are kept here.
     var unsentCount: Int { unsent.count - unsentStart }
     private var hasSentAll: Bool { unsentStart == unsent.count }
@@ -43,7 +47,7 @@ struct SocketOutput {
     mutating func send(_ bytes: RawSpan, to socket: StreamSocket) {
         guard hasSentAll else { return unsent.append(copying: bytes) }
         let sent = write(bytes, to: socket)
-        guard sent < bytes.byteCount, error == nil else { return }
+        guard sent < bytes.byteCount, !hasFailed else { return }
         unsent.append(copying: bytes.extracting(droppingFirst: sent))
     }
 
@@ -51,7 +55,7 @@ struct SocketOutput {
     mutating func send(_ bytes: OutgoingBytes, to socket: StreamSocket) {
         guard hasSentAll else { return bytes.copy(to: &unsent) }
         let sent = writeOnce(bytes, to: socket)
-        guard sent < bytes.count, error == nil else { return }
+        guard sent < bytes.count, !hasFailed else { return }
         bytes.copy(to: &unsent)
         unsentStart = sent
         sendUnsent(to: socket)
@@ -72,7 +76,7 @@ struct SocketOutput {
 
     /// Keeps what `writeOnce` has left of a short piece.
     mutating func keep(_ bytes: RawSpan, for socket: StreamSocket) {
-        guard error == nil else { return }
+        guard !hasFailed else { return }
         unsent.append(copying: bytes)
         sendUnsent(to: socket)
     }
@@ -89,7 +93,7 @@ struct SocketOutput {
         let bytes = unsent
         unsentStart += unsafe write(
             bytes.span.bytes.extracting(droppingFirst: unsentStart), to: socket)
-        guard hasSentAll || error != nil else { return }
+        guard hasSentAll || hasFailed else { return }
         unsent = []
         unsentStart = 0
     }

@@ -96,6 +96,8 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     package var sentCount: UInt64 { output.sentCount }
     /// The first error of sending; later sends are dropped, reading goes on.
     package var sendError: WireError? { output.error }
+    /// Whether sending has failed.
+    package var hasSendFailed: Bool { output.hasFailed }
     /// Bytes that the socket has taken and the peer's system has not acknowledged.
     package var unacknowledgedCount: Int { socket?.unacknowledgedCount ?? 0 }
     /// Bytes that a tunnel's window has not let out yet.
@@ -112,10 +114,10 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
             readAheadUnlessOwnerReads()
         }
         guard readiness.isWritable, let socket else { return }
-        let couldSend = output.error == nil
+        let couldSend = !output.hasFailed
         output.socketBecameWritable(socket)
         // An error of sending is reported too: no other event may follow it.
-        if isWritable || couldSend && output.error != nil { owner?.wireWritable() }
+        if isWritable || couldSend && output.hasFailed { owner?.wireWritable() }
     }
 
     // MARK: Reading
@@ -273,7 +275,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     /// Sends pieces in a row, in one system call: in the clear as they are, else encrypted, none of
     /// them copied before that.
     package func send(_ bytes: OutgoingBytes) {
-        guard output.error == nil, let socket, !bytes.isEmpty else { return }
+        guard !output.hasFailed, let socket, !bytes.isEmpty else { return }
         let scratch = loop.scratch
         switch layers.count {
         case 0: output.send(bytes, to: socket)
@@ -296,7 +298,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     ///   adds its own bytes to that.
     /// - Returns: how much of the body was taken; 0 too when sending fails or failed before.
     package func send(_ head: RawSpan, _ body: ArraySlice<Bytes>, until end: UInt64) -> Int {
-        guard output.error == nil, let socket else { return 0 }
+        guard !output.hasFailed, let socket else { return 0 }
         guard isWritable else {
             send(head)
             return 0
@@ -323,7 +325,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
 
     /// Takes bytes down through layer `index` and those below, then to the socket.
     private func lower(_ bytes: RawSpan, through index: Int) {
-        guard output.error == nil, let socket else { return }
+        guard !output.hasFailed, let socket else { return }
         guard index >= 0 else { return output.send(bytes, to: socket) }
         if index == 0 {
             let scratch = loop.scratch
@@ -421,7 +423,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     /// Closes at once, saying close_notify first where there is TLS; idempotent.
     package func close() {
         guard let socket else { return }
-        for index in layers.indices.reversed() where output.error == nil {
+        for index in layers.indices.reversed() where !output.hasFailed {
             var farewell: [UInt8] = []
             layers[index].close(output: &farewell)
             sendReply(farewell, under: index)

@@ -125,7 +125,7 @@ actor WireDuplex: DuplexStream, WireOwner {
     /// Reads once; `false` when there is nothing to read now.
     private func fill() -> Bool {
         // After sending has failed nothing more can come, so all that came is read.
-        guard wire.mayHaveInput || wire.sendError != nil else { return false }
+        guard wire.mayHaveInput || wire.hasSendFailed else { return false }
         do throws(WireError) {
             switch try wire.read({ take($0) }) {
             case .progress: return true
@@ -176,7 +176,7 @@ actor WireDuplex: DuplexStream, WireOwner {
     /// Whether a read would not have to wait.
     private var hasNews: Bool {
         !received.isEmpty || peerHasEnded || failure != nil || wire.mayHaveInput
-            || wire.sendError != nil
+            || wire.hasSendFailed
     }
 
     private func wakeReader() {
@@ -284,7 +284,7 @@ actor WireDuplex: DuplexStream, WireOwner {
     // MARK: The end
 
     private func endIfBothHave() {
-        guard peerHasEnded, hasEnded, wire.isWritable || wire.sendError != nil else { return }
+        guard peerHasEnded, hasEnded, wire.isWritable || wire.hasSendFailed else { return }
         end(.upgraded, error(.truncated, .send, "both sides have ended"))
     }
 

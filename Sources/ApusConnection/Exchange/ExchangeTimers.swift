@@ -69,11 +69,16 @@ struct ExchangeTimers {
 }
 
 extension Exchange {
-    /// Sets the timers that the request asks for; `expire` hears which one ran out.
+    /// Sets the timers that the request asks for; `expire` hears which one ran out, if there are
+    /// any.
+    ///
+    /// The timers keep what `expire` captures until they are stopped.
     func startTimers(
-        on loop: EventLoop, expire: @escaping (Exchange, TransportError.Phase) -> Void
+        on loop: EventLoop,
+        expire: @autoclosure () -> (Exchange, TransportError.Phase) -> Void
     ) {
         guard request.hasTimeouts else { return }
+        let expire = expire()
         timers.start(for: self, on: loop) { [weak self] phase in
             if let self { expire(self, phase) }
         }

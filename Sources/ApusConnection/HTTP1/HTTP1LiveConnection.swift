@@ -162,7 +162,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         case .failed(let kind, let message): failUpload(of: exchange, kind, message)
         }
         if upload.hasSentLength { machine.requestFinished() }
-        if wire.sendError != nil { sendingFailed() }
+        if wire.hasSendFailed { sendingFailed() }
     }
 
     /// The request cannot be whole any more, which hides no answer that has come all the same.
@@ -205,7 +205,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     private func hasMoreInput(after limit: Int) -> Bool {
         var reads = 0
         // After sending has failed nothing more can come, so all that came is read, ready or not.
-        while wire.mayHaveInput || wire.sendError != nil, !isPaused, wire.isOpen {
+        while wire.mayHaveInput || wire.hasSendFailed, !isPaused, wire.isOpen {
             guard reads < limit else { return true }
             reads += 1
             do throws(WireError) {
@@ -308,7 +308,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         isPaused = false
         wire.keepSessions()
         // An answer before the whole request had left: what the peer makes of the rest is unknown.
-        let isEarly = wire.unsentCount > 0 || wire.sendError != nil
+        let isEarly = wire.unsentCount > 0 || wire.hasSendFailed
         let reason = machine.closeReason ?? (isEarly ? .requestUnfinished : nil)
         switch work {
         case .none, .duplex: return
@@ -368,9 +368,9 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     }
 
     private func startTimers(of exchange: Exchange) {
-        exchange.startTimers(on: loop) { [weak self] exchange, phase in
-            self?.assumeIsolated { $0.expire(exchange, phase) }
-        }
+        exchange.startTimers(
+            on: loop,
+            expire: { [self] exchange, phase in assumeIsolated { $0.expire(exchange, phase) } })
     }
 
     private func expire(_ exchange: Exchange, _ phase: TransportError.Phase) {

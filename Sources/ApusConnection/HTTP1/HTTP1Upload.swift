@@ -49,7 +49,8 @@ final class HTTP1Upload {
     }
 
     private let wire: Wire
-    private weak var connection: HTTP1LiveConnection?
+    /// It owns this; a weak reference would make each retain of the connection slower.
+    private unowned var connection: HTTP1LiveConnection?
     private var rest = Rest.nothing
 
     init(over wire: Wire) {

@@ -80,9 +80,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         streams.attach(to: self)
         let deadline = Deadline.now().advanced(by: HTTP2LiveConnection.openingPatience)
         state = .opening(
-            loop.schedule(at: deadline) { [weak self] in
-                self?.assumeIsolated { $0.open() }
-            })
+            loop.schedule(at: deadline) { [self] in assumeIsolated { $0.open() } })
         setAlarm()
         // Readiness is reported once, and the dial may have got that report.
         if wire.mayHaveInput { wire.readLater() }
@@ -151,9 +149,8 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     /// Has the watch asked when it wants to be, or before.
     private func setAlarm() {
         guard let next = watch.nextDeadline, wire.isOpen, !alarm.isSet(by: next) else { return }
-        alarm.set(at: next, on: loop) { [weak self] in
-            self?.assumeIsolated { $0.alarmFired() }
-        }
+        // Not weak, which would make each retain slower: it is cancelled when the connection ends.
+        alarm.set(at: next, on: loop) { [self] in assumeIsolated { $0.alarmFired() } }
     }
 
     private func alarmFired() {
@@ -176,9 +173,9 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             keeper.released(self)
             return streams.fail(exchange, .notSent)
         }
-        exchange.startTimers(on: loop) { [weak self] exchange, phase in
-            self?.assumeIsolated { $0.expire(exchange, phase) }
-        }
+        exchange.startTimers(
+            on: loop,
+            expire: { [self] exchange, phase in assumeIsolated { $0.expire(exchange, phase) } })
         streams.add(exchange)
     }
 
@@ -220,7 +217,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             streams.giveUpUnfinished()
         }
         if wire.isOpen, !wire.isWritable || !watch.isOutputFlowing { watchOutput(wasWritable) }
-        if wire.sendError != nil { readInput(evenIfQuiet: true) }
+        if wire.hasSendFailed { readInput(evenIfQuiet: true) }
     }
 
     private func watchOutput(_ wasWritable: Bool) {

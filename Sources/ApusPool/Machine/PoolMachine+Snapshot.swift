@@ -46,10 +46,14 @@ extension PoolMachine {
     /// When `deadlineReached` is to be called; sometimes too early, never too late.
     ///
     /// Any step may bring it forward.
+    ///
+    /// Changes nothing; mutating, so that asking for it copies no machine.
     package var nextDeadline: Deadline? {
-        let never = Int64.never
-        let first = min(timers.first ?? never, backoffs.first ?? never, hedges.first ?? never)
-        return first == never ? nil : Deadline(nanoseconds: first)
+        mutating get {
+            let never = Int64.never
+            let first = min(timers.first ?? never, backoffs.first ?? never, hedges.first ?? never)
+            return first == never ? nil : Deadline(nanoseconds: first)
+        }
     }
 
     /// What the pool holds now.

@@ -17,7 +17,8 @@ import Testing
     private func failAndMeasure(_ driver: PoolDriver) throws -> Duration {
         driver.fail(try #require(driver.dials.first))
         #expect(driver.dials.isEmpty, "the next dial waits")
-        let deadline = try #require(driver.pool.nextDeadline)
+        let next = driver.pool.nextDeadline
+        let deadline = try #require(next)
         return deadline.since(driver.now)
     }
 
@@ -137,7 +138,8 @@ import Testing
             driver.release(connection)
             #expect(driver.wait(Routes.secure()) != nil, "no dial has failed")
             #expect(driver.dials.isEmpty, "the next dial waits")
-            let deadline = try #require(driver.pool.nextDeadline)
+            let next = driver.pool.nextDeadline
+            let deadline = try #require(next)
             pauses.append(deadline.since(driver.now))
             driver.pass(pauses.last ?? .zero)
             driver.tick()

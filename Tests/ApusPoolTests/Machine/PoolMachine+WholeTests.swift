@@ -27,7 +27,8 @@ import Testing
         let connection = driver.open(Routes.plain(), 1)[0]
         for _ in 0..<10 {
             driver.release(connection)
-            let deadline = try #require(driver.pool.nextDeadline)
+            let next = driver.pool.nextDeadline
+            let deadline = try #require(next)
             #expect(deadline <= driver.now.advanced(by: .seconds(90)))
             driver.pass(.seconds(80))
             driver.tick()
