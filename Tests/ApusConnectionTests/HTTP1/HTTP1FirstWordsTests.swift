@@ -78,7 +78,7 @@ import Testing
         "an error shows the first word alone",
         arguments: [
             ("+OK secret", "\"+OK\""), ("a\"b", "\"a\""), ("a\\b", "\"a\""),
-            ("\u{1}\u{2}", "bytes that are no text"), (" x", "bytes that are no text"),
+            ("\u{1}\u{2}", "bytes that are not text"), (" x", "bytes that are not text"),
             (String(repeating: "x", count: 99), "\"\(String(repeating: "x", count: 32))\""),
         ])
     func excerpt(_ text: String, shown: String) {
