@@ -82,7 +82,13 @@ import Testing
             return true
         }
         try #require(isStarted)
-        return (await driver.outcome.wait(), driver)
+        let result = await withTaskCancellationHandler {
+            await driver.outcome.wait()
+        } onCancel: {
+            // The test is over at its time limit.
+            driver.outcome.give(.failure(.endInHandshake))
+        }
+        return (result, driver)
     }
 
     private static let leaf = FixturePaths.certificate("leaf")

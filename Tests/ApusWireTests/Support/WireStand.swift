@@ -122,6 +122,8 @@ final class WireReader: WireOwner, @unchecked Sendable {
     private(set) var readableCalls = 0
     private(set) var writableCalls = 0
     var isPaused = false
+    /// Whether the test is over.
+    private var isCancelled = false
 
     init(_ wire: Wire) {
         self.wire = wire
@@ -157,19 +159,27 @@ final class WireReader: WireOwner, @unchecked Sendable {
         return received.count - before
     }
 
-    /// Waits until something is so, as seen after each call of the wire.
+    /// Waits until something is so, as seen after each call of the wire, or the test is cancelled
+    /// at its time limit.
     func wait(on loop: EventLoop, _ condition: @escaping @Sendable (WireReader) -> Bool) async {
-        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+                loop.execute {
+                    self.waiting.append((condition, { continuation.resume() }))
+                    self.wake()
+                }
+            }
+        } onCancel: {
             loop.execute {
-                self.waiting.append((condition, { continuation.resume() }))
+                self.isCancelled = true
                 self.wake()
             }
         }
     }
 
     private func wake() {
-        let ready = waiting.filter { $0.condition(self) }
-        waiting.removeAll { $0.condition(self) }
+        let ready = waiting.filter { isCancelled || $0.condition(self) }
+        waiting.removeAll { isCancelled || $0.condition(self) }
         for entry in ready { entry.resume() }
     }
 }
