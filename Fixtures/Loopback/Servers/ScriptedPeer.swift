@@ -102,7 +102,11 @@ package final class ScriptedPeer: Sendable {
     }
 
     /// How many connections were accepted.
-    package var connectionCount: Int { stage.withLock { $0.connections.count } }
+    ///
+    /// They are numbered as they are accepted; the thread of an earlier one may start later.
+    package var connectionCount: Int {
+        stage.withLock { ($0.connections.keys.max() ?? -1) + 1 }
+    }
 
     /// The state of connection `index`; empty when there was none.
     package func transcript(_ index: Int) -> Transcript {

@@ -102,7 +102,10 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         for count in [0, 1, 300_000] {
             let response = try await talk.get("/chunked/\(count)?chunk=1000")
             #expect(response.status == .ok)
-            #expect(response.head.headerFields[.contentLength] == nil)
+            // A proxy that has met the end of an empty body may know its length: Caddy's says 0,
+            // unless the timer of its flushes comes first.
+            let length = response.head.headerFields[.contentLength]
+            #expect(length == nil || count == 0 && length == "0")
             #expect(try await Digested(response.body) == Digested(ServedFiles.pattern(count)))
         }
     }
