@@ -155,13 +155,14 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     /// - Parameter start: what the wire had sent when the turn began, if that is not now.
     private func sendBody(since start: UInt64? = nil) {
         guard let exchange else { return }
-        switch upload.advance(exchange, since: start ?? wire.sentCount) {
+        let progress = upload.advance(exchange, since: start ?? wire.sentCount)
+        if upload.hasSentLength { machine.requestFinished() }
+        switch progress {
         case .waits: break
         case .isCut: return wire.writeLater()
         case .isWhole: machine.requestFinished()
         case .failed(let kind, let message): failUpload(of: exchange, kind, message)
         }
-        if upload.hasSentLength { machine.requestFinished() }
         if wire.hasSendFailed { sendingFailed() }
     }
 
