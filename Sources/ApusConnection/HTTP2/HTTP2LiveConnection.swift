@@ -464,9 +464,13 @@ extension HTTP2LiveConnection {
     /// The first stream was opened, or the last one closed.
     nonisolated func streamsChanged(hasStreams: Bool) {
         assumeIsolated { connection in
-            guard hasStreams else { return connection.watch.streamsClosed() }
-            connection.perform(
-                connection.watch.streamsOpened(now: .now(), output: connection.output))
+            if hasStreams {
+                connection.perform(
+                    connection.watch.streamsOpened(now: .now(), output: connection.output))
+            } else {
+                // An idle connection may be asked sooner.
+                connection.watch.streamsClosed()
+            }
             connection.setAlarm()
         }
     }

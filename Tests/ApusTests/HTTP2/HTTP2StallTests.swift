@@ -188,6 +188,21 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    /// While its stream is open, silence may last longer than the idle connection's.
+    @Test func row73_anIdleConnectionIsAskedAfterASlowAnswerToo() async throws {
+        try await withHTTP2(
+            [
+                .send(Frames.settings()), .request(1), .pause(.milliseconds(100)),
+                .send(Frames.answer(1)), .expectPing(1), .send(Frames.ping(1, ack: true)),
+                .signal("asked"), .readUntilEnd,
+            ], tuning: Self.asking
+        ) { stand in
+            try await stand.works()
+            #expect(await stand.signal("asked"))
+            #expect(stand.peer.connectionCount == 1)
+        }
+    }
+
     @Test func row73_anIdleConnectionThatAnswersNoPingIsClosed() async throws {
         var tuning = Self.asking
         tuning.http2.deadAfter = .seconds(15)
