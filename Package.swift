@@ -101,6 +101,9 @@ let package = Package(
             name: "Loopback", dependencies: ["CApusNghttp2", "CApusOpenSSL", "CApusLinux"],
             path: "Fixtures/Loopback",
             exclude: ["README.md"], swiftSettings: house),
+        .target(
+            name: "LoopFixtures", dependencies: ["ApusSocket", "ApusCore"],
+            path: "Fixtures/LoopFixtures", swiftSettings: house),
         .executableTarget(
             name: "apus-tool",
             dependencies: ["Apus", "ApusTLS", "Loopback", argumentParser, httpTypes],
@@ -109,7 +112,7 @@ let package = Package(
         .testTarget(
             name: "ApusCoreTests", dependencies: ["ApusCore", httpTypes], swiftSettings: house),
         .testTarget(
-            name: "ApusSocketTests", dependencies: ["ApusSocket", "ApusCore"],
+            name: "ApusSocketTests", dependencies: ["ApusSocket", "ApusCore", "LoopFixtures"],
             swiftSettings: house),
         .testTarget(
             name: "ApusHTTP1Tests", dependencies: ["ApusHTTP1", "ApusCore", httpTypes],
@@ -140,21 +143,21 @@ let package = Package(
             name: "ApusWireTests",
             dependencies: [
                 "ApusWire", "ApusTunnel", "ApusHTTP2", "ApusTLS", "ApusSocket", "ApusCore",
-                "Loopback", httpTypes,
+                "Loopback", "LoopFixtures", httpTypes,
             ],
             swiftSettings: house),
         .testTarget(
             name: "ApusDialTests",
             dependencies: [
                 "ApusDial", "ApusWire", "ApusTunnel", "ApusTLS", "ApusSocket", "ApusCore",
-                "Loopback",
-                httpTypes,
+                "Loopback", "LoopFixtures", httpTypes,
             ],
             swiftSettings: house),
         .testTarget(
             name: "ApusEngineTests",
             dependencies: [
-                "ApusEngine", "ApusConnection", "ApusPool", "ApusSocket", "ApusCore", httpTypes,
+                "ApusEngine", "ApusConnection", "ApusPool", "ApusSocket", "ApusCore",
+                "LoopFixtures", httpTypes,
             ],
             swiftSettings: house),
         .testTarget(

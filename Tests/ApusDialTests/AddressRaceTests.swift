@@ -3,6 +3,7 @@ import ApusCore
 import ApusSocket
 import ApusWire
 import Glibc
+import LoopFixtures
 import Loopback
 import Testing
 

@@ -1,6 +1,7 @@
 import ApusCore
 @testable import ApusEngine
 import ApusSocket
+import LoopFixtures
 import Testing
 
 /// The loops that engines share.

@@ -38,6 +38,7 @@ import Testing
             "Dispatch",
             "Synchronization",
         ],
+        "Fixtures/LoopFixtures": ["ApusSocket", "ApusCore", "Glibc", "Musl"],
         "Fixtures/Loopback": [
             "CApusNghttp2", "CApusOpenSSL", "CApusLinux", "Glibc", "Musl", "Synchronization",
         ],

@@ -2,6 +2,7 @@ import ApusCore
 import ApusSocket
 @testable import ApusWire
 import Glibc
+import LoopFixtures
 import Loopback
 import Testing
 

@@ -37,7 +37,7 @@ extension TransportError {
 
     /// A waiter has failed.
     ///
-    /// - Parameter dial: why its dial failed; `nil` when there is a connection that ended.
+    /// - Parameter dial: why its dial failed; `nil` when its connection ended without serving it.
     init(_ cause: PoolActions.Failure.Cause, _ dial: TransportError?) {
         self =
             switch cause {
@@ -46,7 +46,7 @@ extension TransportError {
             }
     }
 
-    /// The connection ended before it was handed over.
+    /// The connection that was made for a waiter ended before it carried the waiter's exchange.
     static func ofNoUse() -> TransportError {
         TransportError(
             .reset, phase: .connect, message: "the connection was of no use to the request")

@@ -3,10 +3,10 @@ import ApusSocket
 
 /// The one timer of a pool, on one loop; set from any thread.
 ///
-/// Unchecked, because `timer` is touched on the loop's thread only.
+/// Unchecked, because `alarm` is touched on the loop's thread only.
 final class PoolTimer: @unchecked Sendable {
     private let loop: EventLoop
-    private var timer: LoopTimer?
+    private var alarm = LoopAlarm()
 
     init(on loop: EventLoop) {
         self.loop = loop
@@ -22,12 +22,11 @@ final class PoolTimer: @unchecked Sendable {
         _ action: @escaping @Sendable () -> Void
     ) {
         loop.execute {
-            if let timer = self.timer { self.loop.cancel(timer) }
-            self.timer = deadline().map { deadline in
-                self.loop.schedule(at: deadline) { [weak self] in
-                    self?.timer = nil
-                    action()
-                }
+            self.alarm.cancel(on: self.loop)
+            guard let deadline = deadline() else { return }
+            self.alarm.set(at: deadline, on: self.loop) { [weak self] in
+                self?.alarm.hasFired()
+                action()
             }
         }
     }

@@ -3,11 +3,11 @@ import ApusSocket
 
 /// Looks at a wait whenever its time may be over, on a loop; set and taken away from any thread.
 ///
-/// Unchecked, because `timer` and `isCancelled` are touched on the loop's thread only.
+/// Unchecked, because `alarm` and `isCancelled` are touched on the loop's thread only.
 final class PoolWaiterTimer: @unchecked Sendable {
     private let loop: EventLoop
     private let action: @Sendable (PoolWaiterTimer) -> Deadline?
-    private var timer: LoopTimer?
+    private var alarm = LoopAlarm()
     private var isCancelled = false
 
     /// - Parameter action: called each time; says when to look again, or that this is the end.
@@ -28,23 +28,18 @@ final class PoolWaiterTimer: @unchecked Sendable {
     func cancel() {
         loop.execute {
             self.isCancelled = true
-            self.disarm()
+            self.alarm.cancel(on: self.loop)
         }
     }
 
     private func timeHasCome() {
         guard !isCancelled else { return }
-        disarm()
+        alarm.cancel(on: loop)
         if let next = action(self) { arm(next) }
     }
 
     private func arm(_ deadline: Deadline) {
         guard !isCancelled else { return }
-        timer = loop.schedule(at: deadline) { [weak self] in self?.timeHasCome() }
-    }
-
-    private func disarm() {
-        if let timer { loop.cancel(timer) }
-        timer = nil
+        alarm.set(at: deadline, on: loop) { [weak self] in self?.timeHasCome() }
     }
 }

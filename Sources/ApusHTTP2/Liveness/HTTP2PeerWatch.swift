@@ -69,11 +69,9 @@ package struct HTTP2PeerWatch: Sendable {
     ///
     /// Bytes that are received move it to a later instant, unless they lead to an action.
     package var nextDeadline: Deadline? {
-        let deadlines = (
-            liveness.nextDeadline, outputWatch.nextDeadline, acknowledgementDue, peerSettingsDue
-        )
-        return earlier(
-            earlier(deadlines.0, deadlines.1), earlier(deadlines.2, deadlines.3))
+        earlier(
+            earlier(liveness.nextDeadline, outputWatch.nextDeadline),
+            earlier(acknowledgementDue, peerSettingsDue))
     }
 
     private func earlier(_ first: Deadline?, _ second: Deadline?) -> Deadline? {

@@ -2,24 +2,12 @@ import ApusCore
 import ApusSocket
 import ApusTLS
 import Glibc
+import LoopFixtures
 import Loopback
 import Testing
 
 /// The error of a peer that did not do its part.
 struct PeerFailure: Error {}
-
-/// Gives the body a loop of its own, and ends the loop's thread afterwards.
-func withLoop<Result>(_ body: (EventLoop) async throws -> Result) async throws -> Result {
-    let loop = try EventLoop(name: "apus-test")
-    do {
-        let result = try await body(loop)
-        await EventLoop.stopAndJoin([loop])
-        return result
-    } catch {
-        await EventLoop.stopAndJoin([loop])
-        throw error
-    }
-}
 
 /// TLS settings that trust the fixtures' authority alone.
 func trustingSettings() throws -> EngineTuning.TLS {
@@ -61,14 +49,6 @@ func makeSession(
             }
         }
     }
-}
-
-private func connectedSocket(to port: UInt16) throws -> StreamSocket {
-    let address = try #require(SocketAddress(literal: "127.0.0.1", port: port))
-    let socket = try StreamSocket(for: address, tuning: EngineTuning.Dial())
-    if try !socket.startConnecting(to: address) { try wait(for: POLLOUT, on: socket) }
-    try socket.finishConnecting()
-    return socket
 }
 
 private func send(_ bytes: [UInt8], on socket: StreamSocket) throws {

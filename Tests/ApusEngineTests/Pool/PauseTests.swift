@@ -1,6 +1,7 @@
 import ApusCore
 @testable import ApusEngine
 import ApusSocket
+import LoopFixtures
 import Testing
 
 /// A wait for time alone.

@@ -1,6 +1,7 @@
 import ApusCore
 @testable import ApusEngine
 import ApusSocket
+import LoopFixtures
 import Testing
 
 /// The one timer of a pool.

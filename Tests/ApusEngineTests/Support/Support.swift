@@ -32,28 +32,6 @@ func at(_ seconds: Int64) -> Deadline {
 /// An instant that no test lives to see.
 let farAway = Deadline.now().advanced(by: .seconds(1_000_000))
 
-/// Gives the body a loop of its own, and ends the loop's thread afterwards.
-func withLoop<Result>(_ body: (EventLoop) async throws -> Result) async throws -> Result {
-    let loop = try EventLoop(name: "apus-test")
-    do {
-        let result = try await body(loop)
-        await EventLoop.stopAndJoin([loop])
-        return result
-    } catch {
-        await EventLoop.stopAndJoin([loop])
-        throw error
-    }
-}
-
-extension EventLoop {
-    /// Runs a closure on the loop and waits for its result.
-    func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
-        await withCheckedContinuation { continuation in
-            execute { continuation.resume(returning: body()) }
-        }
-    }
-}
-
 /// The error that an operation throws; anything else is an issue.
 func transportError(
     _ operation: () async throws(TransportError) -> Void

@@ -1,6 +1,7 @@
 import ApusCore
 import ApusSocket
 import Glibc
+import LoopFixtures
 import Testing
 
 /// Counts its visits on a loop that may have ended.

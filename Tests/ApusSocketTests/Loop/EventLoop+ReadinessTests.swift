@@ -1,6 +1,7 @@
 import ApusCore
 import ApusSocket
 import Glibc
+import LoopFixtures
 import Testing
 
 /// Notes each call, and does what the test wants besides.

@@ -1,5 +1,6 @@
 import ApusCore
 import ApusSocket
+import LoopFixtures
 import Testing
 
 /// Timers fire in order, never early, and never once cancelled.

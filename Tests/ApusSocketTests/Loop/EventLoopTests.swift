@@ -1,6 +1,7 @@
 import ApusCore
 import ApusSocket
 import Glibc
+import LoopFixtures
 import Testing
 
 /// An actor that lives on a loop.

@@ -1,5 +1,6 @@
 import ApusCore
 import ApusSocket
+import LoopFixtures
 import Testing
 
 /// A wait on a loop ends by a signal, its deadline or its task's cancellation.

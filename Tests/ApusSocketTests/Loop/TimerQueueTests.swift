@@ -1,5 +1,6 @@
 import ApusCore
 import ApusSocket
+import LoopFixtures
 import Testing
 
 /// The queue itself is the loop's own, so it is tested through the loop: everything is planned

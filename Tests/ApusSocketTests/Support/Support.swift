@@ -27,29 +27,7 @@ final class LoopBound<Value>: @unchecked Sendable {
     }
 }
 
-/// Gives the body a loop of its own, and ends the loop's thread afterwards.
-func withLoop<Result>(
-    name: String = "apus-test", _ body: (EventLoop) async throws -> Result
-) async throws -> Result {
-    let loop = try EventLoop(name: name)
-    do {
-        let result = try await body(loop)
-        await EventLoop.stopAndJoin([loop])
-        return result
-    } catch {
-        await EventLoop.stopAndJoin([loop])
-        throw error
-    }
-}
-
 extension EventLoop {
-    /// Runs a closure on the loop, as `execute` does, and waits for what it gives.
-    func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
-        await withCheckedContinuation { continuation in
-            execute { continuation.resume(returning: body()) }
-        }
-    }
-
     /// Waits until the closure calls what it is given, from wherever it likes.
     func wait(_ body: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) async {
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in

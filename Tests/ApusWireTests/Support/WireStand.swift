@@ -2,6 +2,7 @@ import ApusCore
 import ApusSocket
 import ApusWire
 import Glibc
+import LoopFixtures
 import Loopback
 import Testing
 
@@ -62,19 +63,6 @@ private func connectedWire(to port: UInt16, on loop: EventLoop) throws -> Wire {
     return Wire(socket, to: try loopback(port), on: loop)
 }
 
-/// A socket that is connected to a peer on this machine.
-func connectedSocket(to port: UInt16) throws -> StreamSocket {
-    let address = try loopback(port)
-    let socket = try StreamSocket(for: address, tuning: EngineTuning.Dial())
-    if try !socket.startConnecting(to: address) {
-        // A guard against hanging, not a measure of time.
-        var entry = pollfd(fd: socket.descriptor.number, events: Int16(POLLOUT), revents: 0)
-        try #require(poll(&entry, 1, 60_000) == 1)
-    }
-    try socket.finishConnecting()
-    return socket
-}
-
 private func loopback(_ port: UInt16) throws -> SocketAddress {
     try #require(SocketAddress(literal: "127.0.0.1", port: port))
 }
@@ -93,15 +81,6 @@ extension WireStand {
     fileprivate func end() async {
         await onLoop { wire, _ in wire.close() }
         await EventLoop.stopAndJoin([loop])
-    }
-}
-
-extension EventLoop {
-    /// Runs a closure on the loop and waits for its result.
-    func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
-        await withCheckedContinuation { continuation in
-            execute { continuation.resume(returning: body()) }
-        }
     }
 }
 
