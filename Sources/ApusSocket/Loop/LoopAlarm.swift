@@ -16,7 +16,7 @@ package struct LoopAlarm {
         timer.map { $0.deadline <= deadline } ?? false
     }
 
-    /// Has `action` called at this instant, and at no other; it calls `hasFired`, or `cancel`, first.
+    /// Has `action` called at this instant, and at no other; it calls `hasFired` or `cancel` first.
     package mutating func set(
         at deadline: Deadline, on loop: EventLoop, _ action: @escaping () -> Void
     ) {
