@@ -159,7 +159,7 @@ extension ConnectionFacts.TLSFacts {
     package init(_ facts: TLSFacts) {
         self.init(
             version: facts.version, cipher: facts.cipher, alpn: facts.alpn,
-            isResumed: facts.isResumed, certificates: facts.certificates)
+            isResumed: facts.isResumed, chain: facts.chain)
     }
 }
 

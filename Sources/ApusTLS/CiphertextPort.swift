@@ -49,6 +49,20 @@ final class CiphertextPort {
     /// The connection, whose owner also owns this port; `nil` before it is attached.
     private(set) var connection: OpaquePointer?
     var sessions: [TLSSession] = []
+    /// The session that the handshake offers to resume.
+    var offered: TLSSession?
+    /// The peer's certificates, once its own was accepted: the verified chain, or the chain as sent
+    /// where verification was skipped.
+    ///
+    /// After a resumption they are those of the first handshake.
+    private(set) lazy var chain: CertificateChain = {
+        guard let connection else { return CertificateChain { [] } }
+        let isResumed = SSL_session_reused(connection) == 1
+        defer { offered = nil }
+        return isResumed
+            ? offered?.chain ?? CertificateChain(of: connection)
+            : CertificateChain(of: connection)
+    }()
     /// Whether handshake messages are counted: from the end of the handshake.
     var isHandshakeDone = false
     private(set) var isFlooded = false
@@ -84,6 +98,9 @@ final class CiphertextPort {
         }
         return (result, self.input)
     }
+
+    /// Whether a part of the current input was not read.
+    var hasInput: Bool { !input.isEmpty }
 
     /// Copies bytes of the current input; `nil` when there are none.
     fileprivate func read(into room: UnsafeMutableRawBufferPointer) -> Int? {

@@ -125,7 +125,9 @@ private func sessionMade(_ ssl: OpaquePointer?, _ session: OpaquePointer?) -> In
         SSL_SESSION_is_resumable(session) == 1
     else { return 0 }
     port.sessionReceived(
-        TLSSession(adopting: session, context: port.context, serverName: port.serverName))
+        TLSSession(
+            adopting: session, context: port.context, serverName: port.serverName,
+            chain: port.chain))
     return 1
 }
 

@@ -14,6 +14,35 @@ func certificates(of chain: OpaquePointer?) -> [OpaquePointer] {
 /// OpenSSL verifies chains of up to a hundred; real chains have at most five.
 private let maxChainLength: Int32 = 16
 
+/// Certificates that are kept for as long as their facts may be asked for.
+private final class KeptCertificates: Sendable {
+    // Invariant: one reference to each is owned here and released in `deinit`. OpenSSL counts
+    // references atomically, and reading a certificate does not change it.
+    nonisolated(unsafe) private let pointers: [OpaquePointer]
+
+    init(_ pointers: [OpaquePointer]) {
+        for pointer in pointers { X509_up_ref(pointer) }
+        self.pointers = pointers
+    }
+
+    deinit {
+        for pointer in pointers { X509_free(pointer) }
+    }
+
+    var facts: [CertificateFacts] { pointers.map(CertificateFacts.init(of:)) }
+}
+
+extension CertificateChain {
+    /// The chain of a handshake that was not a resumption, once the certificate was accepted.
+    convenience init(of ssl: OpaquePointer) {
+        let isVerified = SSL_get_verify_result(ssl) == X509_V_OK
+        let verified = isVerified ? certificates(of: SSL_get0_verified_chain(ssl)) : []
+        let kept = KeptCertificates(
+            verified.isEmpty ? certificates(of: SSL_get_peer_cert_chain(ssl)) : verified)
+        self.init { kept.facts }
+    }
+}
+
 extension CertificateFacts {
     init(of certificate: OpaquePointer) {
         self.init(

@@ -66,6 +66,7 @@ package final class TLSEngine {
         {
             // A session that OpenSSL does not accept only costs a full handshake.
             SSL_set_session(ssl, session.pointer)
+            port.offered = session
             ERR_clear_error()
         }
     }
@@ -225,10 +226,12 @@ package final class TLSEngine {
         while true {
             let room = UnsafeMutableRawBufferPointer(rebasing: scratch[count...])
             var taken = 0
-            ERR_clear_error()
+            clearErrors()
             let result = SSL_read_ex(ssl, room.baseAddress, room.count, &taken)
-            let outcome = result == 1 ? .progress : outcome(of: result)
             count += taken
+            // Without input and without a record begun, another call could only ask for bytes.
+            let isDry = result == 1 && !port.hasInput && SSL_has_pending(ssl) == 0
+            let outcome = isDry ? .needsBytes : outcome(of: result)
             let isOver = outcome != .progress
             if count > 0, isOver || count == scratch.count {
                 // The reason of a failure must survive what the receiver does.
@@ -292,7 +295,7 @@ package final class TLSEngine {
     private func write(_ bytes: UnsafeRawBufferPointer, _ sent: inout Int) -> Outcome {
         while sent < bytes.count {
             var count = 0
-            ERR_clear_error()
+            clearErrors()
             let rest = UnsafeRawBufferPointer(rebasing: bytes[sent...])
             let result = SSL_write_ex(ssl, rest.baseAddress, rest.count, &count)
             guard result == 1 else { return outcome(of: result) }
@@ -324,7 +327,9 @@ package final class TLSEngine {
     }
 
     /// What the handshake agreed on; `nil` before it is complete.
-    package var facts: TLSFacts? { port.isHandshakeDone ? TLSFacts(of: ssl) : nil }
+    package var facts: TLSFacts? {
+        port.isHandshakeDone ? TLSFacts(of: ssl, chain: port.chain) : nil
+    }
 
     /// Removes and returns the oldest received session; only sessions of verified peers are kept.
     package func nextSession() -> TLSSession? {
@@ -352,6 +357,13 @@ package final class TLSEngine {
     private static let maxScratch = 32 * 1024
     /// Plaintext that may wait for the end of a peer's handshake message, in bytes.
     private static let maxWaiting = 1024 * 1024
+
+    /// Makes sure that the thread's queue of errors, which decides what a result means, is empty.
+    ///
+    /// It nearly always is, and looking costs less than emptying.
+    private func clearErrors() {
+        if ERR_peek_error() != 0 { ERR_clear_error() }
+    }
 
     private func outcome(of result: Int32) -> Outcome {
         if result > 0 { return .progress }

@@ -11,9 +11,11 @@ package struct TLSFacts: Sendable, Hashable {
     package let alpn: String?
     /// Whether the handshake resumed an earlier session.
     package let isResumed: Bool
-    /// The verified chain, the peer's own certificate first; the chain as sent where verification
-    /// was skipped or an earlier session was resumed.
-    package let certificates: [CertificateFacts]
+    /// The peer's certificates (`CiphertextPort.chain`).
+    package let chain: CertificateChain
+
+    /// The facts of those certificates, the peer's own first.
+    package var certificates: [CertificateFacts] { chain.facts }
 
     /// The subject of the peer's certificate, as in "CN=localhost"; empty when it has none.
     package var peerSubject: String { certificates.first?.subject ?? "" }
@@ -21,18 +23,14 @@ package struct TLSFacts: Sendable, Hashable {
 
 extension TLSFacts {
     /// Reads the facts of a completed handshake.
-    init(of ssl: OpaquePointer) {
+    init(of ssl: OpaquePointer, chain: CertificateChain) {
+        self.chain = chain
         version = SSL_get_version(ssl).map { String(cString: $0) } ?? ""
         cipher =
             SSL_get_current_cipher(ssl).flatMap { SSL_CIPHER_get_name($0) }
             .map { String(cString: $0) } ?? ""
         alpn = Self.chosenProtocol(of: ssl)
         isResumed = SSL_session_reused(ssl) == 1
-        let isVerified = SSL_get_verify_result(ssl) == X509_V_OK
-        let verified = isVerified ? ApusTLS.certificates(of: SSL_get0_verified_chain(ssl)) : []
-        certificates =
-            (verified.isEmpty ? ApusTLS.certificates(of: SSL_get_peer_cert_chain(ssl)) : verified)
-            .map(CertificateFacts.init(of:))
     }
 
     /// The protocol that the server chose by ALPN.

@@ -13,14 +13,20 @@ package final class TLSSession: Sendable {
     private let alpn: [String]
     private let material: String
     private let serverName: String
+    /// The certificates of the handshake that verified the peer.
+    let chain: CertificateChain
 
     /// Takes ownership of one reference to `session`.
-    init(adopting session: OpaquePointer, context: TLSContext, serverName: String) {
+    init(
+        adopting session: OpaquePointer, context: TLSContext, serverName: String,
+        chain: CertificateChain
+    ) {
         pointer = session
         settings = context.settings
         alpn = context.alpn
         material = context.material
         self.serverName = serverName
+        self.chain = chain
     }
 
     deinit {

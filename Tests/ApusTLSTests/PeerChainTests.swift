@@ -31,4 +31,27 @@ import Testing
         try pair.handshake()
         #expect(pair.client.facts?.certificates.map(\.subject).first == "CN=leaf,O=Apus fixtures")
     }
+
+    /// The session keeps what the handshake that made it has verified.
+    @Test(arguments: [EngineTuning.TLS.Version.tls12, .tls13])
+    func aResumedConnectionHasTheChainOfTheFirstHandshake(
+        version: EngineTuning.TLS.Version
+    ) throws {
+        let server = try TLSServerContext(versions: version...version)
+        var pair = try makePair(server)
+        try pair.handshake()
+        try pair.deliver()
+        let verified = try #require(pair.client.facts?.certificates)
+        #expect(verified.count == 2)
+        for _ in 0..<2 {
+            let session = try #require(pair.client.nextSession())
+            pair = try makePair(server, session: session)
+            try pair.handshake()
+            try pair.deliver()
+            #expect(pair.client.facts?.isResumed == true)
+            #expect(pair.client.facts?.certificates == verified)
+            // TLS 1.2 goes on with the session that it has resumed.
+            if version == .tls12 { break }
+        }
+    }
 }

@@ -7,7 +7,8 @@ import Testing
     /// The layers below the transport but ApusSocket see no system module at all, so they have no
     /// clock, no lock and no system call to call.
     static let arrows: [String: Set<String>] = [
-        "Sources/ApusCore": ["HTTPTypes"],
+        // Synchronization for facts that are read once, when they are first asked for.
+        "Sources/ApusCore": ["HTTPTypes", "Synchronization"],
         "Sources/ApusHTTP1": ["ApusCore", "HTTPTypes"],
         "Sources/ApusHTTP2": ["ApusCore", "CApusNghttp2", "HTTPTypes"],
         "Sources/ApusTLS": ["ApusCore", "CApusOpenSSL"],

@@ -24,19 +24,34 @@ public struct ConnectionFacts: Sendable, Hashable {
         /// Whether the handshake resumed an earlier session.
         public var isResumed: Bool
         /// The server's certificates, its own first: the verified chain, or the chain as sent where
-        /// verification was skipped or an earlier session was resumed.
-        public var certificates: [CertificateFacts] = []
+        /// verification was skipped.
+        ///
+        /// After a resumption they are those of the first handshake.
+        public var certificates: [CertificateFacts] {
+            get { chain.facts }
+            set { chain = CertificateChain { newValue } }
+        }
+        private var chain: CertificateChain
 
         /// Creates the facts of one handshake.
         public init(
             version: String, cipher: String, alpn: String?, isResumed: Bool,
             certificates: [CertificateFacts] = []
         ) {
+            self.init(
+                version: version, cipher: cipher, alpn: alpn, isResumed: isResumed,
+                chain: CertificateChain { certificates })
+        }
+
+        package init(
+            version: String, cipher: String, alpn: String?, isResumed: Bool,
+            chain: CertificateChain
+        ) {
             self.version = version
             self.cipher = cipher
             self.alpn = alpn
             self.isResumed = isResumed
-            self.certificates = certificates
+            self.chain = chain
         }
     }
 

@@ -138,8 +138,9 @@ extension EngineTuning {
         public var resumption = true
         /// Sessions kept per route, and per `https` proxy with its settings, from 1 to 64.
         ///
-        /// Default 2.
-        public var maxSessionsPerRoute = 2
+        /// Default 16: in TLS 1.3 each serves one connection only, and a burst of connections takes
+        /// as many.
+        public var maxSessionsPerRoute = 16
 
         private var serverNameText: ExactText?
         private var verifiedNameText: ExactText?

@@ -60,7 +60,7 @@ import Testing
         #expect(!tls.allowsPartialChain)
         #expect(!tls.insecureSkipVerify)
         #expect(tls.resumption)
-        #expect(tls.maxSessionsPerRoute == 2)
+        #expect(tls.maxSessionsPerRoute == 16)
         #expect(EngineTuning.TLS.Version.tls12 < .tls13)
     }
 
