@@ -58,3 +58,18 @@ static inline void capus_set_loop_of_thread(const void *loop) { capus_current_lo
 
 /// Sets the calling thread's name, at most 15 bytes.
 void capus_name_thread(const char *name);
+
+/// Lets the processor know that the calling thread waits for another one to write.
+static inline void capus_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/// Sleeps while `*word` is `value`, until `capus_wake_one`; it may return early.
+void capus_sleep_while(const void *word, uint32_t value);
+
+/// Wakes one thread that sleeps on `word`.
+void capus_wake_one(const void *word);
