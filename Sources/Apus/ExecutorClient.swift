@@ -1,3 +1,5 @@
+import ApusConnection
+
 /// A cheap view of a transport with a caller's own defaults; one may be made per request.
 ///
 /// A client holds no connection and owns no pool, so any number of clients share an engine's. A
@@ -15,6 +17,8 @@ public struct ExecutorClient: HTTPTransport {
     /// The total timeout of requests whose options have none (`RequestOptions.unlimited` removes
     /// it); `nil` is no limit.
     public let timeout: Duration?
+    /// The transport when it is an engine: requests go to it without a frame for each of the two.
+    private let engine: TransportEngine?
 
     /// Creates a client over a transport; without further arguments it leaves every choice open.
     public init(
@@ -23,6 +27,7 @@ public struct ExecutorClient: HTTPTransport {
         timeout: Duration? = nil
     ) {
         self.transport = transport
+        engine = transport as? TransportEngine
         self.proxy = proxy
         self.isolation = isolation
         self.versions = versions
@@ -32,6 +37,24 @@ public struct ExecutorClient: HTTPTransport {
     /// Sends a request, with this client's choices where the options have none.
     public func send(
         _ request: HTTPRequest, body: RequestBody, options: RequestOptions
+    ) async throws(TransportError) -> Response {
+        guard let engine else { return try await forward(request, body, options) }
+        return try await engine.send(prepare(request, body, options, for: engine))
+    }
+
+    /// Not inlined, like `forward`: its temporary values would occupy `send`'s frame for the whole
+    /// exchange.
+    @inline(never)
+    private func prepare(
+        _ request: HTTPRequest, _ body: RequestBody, _ options: RequestOptions,
+        for engine: TransportEngine
+    ) throws(TransportError) -> OutgoingRequest {
+        try engine.prepare(request, body, self.options(over: options))
+    }
+
+    @inline(never)
+    private func forward(
+        _ request: HTTPRequest, _ body: RequestBody, _ options: RequestOptions
     ) async throws(TransportError) -> Response {
         try await transport.send(request, body: body, options: self.options(over: options))
     }

@@ -53,6 +53,8 @@ public struct Response: Sendable {
         source = .program(Made(info, informational))
     }
 
+    /// Not inlined: it would be a part of the frame of every caller that waits for a head.
+    @inline(never)
     init(_ inner: ApusConnection.Response) {
         head = inner.head
         version = inner.isHTTP2 ? .http2 : .http1

@@ -74,7 +74,7 @@ public struct ResponseBody: AsyncSequence, Sendable {
         ///   `invalidRequest` when another task is reading.
         public func next() async throws(TransportError) -> Bytes? {
             switch source {
-            case .exchange(let reader): try await reader.exchange.nextChunk()
+            case .exchange(let reader): try await reader.next()
             case .program(let body): try await body.nextChunk()
             }
         }
@@ -84,7 +84,7 @@ public struct ResponseBody: AsyncSequence, Sendable {
             -> Bytes?
         {
             switch source {
-            case .exchange(let reader): try await reader.exchange.nextChunk()
+            case .exchange(let reader): try await reader.next()
             case .program(let body): try await body.nextChunk()
             }
         }
@@ -158,6 +158,16 @@ public struct ResponseBody: AsyncSequence, Sendable {
 
         init(_ exchange: Exchange) {
             self.exchange = exchange
+        }
+
+        /// The next piece, without a suspension where it is there.
+        @inline(__always)
+        func next() async throws(TransportError) -> Bytes? {
+            switch try exchange.chunkAtHand() {
+            case .bytes(let bytes): return bytes
+            case .end: return nil
+            case .nothing, nil: return try await exchange.chunkAfterWaiting()
+            }
         }
 
         deinit {

@@ -58,13 +58,19 @@ public final class TransportEngine: HTTPTransport {
     public func send(
         _ request: HTTPRequest, body: RequestBody, options: RequestOptions
     ) async throws(TransportError) -> Response {
-        Response(try await engine.execute(prepare(request, body, options)))
+        try await send(prepare(request, body, options))
+    }
+
+    /// The same with a request that was checked.
+    @inline(__always)
+    func send(_ request: OutgoingRequest) async throws(TransportError) -> Response {
+        Response(try await engine.execute(request))
     }
 
     /// Not inlined, because its temporary values would occupy `send`'s frame for the whole
     /// exchange.
     @inline(never)
-    private func prepare(
+    func prepare(
         _ request: HTTPRequest, _ body: RequestBody, _ options: RequestOptions
     ) throws(TransportError) -> OutgoingRequest {
         do throws(InvalidRequest) {

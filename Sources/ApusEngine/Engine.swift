@@ -132,33 +132,36 @@ package final class Engine: Sendable {
 extension Engine {
     /// Sends a request and waits for its head: lease, send, and again where that is proven safe.
     ///
-    /// What needs no waiting is in functions of its own: this frame lasts as long as the wait.
+    /// The steps are functions of their own, never inlined: this frame lasts as long as the wait.
     package func execute(_ original: OutgoingRequest) async throws(TransportError) -> Response {
         let started = Deadline.now()
         if original.body.isEmpty, original.holdsBody {
             try await original.hearBodyOut(started)
         }
-        var next = firstTry(original, started)
-        let story = story(of: next, started)
+        let next = firstTry(original, started)
         while true {
-            let lease = try await lease(next, started, story)
-            let exchange = begin(next, on: lease, started, story)
+            if let pause = next.pause(tuning.pool) { try await rest(pause, before: next) }
+            let lease =
+                switch try ask(for: next) {
+                case .leased(let lease): lease
+                case .wait(let waiter): try await wait(waiter, for: next)
+                }
+            let exchange = begin(next, on: lease)
             do throws(TransportError) {
                 let head = try await exchange.nextHead()
                 if head.status.mayAskForAnotherForm,
-                    try await amender.amend(
-                        &next.amendments, after: head, to: exchange, on: lease)
+                    try await amender.amend(next, after: head, to: exchange, on: lease)
                 {
-                    leave(exchange, for: &next, story)
+                    leave(exchange, for: next)
                     continue
                 }
                 exchange.accept()
                 return Response(
                     head, exchange, on: lease.connection, isReused: lease.isReused,
                     waitedFor: lease.waitedFor, replays: next.replays,
-                    exchangeID: story?.number)
+                    exchangeID: next.story?.number)
             } catch {
-                try prepare(&next, after: error, of: exchange, on: lease, story)
+                try prepare(next, after: error, of: exchange, on: lease)
             }
         }
     }
@@ -168,48 +171,47 @@ extension Engine {
         let route = http1Routes.adapted(request.route)
         return NextTry(
             request, over: route, amendments: amender.amendments(for: request, over: route),
-            started: started)
+            started: started, story: story(of: request, over: route, started))
     }
 
-    private func story(of next: NextTry, _ started: Deadline) -> ExchangeStory? {
+    private func story(
+        of request: OutgoingRequest, over route: Route, _ started: Deadline
+    ) -> ExchangeStory? {
         observer.map { observer in
             let number = lastExchange.add(1, ordering: .relaxed).newValue
-            return ExchangeStory(
-                number, next.request, over: next.route, started: started, to: observer)
+            return ExchangeStory(number, request, over: route, started: started, to: observer)
         }
     }
 
     @inline(never)
-    private func begin(
-        _ next: NextTry, on lease: ConnectionPool.Lease, _ started: Deadline,
-        _ story: ExchangeStory?
-    ) -> Exchange {
+    private func begin(_ next: NextTry, on lease: ConnectionPool.Lease) -> Exchange {
         let exchange = Exchange(
-            next.request, over: next.route, on: lease.connection, started: started, story: story)
+            next.request, over: next.route, on: lease.connection, started: next.started,
+            story: next.story)
         exchange.amendments = next.amendments
-        story?.started(on: lease.connection, isReused: lease.isReused)
+        next.story?.started(on: lease.connection, isReused: lease.isReused)
         lease.connection.start(exchange, isReused: lease.isReused)
         return exchange
     }
 
     /// Gives up the response that asked for another form of the request.
     @inline(never)
-    private func leave(_ exchange: Exchange, for next: inout NextTry, _ story: ExchangeStory?) {
+    private func leave(_ exchange: Exchange, for next: NextTry) {
         exchange.abandon()
-        next.waitsSince = .now()
+        next.wasAnswered()
         guard next.amendments.omitsExpectation != exchange.amendments.omitsExpectation else {
             return
         }
         let refusal = TransportError.expectationRefused(by: next.route)
         next.isRepeated(after: refusal)
-        noteReplay(after: refusal, story)
+        replays.add(1, ordering: .relaxed)
     }
 
     /// Makes ready for the next try, or throws the error on when there is none.
     @inline(never)
     private func prepare(
-        _ next: inout NextTry, after error: TransportError, of exchange: Exchange,
-        on lease: ConnectionPool.Lease, _ story: ExchangeStory?
+        _ next: NextTry, after error: TransportError, of exchange: Exchange,
+        on lease: ConnectionPool.Lease
     ) throws(TransportError) {
         let isHTTP2 = lease.connection.isHTTP2
         let isSilent = !isHTTP2 || exchange.hasConnectionEnded
@@ -220,48 +222,77 @@ extension Engine {
             next.request.mayReplay(
                 after: error, wasInPool: lease.wasInPool, isSilent: isSilent,
                 isLost: exchange.isConnectionLost),
-            next.budget.take(for: error, isMove: isMove),
+            next.takeOffBudget(for: error, isMove: isMove),
             let route = error.demandsHTTP1 ? http1Routes.demanded(by: next.route) : next.route
         else {
             let failure = next.failure(error)
-            story?.failed(failure)
+            next.story?.failed(failure)
             throw failure
         }
-        next.route = route
-        next.isRepeated(after: error)
-        noteReplay(after: error, story)
-        if error.replay != .notSent { next.waitsSince = .now() }
         // An idle HTTP/1.1 connection may be as stale as the one before it. One of HTTP/2 carries
         // all who move: it left the pool before they heard of its end, and so did none that works.
-        if !isHTTP2, error.replay != .refusedByPeer { next.reuse = next.reuse.dialled }
+        next.goesOn(
+            over: route, after: error, dials: !isHTTP2 && error.replay != .refusedByPeer)
+        replays.add(1, ordering: .relaxed)
     }
 
-    private func noteReplay(after error: TransportError, _ story: ExchangeStory?) {
-        replays.add(1, ordering: .relaxed)
-        story?.replayed(after: error)
+    /// Asks for a connection, without waiting: most requests find one.
+    @inline(never)
+    private func ask(for next: NextTry) throws(TransportError) -> ConnectionPool.Leasing {
+        do throws(TransportError) {
+            let leasing = try pool.lease(next)
+            if case .leased(let lease) = leasing { try take(lease, for: next) }
+            return leasing
+        } catch {
+            throw failed(error, next)
+        }
     }
 
     /// Waits for a connection no longer than the tuning and the request's own deadline allow.
-    private func lease(
-        _ next: NextTry, _ started: Deadline, _ story: ExchangeStory?
+    @inline(never)
+    private func wait(
+        _ waiter: PoolWaiter, for next: NextTry
     ) async throws(TransportError) -> ConnectionPool.Lease {
         do throws(TransportError) {
-            if let pause = next.budget.pause(tuning.pool) {
-                try await pool.pause(pause, before: next, started)
-            }
-            let lease = try await pool.lease(next, started: started, story: story)
-            if Task.isCancelled {
-                pool.giveBack(lease)
-                throw TransportError(.cancelled, phase: .pool, message: "the request was cancelled")
-            }
+            let lease = try await waiter.lease()
+            try take(lease, for: next)
             return lease
         } catch {
-            var error = next.failure(error)
-            error.route = next.route
-            error.exchangeID = story?.number
-            story?.failed(error)
-            throw error
+            throw failed(error, next)
         }
+    }
+
+    /// Lets time pass before the next connection is asked for.
+    @inline(never)
+    private func rest(
+        _ pause: Duration, before next: NextTry
+    ) async throws(TransportError) {
+        do throws(TransportError) {
+            try await pool.pause(pause, before: next)
+        } catch {
+            throw failed(error, next)
+        }
+    }
+
+    /// The connection is there, though the caller may be gone.
+    private func take(
+        _ lease: ConnectionPool.Lease, for next: NextTry
+    ) throws(TransportError) {
+        if Task.isCancelled {
+            pool.giveBack(lease)
+            throw TransportError(.cancelled, phase: .pool, message: "the request was cancelled")
+        }
+        // It carries this exchange, and those that it carries already, and no other.
+        if next.reuse == .pooledThenClosed { pool.drain(lease.connection.id, .notPooled) }
+    }
+
+    /// The request ends without a connection.
+    private func failed(_ cause: TransportError, _ next: NextTry) -> TransportError {
+        var error = next.failure(cause)
+        error.route = next.route
+        error.exchangeID = next.story?.number
+        next.story?.failed(error)
+        return error
     }
 }
 

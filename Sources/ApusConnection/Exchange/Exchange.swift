@@ -86,20 +86,22 @@ package final class Exchange: @unchecked Sendable {
         }
     }
 
-    /// Waits for the next piece of the body; `nil` at its end.
-    package func nextChunk() async throws(TransportError) -> Bytes? {
-        var hasWaited = false
+    /// Takes the next piece of the body, or its end; `nil` when it is not there yet, and
+    /// `chunkAfterWaiting` is called next.
+    ///
+    /// Apart from waiting, which costs a switch of executor even where nothing is waited for.
+    package func chunkAtHand() throws(TransportError) -> Arrival? {
+        try take(hasWaited: false, until: nil)
+    }
+
+    /// Waits for the piece of the body that `chunkAtHand` has not found; `nil` at its end.
+    package func chunkAfterWaiting() async throws(TransportError) -> Bytes? {
         while true {
-            switch lock.withLock({ take(hasWaited, nil) }) {
-            case .chunk(let bytes, let credit):
-                if credit > 0 { creditConnection(credit) }
-                return bytes
+            await wait()
+            switch try take(hasWaited: true, until: nil) {
+            case .bytes(let bytes): return bytes
             case .end: return nil
-            case .failed(let error): throw error
-            case .secondReader: throw secondReader()
-            case .nothing, .late, .head:
-                hasWaited = true
-                await wait()
+            case .nothing, nil: continue
             }
         }
     }
@@ -109,19 +111,10 @@ package final class Exchange: @unchecked Sendable {
         let deadline = Deadline.now().advanced(by: time)
         var hasWaited = false
         while true {
-            switch lock.withLock({ take(hasWaited, deadline) }) {
-            case .chunk(let bytes, let credit):
-                if credit > 0 { creditConnection(credit) }
-                return .bytes(bytes)
-            case .end: return .end
-            case .late: return .nothing
-            case .failed(let error): throw error
-            case .secondReader: throw secondReader()
-            case .nothing, .head:
-                hasWaited = true
-                armReadTimer()
-                await wait()
-            }
+            if let arrival = try take(hasWaited: hasWaited, until: deadline) { return arrival }
+            hasWaited = true
+            armReadTimer()
+            await wait()
         }
     }
 
@@ -214,11 +207,27 @@ package final class Exchange: @unchecked Sendable {
         return next
     }
 
-    /// With the lock held: takes the next piece; `hasWaited` once the task is the one that waits.
-    private func take(_ hasWaited: Bool, _ deadline: Deadline?) -> ExchangeMailbox.Taken {
-        mailbox.takeChunk(
-            hasWaited: hasWaited, until: deadline, now: .now(),
-            creditsAlways: connection?.creditsConsumption == true)
+    /// Takes the next piece, or the end; `nil` when the task is to wait for it.
+    ///
+    /// - Parameter hasWaited: whether the task is the one that waits.
+    private func take(
+        hasWaited: Bool, until deadline: Deadline?
+    ) throws(TransportError) -> Arrival? {
+        let taken = lock.withLock {
+            mailbox.takeChunk(
+                hasWaited: hasWaited, until: deadline, now: .now(),
+                creditsAlways: connection?.creditsConsumption == true)
+        }
+        switch taken {
+        case .chunk(let bytes, let credit):
+            if credit > 0 { creditConnection(credit) }
+            return .bytes(bytes)
+        case .end: return .end
+        case .late: return .nothing
+        case .failed(let error): throw error
+        case .secondReader: throw secondReader()
+        case .nothing, .head: return nil
+        }
     }
 
     private func secondReader() -> TransportError {

@@ -96,6 +96,7 @@ package struct ExchangeMailbox {
     // MARK: The task's side
 
     /// Whether a task that waits finds something now, or has waited long enough.
+    @inline(__always)
     package func isReady(now: @autoclosure () -> Deadline) -> Bool {
         outcome != nil || head != nil || !chunks.isEmpty || reader.isLate(now())
     }

@@ -187,8 +187,11 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     // MARK: Sending
 
+    /// Whether the next flush is neither due nor under way.
+    private var mayScheduleFlush: Bool { !isFlushScheduled && !isFlushing }
+
     private func scheduleFlush() {
-        guard !isFlushScheduled, !isFlushing else { return }
+        guard mayScheduleFlush else { return }
         isFlushScheduled = true
         loop.scheduleFlush(self)
     }
@@ -307,7 +310,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         perform(watch.cancelsCounted(areMany: session.hasManyUnconfirmedResets))
         while let event = session.nextEvent() { handle(event) }
         // A full socket reports when it takes more.
-        if session.wantsOutput, wire.isWritable { scheduleFlush() }
+        if mayScheduleFlush, session.wantsOutput, wire.isWritable { scheduleFlush() }
         if case .draining(let reason, _) = state, streams.isEmpty {
             end(reason, .shutdown, "the connection was drained")
         }
@@ -424,7 +427,7 @@ extension HTTP2LiveConnection {
     private func credit(_ count: Int, to stream: HTTP2StreamID) {
         guard wire.isOpen else { return }
         session.consumed(count, on: stream)
-        if session.wantsOutput { scheduleFlush() }
+        if mayScheduleFlush, session.wantsOutput { scheduleFlush() }
     }
 }
 

@@ -39,8 +39,8 @@ package final class OutgoingRequest: Sendable {
     ///   - findRoute: gives the route for these requirements, by the closure where it knows none.
     /// - Throws: `InvalidRequest` naming the part at fault; nothing has been dialled.
     package init(
-        _ head: HTTPRequest, body: RequestBody, options: RequestOptions, tuning: EngineTuning,
-        isRaw: Bool,
+        _ head: HTTPRequest, body: RequestBody, options: borrowing RequestOptions,
+        tuning: borrowing EngineTuning, isRaw: Bool,
         findRoute: (RouteRequirements, () throws(InvalidRequest) -> Route) throws(InvalidRequest)
             -> Route
     ) throws(InvalidRequest) {

@@ -22,12 +22,19 @@ final class ConnectionPool: @unchecked Sendable {
         var wasInPool: Bool { isReused || waitedFor == nil }
     }
 
+    /// What a request gets that asks for a connection.
+    enum Leasing {
+        case leased(Lease)
+        /// None is there: `PoolWaiter.lease` waits for one.
+        case wait(PoolWaiter)
+    }
+
     /// Dials that are decided on at once: others want the lock too.
     private static let prewarmStep = 128
 
     private let dialer: Dialer
     /// Where the waits end.
-    private let loop: EventLoop
+    let loop: EventLoop
     private let timer: PoolTimer
     private let observer: (any EngineObserver)?
 
@@ -54,32 +61,28 @@ final class ConnectionPool: @unchecked Sendable {
 
     // MARK: Leasing
 
-    /// A connection for the request, at once or after waiting for one.
-    ///
-    /// The wait ends as `WaitClock` says; `started` is what the request's own deadlines count from.
-    func lease(
-        _ next: NextTry, started: Deadline, story: ExchangeStory?
-    ) async throws(TransportError) -> Lease {
-        let (request, route) = (next.request, next.route)
+    /// Asks for a connection for the request: there is one, or the request waits for it.
+    func lease(_ next: NextTry) throws(TransportError) -> Leasing {
         enum Decision {
-            case leased(Lease)
-            case wait(PoolWaiter, WaitCause)
+            case leasing(Leasing)
             case refused(TransportError)
         }
+        let route = next.route
         let now = Deadline.now()
         let (decision, deeds) = lock.withLock { () -> (Decision, PoolDeeds) in
             let (result, actions) = machine.lease(
-                route, reuse: Reuse(next.reuse), isPatient: request.waitsOutBackoff,
+                route, reuse: Reuse(next.reuse), isPatient: next.request.waitsOutBackoff,
                 now: now)
             let decision: Decision
             switch result {
             case .leased(let id, let isReused):
-                decision = .leased(
-                    Lease(connection: entries.connection(id), isReused: isReused))
+                decision = .leasing(
+                    .leased(Lease(connection: entries.connection(id), isReused: isReused)))
             case .wait(let id):
-                let waiter = PoolWaiter(id, for: route, in: self)
+                let cause = machine.waitCause(of: id) ?? .dial
+                let waiter = PoolWaiter(id, for: next, since: now, because: cause, in: self)
                 entries.add(waiter)
-                decision = .wait(waiter, machine.waitCause(of: id) ?? .dial)
+                decision = .leasing(.wait(waiter))
             case .refused(let why):
                 decision = .refused(
                     TransportError(why, route, last: failures[route]))
@@ -87,27 +90,14 @@ final class ConnectionPool: @unchecked Sendable {
             return (decision, prepare(actions))
         }
         // Reported before the dial that it may start.
-        if case .wait(_, let cause) = decision { story?.queued(route, for: cause) }
-        if !deeds.isEmpty { perform(deeds) }
-        var lease: Lease
-        switch decision {
-        case .leased(let found): lease = found
-        case .refused(let error): throw error
-        case .wait(let waiter, let cause):
-            let clock = WaitClock(next.waitsSince, request, started)
-            lease = try await waiter.wait(clock, on: loop).get()
-            lease.waitedFor = cause
-            if let limit = WaitLimit(nil, as: .pool, now, request, started),
-                limit.deadline <= .now()
-            {
-                // The timer is about to say so; nothing is sent for a request that is over.
-                giveBack(lease)
-                throw limit.reached("no connection became free in time")
-            }
+        if case .leasing(.wait(let waiter)) = decision {
+            next.story?.queued(route, for: waiter.cause)
         }
-        // It carries this exchange, and those that it carries already, and no other.
-        if next.reuse == .pooledThenClosed { drain(lease.connection.id, .notPooled) }
-        return lease
+        if !deeds.isEmpty { perform(deeds) }
+        switch decision {
+        case .leasing(let leasing): return leasing
+        case .refused(let error): throw error
+        }
     }
 
     /// The state of a wait, for its timer; `nil` when it is over.
@@ -128,18 +118,12 @@ final class ConnectionPool: @unchecked Sendable {
         for timer in lock.withLock({ entries.overdueTimers }) { timer.look() }
     }
 
-    private func waitLimit(of next: NextTry, _ started: Deadline) -> WaitLimit? {
-        WaitLimit(
-            next.request.acquireTimeout, as: .pool, next.waitsSince, next.request, started)
-    }
-
     /// Lets time pass before the next connection is asked for; what ends a wait in the pool ends
     /// this one as well.
-    func pause(
-        _ duration: Duration, before next: NextTry, _ started: Deadline
-    ) async throws(TransportError) {
-        try await Pause.wait(
-            until: Deadline.now().advanced(by: duration), waitLimit(of: next, started), on: loop)
+    func pause(_ duration: Duration, before next: NextTry) async throws(TransportError) {
+        let limit = WaitLimit(
+            next.request.acquireTimeout, as: .pool, next.waitsSince, next.request, next.started)
+        try await Pause.wait(until: Deadline.now().advanced(by: duration), limit, on: loop)
     }
 
     /// Gives back a lease that was never used.

@@ -8,22 +8,47 @@ final class PoolWaiter: Sendable {
     typealias Answer = Result<ConnectionPool.Lease, TransportError>
 
     let id: WaiterID
+    /// What is waited for.
+    let cause: WaitCause
     private let route: Route
+    private let clock: WaitClock
+    /// The first of the request's own deadlines.
+    private let limit: WaitLimit?
     private let pool: ConnectionPool
     private let answer = FirstAnswer<Answer>()
 
-    init(_ id: WaiterID, for route: Route, in pool: ConnectionPool) {
+    /// - Parameter since: when the connection was asked for.
+    init(
+        _ id: WaiterID, for next: NextTry, since: Deadline, because cause: WaitCause,
+        in pool: ConnectionPool
+    ) {
         self.id = id
-        self.route = route
+        self.cause = cause
         self.pool = pool
+        route = next.route
+        clock = WaitClock(next.waitsSince, next.request, next.started)
+        limit = WaitLimit(nil, as: .pool, since, next.request, next.started)
     }
 
-    func wait(_ clock: WaitClock, on loop: EventLoop) async -> Answer {
-        let timer = clock.firstLook.map { first in
-            PoolWaiterTimer(at: first, on: loop) { [weak self] timer in
-                self?.look(clock, timer)
-            }
+    /// Waits for the connection no longer than `WaitClock` says.
+    func lease() async throws(TransportError) -> ConnectionPool.Lease {
+        try checked(await wait())
+    }
+
+    /// What was waited for, unless it has come too late.
+    private func checked(_ answer: Answer) throws(TransportError) -> ConnectionPool.Lease {
+        var lease = try answer.get()
+        lease.waitedFor = cause
+        if let limit, limit.deadline <= .now() {
+            // The timer is about to say so; nothing is sent for a request that is over.
+            pool.giveBack(lease)
+            throw limit.reached("no connection became free in time")
         }
+        return lease
+    }
+
+    private func wait() async -> Answer {
+        let timer = startTimer()
         defer { timer?.cancel() }
         return await withTaskCancellationHandler {
             await answer.wait()
@@ -33,13 +58,19 @@ final class PoolWaiter: Sendable {
         }
     }
 
+    private func startTimer() -> PoolWaiterTimer? {
+        clock.firstLook.map { first in
+            PoolWaiterTimer(at: first, on: pool.loop) { [weak self] timer in self?.look(timer) }
+        }
+    }
+
     /// The pool has decided; the first answer counts.
     func finish(_ answer: Answer) {
         self.answer.give(answer)
     }
 
     /// Looks at the state of the wait; when to look again.
-    fileprivate func look(_ clock: WaitClock, _ timer: PoolWaiterTimer) -> Deadline? {
+    private func look(_ timer: PoolWaiterTimer) -> Deadline? {
         guard let (verdict, isForDial) = pool.look(at: self, clock, timer) else { return nil }
         switch verdict {
         case .lasts(let next, _): return next

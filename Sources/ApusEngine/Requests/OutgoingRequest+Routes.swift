@@ -10,7 +10,8 @@ extension OutgoingRequest {
     /// - Parameter isRaw: the target is wanted as a raw duplex, and the head is never sent.
     /// - Throws: `InvalidRequest` naming the part at fault; nothing has been dialled.
     package convenience init(
-        _ head: HTTPRequest, body: RequestBody, options: RequestOptions, tuning: EngineTuning,
+        _ head: HTTPRequest, body: RequestBody, options: borrowing RequestOptions,
+        tuning: borrowing EngineTuning,
         routes: RouteMemory, isRaw: Bool = false
     ) throws(InvalidRequest) {
         try self.init(

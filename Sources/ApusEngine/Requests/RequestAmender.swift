@@ -40,16 +40,16 @@ final class RequestAmender: Sendable {
     /// Not inlined: its variables would stay in the frame of every exchange.
     @inline(never)
     func amend(
-        _ amendments: inout Amendments, after head: HTTPResponse, to exchange: Exchange,
+        _ next: NextTry, after head: HTTPResponse, to exchange: Exchange,
         on lease: ConnectionPool.Lease
     ) async throws(TransportError) -> Bool {
         guard !lease.connection.isHTTP2 else { return false }
         if exchange.mayDropExpectation(after: head) {
             // RFC 9110, section 10.1.1: repeat the request without the expectation.
-            amendments.omitsExpectation = true
+            next.omitExpectation()
             return true
         }
-        guard head.status.code == 407, amendments.proxyAuthorization == nil,
+        guard head.status.code == 407, next.amendments.proxyAuthorization == nil,
             let proxy = exchange.request.askingProxy, exchange.mayRepeat
         else { return false }
         let answer: String?
@@ -70,7 +70,7 @@ final class RequestAmender: Sendable {
         if case .whenAsked = proxy.options.authentication {
             askingRoutes.insert(exchange.place.route)
         }
-        amendments.proxyAuthorization = answer
+        next.authorize(by: answer)
         return true
     }
 

@@ -72,7 +72,8 @@ extension HTTP2Session {
     package var wantsOutput: Bool {
         if !ready.isEmpty { return true }
         guard state.isRunning else { return false }
-        return nghttp2_session_want_write(session) != 0 || bareEnds.contains(where: isEndDue)
+        if nghttp2_session_want_write(session) != 0 { return true }
+        return !bareEnds.isEmpty && bareEnds.contains(where: isEndDue)
     }
 
     /// Adds the frames that are ready to `output`, whole ones, until about `limit` bytes were

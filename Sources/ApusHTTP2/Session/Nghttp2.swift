@@ -71,6 +71,16 @@ private func owner(_ userData: UnsafeMutableRawPointer?) -> HTTP2Session? {
     userData.map { Unmanaged<HTTP2Session>.fromOpaque($0).takeUnretainedValue() }
 }
 
+/// Calls `body` with the same session, for callbacks that come many times for each response: it is
+/// not retained.
+@inline(__always)
+private func withOwner(
+    _ userData: UnsafeMutableRawPointer?, _ body: (HTTP2Session) -> Int32
+) -> Int32 {
+    guard let userData else { return callbackFailure }
+    return Unmanaged<HTTP2Session>.fromOpaque(userData)._withUnsafeGuaranteedRef(body)
+}
+
 /// The header that every frame of nghttp2's union begins with.
 private func header(of frame: UnsafePointer<nghttp2_frame>) -> nghttp2_frame_hd {
     UnsafeRawPointer(frame).load(as: nghttp2_frame_hd.self)
@@ -94,11 +104,12 @@ private func receiveField(
     _ value: UnsafePointer<UInt8>?, _ valueLength: Int,
     _ flags: UInt8, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let session = owner(userData) else { return callbackFailure }
-    let isFine = session.fieldReceived(
-        UnsafeBufferPointer(start: name, count: nameLength),
-        UnsafeBufferPointer(start: value, count: valueLength))
-    return isFine ? 0 : callbackFailure
+    withOwner(userData) { session in
+        let isFine = session.fieldReceived(
+            UnsafeBufferPointer(start: name, count: nameLength),
+            UnsafeBufferPointer(start: value, count: valueLength))
+        return isFine ? 0 : callbackFailure
+    }
 }
 
 /// nghttp2 would leave out a field with a forbidden byte and go on; that would be guessing.
@@ -161,9 +172,10 @@ private func receiveData(
     _: OpaquePointer?, _ flags: UInt8, _ stream: Int32,
     _ bytes: UnsafePointer<UInt8>?, _ count: Int, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let session = owner(userData) else { return callbackFailure }
-    session.dataReceived(UnsafeBufferPointer(start: bytes, count: count), on: stream)
-    return 0
+    withOwner(userData) { session in
+        session.dataReceived(UnsafeBufferPointer(start: bytes, count: count), on: stream)
+        return 0
+    }
 }
 
 private func closeStream(

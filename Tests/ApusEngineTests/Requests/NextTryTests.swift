@@ -7,7 +7,8 @@ import Testing
 @Suite struct NextTryTests {
     private func nextTry(_ options: RequestOptions = RequestOptions()) throws -> NextTry {
         let request = try request(options: options)
-        return NextTry(request, over: request.route, amendments: Amendments(), started: at(1))
+        return NextTry(
+            request, over: request.route, amendments: Amendments(), started: at(1), story: nil)
     }
 
     private func error(_ replay: TransportError.Replay) -> TransportError {
@@ -21,7 +22,7 @@ import Testing
             (.responseStarted, .responseStarted),
         ] as [(TransportError.Replay, TransportError.Replay)])
     func failure(last: TransportError.Replay, reported: TransportError.Replay) throws {
-        var next = try nextTry()
+        let next = try nextTry()
         #expect(next.failure(error(last)).replay == last)
         next.isRepeated(after: error(.notSent))
         next.isRepeated(after: error(.refusedByPeer))

@@ -149,7 +149,7 @@ import Testing
             task.cancel()
             #expect(await transportError { try await task.value }?.kind == .cancelled)
             #expect(try await next.value == 200)
-            #expect(peer.transcript(0).hasEnded)
+            try await eventually("the peer has read the end") { peer.transcript(0).hasEnded }
         }
         peer.stop()
     }
