@@ -21,6 +21,10 @@ let package = Package(
     name: "apus",
     products: [
         .library(name: "Apus", targets: ["Apus"]),
+        .library(name: "ApusContent", targets: ["ApusContent"]),
+        .library(name: "ApusEvents", targets: ["ApusEvents"]),
+        .library(name: "ApusRetry", targets: ["ApusRetry"]),
+        .library(name: "ApusWebSocket", targets: ["ApusWebSocket"]),
         .library(name: "ApusObservability", targets: ["ApusObservability"]),
         .executable(name: "apus", targets: ["apus-tool"]),
     ],
@@ -96,6 +100,21 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: house),
+        // L6: the layers above the engine, each a product of its own.
+        .systemLibrary(name: "CApusZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(
+            name: "CApusBrotli", pkgConfig: "libbrotlidec", providers: [.apt(["libbrotli-dev"])]),
+        .systemLibrary(name: "CApusZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .target(name: "ApusZlib", dependencies: ["ApusCore", "CApusZlib"], swiftSettings: house),
+        .target(
+            name: "ApusContent",
+            dependencies: ["Apus", "ApusZlib", "CApusBrotli", "CApusZstd", httpTypes],
+            swiftSettings: house),
+        .target(name: "ApusEvents", dependencies: ["Apus"], swiftSettings: house),
+        .target(name: "ApusRetry", dependencies: ["Apus", httpTypes], swiftSettings: house),
+        .target(
+            name: "ApusWebSocket", dependencies: ["Apus", "ApusZlib", httpTypes],
+            swiftSettings: house),
         // Around the house: the tool, and what tests and demonstrations run against.
         .target(
             name: "Loopback", dependencies: ["CApusNghttp2", "CApusOpenSSL", "CApusLinux"],
@@ -166,6 +185,22 @@ let package = Package(
                 "Apus", "ApusEngine", "ApusDial", "ApusConnection", "ApusWire", "ApusTLS",
                 "ApusSocket", "ApusCore", "Loopback", httpTypes,
             ],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusZlibTests", dependencies: ["ApusZlib", "ApusCore"], swiftSettings: house),
+        .testTarget(
+            name: "ApusContentTests",
+            dependencies: ["ApusContent", "ApusZlib", "Apus", "Loopback", httpTypes],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusEventsTests", dependencies: ["ApusEvents", "Apus", "Loopback", httpTypes],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusRetryTests", dependencies: ["ApusRetry", "Apus", "Loopback", httpTypes],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusWebSocketTests",
+            dependencies: ["ApusWebSocket", "ApusZlib", "Apus", "Loopback", httpTypes],
             swiftSettings: house),
         .testTarget(
             name: "ApusObservabilityTests",

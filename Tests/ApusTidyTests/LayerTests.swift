@@ -31,6 +31,13 @@ import Testing
         "Sources/Apus": [
             "ApusEngine", "ApusConnection", "ApusCore", "HTTPTypes", "Synchronization",
         ],
+        "Sources/ApusZlib": ["ApusCore", "CApusZlib"],
+        "Sources/ApusContent": [
+            "Apus", "ApusZlib", "CApusBrotli", "CApusZstd", "HTTPTypes", "Synchronization",
+        ],
+        "Sources/ApusEvents": ["Apus", "HTTPTypes", "Synchronization"],
+        "Sources/ApusRetry": ["Apus", "HTTPTypes", "Synchronization"],
+        "Sources/ApusWebSocket": ["Apus", "ApusZlib", "HTTPTypes", "Synchronization"],
         "Sources/ApusObservability": [
             "Apus", "Logging", "CoreMetrics", "Tracing", "ServiceLifecycle", "Synchronization",
         ],

@@ -20,6 +20,11 @@ import Testing
         "Sources/ApusConnection": "Tests/ApusConnectionTests",
         "Sources/ApusObservability": "Tests/ApusObservabilityTests",
         "Sources/Apus": "Tests/ApusTests",
+        "Sources/ApusZlib": "Tests/ApusZlibTests",
+        "Sources/ApusContent": "Tests/ApusContentTests",
+        "Sources/ApusEvents": "Tests/ApusEventsTests",
+        "Sources/ApusRetry": "Tests/ApusRetryTests",
+        "Sources/ApusWebSocket": "Tests/ApusWebSocketTests",
     ]
 
     /// Source files of logic without a test file of their name, each with the reason.

@@ -1,0 +1,2 @@
+/// Content codings.
+enum ApusContent {}

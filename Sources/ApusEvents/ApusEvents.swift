@@ -1,0 +1,2 @@
+/// Lines and server-sent events.
+enum ApusEvents {}

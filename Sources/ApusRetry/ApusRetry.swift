@@ -1,0 +1,2 @@
+/// Retries and redirects.
+enum ApusRetry {}

@@ -1,0 +1,2 @@
+/// Web sockets.
+enum ApusWebSocket {}

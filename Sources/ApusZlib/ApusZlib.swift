@@ -1,0 +1,2 @@
+/// Streams of zlib, for the layers that compress.
+enum ApusZlib {}
