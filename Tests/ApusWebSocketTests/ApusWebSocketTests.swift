@@ -1,3 +1,4 @@
 import Testing
 
+/// The tests of ApusWebSocket.
 @Suite struct ApusWebSocketTests {}

@@ -1,2 +1,0 @@
-/// Streams of zlib, for the layers that compress.
-enum ApusZlib {}
