@@ -88,7 +88,8 @@ let package = Package(
             swiftSettings: house),
         // L5
         .target(
-            name: "Apus", dependencies: ["ApusEngine", "ApusConnection", "ApusCore", httpTypes],
+            name: "Apus",
+            dependencies: ["ApusEngine", "ApusConnection", "ApusSocket", "ApusCore", httpTypes],
             swiftSettings: house),
         // Beside the house: the observer's adapters, which the engine does without.
         .target(

@@ -29,7 +29,8 @@ import Testing
             "ApusSocket", "ApusCore", "HTTPTypes", "Glibc", "Musl", "Synchronization",
         ],
         "Sources/Apus": [
-            "ApusEngine", "ApusConnection", "ApusCore", "HTTPTypes", "Synchronization",
+            "ApusEngine", "ApusConnection", "ApusSocket", "ApusCore", "HTTPTypes",
+            "Synchronization",
         ],
         "Sources/ApusZlib": ["ApusCore", "CApusZlib"],
         "Sources/ApusContent": [

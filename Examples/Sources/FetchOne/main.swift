@@ -16,7 +16,7 @@ for round in 1...2 {
             round, response.status, response.version.rawValue, count, "bytes on a",
             response.info.isReused ? "reused connection" : "new connection")
     } catch {
-        print(round, error)  // kind, phase, route, attempts, bytes, and whether a replay is safe
+        print(round, error)  // kind, phase, route, attempts, bytes, replay verdict
     }
 }
 await engine.shutdown(drain: .seconds(30))

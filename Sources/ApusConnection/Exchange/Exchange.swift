@@ -124,9 +124,6 @@ package final class Exchange: @unchecked Sendable {
     /// The informational responses so far, in order of arrival.
     package var informationalResponses: [HTTPResponse] { lock.withLock { mailbox.informational } }
 
-    /// Whether everything of the body has been received and taken.
-    package var isComplete: Bool { lock.withLock { mailbox.isComplete } }
-
     /// The head is what the caller gets: the request is not sent again.
     package func accept() {
         guard story != nil || request.holdsBody else { return }
@@ -141,6 +138,14 @@ package final class Exchange: @unchecked Sendable {
     /// The consumer is gone: what is left of the response is not wanted.
     package func abandon() {
         end(with: .responseUnfinished, message: "the response was dropped")
+    }
+
+    /// The reader wants nothing more, not even what has been received: a read that waits, and each
+    /// later one, throws `cancelled`.
+    package func cancelBody() {
+        let message = "the response was cancelled"
+        end(with: .responseUnfinished, message: message)
+        lock.withLock { mailbox.refuseRest(with: makeError(.cancelled, message)) }
     }
 
     /// The caller's task was cancelled.
@@ -437,13 +442,10 @@ extension Exchange {
         lock.withLock { makeError(kind, message, phase: phase) }
     }
 
-    /// The reader wants no more than it has: the exchange ends.
-    ///
-    /// - Returns: the error to throw.
-    package func refuseRest(_ message: String) -> TransportError {
-        let error = error(.tooLarge, .body, message)
-        abandon()
-        return error
+    /// Adds where the exchange takes place and how far it has come to a layer's own error.
+    package func addFacts(to error: inout TransportError) {
+        place.mark(&error)
+        lock.withLock { progress }.mark(&error)
     }
 
     /// The body's producer has thrown: an error of this kind carries its error.

@@ -83,6 +83,15 @@ package struct ExchangeMailbox {
         chunks.removeAll()
     }
 
+    /// Drops the pieces that were received and not taken, if any: then the error replaces an end.
+    ///
+    /// What has been read to its end, or has failed, stays as it is.
+    package mutating func refuseRest(with error: @autoclosure () -> TransportError) {
+        guard !chunks.isEmpty else { return }
+        chunks.removeAll()
+        if case .ended = outcome { outcome = .failed(error()) }
+    }
+
     /// The verdict on the peer's silence; `nil` once it is not watched any more.
     ///
     /// - Parameter isAwaitingBody: whether the head has come.
@@ -156,12 +165,6 @@ package struct ExchangeMailbox {
     package var trailers: HTTPFields? {
         guard case .ended(let trailers) = outcome, chunks.isEmpty else { return nil }
         return trailers
-    }
-
-    /// Whether everything of the body has been received and taken.
-    package var isComplete: Bool {
-        guard case .ended = outcome else { return false }
-        return chunks.isEmpty
     }
 
     // MARK: Reads with a deadline

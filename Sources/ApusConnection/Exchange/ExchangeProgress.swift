@@ -30,11 +30,16 @@ struct ExchangeProgress: Sendable {
     ) -> TransportError {
         let natural: TransportError.Phase = hasHead ? .body : isUploading ? .send : .head
         var error = TransportError(kind, phase: phase ?? natural, message: message)
-        error.bytesSent = bytesSent
-        error.bytesReceived = bytesReceived
-        error.isReused = isReused
+        mark(&error)
         error.replay =
             hasResponse ? .responseStarted : replay ?? (hasStarted ? .unknown : .notSent)
         return error
+    }
+
+    /// Sets the counts in an error.
+    func mark(_ error: inout TransportError) {
+        error.bytesSent = bytesSent
+        error.bytesReceived = bytesReceived
+        error.isReused = isReused
     }
 }

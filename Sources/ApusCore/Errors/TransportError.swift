@@ -87,14 +87,17 @@ public struct TransportError: Error, Sendable {
     }
 
     /// Whether sending the request again can do harm.
+    ///
+    /// It does not say whether that makes sense: an invalid request was not sent either. `advice`
+    /// says both.
     public enum Replay: String, Sendable, Hashable, Codable {
-        /// No byte of the request left, in no try: safe.
+        /// No byte of the request left, in any try: no harm.
         case notSent
-        /// The peer proved that it did not act on it: safe.
+        /// The peer proved that it did not act on it: no harm.
         case refusedByPeer
-        /// The peer may have acted on it: the caller decides.
+        /// The peer may have acted on it: only an idempotent request may be sent again.
         case unknown
-        /// A response had begun: never.
+        /// A response had begun: it must not be sent again.
         case responseStarted
     }
 
@@ -194,7 +197,7 @@ public struct TransportError: Error, Sendable {
         get { box.story.isReused }
         set { ownBox.story.isReused = newValue }
     }
-    /// Whether sending the request again can do harm.
+    /// Whether sending the request again can do harm; `advice` also says whether it makes sense.
     public var replay: Replay {
         get { box.story.replay }
         set { ownBox.story.replay = newValue }
@@ -215,6 +218,13 @@ public struct TransportError: Error, Sendable {
     public var producerError: (any Error)? {
         get { box.story.producerError }
         set { ownBox.story.producerError = newValue }
+    }
+
+    /// The tries that layers made, in order, the last of them the one that failed with this error;
+    /// empty without such a layer.
+    public var tries: [Try] {
+        get { box.story.tries }
+        set { ownBox.story.tries = newValue }
     }
 
     private var box: Box
@@ -270,6 +280,7 @@ public struct TransportError: Error, Sendable {
         var proxyAnswer: ProxyAnswer?
         var certificateRefusal: CertificateRefusal?
         var producerError: (any Error)?
+        var tries: [Try] = []
     }
 
     /// Keeps the facts in one heap object: an error is thrown through many `await`s, and each frame
@@ -359,6 +370,9 @@ extension TransportError: CustomStringConvertible {
         }
         if !attempts.isEmpty {
             text += " (tried \(attempts.map(\.description).joined(separator: "; ")))"
+        }
+        if !tries.isEmpty {
+            text += " (tries: \(tries.map(\.description).joined(separator: "; ")))"
         }
         return text + " (body bytes: \(bytesSent) sent, \(bytesReceived) received;"
             + " replay: \(replay.rawValue))"

@@ -65,9 +65,7 @@ import Testing
         #expect(box.put(600 / 100))
         #expect(box.end(.ended(trailers: [.eTag: "x"])))
         #expect(box.mailbox.trailers == nil, "the body is not taken yet")
-        #expect(!box.mailbox.isComplete)
         #expect(box.take() == "6 credit 0")
-        #expect(box.mailbox.isComplete)
         #expect(box.mailbox.trailers == [.eTag: "x"])
         #expect(box.take() == "end")
         #expect(box.take() == "end")
@@ -101,6 +99,27 @@ import Testing
         #expect(dropped.end(failure("dropped")))
         dropped.mailbox.discardBody()
         #expect(dropped.take() == "failed dropped")
+    }
+
+    @Test func aRefusedRestIsDroppedAndReplacesAnEndOnly() {
+        let cancelled = TransportError(.cancelled, phase: .body, message: "cancelled")
+        let ended = Box()
+        _ = ended.put(3)
+        #expect(ended.end(.ended(trailers: [.eTag: "x"])))
+        ended.mailbox.refuseRest(with: cancelled)
+        #expect(ended.take() == "failed cancelled")
+        #expect(ended.mailbox.trailers == nil)
+        let failed = Box()
+        _ = failed.put(3)
+        #expect(failed.end(failure("reset")))
+        failed.mailbox.refuseRest(with: cancelled)
+        #expect(failed.take() == "failed reset")
+        let read = Box()
+        _ = read.put(3)
+        #expect(read.end(.ended(trailers: nil)))
+        #expect(read.take() == "3 credit 0")
+        read.mailbox.refuseRest(with: cancelled)
+        #expect(read.take() == "end", "nothing was left")
     }
 
     @Test func theConnectionStopsAtTheBoundAndGoesOnWhenAllIsTaken() {

@@ -1,4 +1,5 @@
 import Apus
+import Loopback
 import Testing
 
 /// A transport that answers by itself: responses and bodies are made without an engine.
@@ -90,5 +91,80 @@ import Testing
         #expect(response.info.isReused)
         #expect(response.info.queuedFor == .connectionsPerHost)
         #expect(response.info.head == .milliseconds(3))
+    }
+
+    @Test(arguments: ProtocolVariant.allCases)
+    func aReplacedResponseKeepsTheRestAndReportsTheExchange(
+        _ variant: ProtocolVariant
+    ) async throws {
+        try await withStand(variant) { stand in
+            let original = try await stand.get("/informational?n=2")
+            var head = original.head
+            head.headerFields[.eTag] = "x"
+            let response = original.replacing(
+                head: head,
+                body: ResponseBody(transforming: original.body, by: StageStub())
+            ) { info in
+                info.tries = [Try(.status(503)), Try(.status(200))]
+                info.decoding = DecodingFacts()
+            }
+            #expect(response.head.headerFields[.eTag] == "x")
+            #expect(response.version == (variant.isHTTP2 ? .http2 : .http1))
+            #expect(response.informational.map(\.status.code) == [103, 103])
+            #expect(response.duplex == nil)
+            #expect(response.info.connectionID == original.info.connectionID)
+            #expect(String(try await response.body.collect(upTo: 100)) == "hello\n")
+            #expect(response.info.done != nil, "the facts are those of now")
+            #expect(response.info.tries.count == 2)
+            #expect(original.info.tries.isEmpty)
+            // A layer above sees what the one below reports.
+            let above = response.replacing { $0.tries.insert(Try(.status(302)), at: 0) }
+            #expect(above.info.tries.map(\.description) == ["302", "503", "200"])
+            #expect(above.info.decoding == DecodingFacts())
+        }
+    }
+
+    @Test func aReplacedResponseKeepsItsDuplex() async throws {
+        let script = try DuplexWay.upgrade.agreement(tail: "first") + [.readUntilEnd]
+        try await withFaultStand([script]) { stand in
+            let request = try stand.request()
+            var options = RequestOptions()
+            options.upgrade = "x/1, echo"
+            let response = try await stand.engine.send(request, options: options)
+                .replacing(head: HTTPResponse(status: .accepted))
+            #expect(response.status == .accepted)
+            #expect(try await response.duplex?.read(atLeast: 5) == "first")
+            response.cancel()
+            let error = await transportError { _ = try await response.duplex?.read() }
+            #expect(error?.kind == .cancelled)
+            try await stand.expectNothingLeft()
+        }
+    }
+
+    @Test(arguments: [ProtocolVariant.http1, .http2PriorKnowledge])
+    func aReplacementThatDropsTheBodyEndsTheExchange(_ variant: ProtocolVariant) async throws {
+        try await withStand(variant) { stand in
+            let response = try await stand.get("/endless").replacing(body: ResponseBody())
+            try await eventually("the origin is rid of it") {
+                stand.server.counters.currentRequests == 0
+            }
+            #expect(response.status == .ok)
+        }
+    }
+
+    @Test(arguments: [ProtocolVariant.http1, .http2PriorKnowledge])
+    func aCancelledResponseEndsItsExchange(_ variant: ProtocolVariant) async throws {
+        try await withStand(variant) { stand in
+            let response = try await stand.get("/endless")
+            response.cancel()
+            response.cancel()
+            try await eventually("the origin is rid of it") {
+                stand.server.counters.currentRequests == 0
+            }
+            let error = await transportError { for try await _ in response.body {} }
+            #expect(error?.kind == .cancelled)
+            let next = try await stand.get("/bytes/1")
+            _ = try await next.body.collect(upTo: 1)
+        }
     }
 }

@@ -21,6 +21,27 @@ public struct Response: Sendable {
         case engine(ApusConnection.Response)
         /// A program that responds without an engine: a stub, a cache, a test.
         case program(Made)
+        /// A response of either kind, about which a layer reports further facts.
+        indirect case layer(Source, info: @Sendable (inout ExchangeInfo) -> Void)
+
+        var info: ExchangeInfo {
+            switch self {
+            case .engine(let inner): return ExchangeInfo(inner)
+            case .program(let made): return made.info
+            case .layer(let inner, let amend):
+                var info = inner.info
+                amend(&info)
+                return info
+            }
+        }
+
+        var informational: [HTTPResponse] {
+            switch self {
+            case .engine(let inner): inner.exchange.informationalResponses
+            case .program(let made): made.informational
+            case .layer(let inner, _): inner.informational
+            }
+        }
     }
 
     /// Further facts of a response made by a program.
@@ -63,24 +84,50 @@ public struct Response: Sendable {
         source = .engine(inner)
     }
 
-    /// Which connection carried the exchange, and how long each step took.
-    public var info: ExchangeInfo {
-        switch source {
-        case .engine(let inner): ExchangeInfo(inner)
-        case .program(let made): made.info
-        }
+    private init(_ head: HTTPResponse, _ body: ResponseBody, _ source: Source, of old: Response) {
+        self.head = head
+        self.body = body
+        self.source = source
+        version = old.version
+        duplex = old.duplex
     }
+
+    /// The same response with another head, another body or further facts, as for a layer that
+    /// wraps a transport.
+    ///
+    /// Everything else is kept: the version, the duplex, the informational responses, and `info`,
+    /// which reports the exchange as it is at the time of the call.
+    ///
+    /// - Parameters:
+    ///   - head: the new head; `nil`, the default, keeps the old one.
+    ///   - body: the new body, in most cases `ResponseBody(transforming: response.body, by:
+    ///     stage)`; `nil`, the default, keeps the old one. A new body that does not read the old
+    ///     one ends the exchange, as dropping the old one does.
+    ///   - info: adds to the facts each time they are asked for; it is called by several tasks at
+    ///     once. `nil`, the default, adds nothing.
+    public func replacing(
+        head: HTTPResponse? = nil, body: ResponseBody? = nil,
+        info: (@Sendable (inout ExchangeInfo) -> Void)? = nil
+    ) -> Response {
+        Response(
+            head ?? self.head, body ?? self.body,
+            info.map { .layer(source, info: $0) } ?? source, of: self)
+    }
+
+    /// Ends the exchange, from any task, as `ResponseBody.cancel()` does; a duplex is closed.
+    public func cancel() {
+        body.cancel()
+        duplex?.close()
+    }
+
+    /// Which connection carried the exchange, how long each step took, and what layers did.
+    public var info: ExchangeInfo { source.info }
 
     /// The status of the final response.
     public var status: HTTPResponse.Status { head.status }
 
     /// The informational (1xx) responses that came before, in order.
-    public var informational: [HTTPResponse] {
-        switch source {
-        case .engine(let inner): inner.exchange.informationalResponses
-        case .program(let made): made.informational
-        }
-    }
+    public var informational: [HTTPResponse] { source.informational }
 }
 
 /// The HTTP version of an exchange.
@@ -89,48 +136,4 @@ public enum HTTPVersion: String, Sendable, Hashable, Codable {
     case http1 = "HTTP/1.1"
     /// HTTP/2 (RFC 9113).
     case http2 = "HTTP/2"
-}
-
-/// Which connection carried an exchange, and the time from the call to each step.
-public struct ExchangeInfo: Sendable {
-    /// The connection's number in its engine, counted from 1; 0 when there was no connection.
-    public var connectionID: UInt64 = 0
-    /// Whether the connection had carried an exchange before.
-    public var isReused = false
-    /// Facts about the connection.
-    public var connection = ConnectionFacts(protocolName: "", remoteAddress: "", tls: nil)
-    /// What the request waited for; `nil` when a connection was free.
-    public var queuedFor: WaitCause?
-    /// How many times the request was sent again before this response.
-    public var replays = 0
-    /// The exchange's number in the observer's events; `nil` when the engine has no observer.
-    public var exchangeID: UInt64?
-    /// Bytes of the request's body given to the connection; not all of them after an early
-    /// response.
-    public var bytesSent: UInt64 = 0
-    /// The time until the request had a connection; `nil` before that.
-    public var queued: Duration?
-    /// The time until the request's last byte was given to the connection; `nil` before that.
-    public var sent: Duration?
-    /// The time until the final head arrived; `nil` before that.
-    public var head: Duration?
-    /// The time until the response was complete; `nil` before that.
-    public var done: Duration?
-
-    /// Creates empty facts, for programs that make responses themselves.
-    public init() {}
-
-    init(_ inner: ApusConnection.Response) {
-        connectionID = inner.connectionID
-        isReused = inner.isReused
-        connection = inner.facts
-        queuedFor = inner.waitedFor
-        replays = inner.replays
-        exchangeID = inner.exchangeID
-        bytesSent = inner.exchange.bytesSentSoFar
-        queued = inner.exchange.timings.leasedAfter
-        sent = inner.exchange.timings.sentAfter
-        head = inner.exchange.timings.headAfter
-        done = inner.exchange.timings.finishedAfter
-    }
 }

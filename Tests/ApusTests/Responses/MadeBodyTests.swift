@@ -62,4 +62,61 @@ import Testing
         let error = await transportError { _ = try await failing.next(until: past) }
         #expect(error?.kind == .truncated)
     }
+
+    @Test func aCancelledBodyCancelsTheCallThatItsReadWaitsFor() async throws {
+        let (pieces, piece) = AsyncStream.makeStream(of: Bytes.self)
+        let isStopped = Guarded(false)
+        let isCalled = Guarded(false)
+        piece.onTermination = { _ in isStopped.withLock { $0 = true } }
+        let body = ResponseBody { () async throws(TransportError) -> Bytes? in
+            isCalled.withLock { $0 = true }
+            for await piece in pieces { return piece }
+            return nil
+        }
+        let reader = Task { await transportError { _ = try await body.collect(upTo: 1) } }
+        try await eventually("the function is called") { isCalled.withLock { $0 } }
+        body.cancel()
+        #expect(await reader.value?.kind == .cancelled)
+        try await eventually("the call is cancelled") { isStopped.withLock { $0 } }
+        let later = await transportError { _ = try await body.collect(upTo: 1) }
+        #expect(later?.kind == .cancelled)
+        #expect(body.trailers == nil)
+    }
+
+    @Test func aCancelledBodyReleasesItsFunctionAtOnce() async throws {
+        final class Held: Sendable {}
+        var held: Held? = Held()
+        weak let watched = held
+        let body = ResponseBody { [held] () async throws(TransportError) -> Bytes? in
+            withExtendedLifetime(held) { Bytes("a") }
+        }
+        held = nil
+        #expect(watched != nil)
+        body.cancel()
+        #expect(watched == nil)
+    }
+
+    @Test func aCancelledBodyKeepsAnEarlierError() async throws {
+        let cut = TransportError(.truncated, phase: .body, message: "cut")
+        let body = ResponseBody([], failure: cut)
+        for _ in 0..<2 {
+            let error = await transportError { _ = try await body.collect(upTo: 1) }
+            #expect(error?.kind == .truncated)
+            body.cancel()
+        }
+    }
+
+    @Test func cancellingAReadCancelsTheCall() async throws {
+        let (pieces, piece) = AsyncStream.makeStream(of: Bytes.self)
+        let isStopped = Guarded(false)
+        piece.onTermination = { _ in isStopped.withLock { $0 = true } }
+        let body = ResponseBody { () async throws(TransportError) -> Bytes? in
+            for await piece in pieces { return piece }
+            throw TransportError(.cancelled, phase: .body, message: "by its task")
+        }
+        let reader = Task { await transportError { _ = try await body.collect(upTo: 1) } }
+        reader.cancel()
+        #expect(await reader.value?.message == "by its task")
+        try await eventually("the call is cancelled") { isStopped.withLock { $0 } }
+    }
 }

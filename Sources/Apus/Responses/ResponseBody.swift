@@ -4,7 +4,7 @@ import ApusConnection
 ///
 /// Reading is pull-based: when the reader stops, the sender is stopped by flow control. Dropping
 /// the body before its end closes the HTTP/1.1 connection or resets the HTTP/2 stream; it never
-/// blocks.
+/// blocks. So does `cancel()`.
 public struct ResponseBody: AsyncSequence, Sendable {
     /// A piece of the body, never empty.
     public typealias Element = Bytes
@@ -17,6 +17,7 @@ public struct ResponseBody: AsyncSequence, Sendable {
     fileprivate enum Source: Sendable {
         case exchange(Reader)
         case program(MadeBody)
+        case stage(TransformedBody)
     }
 
     init(_ exchange: Exchange) {
@@ -38,13 +39,30 @@ public struct ResponseBody: AsyncSequence, Sendable {
 
     /// Creates a body from a function that returns its pieces, and `nil` at the end.
     ///
-    /// The function is called by one reader at a time, and never again after it returned `nil` or
-    /// threw. It is for transports that wrap another body or produce their own.
+    /// There is one call at a time, in a task of its own, and none after it returned `nil` or
+    /// threw; dropping or cancelling the body cancels that task. It is for transports that produce
+    /// their own bodies; a body made of another one is `ResponseBody(transforming:by:)`.
     public init(
         _ next: @escaping @Sendable () async throws(TransportError) -> Bytes?,
         trailers: @escaping @Sendable () -> HTTPFields? = { nil }
     ) {
         source = .program(MadeBody(next, trailers: trailers))
+    }
+
+    /// Creates a body whose pieces a stage makes of another body's, within its own reads.
+    ///
+    /// It adds no task, no buffer and no switch of executor. It is read as any other body: by one
+    /// task at a time; dropping it drops `inner`, and cancelling a read cancels that of `inner`. A
+    /// deadline is passed to `inner.next(until:)`; output that is there is returned at once. The
+    /// trailers are those of `inner`, unless the stage replaces them.
+    ///
+    /// - Parameters:
+    ///   - inner: the body to read; no other code may read it then.
+    ///   - stage: makes the new pieces; it is released at the end of the body.
+    public init(
+        transforming inner: ResponseBody, by stage: consuming some BodyTransform & ~Copyable
+    ) {
+        source = .stage(TransformedBody(inner, by: stage))
     }
 
     /// Returns an iterator; all iterators of a body read the same bytes, each piece once.
@@ -75,7 +93,8 @@ public struct ResponseBody: AsyncSequence, Sendable {
         public func next() async throws(TransportError) -> Bytes? {
             switch source {
             case .exchange(let reader): try await reader.next()
-            case .program(let body): try await body.nextChunk()
+            case .program(let body): try await body.next()
+            case .stage(let body): try await body.next()
             }
         }
 
@@ -85,7 +104,8 @@ public struct ResponseBody: AsyncSequence, Sendable {
         {
             switch source {
             case .exchange(let reader): try await reader.next()
-            case .program(let body): try await body.nextChunk()
+            case .program(let body): try await body.next()
+            case .stage(let body): try await body.next()
             }
         }
 
@@ -105,8 +125,22 @@ public struct ResponseBody: AsyncSequence, Sendable {
             switch source {
             case .exchange(let reader):
                 try await reader.exchange.nextChunk(within: deadline - .now).arrival
-            case .program(let body): try await body.nextChunk(until: deadline)
+            case .program(let body): try await body.next(until: deadline)
+            case .stage(let body): try await body.next(until: deadline)
             }
+        }
+    }
+
+    /// Ends the exchange, from any task: a read that waits, and each later one, throws `cancelled`.
+    ///
+    /// The connection is released as when the body is dropped. Bytes that were received and not
+    /// read are discarded. It does nothing when the body has failed or nothing is left to read, and
+    /// a second call does nothing.
+    public func cancel() {
+        switch source {
+        case .exchange(let reader): reader.exchange.cancelBody()
+        case .program(let body): body.cancel()
+        case .stage(let body): body.cancel()
         }
     }
 
@@ -115,6 +149,7 @@ public struct ResponseBody: AsyncSequence, Sendable {
         switch source {
         case .exchange(let reader): reader.exchange.trailers
         case .program(let body): body.trailers
+        case .stage(let body): body.trailers
         }
     }
 
@@ -123,32 +158,40 @@ public struct ResponseBody: AsyncSequence, Sendable {
     /// - Parameter limit: the maximum length, in bytes.
     /// - Throws: `TransportError`, `.tooLarge` when the body is longer than `limit`.
     public func collect(upTo limit: Int) async throws(TransportError) -> Bytes {
+        var first: Bytes?
         var result: [UInt8] = []
         let iterator = makeAsyncIterator()
         while let chunk = try await iterator.next() {
-            guard chunk.count <= limit - result.count else {
+            let count = result.isEmpty ? first?.count ?? 0 : result.count
+            guard chunk.count <= limit - count else {
                 throw refuseRest("the body is longer than \(limit) bytes")
             }
-            if result.isEmpty, isComplete { return chunk }
-            result.append(contentsOf: chunk)
+            if let earlier = first {
+                if result.isEmpty { result.append(contentsOf: earlier) }
+                result.append(contentsOf: chunk)
+            } else {
+                first = chunk
+            }
         }
-        return Bytes(result)
-    }
-
-    /// Whether everything was received and read.
-    private var isComplete: Bool {
-        if case .exchange(let reader) = source { return reader.exchange.isComplete }
-        return false
+        // A body of one piece is not copied.
+        return result.isEmpty ? first ?? .empty : Bytes(result)
     }
 
     /// Ends the exchange because the rest is not wanted, and returns the error for that.
     private func refuseRest(_ message: String) -> TransportError {
+        var error = TransportError(
+            .tooLarge, phase: .body, message: message, replay: .responseStarted)
+        addFacts(to: &error)
+        cancel()
+        return error
+    }
+
+    /// Adds the facts of the exchange to an error that a stage above it has made.
+    func addFacts(to error: inout TransportError) {
         switch source {
-        case .exchange(let reader): return reader.exchange.refuseRest(message)
-        case .program(let body):
-            body.abandon()
-            return TransportError(
-                .tooLarge, phase: .body, message: message, replay: .responseStarted)
+        case .exchange(let reader): reader.exchange.addFacts(to: &error)
+        case .stage(let body): body.addFacts(to: &error)
+        case .program: break
         }
     }
 
