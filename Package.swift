@@ -111,7 +111,7 @@ let package = Package(
             name: "ApusContent",
             dependencies: ["Apus", "ApusZlib", "CApusBrotli", "CApusZstd", httpTypes],
             swiftSettings: house),
-        .target(name: "ApusEvents", dependencies: ["Apus"], swiftSettings: house),
+        .target(name: "ApusEvents", dependencies: ["Apus", httpTypes], swiftSettings: house),
         .target(name: "ApusRetry", dependencies: ["Apus", httpTypes], swiftSettings: house),
         .target(
             name: "ApusWebSocket", dependencies: ["Apus", "ApusZlib", httpTypes],
@@ -126,7 +126,9 @@ let package = Package(
             path: "Fixtures/LoopFixtures", swiftSettings: house),
         .executableTarget(
             name: "apus-tool",
-            dependencies: ["Apus", "ApusTLS", "Loopback", argumentParser, httpTypes],
+            dependencies: [
+                "Apus", "ApusEvents", "ApusTLS", "Loopback", argumentParser, httpTypes,
+            ],
             swiftSettings: house),
         // Tests mirror the targets.
         .testTarget(
@@ -232,17 +234,22 @@ if Context.environment["APUS_FUZZ"] != nil {
         .target(
             name: "Fuzz",
             dependencies: [
-                "ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusPool", "ApusCore", httpTypes,
+                "ApusEvents", "Apus", "ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusPool",
+                "ApusCore", httpTypes,
             ],
             path: "Fixtures/fuzz/Targets", swiftSettings: house))
 }
 
-// The micro-benchmark of HTTP/1.1; Benchmarks/micro sets the switch. It counts what a head costs,
-// below the API.
+// The micro-benchmarks; Benchmarks/micro sets the switch. They count what a head and what an event
+// costs, below the API.
 if Context.environment["APUS_BENCH"] != nil {
     package.targets.append(
         .executableTarget(
             name: "apus-heads",
             dependencies: ["Apus", "ApusHTTP1", "ApusCore", "Loopback", httpTypes],
             path: "Benchmarks/Heads", swiftSettings: house))
+    package.targets.append(
+        .executableTarget(
+            name: "apus-events", dependencies: ["ApusEvents", "Apus"],
+            path: "Benchmarks/Events", swiftSettings: house))
 }

@@ -9,6 +9,8 @@ import Testing
     private static let guides =
         names.compactMap { SourceFile(path: "Sources/Apus/Apus.docc/\($0).md") }
         + [SourceFile(path: "README.md")].compactMap(\.self)
+        + [SourceFile(path: "Sources/ApusEvents/ApusEvents.docc/ApusEvents.md")]
+        .compactMap(\.self)
     /// Code that is compiled with the tests or as an example, each file without its indentation.
     private static let compiled = SourceTree.files(
         under: ["Tests", "Examples"], endings: ["swift"]

@@ -36,14 +36,15 @@ import Testing
         "Sources/ApusContent": [
             "Apus", "ApusZlib", "CApusBrotli", "CApusZstd", "HTTPTypes", "Synchronization",
         ],
-        "Sources/ApusEvents": ["Apus", "HTTPTypes", "Synchronization"],
+        "Sources/ApusEvents": ["Apus", "HTTPTypes", "Glibc", "Musl"],
         "Sources/ApusRetry": ["Apus", "HTTPTypes", "Synchronization"],
         "Sources/ApusWebSocket": ["Apus", "ApusZlib", "HTTPTypes", "Synchronization"],
         "Sources/ApusObservability": [
             "Apus", "Logging", "CoreMetrics", "Tracing", "ServiceLifecycle", "Synchronization",
         ],
         "Sources/apus-tool": [
-            "Apus", "ApusTLS", "Loopback", "ArgumentParser", "HTTPTypes", "Glibc", "Musl",
+            "Apus", "ApusEvents", "ApusTLS", "Loopback", "ArgumentParser", "HTTPTypes", "Glibc",
+            "Musl",
             "Dispatch",
             "Synchronization",
         ],

@@ -4,7 +4,7 @@ import Glibc
 ///
 /// All targets are in one program, which plays the one that its environment names.
 enum FuzzTarget: String, CaseIterable {
-    case head, connection, chunked, encoder, session, frames, tunnel, texts, pool
+    case head, connection, chunked, encoder, session, frames, tunnel, texts, pool, events
 
     /// The one that this process was started for.
     static let chosen: FuzzTarget = {
@@ -27,6 +27,7 @@ enum FuzzTarget: String, CaseIterable {
         case .tunnel: TunnelTarget.play(input)
         case .texts: TextsTarget.play(input)
         case .pool: PoolTarget.play(input)
+        case .events: EventsTarget.play(input)
         }
     }
 }

@@ -178,7 +178,7 @@ public struct ResponseBody: AsyncSequence, Sendable {
     }
 
     /// Ends the exchange because the rest is not wanted, and returns the error for that.
-    private func refuseRest(_ message: String) -> TransportError {
+    package func refuseRest(_ message: String) -> TransportError {
         var error = TransportError(
             .tooLarge, phase: .body, message: message, replay: .responseStarted)
         addFacts(to: &error)

@@ -1,4 +1,5 @@
 import Apus
+import ApusEvents
 import ApusTLS
 import Synchronization
 
@@ -59,6 +60,7 @@ final class FetchRun: Sendable {
     /// Runs one exchange; bytes received before a failure are kept.
     private func exchange(_ number: Int) async -> ExchangeRecord {
         let index = number % urls.count
+        let start = ContinuousClock.now
         var record = ExchangeRecord(url: withoutCredentials(urls[index]))
         do {
             let response = try await head(of: urls[index], number: number)
@@ -71,7 +73,11 @@ final class FetchRun: Sendable {
                 progress.expect(nil)
             }
             let file = output.file(forURL: index, round: number / urls.count)
-            try await receive(response, into: file, record: &record)
+            if output.events {
+                try await receiveEvents(response, from: start, into: file, record: &record)
+            } else {
+                try await receive(response, into: file, record: &record)
+            }
         } catch let error as TransportError {
             record.failure = ExchangeFailure(error)
         } catch let error as InvalidRequest {
@@ -116,6 +122,31 @@ final class FetchRun: Sendable {
             progress.received(chunk.count)
             if output.json { chunk.withSpan { digest.update($0) } }
             try file?.write(chunk)
+        }
+        record.trailers = response.body.trailers
+    }
+
+    /// Writes a line for each event as it arrives; the record counts the bytes of the body.
+    private func receiveEvents(
+        _ response: Response, from start: ContinuousClock.Instant, into path: String?,
+        record: inout ExchangeRecord
+    ) async throws {
+        let digest = SHA256Digest()
+        defer { record.bodyDigest = digest.finalize() }
+        let file = try path.map { path throws(ToolError) in try FileOutput.create(path) }
+        defer { try? file?.close() }
+        if output.include { try file?.write(head(of: response)) }
+        var parser = ServerSentEventParser(reportsComments: true)
+        for try await chunk in response.body {
+            record.bodyBytes += UInt64(chunk.count)
+            progress.received(chunk.count)
+            if output.json { chunk.withSpan { digest.update($0) } }
+            parser.bytesReceived(chunk)
+            while let event = try parser.nextEvent() {
+                let line = EventLine(event: event, time: .now - start)
+                let text = output.json ? line.json(url: record.url).text : line.text
+                try lines.withLock { _ throws(ToolError) in try file?.write(Bytes(text + "\n")) }
+            }
         }
         record.trailers = response.body.trailers
     }

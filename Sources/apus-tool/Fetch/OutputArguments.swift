@@ -19,16 +19,21 @@ struct OutputArguments: ParsableArguments {
     @Flag(help: "One line of JSON per exchange on standard output; bodies only go where -o says.")
     var json = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Read bodies as event streams and print a line for each event, in place of the body."))
+    var events = false
+
     /// The file for the body of one exchange: each file is written in the first round only.
     ///
     /// `nil` discards the body.
     func file(forURL index: Int, round: Int) -> String? {
         if index < files.count { return round == 0 ? files[index] : nil }
-        return json ? nil : "-"
+        return json && !events ? nil : "-"
     }
 
     /// Whether bodies and a line of progress could share the terminal.
     func writesBodiesToStandardOutput(urls: Int) -> Bool {
-        !json && (files.count < urls || files.contains("-"))
+        (!json || events) && (files.count < urls || files.contains("-"))
     }
 }

@@ -63,6 +63,9 @@ struct LoadCommand: AsyncParsableCommand {
     @Flag(help: "Print the pool's state on the standard error every second, and its counters.")
     var explain = false
 
+    @Flag(help: "With sse: parse the events, instead of counting two line feeds to each.")
+    var events = false
+
     @Option(help: "A name for the output.")
     var scenario = ""
 
@@ -71,6 +74,7 @@ struct LoadCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard !url.isEmpty else { throw ValidationError("--url is missing") }
+        if events, mode != .sse { throw ValidationError("--events needs --mode sse") }
         for (name, value, range) in [
             ("concurrency", concurrency, 1...1_000_000), ("requests", requests, 1...1_000_000_000),
             ("warmup", warmup, 0...1_000_000_000), ("body-bytes", bodyBytes, 0...1 << 30),
@@ -147,7 +151,7 @@ struct LoadCommand: AsyncParsableCommand {
             version: proto == .h2 ? .http2 : .http1,
             versions: proto == .h2 ? .http2Only : .http1Only(alpn: .http1),
             concurrency: concurrency, isOneShot: isWithoutKeepAlive,
-            countsEvents: mode == .sse || mode == .hold,
+            countsEvents: !events && (mode == .sse || mode == .hold), parsesEvents: events,
             runsOnLoop: (executor ?? environmentExecutor) == .loop, scenario: scenario)
     }
 

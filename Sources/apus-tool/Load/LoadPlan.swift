@@ -14,6 +14,8 @@ struct LoadPlan: Sendable {
     let isOneShot: Bool
     /// Whether line feeds in bodies are counted, two to an event.
     let countsEvents: Bool
+    /// Whether bodies are parsed as event streams, and their events counted.
+    let parsesEvents: Bool
     /// Whether tasks run on the engine's threads.
     let runsOnLoop: Bool
     let scenario: String

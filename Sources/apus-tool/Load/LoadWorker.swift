@@ -1,4 +1,5 @@
 import Apus
+import ApusEvents
 import Glibc
 
 /// One worker: takes a number, sends a request, reads the whole response, takes the next number.
@@ -47,6 +48,13 @@ final class LoadWorker: Sendable {
 
     /// Sends one request and reads its response to the end.
     private func exchange(_ number: Int, tally: inout Tally) async throws {
+        if plan.parsesEvents {
+            for try await event in try await open(number).serverSentEvents() {
+                tally.bytes += event.data.count
+                tally.events += 1
+            }
+            return
+        }
         var lines = 0
         for try await chunk in try await open(number) {
             tally.bytes += chunk.count

@@ -1,2 +1,0 @@
-/// Lines and server-sent events.
-enum ApusEvents {}
