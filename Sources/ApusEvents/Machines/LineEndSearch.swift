@@ -34,65 +34,87 @@ package struct LineEndSearch: Sendable {
 
     /// The position of the first LF or CR at or after `position`; the piece's length for none.
     package mutating func nextEnd(in piece: Bytes, from position: Int) -> Int {
-        var start = position
-        if lineFeed < 0, carriageReturn < 0, piece.count - position >= Self.minLongPiece {
-            start += Self.countWithoutEnd(in: piece, from: position)
+        guard lineFeed < position || carriageReturn < position else {
+            return min(lineFeed, carriageReturn)
         }
-        if lineFeed < start { lineFeed = Self.first(ASCII.lineFeed, in: piece, from: start) }
+        return piece.withSpan { span in
+            span.withUnsafeBytes { bytes in
+                guard let base = bytes.baseAddress, position < bytes.count else {
+                    return bytes.count
+                }
+                // A blank line needs no search.
+                let first = base.load(fromByteOffset: position, as: UInt8.self)
+                if first == ASCII.lineFeed || first == ASCII.carriageReturn { return position }
+                return search(base, position, bytes.count)
+            }
+        }
+    }
+
+    /// Searches the kinds of ends that the reader has passed.
+    ///
+    /// `base` is the first of `count` bytes, and `position` is below `count`.
+    private mutating func search(
+        _ base: UnsafeRawPointer, _ position: Int, _ count: Int
+    ) -> Int {
+        var start = position
+        if lineFeed < 0, carriageReturn < 0, count - position >= Self.minLongPiece {
+            start += Self.countWithoutEnd(base + position, count - position)
+        }
+        if lineFeed < start { lineFeed = Self.first(ASCII.lineFeed, base, start, count) }
         if carriageReturn < start {
-            carriageReturn = Self.first(ASCII.carriageReturn, in: piece, from: start)
+            carriageReturn = Self.first(ASCII.carriageReturn, base, start, count)
         }
         return min(lineFeed, carriageReturn)
     }
 
     private static func first(_ byte: UInt8, in piece: Bytes, from position: Int) -> Int {
-        guard position < piece.count else { return piece.count }
-        return piece.withSpan { span in
+        piece.withSpan { span in
             span.withUnsafeBytes { bytes in
-                // The pointer is used within the closure, and the length ends at the buffer's end.
-                guard let base = bytes.baseAddress,
-                    let found = memchr(base + position, Int32(byte), bytes.count - position)
-                else { return bytes.count }
-                return UnsafeRawPointer(found) - base
+                guard let base = bytes.baseAddress else { return bytes.count }
+                return first(byte, base, position, bytes.count)
             }
         }
     }
 
-    /// A number of bytes from `position` on among which there is no LF and no CR.
+    /// The position of a byte among the `count` bytes at `base`; `count` for none.
+    @inline(__always)
+    private static func first(
+        _ byte: UInt8, _ base: UnsafeRawPointer, _ position: Int, _ count: Int
+    ) -> Int {
+        guard position < count,
+            let found = memchr(base + position, Int32(byte), count - position)
+        else { return count }
+        return UnsafeRawPointer(found) - base
+    }
+
+    /// A number of bytes from `base` on among which there is no LF and no CR.
     ///
     /// The count is a multiple of the block's length. A block with any byte up to CR ends it: apart
     /// from the ends of lines those are control bytes, which are rare in text.
-    private static func countWithoutEnd(in piece: Bytes, from position: Int) -> Int {
-        piece.withSpan { span in
-            span.withUnsafeBytes { bytes in
-                var offset = position
-                while offset + 128 <= bytes.count {
-                    let least = least(
-                        least64(bytes, at: offset), least64(bytes, at: offset &+ 64))
-                    let ends = least .< SIMD16(repeating: ASCII.carriageReturn &+ 1)
-                    let words = unsafeBitCast(ends, to: SIMD2<UInt64>.self)
-                    if words[0] | words[1] != 0 { break }
-                    offset &+= 128
-                }
-                return offset - position
-            }
+    private static func countWithoutEnd(_ base: UnsafeRawPointer, _ count: Int) -> Int {
+        let bound = SIMD16<UInt8>(repeating: ASCII.carriageReturn &+ 1)
+        var offset = 0
+        // Each load is within the `count` bytes.
+        while offset &+ 128 <= count {
+            let least = least(least64(base + offset), least64(base + (offset &+ 64)))
+            // Zero in each lane whose byte is not below the bound.
+            let ends = unsafeBitCast(Self.least(least, bound) ^ bound, to: SIMD2<UInt64>.self)
+            if ends[0] | ends[1] != 0 { break }
+            offset &+= 128
         }
+        return offset
     }
 
     /// The least byte of each of 16 lanes, over 64 bytes.
     @inline(__always)
-    private static func least64(
-        _ bytes: UnsafeRawBufferPointer, at offset: Int
-    ) -> SIMD16<UInt8> {
+    private static func least64(_ base: UnsafeRawPointer) -> SIMD16<UInt8> {
         least(
-            least(load(bytes, offset), load(bytes, offset &+ 16)),
-            least(load(bytes, offset &+ 32), load(bytes, offset &+ 48)))
+            least(lanes(base, 0), lanes(base, 16)), least(lanes(base, 32), lanes(base, 48)))
     }
 
-    /// Sixteen bytes; the caller has checked that they are within the buffer.
     @inline(__always)
-    private static func load(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> SIMD16<UInt8> {
-        bytes.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt8>.self)
+    private static func lanes(_ base: UnsafeRawPointer, _ offset: Int) -> SIMD16<UInt8> {
+        base.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt8>.self)
     }
 
     @inline(__always)

@@ -205,9 +205,13 @@ private enum BegunLine: Sendable {
 
 /// Copies two pieces into one array, with one allocation.
 func join(_ left: Bytes, _ right: Bytes) -> [UInt8] {
-    var array: [UInt8] = []
-    array.reserveCapacity(left.count + right.count)
-    left.withSpan { span in span.withUnsafeBytes { array.append(contentsOf: $0) } }
-    right.withSpan { span in span.withUnsafeBytes { array.append(contentsOf: $0) } }
-    return array
+    let count = left.count + right.count
+    return Array(unsafeUninitializedCapacity: count) { buffer, initialized in
+        let rest = UnsafeMutableRawBufferPointer(buffer)
+        // The two parts fill the buffer exactly.
+        left.withSpan { span in span.withUnsafeBytes { rest.copyMemory(from: $0) } }
+        let tail = UnsafeMutableRawBufferPointer(rebasing: rest[left.count...])
+        right.withSpan { span in span.withUnsafeBytes { tail.copyMemory(from: $0) } }
+        initialized = count
+    }
 }

@@ -100,7 +100,7 @@ public struct ServerSentEventParser: Sendable {
         return ServerSentEvent(type: type ?? "message", data: data, lastEventID: lastEventID)
     }
 
-    /// A field's name as far as it is known.
+    /// The fields that mean something.
     private enum Field {
         case data, event, id, retry
     }
@@ -130,28 +130,26 @@ public struct ServerSentEventParser: Sendable {
     private static func field(of line: Bytes) -> (Field, Int)? {
         line.withSpan { span in
             span.withUnsafeBytes { bytes in
-                // No known name has more than five bytes.
+                // No known name has more than five bytes, so a name fits into a number.
                 var length = 0
+                var name: UInt64 = 0
                 while length < bytes.count, bytes[length] != ASCII.colon {
+                    if length == 5 { return nil }
+                    name = name << 8 | UInt64(bytes[length])
                     length += 1
-                    if length > 5 { return nil }
                 }
-                guard let field = field(named: bytes[..<length]) else { return nil }
+                let field: Field
+                switch (length, name) {
+                case (4, 0x6461_7461): field = .data
+                case (5, 0x65_7665_6E74): field = .event
+                case (2, 0x6964): field = .id
+                case (5, 0x72_6574_7279): field = .retry
+                default: return nil
+                }
                 var start = length + 1
                 if start < bytes.count, bytes[start] == ASCII.space { start += 1 }
                 return (field, start)
             }
-        }
-    }
-
-    @inline(__always)
-    private static func field(named name: Slice<UnsafeRawBufferPointer>) -> Field? {
-        switch name.first {
-        case UInt8(ascii: "d") where name.elementsEqual("data".utf8): .data
-        case UInt8(ascii: "e") where name.elementsEqual("event".utf8): .event
-        case UInt8(ascii: "i") where name.elementsEqual("id".utf8): .id
-        case UInt8(ascii: "r") where name.elementsEqual("retry".utf8): .retry
-        default: nil
         }
     }
 
