@@ -28,6 +28,13 @@ let package = Package(
         .library(name: "ApusObservability", targets: ["ApusObservability"]),
         .executable(name: "apus", targets: ["apus-tool"]),
     ],
+    traits: [
+        // The codecs of ApusContent, each with a library of the system.
+        .trait(name: "Gzip", description: "gzip and deflate, by zlib"),
+        .trait(name: "Brotli", description: "br, by libbrotlidec"),
+        .trait(name: "Zstd", description: "zstd, by libzstd"),
+        .default(enabledTraits: ["Gzip", "Brotli", "Zstd"]),
+    ],
     dependencies: [
         // The FoundationURL trait is left out: the engine links no Foundation.
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
@@ -109,7 +116,12 @@ let package = Package(
         .target(name: "ApusZlib", dependencies: ["ApusCore", "CApusZlib"], swiftSettings: house),
         .target(
             name: "ApusContent",
-            dependencies: ["Apus", "ApusZlib", "CApusBrotli", "CApusZstd", httpTypes],
+            dependencies: [
+                "Apus", "ApusSocket", httpTypes,
+                .target(name: "ApusZlib", condition: .when(traits: ["Gzip"])),
+                .target(name: "CApusBrotli", condition: .when(traits: ["Brotli"])),
+                .target(name: "CApusZstd", condition: .when(traits: ["Zstd"])),
+            ],
             swiftSettings: house),
         .target(name: "ApusEvents", dependencies: ["Apus", httpTypes], swiftSettings: house),
         .target(name: "ApusRetry", dependencies: ["Apus", httpTypes], swiftSettings: house),
@@ -127,7 +139,8 @@ let package = Package(
         .executableTarget(
             name: "apus-tool",
             dependencies: [
-                "Apus", "ApusEvents", "ApusTLS", "Loopback", argumentParser, httpTypes,
+                "Apus", "ApusContent", "ApusEvents", "ApusTLS", "Loopback", argumentParser,
+                httpTypes,
             ],
             swiftSettings: house),
         // Tests mirror the targets.
@@ -234,14 +247,15 @@ if Context.environment["APUS_FUZZ"] != nil {
         .target(
             name: "Fuzz",
             dependencies: [
-                "ApusEvents", "Apus", "ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusPool",
+                "ApusContent", "ApusEvents", "Apus", "ApusTunnel", "ApusHTTP1", "ApusHTTP2",
+                "ApusPool",
                 "ApusCore", httpTypes,
             ],
             path: "Fixtures/fuzz/Targets", swiftSettings: house))
 }
 
-// The micro-benchmarks; Benchmarks/micro sets the switch. They count what a head and what an event
-// costs, below the API.
+// The micro-benchmarks; Benchmarks/micro sets the switch. They count what a head, an event and
+// decoding cost, below the API.
 if Context.environment["APUS_BENCH"] != nil {
     package.targets.append(
         .executableTarget(
@@ -252,4 +266,9 @@ if Context.environment["APUS_BENCH"] != nil {
         .executableTarget(
             name: "apus-events", dependencies: ["ApusEvents", "Apus"],
             path: "Benchmarks/Events", swiftSettings: house))
+    package.targets.append(
+        .executableTarget(
+            name: "apus-content",
+            dependencies: ["ApusContent", "Apus", "CApusZlib", "CApusBrotli", "CApusZstd"],
+            path: "Benchmarks/Content", swiftSettings: house))
 }

@@ -6,7 +6,7 @@ import Testing
 /// `GlobalStateTests` reads the sources; this reads the names in the objects, as `strings` would.
 @Suite struct EnvironmentTests {
     /// Every target that a program links with `Apus`.
-    private static let engine = [
+    static let engine = [
         "CApusLinux", "ApusCore", "ApusHTTP1", "ApusHTTP2", "ApusTLS", "ApusPool", "ApusSocket",
         "ApusTunnel", "ApusWire", "ApusConnection", "ApusDial", "ApusEngine", "Apus",
         "ApusObservability",
@@ -31,7 +31,7 @@ import Testing
     }
 
     /// The objects of a target, beside the program that runs these tests.
-    private static func objects(of target: String) throws -> [URL] {
+    static func objects(of target: String) throws -> [URL] {
         let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let folder = URL(fileURLWithPath: program).deletingLastPathComponent()
             .appendingPathComponent("\(target).build")

@@ -8,9 +8,12 @@ import Testing
     ]
     private static let guides =
         names.compactMap { SourceFile(path: "Sources/Apus/Apus.docc/\($0).md") }
-        + [SourceFile(path: "README.md")].compactMap(\.self)
-        + [SourceFile(path: "Sources/ApusEvents/ApusEvents.docc/ApusEvents.md")]
-        .compactMap(\.self)
+        + [SourceFile(path: "README.md")].compactMap(\.self) + layers
+    /// The articles of the other products, each in the catalog of its target.
+    private static let layers = SourceTree.textFiles.filter { file in
+        file.path.hasPrefix("Sources/Apus") && file.path.contains(".docc/")
+            && file.path.hasSuffix(".md") && !file.path.hasPrefix("Sources/Apus/")
+    }
     /// Code that is compiled with the tests or as an example, each file without its indentation.
     private static let compiled = SourceTree.files(
         under: ["Tests", "Examples"], endings: ["swift"]

@@ -34,7 +34,8 @@ import Testing
         ],
         "Sources/ApusZlib": ["ApusCore", "CApusZlib"],
         "Sources/ApusContent": [
-            "Apus", "ApusZlib", "CApusBrotli", "CApusZstd", "HTTPTypes", "Synchronization",
+            "Apus", "ApusSocket", "ApusZlib", "CApusBrotli", "CApusZstd", "HTTPTypes",
+            "Synchronization",
         ],
         "Sources/ApusEvents": ["Apus", "HTTPTypes", "Glibc", "Musl"],
         "Sources/ApusRetry": ["Apus", "HTTPTypes", "Synchronization"],
@@ -43,10 +44,8 @@ import Testing
             "Apus", "Logging", "CoreMetrics", "Tracing", "ServiceLifecycle", "Synchronization",
         ],
         "Sources/apus-tool": [
-            "Apus", "ApusEvents", "ApusTLS", "Loopback", "ArgumentParser", "HTTPTypes", "Glibc",
-            "Musl",
-            "Dispatch",
-            "Synchronization",
+            "Apus", "ApusContent", "ApusEvents", "ApusTLS", "Loopback", "ArgumentParser",
+            "HTTPTypes", "Glibc", "Musl", "Dispatch", "Synchronization",
         ],
         "Fixtures/LoopFixtures": ["ApusSocket", "ApusCore", "Glibc", "Musl"],
         "Fixtures/Loopback": [

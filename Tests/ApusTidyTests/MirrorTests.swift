@@ -68,6 +68,8 @@ import Testing
             "a shell; DialProxyTests and ProxyChallengeTests show it",
         "Sources/ApusDial/SocketDial.swift": "a shell; DialConnectTests and DialNamesTests show it",
         "Sources/ApusDial/TLSDial.swift": "a shell; DialTLSTests and DialTrustTests show it",
+        "Sources/ApusContent/Codecs/Codec.swift":
+            "internal; the tests of each codec go through it",
         "Sources/ApusEngine/AddressWatch.swift": "a shell; TransportEngine+RoutesTests show it",
         "Sources/ApusEngine/Engine.swift": "a shell; the tests in ApusTests/Engine show it",
         "Sources/ApusEngine/Pool/ConnectionPool.swift":

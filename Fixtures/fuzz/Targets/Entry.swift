@@ -4,7 +4,7 @@ import Glibc
 ///
 /// All targets are in one program, which plays the one that its environment names.
 enum FuzzTarget: String, CaseIterable {
-    case head, connection, chunked, encoder, session, frames, tunnel, texts, pool, events
+    case head, connection, chunked, encoder, session, frames, tunnel, texts, pool, events, content
 
     /// The one that this process was started for.
     static let chosen: FuzzTarget = {
@@ -28,6 +28,7 @@ enum FuzzTarget: String, CaseIterable {
         case .texts: TextsTarget.play(input)
         case .pool: PoolTarget.play(input)
         case .events: EventsTarget.play(input)
+        case .content: ContentTarget.play(input)
         }
     }
 }

@@ -31,7 +31,8 @@ public struct ExchangeInfo: Sendable {
     /// Times and connection are those of the last try. Repeated sends by the engine itself are
     /// counted in `replays`.
     public var tries: [Try] = []
-    /// What a layer that decodes the body has done; `nil` without such a layer.
+    /// What a layer that decodes the body has done; `nil` without such a layer, and for a response
+    /// without a coding.
     public var decoding: DecodingFacts?
 
     /// Creates empty facts, for programs that make responses themselves.
@@ -57,8 +58,8 @@ public struct DecodingFacts: Sendable, Hashable {
     /// The codings that were removed, in lower case and in the order of `Content-Encoding`: the
     /// last one was decoded first.
     public var codings: [String] = []
-    /// The codings that are left, because the first unknown one is among them; the body still has
-    /// them.
+    /// The codings that the body still has: all of them when the response is not decoded, because
+    /// one is unknown or the body is no whole content.
     public var remaining: [String] = []
     /// The `Content-Length` that was removed, in bytes of the encoded body; `nil` when there was
     /// none.

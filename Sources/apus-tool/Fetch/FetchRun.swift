@@ -1,4 +1,5 @@
 import Apus
+import ApusContent
 import ApusEvents
 import ApusTLS
 import Synchronization
@@ -93,14 +94,18 @@ final class FetchRun: Sendable {
 
     /// Sends the request through its own client.
     private func head(of url: String, number: Int) async throws -> Response {
-        let request = try HTTPRequest(plan.method, url: url, fields: plan.fields)
+        var request = try HTTPRequest(plan.method, url: url, fields: plan.fields)
+        if plan.isDecoded, request.headerFields[.acceptEncoding] == nil {
+            request.headerFields[.acceptEncoding] = Decoding.acceptEncoding
+        }
         let origin = try RequestURL(parsing: url).origin
         let client = ExecutorClient(
             engine, proxy: proxy, isolation: connection.isolation.map { IsolationScope($0) },
             versions: connection.versions(for: origin.scheme))
         let mark = count > 1 ? "  (exchange \(number + 1))" : ""
         if output.verbose { console.show(request, exchange: mark) }
-        let response = try await client.send(
+        let transport: any HTTPTransport = plan.isDecoded ? Decoding(client) : client
+        let response = try await transport.send(
             request, body: plan.requestBody(progress: progress),
             options: connection.options(for: origin))
         if output.verbose {

@@ -1,7 +1,7 @@
 import Apus
 import ArgumentParser
 
-/// Options of the request: `-X`, `-H`, `-d`.
+/// Options of the request: `-X`, `-H`, `-d`, `--compressed`.
 struct RequestArguments: ParsableArguments {
     @Option(
         name: [.customShort("X"), .customLong("request")],
@@ -22,6 +22,9 @@ struct RequestArguments: ParsableArguments {
                 + "default content-type; several are joined with '&'.", valueName: "data"))
     var data: [String] = []
 
+    @Flag(help: "Ask for encoded content and decode it: gzip, deflate, br, zstd.")
+    var compressed = false
+
     func validate() throws {
         _ = try head()
     }
@@ -29,7 +32,8 @@ struct RequestArguments: ParsableArguments {
     /// The request's method and fields, and its body, which is read now unless it is a file.
     func plan() throws -> RequestPlan {
         let (method, fields) = try head()
-        return RequestPlan(method: method, fields: fields, body: try body())
+        return RequestPlan(
+            method: method, fields: fields, body: try body(), isDecoded: compressed)
     }
 
     private func head() throws -> (HTTPRequest.Method, HTTPFields) {
@@ -100,6 +104,8 @@ struct RequestPlan: Sendable {
     let method: HTTPRequest.Method
     let fields: HTTPFields
     let body: Body
+    /// Whether the content of responses is decoded.
+    let isDecoded: Bool
 
     /// The body of one exchange.
     func requestBody(progress: Progress) -> RequestBody {

@@ -44,6 +44,28 @@ struct ToolFetchTests {
         }
     }
 
+    @Test("R23: --compressed offers the codings and decodes what comes")
+    func compressedContent() async throws {
+        let gzip: [UInt8] = [
+            0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 0xE7, 2, 0, 0x20,
+            0x30, 0x3A, 0x36, 6, 0, 0, 0,
+        ]
+        let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 26\r\n\r\n"
+        let script: [ScriptedPeer.Step] = [
+            .expectHead, .sendText(head), .send(gzip), .readUntilEnd,
+        ]
+        let peer = try ScriptedPeer([script, script])
+        defer { peer.stop() }
+        let run = try await fetch("--compressed", "http://127.0.0.1:\(peer.port)/")
+        #expect(run.code == 0 && run.output == "hello\n", "\(run)")
+        let request = peer.transcript(0).text.lowercased()
+        #expect(request.contains("accept-encoding: gzip, deflate, br, zstd\r\n"), "\(request)")
+        // Without it the bytes are passed as they came, and nothing is offered.
+        let raw = try await fetch("--json", "http://127.0.0.1:\(peer.port)/")
+        #expect(try raw.records().first?["body_bytes"] as? Int == 26)
+        #expect(!peer.transcript(1).text.lowercased().contains("accept-encoding"))
+    }
+
     @Test("no URL's password is printed, wherever the URL is")
     func passwordsInURLs() async throws {
         for options in [["--json"], ["-v"], []] {

@@ -1,2 +1,0 @@
-/// Content codings.
-enum ApusContent {}
