@@ -73,8 +73,10 @@ final class FetchRun: Sendable {
             } else {
                 progress.expect(nil)
             }
-            let file = output.file(forURL: index, round: number / urls.count)
-            if output.events {
+            let holdsEvents = output.events && isEventStream(response)
+            let file = output.file(
+                forURL: index, round: number / urls.count, holdsEvents: holdsEvents)
+            if holdsEvents {
                 try await receiveEvents(response, from: start, into: file, record: &record)
             } else {
                 try await receive(response, into: file, record: &record)
@@ -129,6 +131,12 @@ final class FetchRun: Sendable {
             try file?.write(chunk)
         }
         record.trailers = response.body.trailers
+    }
+
+    /// Whether a response has events; another one, such as a refusal, is written as it is.
+    private func isEventStream(_ response: Response) -> Bool {
+        response.head.headerFields[.contentType]?.lowercased().hasPrefix("text/event-stream")
+            ?? false
     }
 
     /// Writes a line for each event as it arrives; the record counts the bytes of the body.

@@ -21,15 +21,15 @@ struct OutputArguments: ParsableArguments {
 
     @Flag(
         help: ArgumentHelp(
-            "Read bodies as event streams and print a line for each event, in place of the body."))
+            "Print a line for each event of an event stream, in place of the body."))
     var events = false
 
     /// The file for the body of one exchange: each file is written in the first round only.
     ///
-    /// `nil` discards the body.
-    func file(forURL index: Int, round: Int) -> String? {
+    /// `nil` discards the body. Lines of events are lines of JSON too, where those are wanted.
+    func file(forURL index: Int, round: Int, holdsEvents: Bool) -> String? {
         if index < files.count { return round == 0 ? files[index] : nil }
-        return json && !events ? nil : "-"
+        return json && !holdsEvents ? nil : "-"
     }
 
     /// Whether bodies and a line of progress could share the terminal.
