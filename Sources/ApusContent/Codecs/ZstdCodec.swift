@@ -32,6 +32,8 @@
         private var produced: UInt64 = 0
         /// Bytes that the library asked for.
         private var wanted = 0
+        /// Whether the last step filled its output, so that the library may hold more.
+        private var wasFull = false
         /// A fault that was found after good output, for the next step.
         private var fault: CodecFault?
 
@@ -72,6 +74,9 @@
             _ source: UnsafeRawBufferPointer, into output: inout ZSTD_outBuffer
         ) -> Int {
             var input = ZSTD_inBuffer(src: source.baseAddress, size: 0, pos: 0)
+            // Output that is left is taken by a call that cannot meet a fault.
+            var mustFlush = wasFull && position > 0
+            defer { wasFull = output.pos == output.size }
             while true {
                 let left = source.count - input.pos
                 if position == 0, left == 0 { return input.pos }
@@ -85,7 +90,8 @@
                     return input.pos
                 }
                 let before = (input.pos, output.pos)
-                input.size = before.0 + sliceLength(of: left)
+                input.size = before.0 + (mustFlush ? 0 : sliceLength(of: left))
+                mustFlush = false
                 let result = ZSTD_decompressStream(context, &output, &input)
                 guard ZSTD_isError(result) == 0 else {
                     fault = Self.fault(of: result)

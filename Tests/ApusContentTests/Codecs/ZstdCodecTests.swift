@@ -73,16 +73,18 @@ import Testing
         #expect(right == ContentSamples.Outcome())
     }
 
-    /// Each block before the fault is delivered, however the content is cut.
-    @Test func everyBlockBeforeAFaultIsDelivered() {
-        let good = Self.frame(windowDescriptor: 0x50, runs: [1000, 2000, 3000])
+    /// Each block before the fault is delivered, however the content is cut, and also where the
+    /// last good output comes in several pieces.
+    @Test(arguments: [2000, 10_000, 24_576, 70_000, 131_072])
+    func everyBlockBeforeAFaultIsDelivered(run: Int) {
+        let good = Self.frame(windowDescriptor: 0x50, runs: [1000, run, 3000])
         // The last block becomes one of the reserved kind.
         var bytes = good.array
         bytes[bytes.count - 4] |= 0b110
         for pieces in [[Bytes(bytes)], Bytes(bytes).single] {
             let outcome = ContentSamples.decode(pieces, [.zstd])
             #expect(outcome.error?.kind == .malformed)
-            #expect(outcome.output.count == 3000)
+            #expect(outcome.output.count == 1000 + run)
         }
     }
 
