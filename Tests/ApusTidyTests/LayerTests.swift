@@ -38,7 +38,8 @@ import Testing
             "Synchronization",
         ],
         "Sources/ApusEvents": ["Apus", "HTTPTypes", "Glibc", "Musl"],
-        "Sources/ApusRetry": ["Apus", "HTTPTypes", "Synchronization"],
+        // The system's library for the time of day alone.
+        "Sources/ApusRetry": ["Apus", "HTTPTypes", "Synchronization", "Glibc", "Musl"],
         "Sources/ApusWebSocket": ["Apus", "ApusZlib", "HTTPTypes", "Synchronization"],
         "Sources/ApusObservability": [
             "Apus", "Logging", "CoreMetrics", "Tracing", "ServiceLifecycle", "Synchronization",

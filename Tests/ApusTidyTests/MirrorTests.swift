@@ -77,6 +77,8 @@ import Testing
         "Sources/ApusEngine/Pool/PoolEntries.swift": "of the pool's shell; ApusTests/Pool show it",
         "Sources/ApusEngine/Pool/PoolWaiter.swift":
             "a shell; RequestWaitTests and PoolQueueTests show it",
+        "Sources/ApusRetry/Outcome.swift":
+            "internal; the tests of the three layers show its lists",
         "Sources/ApusEngine/Requests/RequestAmender.swift":
             "a shell; ForwardedChallengeTests show it",
     ]

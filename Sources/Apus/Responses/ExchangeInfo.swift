@@ -31,6 +31,8 @@ public struct ExchangeInfo: Sendable {
     /// Times and connection are those of the last try. Repeated sends by the engine itself are
     /// counted in `replays`.
     public var tries: [Try] = []
+    /// The URL of the response after redirects, with query and fragment; `nil` without a redirect.
+    public var url: String?
     /// What a layer that decodes the body has done; `nil` without such a layer, and for a response
     /// without a coding.
     public var decoding: DecodingFacts?

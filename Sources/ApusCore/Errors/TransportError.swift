@@ -43,6 +43,8 @@ public struct TransportError: Error, Sendable {
         case h2GoAway(code: UInt32, lastStreamID: Int32, debug: String = "")
         /// The peer flooded an HTTP/2 connection.
         case h2Abuse
+        /// A redirect must not be followed, for this reason.
+        case redirect(RedirectFault)
         /// The system has run out of a resource, such as descriptors or memory; the number is
         /// `errno`.
         case resource(errno: Int32)
@@ -319,6 +321,7 @@ extension TransportError.Kind {
         case .h2Stream: "h2Stream"
         case .h2GoAway: "h2GoAway"
         case .h2Abuse: "h2Abuse"
+        case .redirect: "redirect"
         case .resource: "resource"
         case .cancelled: "cancelled"
         case .shutdown: "shutdown"
@@ -347,6 +350,7 @@ extension TransportError.Kind {
         case .h2Stream: "stream reset"
         case .h2GoAway: "GOAWAY received"
         case .h2Abuse: "flood received"
+        case .redirect: "redirect refused"
         case .resource: "resource exhausted"
         case .cancelled: "cancelled"
         case .shutdown: "shut down"

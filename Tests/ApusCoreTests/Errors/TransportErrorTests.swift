@@ -91,6 +91,7 @@ import Testing
         (.proxyFailed, "proxy"), (.reset, "reset"), (.truncated, "truncated"),
         (.malformed, "malformed"), (.tooLarge, "tooLarge"), (.h2Stream(code: 8), "h2Stream"),
         (.h2GoAway(code: 0, lastStreamID: 1), "h2GoAway"), (.h2Abuse, "h2Abuse"),
+        (.redirect(.loop), "redirect"),
         (.resource(errno: 24), "resource"), (.cancelled, "cancelled"), (.shutdown, "shutdown"),
         (.overloaded, "overloaded"),
     ])

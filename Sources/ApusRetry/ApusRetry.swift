@@ -1,2 +1,0 @@
-/// Retries and redirects.
-enum ApusRetry {}
