@@ -139,8 +139,8 @@ let package = Package(
         .executableTarget(
             name: "apus-tool",
             dependencies: [
-                "Apus", "ApusContent", "ApusEvents", "ApusTLS", "Loopback", argumentParser,
-                httpTypes,
+                "Apus", "ApusContent", "ApusEvents", "ApusRetry", "ApusTLS", "Loopback",
+                argumentParser, httpTypes,
             ],
             swiftSettings: house),
         // Tests mirror the targets.
@@ -260,7 +260,9 @@ if Context.environment["APUS_BENCH"] != nil {
     package.targets.append(
         .executableTarget(
             name: "apus-heads",
-            dependencies: ["Apus", "ApusHTTP1", "ApusCore", "Loopback", httpTypes],
+            dependencies: [
+                "Apus", "ApusRetry", "ApusHTTP1", "ApusCore", "Loopback", httpTypes,
+            ],
             path: "Benchmarks/Heads", swiftSettings: house))
     package.targets.append(
         .executableTarget(

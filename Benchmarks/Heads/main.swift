@@ -1,6 +1,7 @@
 import Apus
 import ApusCore
 import ApusHTTP1
+import ApusRetry
 import Glibc
 import HTTPTypes
 import Loopback
@@ -101,14 +102,27 @@ private func measureExchanges() async throws {
     let engine = try TransportEngine(.executor)
     let url = "http://127.0.0.1:\(server.port)/bytes/1024"
     let request = try HTTPRequest.get(url)
-    let allocated = try await Task(executorPreference: engine.taskExecutor) { () -> Double? in
-        for _ in 0..<500 { _ = try await engine.send(request).body.collect(upTo: 4096) }
-        let before = allocations()
-        for _ in 0..<2000 { _ = try await engine.send(request).body.collect(upTo: 4096) }
-        guard let before, let after = allocations() else { return nil }
-        return Double(after - before) / 2000
-    }.value
-    print("| an exchange: GET of 1 KiB, its connection kept | | \(shown(allocated)) |")
+    let origin = try Origin(scheme: .http, host: "127.0.0.1", port: Int(server.port))
+    let key = Choice.credential("key", [.authorization: "Bearer 0123456789abcdef"], for: origin)
+    let stacks: [(String, any HTTPTransport)] = [
+        ("an exchange: GET of 1 KiB, its connection kept", engine),
+        ("the same with Retrying", Retrying(engine)),
+        ("the same with Redirecting", Redirecting(engine)),
+        ("the same with Redirecting(Retrying)", Redirecting(Retrying(engine))),
+        ("the same with Rotating over a credential", try Rotating(over: [key], engine)),
+    ]
+    for (name, transport) in stacks {
+        let (time, allocated) = try await Task(executorPreference: engine.taskExecutor) {
+            () -> (UInt64, Double?) in
+            for _ in 0..<500 { _ = try await transport.send(request).body.collect(upTo: 4096) }
+            let (before, start) = (allocations(), nanoseconds())
+            for _ in 0..<2000 { _ = try await transport.send(request).body.collect(upTo: 4096) }
+            let time = (nanoseconds() - start) / 2000
+            guard let before, let after = allocations() else { return (time, nil) }
+            return (time, Double(after - before) / 2000)
+        }.value
+        print("| \(name) | \(time) ns | \(shown(allocated)) |")
+    }
     await engine.shutdown()
     server.stop()
 }

@@ -45,8 +45,8 @@ import Testing
             "Apus", "Logging", "CoreMetrics", "Tracing", "ServiceLifecycle", "Synchronization",
         ],
         "Sources/apus-tool": [
-            "Apus", "ApusContent", "ApusEvents", "ApusTLS", "Loopback", "ArgumentParser",
-            "HTTPTypes", "Glibc", "Musl", "Dispatch", "Synchronization",
+            "Apus", "ApusContent", "ApusEvents", "ApusRetry", "ApusTLS", "Loopback",
+            "ArgumentParser", "HTTPTypes", "Glibc", "Musl", "Dispatch", "Synchronization",
         ],
         "Fixtures/LoopFixtures": ["ApusSocket", "ApusCore", "Glibc", "Musl"],
         "Fixtures/Loopback": [

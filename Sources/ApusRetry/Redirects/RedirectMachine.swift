@@ -1,7 +1,9 @@
 package import Apus
 
 /// Decides what follows each answer of a chain of redirects: the next request, the answer itself or
-/// a refusal. It sends nothing.
+/// a refusal.
+///
+/// It sends nothing.
 package struct RedirectMachine: Sendable {
     /// What follows an answer.
     package enum Decision: Sendable, Hashable {

@@ -1,7 +1,8 @@
 package import Apus
 
-/// Decides after each try of a request whether there is another one, and after which wait. It sends
-/// nothing and reads no clock.
+/// Decides after each try of a request whether there is another one, and after which wait.
+///
+/// It sends nothing and reads no clock.
 package struct RetryMachine: Sendable {
     /// What follows a try.
     package enum Decision: Sendable, Hashable {

@@ -7,10 +7,9 @@
 public struct RetryPolicy: Sendable, Hashable {
     /// The most tries of a request, the first included; 3 by default, at least 1, at most 100.
     public var attempts = 3
-    /// The bound of the first wait; 100 ms by default. It doubles for each further wait, up to
-    /// `maxBackoff`.
+    /// The bound of the first wait; 100 ms by default.
     ///
-    /// A wait is a random part of its bound ("full jitter"), so that many callers do not try again
+    /// It doubles for each further wait, up to `maxBackoff`. A wait is a random part of its bound ("full jitter"), so that many callers do not try again
     /// at the same instant.
     public var backoff = Duration.milliseconds(100)
     /// The longest wait without `Retry-After`; 10 s by default.

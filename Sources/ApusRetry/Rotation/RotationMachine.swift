@@ -1,5 +1,6 @@
-/// Decides which choice is used next, and how long each one is put aside. It sends nothing and
-/// reads no clock.
+/// Decides which choice is used next, and how long each one is put aside.
+///
+/// It sends nothing and reads no clock.
 package struct RotationMachine: Sendable {
     /// The health of one choice.
     package struct Health: Sendable, Hashable {

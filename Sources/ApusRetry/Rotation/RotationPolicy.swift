@@ -27,8 +27,9 @@ public struct RotationPolicy: Sendable, Hashable {
     public var limited: Set<Int> = [429, 529]
     /// Statuses that put a choice aside for `refusalPause`; 401 and 403 by default.
     public var refused: Set<Int> = [401, 403]
-    /// The pause after a first failure; 1 s by default. It doubles with each further failure in a
-    /// row, up to `maxPause`.
+    /// The pause after a first failure; 1 s by default.
+    ///
+    /// It doubles with each further failure in a row, up to `maxPause`.
     public var pause = Duration.seconds(1)
     /// The longest pause without `Retry-After`; 60 s by default.
     public var maxPause = Duration.seconds(60)

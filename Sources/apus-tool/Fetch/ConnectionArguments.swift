@@ -87,15 +87,19 @@ struct ConnectionArguments: ParsableArguments {
         return .automatic
     }
 
-    func options(for origin: Origin) -> RequestOptions {
+    func options() -> RequestOptions {
         var options = RequestOptions()
         options.totalTimeout = maxTime?.duration
         // Only the user chose it.
         options.allowsConnectAndTrace = true
         options.reuse = fresh ? .fresh : .pooled
-        let match = resolve.first { $0.host == origin.host && $0.port == origin.port }
-        options.connectTo = match.map { .address($0.address, port: $0.port) }
         return options
+    }
+
+    /// Where to connect for an origin; `nil` without a `--resolve` for it.
+    func target(for origin: Origin) -> ConnectTarget? {
+        let match = resolve.first { $0.host == origin.host && $0.port == origin.port }
+        return match.map { .address($0.address, port: $0.port) }
     }
 }
 

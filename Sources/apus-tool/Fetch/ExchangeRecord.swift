@@ -26,6 +26,8 @@ struct ExchangeRecord {
             ("remote", .string(info?.connection.remoteAddress ?? failure?.remoteAddress)),
             ("tls", info?.connection.tls.map(tls) ?? .null),
             ("timings_us", info.map(timings) ?? .null),
+            ("final_url", .string(info?.url)),
+            ("tries", .array((info?.tries ?? failure?.tries ?? []).map(attempt))),
         ]
         if let failure { members.append(("error", failure.json)) }
         return .object(members)
@@ -38,6 +40,20 @@ struct ExchangeRecord {
     private func informational(_ response: HTTPResponse) -> JSON {
         .object([
             ("status", .integer(response.status.code)), ("fields", fields(response.headerFields)),
+        ])
+    }
+
+    /// One of several tries; its result is a status or the name of an error's kind.
+    private func attempt(_ attempt: Try) -> JSON {
+        var result: (key: String, value: JSON)
+        switch attempt.outcome {
+        case .status(let code): result = ("status", .integer(code))
+        case .failed(let error): result = ("error", .string(error.kind.name))
+        }
+        return .object([
+            result, ("url", .string(attempt.url)), ("connection", .integer(attempt.connectionID)),
+            ("pause_us", .microseconds(attempt.pause)),
+            ("duration_us", .microseconds(attempt.duration)),
         ])
     }
 
@@ -84,6 +100,7 @@ struct ExchangeFailure {
     /// The number of the connection; `nil` without one.
     let connectionID: UInt64?
     let remoteAddress: String?
+    let tries: [Try]
     /// The whole error on one line.
     let text: String
     /// The response of a proxy that refused.
@@ -98,6 +115,7 @@ struct ExchangeFailure {
         bytesReceived = error.bytesReceived
         connectionID = error.connectionID
         remoteAddress = error.remoteAddress
+        tries = error.tries
         text = error.description
         proxyAnswer = error.proxyAnswer
     }
@@ -117,6 +135,7 @@ struct ExchangeFailure {
         bytesReceived = received
         connectionID = nil
         remoteAddress = nil
+        tries = []
         text = error.description
         proxyAnswer = nil
     }

@@ -11,6 +11,7 @@ struct FetchCommand: AsyncParsableCommand {
 
     @OptionGroup(title: "Request") var request: RequestArguments
     @OptionGroup(title: "Connection") var connection: ConnectionArguments
+    @OptionGroup(title: "Redirects and retries") var repeats: RepeatArguments
     @OptionGroup(title: "Proxies") var proxies: ProxyArguments
     @OptionGroup(title: "Output") var output: OutputArguments
 
@@ -64,7 +65,7 @@ struct FetchCommand: AsyncParsableCommand {
             isatty(1) == 1 && output.writesBodiesToStandardOutput(urls: urls.count)
         let run = FetchRun(
             engine: engine, proxy: try proxies.setting(roots: tuning.tls.roots), plan: plan,
-            connection: connection, output: output, urls: urls,
+            connection: connection, repeats: repeats, output: output, urls: urls,
             count: urls.count * rounds, console: console,
             progress: Progress(
                 console: console, isEnabled: !sharesScreen,

@@ -10,6 +10,7 @@ final class FetchRun: Sendable {
     private let proxy: ProxySetting
     private let plan: RequestPlan
     private let connection: ConnectionArguments
+    private let repeats: RepeatArguments
     private let output: OutputArguments
     private let urls: [String]
     private let count: Int
@@ -22,13 +23,15 @@ final class FetchRun: Sendable {
 
     init(
         engine: TransportEngine, proxy: ProxySetting, plan: RequestPlan,
-        connection: ConnectionArguments, output: OutputArguments, urls: [String], count: Int,
+        connection: ConnectionArguments, repeats: RepeatArguments, output: OutputArguments,
+        urls: [String], count: Int,
         console: Console, progress: Progress
     ) {
         self.engine = engine
         self.proxy = proxy
         self.plan = plan
         self.connection = connection
+        self.repeats = repeats
         self.output = output
         self.urls = urls
         self.count = count
@@ -100,17 +103,16 @@ final class FetchRun: Sendable {
         if plan.isDecoded, request.headerFields[.acceptEncoding] == nil {
             request.headerFields[.acceptEncoding] = Decoding.acceptEncoding
         }
-        let origin = try RequestURL(parsing: url).origin
         let client = ExecutorClient(
-            engine, proxy: proxy, isolation: connection.isolation.map { IsolationScope($0) },
-            versions: connection.versions(for: origin.scheme))
+            engine, proxy: proxy, isolation: connection.isolation.map { IsolationScope($0) })
+        let direct = OriginTransport(client: client, connection: connection)
+        let transport = repeats.layers(over: plan.isDecoded ? Decoding(direct) : direct)
         let mark = count > 1 ? "  (exchange \(number + 1))" : ""
         if output.verbose { console.show(request, exchange: mark) }
-        let transport: any HTTPTransport = plan.isDecoded ? Decoding(client) : client
         let response = try await transport.send(
-            request, body: plan.requestBody(progress: progress),
-            options: connection.options(for: origin))
+            request, body: plan.requestBody(progress: progress), options: connection.options())
         if output.verbose {
+            for attempt in response.info.tries { console.line("* try: \(attempt)\(mark)") }
             console.show(response.head, version: response.version, exchange: mark)
         }
         return response

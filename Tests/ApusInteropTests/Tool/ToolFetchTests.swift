@@ -21,7 +21,7 @@ struct ToolFetchTests {
                 Set(records[0].keys) == [
                     "url", "status", "http_version", "fields", "trailers", "informational",
                     "body_bytes", "body_sha256", "complete", "reused", "connection", "remote",
-                    "tls", "timings_us",
+                    "tls", "timings_us", "final_url", "tries",
                 ])
             #expect(records[0]["url"] as? String == first)
             #expect(records[0]["status"] as? Int == 200)
