@@ -176,6 +176,45 @@ import Testing
         }
     }
 
+    /// REFUSED_STREAM proves that the peer did not act, so the method does not matter.
+    @Test func aRefusedStreamIsRepeated() async throws {
+        var options = LoopbackServer.Options(tls: nil)
+        options.http2PriorKnowledge = true
+        let server = try LoopbackServer(options)
+        defer { server.stop() }
+        try await withEngine { engine in
+            let client = ExecutorClient(engine, versions: .http2Only)
+            let error = await #expect(throws: TransportError.self) {
+                try await retrying(client).send(
+                    .post("http://127.0.0.1:\(server.port)/reset/7"))
+            }
+            #expect(error?.kind == .h2Stream(code: 7))
+            #expect(error?.replay == .refusedByPeer)
+            #expect(error?.tries.results == ["h2Stream", "h2Stream", "h2Stream"])
+            #expect(clock.waits == [.milliseconds(100), .milliseconds(200)])
+        }
+    }
+
+    /// The duplex of an upgrade is that of the transport.
+    @Test func anUpgradeKeepsItsDuplex() async throws {
+        try await with([
+            [.expectHead, answer("503 Busy")],
+            [
+                .expectHead,
+                .sendText(
+                    "HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhi"),
+            ],
+        ]) { engine, _, url in
+            var options = RequestOptions()
+            options.upgrade = "echo"
+            let response = try await retrying(engine).send(.get(url), options: options)
+            #expect(response.info.tries.results == ["503", "101"])
+            let duplex = try #require(response.duplex)
+            #expect(try await duplex.read() == Bytes("hi"))
+            duplex.close()
+        }
+    }
+
     /// A dead proxy is passed over without a wait.
     @Test func aDeadProxyIsPassedOver() async throws {
         let server = try LoopbackServer(LoopbackServer.Options(tls: nil))

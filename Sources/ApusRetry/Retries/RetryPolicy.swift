@@ -9,8 +9,8 @@ public struct RetryPolicy: Sendable, Hashable {
     public var attempts = 3
     /// The bound of the first wait; 100 ms by default.
     ///
-    /// It doubles for each further wait, up to `maxBackoff`. A wait is a random part of its bound ("full jitter"), so that many callers do not try again
-    /// at the same instant.
+    /// It doubles for each further wait, up to `maxBackoff`. A wait is a random part of its bound
+    /// ("full jitter"), so that many callers do not try again at the same instant.
     public var backoff = Duration.milliseconds(100)
     /// The longest wait without `Retry-After`; 10 s by default.
     public var maxBackoff = Duration.seconds(10)
