@@ -233,7 +233,9 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "ApusInteropTests",
-            dependencies: ["Apus", "ApusHTTP1", "ApusTLS", "Loopback", httpTypes],
+            dependencies: [
+                "Apus", "ApusWebSocket", "ApusHTTP1", "ApusTLS", "Loopback", httpTypes,
+            ],
             swiftSettings: house),
         .testTarget(name: "LoopbackTests", dependencies: ["Loopback"], swiftSettings: house),
         .testTarget(name: "ApusTidyTests", dependencies: [], swiftSettings: house),
@@ -273,4 +275,12 @@ if Context.environment["APUS_BENCH"] != nil {
             name: "apus-content",
             dependencies: ["ApusContent", "Apus", "CApusZlib", "CApusBrotli", "CApusZstd"],
             path: "Benchmarks/Content", swiftSettings: house))
+}
+
+// Web sockets beside other clients; Benchmarks/websocket sets the switch.
+if Context.environment["APUS_BENCH"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "apus-websocket", dependencies: ["Apus", "ApusWebSocket"],
+            path: "Benchmarks/WebSocket", sources: ["main.swift"], swiftSettings: house))
 }

@@ -29,6 +29,8 @@ import Testing
 
     /// Source files of logic without a test file of their name, each with the reason.
     private static let exceptions = [
+        "Sources/ApusWebSocket/Connection/Turns.swift":
+            "internal; SocketCoreTests show the order and the bound",
         "Sources/ApusConnection/Exchange/Exchange.swift":
             "the lock around ExchangeMailbox; CancellationPointTests stop it anywhere",
         "Sources/ApusConnection/Exchange/ExchangeStory.swift":

@@ -1,2 +1,0 @@
-/// Web sockets.
-enum ApusWebSocket {}

@@ -1,4 +1,0 @@
-import Testing
-
-/// The tests of ApusWebSocket.
-@Suite struct ApusWebSocketTests {}
