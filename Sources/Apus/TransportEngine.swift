@@ -17,10 +17,11 @@ public final class TransportEngine: HTTPTransport {
     ///   - resolver: resolves host names; `nil`, the default, uses the system's resolver on
     ///     separate threads.
     ///   - observer: receives the engine's events; none by default.
-    /// - Throws: `InvalidTuning` naming the field at fault, or `TransportError` when the system has
-    ///   no descriptor or thread left.
+    /// - Throws: `InvalidTuning` naming the field at fault, also for a file of roots or of an
+    ///   identity that is missing or unusable (`tls`); `TransportError` when the system has no
+    ///   descriptor or thread left.
     public init(
-        _ tuning: EngineTuning = .default, group: EventLoopGroup? = nil,
+        _ tuning: EngineTuning = .default, group: LoopGroup? = nil,
         resolver: (any NameResolver)? = nil, observer: (any EngineObserver)? = nil
     ) throws {
         let names = resolver.map { resolver in
@@ -77,7 +78,9 @@ public final class TransportEngine: HTTPTransport {
             return try OutgoingRequest(
                 request, body: body, options: options, tuning: engine.tuning, routes: engine.routes)
         } catch {
-            throw TransportError(error)
+            var failure = TransportError(error)
+            failure.metadata = options.metadata
+            throw failure
         }
     }
 

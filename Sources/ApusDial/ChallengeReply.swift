@@ -10,7 +10,7 @@ package enum ChallengeReply {
     /// The caller's callback has to be asked.
     case asked(ProxyAuthenticator, ProxyChallenge)
 
-    package static let late = "the authenticator did not answer in time"
+    package static let late = "the authenticator did not answer"
     package static let unsendable = "the callback's answer to the proxy is not a field value"
 
     package static func isSendable(_ answer: String?) -> Bool {

@@ -43,17 +43,25 @@ final class DialContext {
         return [own, whole].compactMap { $0 }.min()
     }
 
+    /// What did not happen within which limit, once a deadline of `deadline(_:)` has passed.
+    func late(_ what: String, _ timeout: Duration?, _ option: String) -> String {
+        if let whole = dialer.tuning.dial.connectTimeout, started.advanced(by: whole) <= .now() {
+            return "\(what) within \(whole.words) (dial.connectTimeout)"
+        }
+        return timeout.map { "\(what) within \($0.words) (\(option))" } ?? "\(what) in time"
+    }
+
     /// Waits until the wire is ready, or something that was awaited has come.
     ///
     /// - Throws: `timeout` with this message at the limit, `cancelled` when the dial is.
     func wait(
-        _ phase: TransportError.Phase, until limit: Deadline?, _ message: String,
-        _ hop: TransportError.Hop = .origin
+        _ phase: TransportError.Phase, until limit: Deadline?,
+        _ message: @autoclosure () -> String, _ hop: TransportError.Hop = .origin
     ) async throws(TransportError) {
         await dialer.hooks.beforeWait?(phase)
         switch await suspension.wait(until: limit) {
         case .signalled: return
-        case .deadlineReached: throw failure(.timeout, phase, message, hop: hop)
+        case .deadlineReached: throw failure(.timeout, phase, message(), hop: hop)
         case .cancelled: throw failure(.cancelled, phase, "the dial was cancelled", hop: hop)
         }
     }
@@ -63,8 +71,8 @@ final class DialContext {
     /// - Parameter begin: starts the work; what it returns is called when the wait is over,
     ///   because a value that is still to come is not wanted then.
     func value<Value: Sendable>(
-        _ phase: TransportError.Phase, until limit: Deadline?, _ message: String,
-        _ hop: TransportError.Hop,
+        _ phase: TransportError.Phase, until limit: Deadline?,
+        _ message: @autoclosure () -> String, _ hop: TransportError.Hop,
         _ begin: (@escaping @Sendable (Value) -> Void) -> () -> Void
     ) async throws(TransportError) -> Value {
         let arrival = Arrival<Value>()
@@ -77,7 +85,7 @@ final class DialContext {
         defer { stop() }
         while true {
             if let value = arrival.value { return value }
-            try await wait(phase, until: limit, message, hop)
+            try await wait(phase, until: limit, message(), hop)
         }
     }
 
@@ -101,6 +109,7 @@ final class DialContext {
         error.hop = hop
         error.route = route
         error.attempts = attempts
+        error.isOfDial = true
         return error
     }
 }

@@ -183,7 +183,7 @@ final class ProxyDial {
             case .end: throw failure(handshake.streamEnded(), at: index)
             case .wouldBlock:
                 try await dial.wait(
-                    .proxy, until: limit, mark(index) + "the proxy did not answer in time", .proxy)
+                    .proxy, until: limit, mark(index) + late("the proxy did not answer"), .proxy)
             }
         }
     }
@@ -225,6 +225,10 @@ final class ProxyDial {
         route.proxies.count > 1 ? "\(route.proxies[index]): " : ""
     }
 
+    private func late(_ what: String) -> String {
+        dial.late(what, dialer.tuning.dial.proxyTimeout, "dial.proxyTimeout")
+    }
+
     // MARK: A 407
 
     /// What to answer a refusal with; `nil` when it is none that asks, or nothing is to be said.
@@ -253,7 +257,8 @@ final class ProxyDial {
         switch await authenticator.answer(challenge, until: limit) {
         case .answered(let answer): return answer
         case .late:
-            throw dial.failure(.timeout, .proxy, mark(index) + ChallengeReply.late, hop: .proxy)
+            throw dial.failure(
+                .timeout, .proxy, mark(index) + late(ChallengeReply.late), hop: .proxy)
         case .cancelled:
             throw dial.failure(.cancelled, .proxy, "the dial was cancelled", hop: .proxy)
         }

@@ -94,7 +94,7 @@ final class SocketDial {
         let (resolver, loop, scope) = (dialer.resolver, dial.loop, route.isolation)
         let limit = dial.deadline(dialer.tuning.dial.resolveTimeout)
         let answer: Result<[SocketAddress], ResolveError> = try await dial.value(
-            .dns, until: limit, "\(host) did not resolve in time", hop
+            .dns, until: limit, lateName(host), hop
         ) { give in
             // On the loop: a busy pool of Swift's own threads must not hold up a dial.
             let lookup = Task(executorPreference: loop) {
@@ -108,6 +108,11 @@ final class SocketDial {
         case .success(let addresses): return addresses
         case .failure(let error): throw failure(error, host, hop: hop)
         }
+    }
+
+    private func lateName(_ host: String) -> String {
+        dial.late(
+            "\(host) did not resolve", dialer.tuning.dial.resolveTimeout, "dial.resolveTimeout")
     }
 
     private func failure(
@@ -183,8 +188,7 @@ final class SocketDial {
         guard let begun = race.begun else {
             switch outcome {
             case .deadlineReached:
-                throw dial.failure(
-                    .timeout, .dns, "\(host) did not resolve in time", hop: dial.firstHop)
+                throw dial.failure(.timeout, .dns, lateName(host), hop: dial.firstHop)
             case .cancelled:
                 throw dial.failure(.cancelled, .dns, "the dial was cancelled", hop: dial.firstHop)
             case .lost, .won: throw failure(race.resolveError, host, hop: dial.firstHop)
@@ -224,8 +228,9 @@ final class SocketDial {
                 hop: dial.firstHop)
         case .deadlineReached:
             dialer.resolver.addressesFailed(host: route.firstHost)
-            throw dial.failure(
-                .timeout, .connect, "no address answered in time", hop: dial.firstHop)
+            let message = dial.late(
+                "no address answered", dialer.tuning.dial.tcpTimeout, "dial.tcpTimeout")
+            throw dial.failure(.timeout, .connect, message, hop: dial.firstHop)
         case .cancelled:
             throw dial.failure(.cancelled, .connect, "the dial was cancelled", hop: dial.firstHop)
         }

@@ -33,7 +33,7 @@ final class TLSDial {
                 handshake.verdictGiven(try await verdict(on: peer, settings, until: limit, hop))
             case .needsBytes where wire.mayHaveInput: continue
             case .needsBytes:
-                try await dial.wait(.tls, until: limit, "the TLS handshake took too long", hop)
+                try await dial.wait(.tls, until: limit, late("the TLS handshake did not end"), hop)
             }
         }
     }
@@ -90,6 +90,10 @@ final class TLSDial {
         return try step()
     }
 
+    private func late(_ what: String) -> String {
+        dial.late(what, dialer.tuning.dial.tlsTimeout, "dial.tlsTimeout")
+    }
+
     /// Waits for the verifier's verdict, within the handshake's own budget.
     private func verdict(
         on peer: PeerVerifier.Peer, _ settings: EngineTuning.TLS, until limit: Deadline?,
@@ -97,7 +101,7 @@ final class TLSDial {
     ) async throws(TransportError) -> PeerVerifier.Verdict {
         guard let verifier = settings.verifier else { return .accept }
         return try await dial.value(
-            .tls, until: limit, "the TLS handshake took too long", hop
+            .tls, until: limit, late("tls.verifier gave no verdict"), hop
         ) { verifier.judge(peer, $0) }
     }
 
@@ -109,7 +113,7 @@ final class TLSDial {
         let contexts = dialer.contexts
         if let made = contexts.made(settings, alpn: alpn) { return made }
         let made: TLSContextCache.Made = try await dial.value(
-            .tls, until: limit, "the TLS settings took too long to load", hop
+            .tls, until: limit, late("the TLS settings were not loaded"), hop
         ) { give in
             contexts.make(settings, alpn: alpn, then: give)
             return {}

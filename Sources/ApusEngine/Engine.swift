@@ -290,6 +290,7 @@ extension Engine {
     private func failed(_ cause: TransportError, _ next: NextTry) -> TransportError {
         var error = next.failure(cause)
         error.route = next.route
+        error.metadata = next.request.metadata
         error.exchangeID = next.story?.number
         next.story?.failed(error)
         return error
@@ -341,6 +342,12 @@ extension Engine {
         _ tuning: EngineTuning, names: CustomResolver? = nil, group: LoopGroup? = nil,
         observer: (any EngineObserver)?
     ) throws -> Engine {
+        try tuning.validate()
+        do throws(TLSError) {
+            try TLSContext.check(tuning.tls)
+        } catch {
+            throw InvalidTuning(field: "tls", reason: error.message)
+        }
         do {
             return try Engine(tuning, resolver: names, group: group, observer: observer)
         } catch let error as SystemError {

@@ -52,7 +52,8 @@ package struct RequestFieldPlan: Sendable {
             switch role {
             case .host: try placeHost(field, target)
             case .contentLength: try placeLength(field, framing)
-            case .transferEncoding: try placeEncoding(field, framing)
+            case .transferEncoding:
+                if try !placesEncoding(field, framing) { dropped.append(index) }
             case .te: sendsTE = true
             case .plain where field.name.canonicalName == "cookie": cookies.append(index)
             default: continue
@@ -149,14 +150,18 @@ package struct RequestFieldPlan: Sendable {
         hasFraming = true
     }
 
-    private mutating func placeEncoding(
+    /// Whether the field is sent: chunks frame a body for one hop, and the engine decides how its
+    /// own is framed (RFC 9112, section 6.1).
+    private mutating func placesEncoding(
         _ field: HTTPField, _ framing: RequestFraming
-    ) throws(InvalidRequest) {
-        guard !hasFraming, framing == .chunked, field.value.lowercased() == "chunked" else {
+    ) throws(InvalidRequest) -> Bool {
+        guard field.value.lowercased() == "chunked" else {
             throw InvalidRequest(
-                field: "transfer-encoding", reason: "differs from how the body is sent")
+                field: "transfer-encoding", reason: "is a coding that the engine does not apply")
         }
+        guard framing == .chunked, !hasFraming else { return false }
         hasFraming = true
+        return true
     }
 
     /// Joins several `Cookie` fields into one; empty fields add nothing.

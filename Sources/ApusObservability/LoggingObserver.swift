@@ -4,8 +4,10 @@ public import Logging
 /// Writes an engine's events to a swift-log logger, one line for each.
 ///
 /// Success is logged at `debug`, failures at `info`, and conditions that need attention, such as a
-/// certificate that is not verified, at `warning`. No line holds a secret: routes are logged
-/// without credentials, and fields of requests and responses are not logged.
+/// certificate that is not verified, at `warning`. A failed dial is one line at `info`; the
+/// requests that fail with it are logged at `debug`. No line holds a secret: routes are logged
+/// without credentials, and fields of requests and responses are not logged. The tag of
+/// `RequestOptions.metadata` is `apus.tag`, and its values are `apus.metadata.NAME`.
 public struct LoggingObserver: EngineObserver {
     private let logger: Logger
 
@@ -26,6 +28,8 @@ public struct LoggingObserver: EngineObserver {
 extension EngineEvent {
     fileprivate var level: Logger.Level {
         switch self {
+        // The dial's own line has been written.
+        case .exchangeFailed(_, let error) where error.isOfDial: .debug
         case .dialFailed, .exchangeFailed, .exchangeReplayed: .info
         case .shutdownStarted: .info
         case .shutdownFinished(let cut): cut.isEmpty ? .info : .notice
@@ -124,15 +128,15 @@ extension EngineEvent {
 
     private var exchangeLine: (String, [String: String]) {
         switch self {
-        case .exchangeBegun(let id, let method, let route):
+        case .exchangeBegun(let id, let method, let route, let metadata):
             (
                 "request",
                 [
                     "apus.exchange": "\(id)", "http.request.method": method,
                     "apus.route": "\(route)",
-                ]
+                ].adding(metadata)
             )
-        case .exchangeQueued(let id, _, let cause):
+        case .exchangeQueued(let id, _, let cause, _):
             ("waiting", ["apus.exchange": "\(id)", "apus.waits_for": cause.rawValue])
         case .exchangeStarted(let id, let connection, let isReused):
             (
@@ -150,7 +154,7 @@ extension EngineEvent {
                 [
                     "apus.exchange": "\(id)", "error.type": error.kind.name,
                     "error.message": "\(error)",
-                ]
+                ].adding(error.metadata)
             )
         case .exchangeCompleted(let summary): ("complete", metadata(of: summary))
         case .exchangeCancelled(let summary): ("cancelled", metadata(of: summary))
@@ -175,6 +179,17 @@ extension EngineEvent {
         if let status = summary.status { metadata["http.response.status_code"] = "\(status)" }
         if let connection = summary.connection { metadata["apus.connection"] = "\(connection)" }
         if summary.replays > 0 { metadata["http.request.resend_count"] = "\(summary.replays)" }
-        return metadata
+        return metadata.adding(summary.metadata)
+    }
+}
+
+extension [String: String] {
+    /// With the metadata of a request.
+    fileprivate func adding(_ metadata: RequestMetadata?) -> [String: String] {
+        guard let metadata else { return self }
+        var all = self
+        if !metadata.tag.isEmpty { all["apus.tag"] = metadata.tag }
+        for (name, value) in metadata.values { all["apus.metadata.\(name)"] = value }
+        return all
     }
 }

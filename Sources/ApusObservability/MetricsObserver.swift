@@ -14,18 +14,34 @@ public import CoreMetrics
 /// | `http.client.request.resends` | counter | `error.type` |
 /// | `http.client.request.waits` | counter | `apus.waits_for` |
 ///
+/// An exchange that was cancelled has the `error.type` "cancelled", unless its status is 400 or
+/// above: a refused answer counts by its status, whether its body was read or dropped. Further
+/// dimensions of all these metrics are made by the program, from the route and, for requests, from
+/// `RequestOptions.metadata`.
+///
 /// Engines that were released without shutdown are counted without an address, in
 /// `apus.engine.drops`.
 public struct MetricsObserver: EngineObserver {
+    /// Makes further dimensions, from the route and from a request's metadata.
+    public typealias Dimensions =
+        @Sendable (Route, RequestMetadata?) -> [(String, String)]
+
     private let instruments: Instruments
+    private let dimensions: Dimensions?
 
     /// Creates an observer.
     ///
     /// - Parameters:
     ///   - factory: makes the metrics; `nil`, the default, uses the process's own factory.
     ///   - maxSeries: the maximum number of metrics with different dimensions, 2000 by default;
-    ///     beyond it the server's name is "_OTHER", so that many hosts cannot fill the memory.
-    public init(factory: (any MetricsFactory)? = nil, maxSeries: Int = 2000) {
+    ///     beyond it the server's name is "_OTHER", so that many hosts cannot fill the memory, and
+    ///     so are the values of `dimensions`.
+    ///   - dimensions: makes further dimensions; the names must always be the same. It is called
+    ///     for each metric, without metadata for those of connections. None by default.
+    public init(
+        factory: (any MetricsFactory)? = nil, maxSeries: Int = 2000, dimensions: Dimensions? = nil
+    ) {
+        self.dimensions = dimensions
         instruments = Instruments(
             factory: factory ?? MetricsSystem.factory, maxSeries: maxSeries)
     }
@@ -34,7 +50,7 @@ public struct MetricsObserver: EngineObserver {
     public func observe(_ event: EngineEvent) {
         switch event {
         case .dialFailed(_, let error):
-            let server = error.route.map(server) ?? []
+            let server = error.route.map { self.server($0) } ?? []
             instruments.counter(
                 "http.client.connection.failures", server, [("error.type", error.kind.name)]
             ).increment()
@@ -46,19 +62,23 @@ public struct MetricsObserver: EngineObserver {
                 "http.client.connection.duration", server(route),
                 [("apus.close_reason", reason.rawValue)]
             ).recordNanoseconds(age.inNanoseconds)
-        case .exchangeBegun(_, let method, let route):
-            activeRequests(method, route).increment()
-        case .exchangeQueued(_, let route, let cause):
+        case .exchangeBegun(_, let method, let route, let metadata):
+            activeRequests(method, route, metadata).increment()
+        case .exchangeQueued(_, let route, let cause, let metadata):
             instruments.counter(
-                "http.client.request.waits", server(route), [("apus.waits_for", cause.rawValue)]
+                "http.client.request.waits", server(route, metadata),
+                [("apus.waits_for", cause.rawValue)]
             ).increment()
         case .exchangeReplayed(_, let error):
             instruments.counter(
-                "http.client.request.resends", error.route.map(server) ?? [],
+                "http.client.request.resends",
+                error.route.map { server($0, error.metadata) } ?? [],
                 [("error.type", error.kind.name)]
             ).increment()
         case .exchangeCompleted(let summary): ended(summary, error: nil)
-        case .exchangeCancelled(let summary): ended(summary, error: "cancelled")
+        case .exchangeCancelled(let summary):
+            // The status was known, and whether the body was complete by then is chance.
+            ended(summary, error: summary.status ?? 0 >= 400 ? nil : "cancelled")
         case .exchangeFailed(let summary, let error): ended(summary, error: error.kind.name)
         case .engineDropped: instruments.counter("apus.engine.drops", []).increment()
         default: break
@@ -66,8 +86,8 @@ public struct MetricsObserver: EngineObserver {
     }
 
     private func ended(_ summary: ExchangeSummary, error: String?) {
-        activeRequests(summary.method, summary.route).decrement()
-        let server = server(summary.route)
+        activeRequests(summary.method, summary.route, summary.metadata).decrement()
+        let server = server(summary.route, summary.metadata)
         let method = ("http.request.method", knownMethod(summary.method))
         var dimensions = [method]
         if let status = summary.status {
@@ -87,14 +107,21 @@ public struct MetricsObserver: EngineObserver {
             .record(Int64(clamping: summary.bytesReceived))
     }
 
-    private func activeRequests(_ method: String, _ route: Route) -> Meter {
+    private func activeRequests(
+        _ method: String, _ route: Route, _ metadata: RequestMetadata?
+    ) -> Meter {
         instruments.meter(
-            "http.client.active_requests", server(route),
+            "http.client.active_requests", server(route, metadata),
             [("http.request.method", knownMethod(method))])
     }
 
-    private func server(_ route: Route) -> [(String, String)] {
-        [("server.address", route.origin.host), ("server.port", "\(route.origin.port)")]
+    /// The dimensions whose values the program or its peers choose.
+    private func server(
+        _ route: Route, _ metadata: RequestMetadata? = nil
+    ) -> [(String, String)] {
+        let own = [("server.address", route.origin.host), ("server.port", "\(route.origin.port)")]
+        guard let dimensions else { return own }
+        return own + dimensions(route, metadata)
     }
 }
 

@@ -38,6 +38,7 @@ public struct TracingTransport<T: Tracer>: HTTPTransport {
         let span = tracer.startSpan(method == "_OTHER" ? "HTTP" : method, ofKind: .client)
         defer { span.end() }
         describe(request, method, in: span)
+        if let tag = options.metadata?.tag, !tag.isEmpty { span.attributes["apus.tag"] = tag }
         var request = request
         if propagation == .requestFields {
             tracer.inject(span.context, into: &request.headerFields, using: FieldInjector())

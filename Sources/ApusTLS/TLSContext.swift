@@ -46,6 +46,23 @@ package final class TLSContext: Sendable {
         try configureIdentity(material.identity)
     }
 
+    /// Checks settings before anything needs them: files are read and parsed, and given bytes are
+    /// parsed; the system's store and sources, which are read when they are needed, are not.
+    ///
+    /// - Throws: `TLSError` of kind `configuration` naming the file or value at fault.
+    package static func check(_ settings: EngineTuning.TLS) throws(TLSError) {
+        var checked = settings
+        switch settings.roots {
+        // The store is read bit by bit, and a source when it is needed.
+        case .system, .source: checked.insecureSkipVerify = true
+        case .file, .pem, .bytes: break
+        }
+        if case .source = settings.identity?.form { checked.identity = nil }
+        // Nothing else can be at fault that `EngineTuning.validate` accepts.
+        guard !checked.insecureSkipVerify || checked.identity != nil else { return }
+        _ = try TLSContext(checked, alpn: [])
+    }
+
     deinit {
         SSL_CTX_free(pointer)
     }

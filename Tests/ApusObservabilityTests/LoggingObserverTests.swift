@@ -37,9 +37,37 @@ import Testing
             await #expect(throws: TransportError.self) {
                 try await engine.send(.get("http://127.0.0.1:1/"))
             }
+            // One failed dial is one line.
+            #expect(handler.entries.map { "\($0.message)" } == ["dial failed"])
+            #expect(handler.entries.last?.metadata["error.type"] == "connect")
+            let truncated = await #expect(throws: TransportError.self) {
+                let url = "http://127.0.0.1:\(server.port)/truncate/100"
+                for try await _ in try await engine.send(.get(url)).body {}
+            }
+            #expect(truncated?.kind == .truncated)
             try await eventually("the end is logged") { handler.entries.count >= 2 }
             #expect(handler.entries.map { "\($0.message)" } == ["dial failed", "failed"])
-            #expect(handler.entries.last?.metadata["error.type"] == "connect")
+            #expect(handler.entries.last?.metadata["error.type"] == "truncated")
+        }
+    }
+
+    @Test func theMetadataOfARequestIsLoggedWithItsBeginningAndItsEnd() async throws {
+        let (logger, handler) = recorder(.debug)
+        try await withObservedEngine(LoggingObserver(logger)) { engine, server in
+            var options = RequestOptions()
+            options.metadata = RequestMetadata(tag: "gold", values: ["tenant": "7"])
+            for path in ["/", "/truncate/100"] {
+                let url = "http://127.0.0.1:\(server.port)\(path)"
+                let response = try await engine.send(.get(url), options: options)
+                _ = try? await response.body.collect(upTo: 100)
+            }
+            try await eventually("the ends are logged") {
+                handler.entries.filter { ["complete", "failed"].contains("\($0.message)") }.count
+                    == 2
+            }
+            let tagged = handler.entries.filter { $0.metadata["apus.tag"] == "gold" }
+            #expect(tagged.map { "\($0.message)" } == ["request", "complete", "request", "failed"])
+            #expect(tagged.allSatisfy { $0.metadata["apus.metadata.tenant"] == "7" })
         }
     }
 

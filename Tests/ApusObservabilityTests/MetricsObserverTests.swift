@@ -39,6 +39,82 @@ import Testing
         }
     }
 
+    @Test func theProgramAddsDimensionsOfItsOwn() async throws {
+        let metrics = TestMetrics()
+        let observer = MetricsObserver(factory: metrics) { route, metadata in
+            [("scheme", route.origin.scheme.rawValue), ("tenant", metadata?.tag ?? "")]
+        }
+        try await withObservedEngine(observer) { engine, server in
+            let place = [("server.address", "127.0.0.1"), ("server.port", "\(server.port)")]
+            let url = "http://127.0.0.1:\(server.port)/"
+            for tag in ["a", "b", "a"] {
+                var options = RequestOptions()
+                options.metadata = RequestMetadata(tag: tag)
+                _ = try await engine.send(.get(url), options: options).body.collect(upTo: 100)
+            }
+            _ = try metrics.expectMeter(
+                "http.client.open_connections", place + [("scheme", "http"), ("tenant", "")])
+            for (tag, count) in [("a", 2), ("b", 1)] {
+                let own = place + [("scheme", "http"), ("tenant", tag)]
+                let method = [("http.request.method", "GET")]
+                let active = try metrics.expectMeter("http.client.active_requests", own + method)
+                try await eventually("the last end is recorded") {
+                    active.values.count == 2 * count
+                }
+                let sizes = try metrics.expectRecorder(
+                    "http.client.response.body.size", own + method)
+                #expect(sizes.values.count == count)
+            }
+        }
+    }
+
+    /// Whether the body was complete when it was dropped is chance, so it makes no difference.
+    @Test func aRefusedAnswerCountsByItsStatusHoweverItsBodyEnds() async throws {
+        let metrics = TestMetrics()
+        try await withObservedEngine(MetricsObserver(factory: metrics)) { engine, server in
+            let base = "http://127.0.0.1:\(server.port)"
+            for round in 0..<50 {
+                // Dropped before or after its end.
+                let response = try await engine.send(.get("\(base)/status/503"))
+                if round % 3 == 0 { response.cancel() }
+            }
+            func types() -> [String?] {
+                metrics.timers.filter { $0.label == "http.client.request.duration" }
+                    .flatMap { timer in
+                        let type = timer.dimensions.first { $0.0 == "error.type" }?.1
+                        return timer.values.map { _ in type }
+                    }
+            }
+            try await eventually("all have ended") { types().count == 50 }
+            #expect(types().allSatisfy { $0 == "503" })
+        }
+        // The same without chance: the events of an exchange that ended before its body.
+        let direct = TestMetrics()
+        let observer = MetricsObserver(factory: direct)
+        let peer = try ScriptedPeer([
+            [
+                .expectHead, .sendText("HTTP/1.1 429 Slow\r\nContent-Length: 9\r\n\r\n"),
+                .readUntilEnd,
+            ],
+            [
+                .expectHead, .sendText("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
+                .readUntilEnd,
+            ],
+        ])
+        defer { peer.stop() }
+        try await withObservedEngine(observer) { engine, _ in
+            for _ in 0..<2 {
+                _ = try await engine.send(.get("http://127.0.0.1:\(peer.port)/"))
+            }
+            func durations() -> [TestTimer] {
+                direct.timers.filter { $0.label == "http.client.request.duration" }
+            }
+            try await eventually("both have ended") { durations().count == 2 }
+            let types = durations().map { $0.dimensions.first { $0.0 == "error.type" }?.1 }
+            #expect(Set(types) == ["429", "cancelled"])
+        }
+    }
+
     @Test func failuresCarryTheirType() async throws {
         let metrics = TestMetrics()
         try await withObservedEngine(MetricsObserver(factory: metrics)) { engine, server in

@@ -25,6 +25,33 @@ import Testing
         expectFailure(.configuration) { _ = try TLSContext(settings, alpn: []) }
     }
 
+    /// What is read when it is needed is not checked before; everything else is.
+    @Test func aCheckReadsFilesAndNoSources() throws {
+        var settings = EngineTuning.TLS()
+        settings.roots = .file("/nonexistent/roots.pem")
+        let error = #expect(throws: TLSError.self) { try TLSContext.check(settings) }
+        #expect(error?.message == "roots file /nonexistent/roots.pem: No such file or directory")
+        // Roots that are not used are not read.
+        settings.insecureSkipVerify = true
+        try TLSContext.check(settings)
+        settings.identity = .init(
+            certificateFile: "/nonexistent/c.pem", keyFile: "/nonexistent/k.pem")
+        let second = #expect(throws: TLSError.self) { try TLSContext.check(settings) }
+        #expect(second?.message.hasPrefix("certificate file /nonexistent/c.pem: ") == true)
+        let unread = TLSSource { preconditionFailure("it is read when it is needed") }
+        settings.identity = .init(unread)
+        settings.insecureSkipVerify = false
+        settings.roots = .source(unread)
+        try TLSContext.check(settings)
+        settings.roots = .pem("no certificate")
+        expectFailure(.configuration) { try TLSContext.check(settings) }
+        settings.roots = .file(FixturePaths.pem("ca"))
+        settings.identity = .init(
+            certificateFile: FixturePaths.pem("client"), keyFile: FixturePaths.pem("ca"))
+        expectFailure(.configuration) { try TLSContext.check(settings) }
+        try TLSContext.check(EngineTuning.TLS())
+    }
+
     /// A partly read bundle would distrust some servers for no visible reason.
     @Test func refusesRootsWithABrokenCertificateAfterAGoodOne() {
         let good = contents(of: FixturePaths.pem("ca"))

@@ -78,7 +78,7 @@ import Testing
     @Test("guarantee 5, R14: forty keys never hold more than four, the one used longest ago goes")
     func boundedUnderChurn() async throws {
         let cache = TransportCache<Int>(capacity: 4)
-        let group = try EventLoopGroup()
+        let group = try LoopGroup()
         let make: TransportCache<Int>.Make = { try TransportEngine(group: group) }
         let first = try await cache.transport(for: 0, make: make)
         for key in 1..<40 {
@@ -131,7 +131,7 @@ import Testing
     @Test("guarantee 7: a purge takes effect at once, also for what is being made")
     func purging() async throws {
         let cache = TransportCache<String>()
-        let group = try EventLoopGroup()
+        let group = try LoopGroup()
         for key in ["a1", "a2", "b1"] {
             _ = try await cache.transport(for: key) { try TransportEngine(group: group) }
         }

@@ -5,6 +5,7 @@ import Testing
     /// Guides whose code is word for word in `GuideExamples.swift` or in tests that run it.
     private static let names = [
         "Tuning", "ReadingASnapshot", "FromNetHTTP", "GettingThrough", "WhatApusRefuses",
+        "WritingAGateway", "WritingALayer",
     ]
     private static let guides =
         names.compactMap { SourceFile(path: "Sources/Apus/Apus.docc/\($0).md") }

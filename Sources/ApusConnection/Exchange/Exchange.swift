@@ -60,7 +60,8 @@ package final class Exchange: @unchecked Sendable {
         self.request = request
         place = ExchangePlace(
             route: route, connection: connection.id.rawValue,
-            address: connection.facts.remoteAddress, exchange: story?.number)
+            address: connection.facts.remoteAddress, exchange: story?.number,
+            metadata: request.metadata)
         timings = ExchangeTimings(started: started, leased: .now())
         self.story = story
         mailbox = ExchangeMailbox(

@@ -7,6 +7,7 @@ package struct ExchangePlace: Sendable {
     let address: String
     /// `nil` without an observer.
     let exchange: UInt64?
+    let metadata: RequestMetadata?
 
     /// Sets the place in an error.
     func mark(_ error: inout TransportError) {
@@ -14,5 +15,6 @@ package struct ExchangePlace: Sendable {
         error.connectionID = connection
         error.remoteAddress = address
         error.exchangeID = exchange
+        error.metadata = metadata
     }
 }

@@ -9,6 +9,7 @@ import HTTPTypes
 package final class ExchangeStory: @unchecked Sendable {
     package let number: UInt64
     private let observer: any EngineObserver
+    private let metadata: RequestMetadata?
     private let started: Deadline
 
     private let lock = Lock()
@@ -24,13 +25,16 @@ package final class ExchangeStory: @unchecked Sendable {
         self.observer = observer
         self.started = started
         let method = request.head.method.rawValue
-        summary = ExchangeSummary(exchange: number, method: method, route: route)
+        metadata = request.metadata
+        summary = ExchangeSummary(
+            exchange: number, method: method, route: route, metadata: metadata)
         observer.observe(
-            .exchangeBegun(exchange: number, method: method, route: route))
+            .exchangeBegun(exchange: number, method: method, route: route, metadata: metadata))
     }
 
     package func queued(_ route: Route, for cause: WaitCause) {
-        observer.observe(.exchangeQueued(exchange: number, route: route, waitsFor: cause))
+        observer.observe(
+            .exchangeQueued(exchange: number, route: route, waitsFor: cause, metadata: metadata))
     }
 
     package func started(on connection: any LiveConnection, isReused: Bool) {

@@ -379,7 +379,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         if machine.responseStarted { exchange.responseStarted() }
         // No head can be expected of a peer that does not take the request.
         let reported = phase == .head && upload.isSending ? .send : phase
-        exchange.failed(.timeout, phase: reported, "no end within the \(phase.rawValue) timeout")
+        exchange.failed(.timeout, phase: reported, exchange.request.lateness(in: phase))
         end(.timeout, .timeout, "timeout")
     }
 

@@ -137,12 +137,13 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         case .suspect: keeper.suspected(self)
         case .trust: keeper.trusted(self)
         case .end(let cause):
-            streams.connectionEnds(.timeout, cause.message)
+            let message = watch.message(for: cause)
+            streams.connectionEnds(.timeout, message)
             if cause == .noAcknowledgement, wire.isOpen {
                 session.goAway(code: HTTP2ErrorCode.settingsTimeout)
                 sendFarewell()
             }
-            end(.timeout, .timeout, cause.message)
+            end(.timeout, .timeout, message)
         }
     }
 

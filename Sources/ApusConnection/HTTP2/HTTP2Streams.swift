@@ -165,7 +165,7 @@ final class HTTP2Streams {
         // What waits in the session for a slot, or for the socket, is taken back by the reset.
         let isSent = exchange.stream.map { session.isSent($0) } ?? false
         exchange.failed(
-            .timeout, phase: phase, "no end within the \(phase.rawValue) timeout",
+            .timeout, phase: phase, exchange.request.lateness(in: phase),
             replay: isSent ? nil : .notSent)
         if let id = exchange.stream { reset(id) }
         return true

@@ -31,6 +31,7 @@ package final class OutgoingRequest: Sendable {
     package let limits: EngineTuning.Limits
     /// Whether an unclear failure on a reused connection may be tried again.
     package let isIdempotent: Bool
+    package let metadata: RequestMetadata?
 
     /// Checks the request and works out its route.
     ///
@@ -105,6 +106,7 @@ package final class OutgoingRequest: Sendable {
         headTimeout = options.headTimeout.bounded
         readIdleTimeout = options.readIdleTimeout.bounded
         limits = tuning.limits
+        metadata = options.metadata
         isIdempotent = options.isIdempotent || OutgoingRequest.isIdempotent(head)
     }
 
@@ -178,6 +180,23 @@ extension Duration? {
 }
 
 extension OutgoingRequest {
+    /// What one of its own timeouts says: what did not come, in which time, by which option.
+    package func lateness(in phase: TransportError.Phase) -> String {
+        switch phase {
+        case .total: late("no end of the response", totalTimeout, "totalTimeout")
+        case .body: late("no byte of the body for", readIdleTimeout, "readIdleTimeout")
+        case .pool: late("no connection became free", acquireTimeout, "acquireTimeout")
+        case .connect: late("no connection was made", connectTimeout, "connectTimeout")
+        case .head: late("no final head", headTimeout, "headTimeout")
+        default: "the time is over"
+        }
+    }
+
+    private func late(_ what: String, _ timeout: Duration?, _ option: String) -> String {
+        let preposition = what.hasSuffix(" for") ? "" : " within"
+        return timeout.map { "\(what)\(preposition) \($0.words) (\(option))" } ?? "\(what) in time"
+    }
+
     /// Whether its connection closes after it.
     var closesConnection: Bool { reuse == .oneShot || reuse == .pooledThenClosed }
 }

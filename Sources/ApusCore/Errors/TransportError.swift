@@ -229,6 +229,17 @@ public struct TransportError: Error, Sendable {
         set { ownBox.story.tries = newValue }
     }
 
+    /// The metadata of the request (`RequestOptions.metadata`); `nil` without any.
+    public var metadata: RequestMetadata? {
+        get { box.story.metadata }
+        set { ownBox.story.metadata = newValue }
+    }
+    /// Whether a dial failed with this error, which `EngineEvent.dialFailed` then reports.
+    package var isOfDial: Bool {
+        get { box.story.isOfDial }
+        set { ownBox.story.isOfDial = newValue }
+    }
+
     private var box: Box
 
     /// Creates an error with a verdict on sending again.
@@ -283,6 +294,8 @@ public struct TransportError: Error, Sendable {
         var certificateRefusal: CertificateRefusal?
         var producerError: (any Error)?
         var tries: [Try] = []
+        var metadata: RequestMetadata?
+        var isOfDial = false
     }
 
     /// Keeps the facts in one heap object: an error is thrown through many `await`s, and each frame
@@ -366,6 +379,7 @@ extension TransportError: CustomStringConvertible {
         var text = "\(kind.summary): \(message) (phase \(phase.rawValue)"
         text += hop == .proxy ? ", at the proxy)" : ")"
         if let route { text += " [\(route)]" }
+        if let tag = metadata?.tag, !tag.isEmpty { text += " (tag \(tag))" }
         if let connectionID {
             text += " (connection \(connectionID)"
             if let remoteAddress { text += " to \(remoteAddress)" }

@@ -34,9 +34,11 @@ public enum EngineEvent: Sendable {
     // Exchanges, by their number in the engine: each begins once and ends once.
 
     /// A request was accepted.
-    case exchangeBegun(exchange: UInt64, method: String, route: Route)
+    case exchangeBegun(
+        exchange: UInt64, method: String, route: Route, metadata: RequestMetadata? = nil)
     /// A request waits for a connection.
-    case exchangeQueued(exchange: UInt64, route: Route, waitsFor: WaitCause)
+    case exchangeQueued(
+        exchange: UInt64, route: Route, waitsFor: WaitCause, metadata: RequestMetadata? = nil)
     /// A request is sent on a connection.
     case exchangeStarted(exchange: UInt64, connection: UInt64, isReused: Bool)
     /// The head of the final response has arrived.

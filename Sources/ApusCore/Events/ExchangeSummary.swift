@@ -23,9 +23,15 @@ public struct ExchangeSummary: Sendable {
     /// Bytes of the response's body received.
     public package(set) var bytesReceived: UInt64 = 0
 
-    package init(exchange: UInt64, method: String, route: Route) {
+    /// The metadata of the request; `nil` without any.
+    public let metadata: RequestMetadata?
+
+    package init(
+        exchange: UInt64, method: String, route: Route, metadata: RequestMetadata? = nil
+    ) {
         self.exchange = exchange
         self.method = method
         self.route = route
+        self.metadata = metadata
     }
 }

@@ -26,6 +26,19 @@ public struct Bytes: Sendable, Hashable {
         self.init(Array(text.utf8))
     }
 
+    /// Copies bytes of any kind (`Data`, `ByteBuffer`'s view, a slice), with one allocation where
+    /// their number is known.
+    ///
+    /// `Bytes` and `[UInt8]` are not copied.
+    @inlinable
+    public init(_ bytes: some Sequence<UInt8>) {
+        if let bytes = bytes as? Bytes {
+            self = bytes
+        } else {
+            self.init(Array(bytes))
+        }
+    }
+
     /// Copies a span, with one allocation.
     public init(copying span: RawSpan) {
         self.init(Array(copying: span))

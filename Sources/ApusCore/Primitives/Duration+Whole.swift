@@ -1,4 +1,4 @@
-// Durations as whole numbers, for clocks and system calls.
+// Durations as whole numbers, for clocks and system calls, and as words, for messages.
 extension Duration {
     /// The duration in whole nanoseconds, clamped to 64 bits.
     package var nanoseconds: Int64 {
@@ -13,5 +13,17 @@ extension Duration {
     package var milliseconds: Int64 {
         let (whole, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000)
         return rest > 0 ? whole + 1 : whole
+    }
+
+    /// The duration as messages have it: "4 s", "1.5 s", "250 ms", "0.2 ms".
+    package var words: String {
+        let (value, unit) =
+            abs(nanoseconds) >= 1_000_000_000 ? (1_000_000_000, "s") : (1_000_000, "ms")
+        let (whole, rest) = nanoseconds.quotientAndRemainder(dividingBy: Int64(value))
+        let thousandths = abs(rest) / (Int64(value) / 1000)
+        guard thousandths > 0 else { return "\(whole) \(unit)" }
+        var digits = String(1000 + thousandths).dropFirst()
+        while digits.last == "0" { digits.removeLast() }
+        return "\(whole).\(digits) \(unit)"
     }
 }

@@ -86,6 +86,10 @@ public struct RequestOptions: Sendable {
     /// `Idempotency-Key` field; `false` by default.
     public var isIdempotent = false
 
+    /// The program's own facts about the request, for its events, logs, metrics and errors; `nil`
+    /// by default.
+    public var metadata: RequestMetadata?
+
     /// Creates the default options.
     public init() {}
 }

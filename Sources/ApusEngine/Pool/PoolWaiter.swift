@@ -1,3 +1,4 @@
+import ApusConnection
 import ApusCore
 import ApusPool
 import ApusSocket
@@ -11,6 +12,7 @@ final class PoolWaiter: Sendable {
     /// What is waited for.
     let cause: WaitCause
     private let route: Route
+    private let request: OutgoingRequest
     private let clock: WaitClock
     /// The first of the request's own deadlines.
     private let limit: WaitLimit?
@@ -26,6 +28,7 @@ final class PoolWaiter: Sendable {
         self.cause = cause
         self.pool = pool
         route = next.route
+        request = next.request
         clock = WaitClock(next.waitsSince, next.request, next.started)
         limit = WaitLimit(nil, as: .pool, since, next.request, next.started)
     }
@@ -42,7 +45,7 @@ final class PoolWaiter: Sendable {
         if let limit, limit.deadline <= .now() {
             // The timer is about to say so; nothing is sent for a request that is over.
             pool.giveBack(lease)
-            throw limit.reached("no connection became free in time")
+            throw limit.reached("the connection came too late")
         }
         return lease
     }
@@ -81,8 +84,11 @@ final class PoolWaiter: Sendable {
     }
 
     private func isOver(_ phase: TransportError.Phase, _ isForDial: Bool) {
-        var message =
-            isForDial ? "no connection was made in time" : "no connection became free in time"
+        var message = request.lateness(in: phase)
+        if phase == .head || phase == .total {
+            message =
+                (isForDial ? "no connection was made: " : "no connection became free: ") + message
+        }
         if let last = pool.lastFailure(of: route) {
             message += "; the last dial failed: \(last.kind.name): \(last.message)"
         }

@@ -7,6 +7,7 @@ import ApusSocket
 struct WaitLimit {
     let deadline: Deadline
     let phase: TransportError.Phase
+    private let request: OutgoingRequest
 
     /// The earliest of a phase's own limit and the request's; `nil` when there is none.
     init?(
@@ -26,11 +27,15 @@ struct WaitLimit {
         guard let earliest else { return nil }
         deadline = earliest.0
         self.phase = earliest.1
+        self.request = request
     }
 
-    /// What a request fails with that waits for longer.
+    /// What a request fails with that waits for longer, which names the limit.
+    ///
+    /// - Parameter message: what was waited for in vain.
     func reached(_ message: String) -> TransportError {
-        TransportError(.timeout, phase: phase, message: message)
+        TransportError(
+            .timeout, phase: phase, message: "\(message): \(request.lateness(in: phase))")
     }
 }
 

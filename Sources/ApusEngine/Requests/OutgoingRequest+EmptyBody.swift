@@ -50,15 +50,16 @@ extension OutgoingRequest {
         } onCancel: {
             heard.give(.cancelled)
         }
-        guard var error = end.error else { return letGoOfBody() }
+        guard var error = end.error(of: self) else { return letGoOfBody() }
         error.route = route
+        error.metadata = metadata
         throw error
     }
 }
 
 extension Hearing {
     /// What is thrown; `nil` when there is nothing to send indeed.
-    fileprivate var error: TransportError? {
+    fileprivate func error(of request: OutgoingRequest) -> TransportError? {
         switch self {
         case .ended: return nil
         case .hasBytes:
@@ -72,7 +73,8 @@ extension Hearing {
             return error
         case .late(let phase):
             return TransportError(
-                .timeout, phase: phase, message: "no end within the \(phase.rawValue) timeout")
+                .timeout, phase: phase,
+                message: "no end of the request's body: " + request.lateness(in: phase))
         case .cancelled:
             return TransportError(
                 .cancelled, phase: .request, message: "the request was cancelled")

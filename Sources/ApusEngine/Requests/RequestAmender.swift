@@ -89,7 +89,12 @@ final class RequestAmender: Sendable {
             }
             return answer
         case .late:
-            throw exchange.refused(.timeout, limit?.phase ?? .proxy, ChallengeReply.late)
+            let phase = limit?.phase ?? .proxy
+            let message =
+                phase == .proxy
+                ? proxyTimeout.map { " within \($0.words) (dial.proxyTimeout)" } ?? " in time"
+                : ": " + exchange.request.lateness(in: phase)
+            throw exchange.refused(.timeout, phase, ChallengeReply.late + message)
         case .cancelled:
             throw exchange.refused(.cancelled, .proxy, "the request was cancelled")
         }

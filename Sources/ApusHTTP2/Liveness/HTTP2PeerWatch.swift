@@ -25,14 +25,6 @@ package struct HTTP2PeerWatch: Sendable {
         /// Our SETTINGS were not acknowledged within `http2.settingsTimeout` (RFC 9113, section
         /// 6.5.3).
         case noAcknowledgement
-
-        package var message: String {
-            switch self {
-            case .noAnswer: "no answer to a PING"
-            case .noProgress: "the peer takes nothing of what is sent"
-            case .noAcknowledgement: "the peer has not acknowledged our SETTINGS"
-            }
-        }
     }
 
     /// Why the peer should get no new streams.
@@ -48,6 +40,8 @@ package struct HTTP2PeerWatch: Sendable {
     }
 
     private let suspectAfter: Duration
+    private let deadAfter: Duration
+    private let writeTimeout: Duration?
     private let settingsTimeout: Duration?
     private var liveness: HTTP2Liveness
     private var outputWatch: HTTP2OutputWatch
@@ -60,9 +54,27 @@ package struct HTTP2PeerWatch: Sendable {
     /// The connection is established at `now`, and idle.
     package init(_ tuning: EngineTuning.HTTP2, now: Deadline) {
         suspectAfter = tuning.suspectAfter
+        deadAfter = tuning.deadAfter
+        writeTimeout = tuning.writeTimeout
         settingsTimeout = tuning.settingsTimeout
         liveness = HTTP2Liveness(tuning, now: now)
         outputWatch = HTTP2OutputWatch(tuning)
+    }
+
+    /// Why a connection ends, with the limit that says so.
+    package func message(for cause: Cause) -> String {
+        let (what, limit, option): (String, Duration?, String) =
+            switch cause {
+            case .noAnswer: ("no answer to a PING within", deadAfter, "http2.deadAfter")
+            case .noProgress:
+                ("the peer took nothing of what was sent for", writeTimeout, "http2.writeTimeout")
+            case .noAcknowledgement:
+                (
+                    "the peer has not acknowledged our SETTINGS within", settingsTimeout,
+                    "http2.settingsTimeout"
+                )
+            }
+        return "\(what) \((limit ?? .zero).words) (\(option))"
     }
 
     /// When `deadlineReached` is to be called; `nil` is never.

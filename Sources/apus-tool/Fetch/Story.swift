@@ -44,9 +44,9 @@ struct Story: EngineObserver {
 
     private func exchangeText(of event: EngineEvent) -> String? {
         switch event {
-        case .exchangeBegun(let exchange, let method, let route):
+        case .exchangeBegun(let exchange, let method, let route, _):
             "exchange \(exchange): \(method) to \(route)"
-        case .exchangeQueued(let exchange, _, let cause):
+        case .exchangeQueued(let exchange, _, let cause, _):
             "exchange \(exchange): waiting for: \(cause.rawValue)"
         case .exchangeStarted(let exchange, let connection, let isReused):
             "exchange \(exchange): " + (isReused ? "reusing" : "first on")

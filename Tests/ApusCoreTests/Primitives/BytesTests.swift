@@ -16,6 +16,27 @@ import Testing
         #expect(String(copied) == "naïve")
     }
 
+    @Test func everySequenceOfBytesGivesThem() {
+        let array = Array("0123456789".utf8)
+        #expect(Bytes(array[2..<5]) == Bytes("234"))
+        #expect(Bytes(ContiguousArray(array)) == digits)
+        #expect(Bytes(AnySequence(array)) == digits)
+        #expect(Bytes(array.lazy.filter { $0 < UInt8(ascii: "3") }) == Bytes("012"))
+        #expect(Bytes("012".utf8) == Bytes("012"))
+        #expect(Bytes(repeatElement(0, count: 3)) == Bytes([0, 0, 0]))
+        #expect(Bytes(EmptyCollection<UInt8>()).isEmpty)
+        #expect(Array(Bytes(array)) == array)
+    }
+
+    @Test func bytesOfBytesAreNotCopied() {
+        let part = digits.slice(2..<8)
+        let again = Bytes(part)
+        let place = part.withContiguousStorageIfAvailable { $0.baseAddress }
+        let placeAgain = again.withContiguousStorageIfAvailable { $0.baseAddress }
+        #expect(again == part)
+        #expect(place == placeAgain)
+    }
+
     @Test func emptyBytesHaveNothing() {
         #expect(Bytes.empty.isEmpty)
         #expect(Bytes.empty.count == 0)

@@ -44,3 +44,17 @@ private let milliseconds: [(Duration, Int64)] = [
     (Duration.seconds(Int.max), 9_223_372_036_855),
     (Duration.seconds(Int.min), -9_223_372_036_854),
 ]
+
+/// Durations as messages have them.
+@Suite struct DurationWordsTests {
+    @Test(arguments: [
+        (Duration.seconds(4), "4 s"), (.seconds(90), "90 s"), (.milliseconds(1500), "1.5 s"),
+        (.milliseconds(1005), "1.005 s"), (.milliseconds(250), "250 ms"),
+        (.milliseconds(999), "999 ms"),
+        (.microseconds(200), "0.2 ms"), (.microseconds(1050), "1.05 ms"), (.nanoseconds(1), "0 ms"),
+        (.zero, "0 ms"), (.seconds(3600), "3600 s"),
+    ])
+    func aDurationHasTheUnitThatFits(duration: Duration, words: String) {
+        #expect(duration.words == words)
+    }
+}

@@ -42,7 +42,13 @@ import Testing
         let error = limit.reached("nothing came")
         #expect(error.kind == .timeout)
         #expect(error.phase == phase)
-        #expect(error.message == "nothing came")
+        let words =
+            switch phase {
+            case .head: "no final head within \(limits.head ?? 0) s (headTimeout)"
+            case .total: "no end of the response within \(limits.total ?? 0) s (totalTimeout)"
+            default: "the time is over"
+            }
+        #expect(error.message == "nothing came: \(words)")
     }
 
     @Test func withoutLimitsThereIsNone() throws {

@@ -29,6 +29,18 @@ import Testing
             pending: pending)
     }
 
+    @Test(arguments: [
+        (HTTP2PeerWatch.Cause.noAnswer, "no answer to a PING within 10 s (http2.deadAfter)"),
+        (.noProgress, "the peer took nothing of what was sent for 30 s (http2.writeTimeout)"),
+        (
+            .noAcknowledgement,
+            "the peer has not acknowledged our SETTINGS within 15 s (http2.settingsTimeout)"
+        ),
+    ])
+    func theMessageOfAnEndNamesItsLimit(cause: HTTP2PeerWatch.Cause, message: String) {
+        #expect(watch().message(for: cause) == message)
+    }
+
     @Test func aPeerThatSendsNoSettingsIsSuspectUntilTheyCome() {
         var watch = watch()
         watch.settingsSent(now: at(0), hasPeerSettings: false)

@@ -98,7 +98,8 @@ import Testing
         #expect(error?.kind == .timeout)
         #expect(error?.phase == .pool)
         let message = error?.message ?? ""
-        let beginning = "no connection became free in time; the last dial failed: "
+        let beginning =
+            "no connection became free within 100 ms (acquireTimeout); the last dial failed: "
         #expect(message.hasPrefix(beginning), "\(message)")
         #expect(message.count > beginning.count)
         #expect(engine.snapshot().counters.dials == 1)
@@ -117,7 +118,10 @@ import Testing
                 _ = try await stand.client.send(.get(stand.url("/")), options: options)
             }
             #expect(error?.kind == .timeout)
-            #expect(error?.message == "no connection became free in time")
+            #expect(
+                error?.message
+                    == "no connection became free: no end of the response within 100 ms"
+                    + " (totalTimeout)")
             #expect(try await checkPattern(holder.body) == 16_000_000)
         }
     }

@@ -438,10 +438,10 @@ final class ArrivalOrder: EngineObserver {
     func observe(_ event: EngineEvent) {
         state.withLock { tally in
             switch event {
-            case .exchangeBegun(let exchange, _, _):
+            case .exchangeBegun(let exchange, _, _, _):
                 tally.begun += 1
                 tally.open.insert(exchange)
-            case .exchangeQueued(let exchange, _, _):
+            case .exchangeQueued(let exchange, _, _, _):
                 tally.lastPlace += 1
                 tally.places[exchange] = tally.lastPlace
             case .exchangeStarted(let exchange, _, _):

@@ -32,7 +32,7 @@ extension EngineEvent {
     /// Which exchange it belongs to.
     var exchange: UInt64? {
         switch self {
-        case .exchangeBegun(let id, _, _), .exchangeQueued(let id, _, _),
+        case .exchangeBegun(let id, _, _, _), .exchangeQueued(let id, _, _, _),
             .exchangeStarted(let id, _, _), .exchangeResponded(let id, _),
             .exchangeReplayed(let id, _):
             id
@@ -70,8 +70,8 @@ extension EngineEvent {
         case .connectionOpened: "opened"
         case .connectionDraining(_, let reason): "draining: \(reason)"
         case .connectionClosed(_, _, let reason, _): "closed: \(reason)"
-        case .exchangeBegun(_, let method, _): "begun \(method)"
-        case .exchangeQueued(_, _, let cause): "queued for \(cause.rawValue)"
+        case .exchangeBegun(_, let method, _, _): "begun \(method)"
+        case .exchangeQueued(_, _, let cause, _): "queued for \(cause.rawValue)"
         case .exchangeStarted(_, _, let isReused): isReused ? "started, reused" : "started"
         case .exchangeResponded(_, let status): "status \(status)"
         case .exchangeReplayed(_, let error): "replayed: \(error.kind.name)"

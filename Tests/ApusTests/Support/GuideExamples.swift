@@ -92,4 +92,15 @@ private enum GuideExamples {
             Response(HTTPResponse(status: .ok), body: ResponseBody([Bytes("hello\n")]))
         }
     }
+
+    static func writingAGateway(
+        _ inbound: HTTPRequest, _ upload: ResponseBody, _ client: ExecutorClient
+    ) async throws {
+        var options = RequestOptions()
+        options.metadata = RequestMetadata(tag: "tenant-7", values: ["model": "large"])
+        let response = try await client.send(
+            inbound.removingHopByHopFields(), body: .oneShot { upload }, options: options)
+        let head = response.head.removingHopByHopFields()
+        _ = head
+    }
 }

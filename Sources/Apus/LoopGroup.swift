@@ -4,14 +4,14 @@ import ApusEngine
 ///
 /// It is passed to each engine when the engine is made; there is no default group. The threads end
 /// when the group and its engines were released or shut down.
-public final class EventLoopGroup: Sendable {
-    let group: LoopGroup
+public final class LoopGroup: Sendable {
+    let group: ApusEngine.LoopGroup
 
     /// Creates a group and starts its threads, one by default.
     ///
     /// - Throws: `InvalidTuning` unless `threads` is in 1...256, `TransportError` when the system
     ///   has no descriptor or thread left.
     public init(threads: Int = 1) throws {
-        group = try LoopGroup(threads: threads)
+        group = try ApusEngine.LoopGroup(threads: threads)
     }
 }

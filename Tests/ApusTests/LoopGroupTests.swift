@@ -3,10 +3,10 @@ import Loopback
 import Testing
 
 /// Engines that share threads share nothing else.
-@Suite(.timeLimit(.minutes(5))) struct EventLoopGroupTests {
+@Suite(.timeLimit(.minutes(5))) struct LoopGroupTests {
     @Test func sixtyFourEnginesOnOneThreadKeepTheirPoolsApart() async throws {
         let server = try LoopbackServer()
-        let group = try EventLoopGroup(threads: 1)
+        let group = try LoopGroup(threads: 1)
         let engines = try (0..<64).map { _ in try TransportEngine(.executor, group: group) }
         let threads = Set(engines.map { ObjectIdentifier($0.taskExecutor as AnyObject) })
         #expect(threads.count == 1)
@@ -27,7 +27,7 @@ import Testing
 
     @Test func anEngineOutlivesTheLastMentionOfItsGroup() async throws {
         let server = try LoopbackServer()
-        var engine: TransportEngine? = try TransportEngine(group: try EventLoopGroup(threads: 2))
+        var engine: TransportEngine? = try TransportEngine(group: try LoopGroup(threads: 2))
         let url = "http://127.0.0.1:\(server.port)/bytes/2000000"
         let response = try await engine?.send(.get(url))
         engine = nil
@@ -44,7 +44,7 @@ import Testing
         let url = "http://127.0.0.1:\(server.port)/"
         let threads: LoopThreads
         do {
-            let group = try EventLoopGroup(threads: 2)
+            let group = try LoopGroup(threads: 2)
             do {
                 let engine = try TransportEngine(relaxedTuning, group: group)
                 threads = await LoopThreads(of: engine, threads: 2)
@@ -65,6 +65,6 @@ import Testing
 
     @Test(arguments: [0, -1, 257])
     func aNumberOfThreadsOutOfRangeIsRefused(_ threads: Int) {
-        #expect(throws: InvalidTuning.self) { try EventLoopGroup(threads: threads) }
+        #expect(throws: InvalidTuning.self) { try LoopGroup(threads: threads) }
     }
 }
