@@ -14,6 +14,8 @@ let house: [SwiftSetting] = [
 let safe = house + [.strictMemorySafety()]
 
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let nioCore = Target.Dependency.product(
+    name: "NIOCore", package: "swift-nio", condition: .when(traits: ["ApusNIO"]))
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -26,9 +28,14 @@ let package = Package(
         .library(name: "ApusRetry", targets: ["ApusRetry"]),
         .library(name: "ApusWebSocket", targets: ["ApusWebSocket"]),
         .library(name: "ApusObservability", targets: ["ApusObservability"]),
+        // Empty without the trait of its name.
+        .library(name: "ApusNIO", targets: ["ApusNIO"]),
         .executable(name: "apus", targets: ["apus-tool"]),
     ],
     traits: [
+        .trait(
+            name: "ApusNIO",
+            description: "Conversions to and from SwiftNIO's ByteBuffer; fetches swift-nio."),
         // The codecs of ApusContent, each with a library of the system.
         .trait(name: "Gzip", description: "gzip and deflate, by zlib"),
         .trait(name: "Brotli", description: "br, by libbrotlidec"),
@@ -44,6 +51,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.3.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+        // Of ApusNIO alone, and fetched only when its trait is on.
+        .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
     ],
     targets: [
         // L0: C modules, each imported by one shipped target.
@@ -128,6 +137,7 @@ let package = Package(
         .target(
             name: "ApusWebSocket", dependencies: ["Apus", "ApusZlib", httpTypes],
             swiftSettings: house),
+        .target(name: "ApusNIO", dependencies: ["Apus", nioCore], swiftSettings: house),
         // Around the house: the tool, and what tests and demonstrations run against.
         .target(
             name: "Loopback", dependencies: ["CApusNghttp2", "CApusOpenSSL", "CApusLinux"],
@@ -217,6 +227,9 @@ let package = Package(
         .testTarget(
             name: "ApusWebSocketTests",
             dependencies: ["ApusWebSocket", "ApusZlib", "Apus", "Loopback", httpTypes],
+            swiftSettings: house),
+        .testTarget(
+            name: "ApusNIOTests", dependencies: ["ApusNIO", "Apus", nioCore],
             swiftSettings: house),
         .testTarget(
             name: "ApusObservabilityTests",

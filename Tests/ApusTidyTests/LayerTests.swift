@@ -41,6 +41,7 @@ import Testing
         // The system's library for the time of day alone.
         "Sources/ApusRetry": ["Apus", "HTTPTypes", "Synchronization", "Glibc", "Musl"],
         "Sources/ApusWebSocket": ["Apus", "ApusZlib", "HTTPTypes", "Synchronization"],
+        "Sources/ApusNIO": ["Apus", "NIOCore"],
         "Sources/ApusObservability": [
             "Apus", "Logging", "CoreMetrics", "Tracing", "ServiceLifecycle", "Synchronization",
         ],

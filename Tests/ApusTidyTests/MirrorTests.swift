@@ -19,6 +19,7 @@ import Testing
         "Sources/ApusEngine": "Tests/ApusEngineTests",
         "Sources/ApusConnection": "Tests/ApusConnectionTests",
         "Sources/ApusObservability": "Tests/ApusObservabilityTests",
+        "Sources/ApusNIO": "Tests/ApusNIOTests",
         "Sources/Apus": "Tests/ApusTests",
         "Sources/ApusZlib": "Tests/ApusZlibTests",
         "Sources/ApusContent": "Tests/ApusContentTests",

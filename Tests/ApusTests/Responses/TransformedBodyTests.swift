@@ -225,6 +225,30 @@ import Testing
         }
     }
 
+    /// Also a body made of a made body, whose function goes on meanwhile.
+    @Test func aReadThatIsLateLeavesTheBodyAlive() async throws {
+        let (pieces, piece) = AsyncStream.makeStream(of: Bytes.self)
+        let inner = ResponseBody { () async throws(TransportError) -> Bytes? in
+            for await piece in pieces { return piece }
+            return nil
+        }
+        let body = ResponseBody(transforming: inner, by: stage())
+        let events = body.makeAsyncIterator()
+        for text in ["one", "two"] {
+            for _ in 0..<3 {
+                let found = try await events.next(until: Self.soon)
+                #expect(found == .nothing)
+            }
+            piece.yield(Bytes(text))
+            let found = try await events.next(until: Self.never)
+            #expect(found == .bytes(Bytes(text)))
+        }
+        piece.finish()
+        let end = try await events.next(until: Self.never)
+        #expect(end == .end)
+        #expect(record.calls == ["piece of 3", "piece of 3", "end", "trailers"])
+    }
+
     // MARK: Abandoning
 
     @Test(arguments: [ProtocolVariant.http1, .http2PriorKnowledge])
