@@ -3,7 +3,7 @@
 STRICT = -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error
 FOLDERS = $(wildcard Package.swift Sources Tests Fixtures Benchmarks Examples)
 
-.PHONY: demo test check format bench fuzz docs certs sanitize soak
+.PHONY: demo test check format bench bench-check fuzz docs certs sanitize soak
 
 demo: ## A table: fresh clients share one pool, over every protocol and route.
 	@.ci/install build
@@ -27,6 +27,9 @@ format: ## Rewrites the Swift files as .swift-format says.
 bench: ## Measures the tool and the layers.
 	@.ci/optional Benchmarks/run "make bench: there are no benchmarks in this tree yet."
 
+bench-check: ## Instructions and allocations of each layer against Benchmarks/counts.txt; needs valgrind.
+	@Benchmarks/check
+
 fuzz: ## Runs each fuzz target for FUZZ_SECONDS (20 by default).
 	@.ci/optional Fixtures/fuzz/run "make fuzz: there are no fuzz targets in this tree yet."
 
@@ -36,9 +39,10 @@ docs: ## The public API's documentation, in .build/docs.
 certs: ## Certificates for the loopback servers, made anew when missing or near their end.
 	@Fixtures/certs/generate
 
-sanitize: ## Every test under the thread sanitizer, then under the address sanitizer.
+sanitize: ## Every test under the thread sanitizer, the address sanitizer, and checks of exclusive access.
 	@.ci/sanitize thread
 	@.ci/sanitize address
+	@.ci/sanitize exclusivity
 
 soak: ## The long forms of the short runs: 100,000 exchanges, 2000 scopes, a million steps each.
 	@.ci/install test

@@ -269,16 +269,17 @@ if Context.environment["APUS_FUZZ"] != nil {
             path: "Fixtures/fuzz/Targets", swiftSettings: house))
 }
 
-// The micro-benchmarks; Benchmarks/micro sets the switch. They count what a head, an event and
-// decoding cost, below the API.
+// The micro-benchmarks; Benchmarks/micro and Benchmarks/check set the switch. They measure layers
+// below the API, an event and decoding.
 if Context.environment["APUS_BENCH"] != nil {
     package.targets.append(
         .executableTarget(
-            name: "apus-heads",
+            name: "apus-micro",
             dependencies: [
-                "Apus", "ApusRetry", "ApusHTTP1", "ApusCore", "Loopback", httpTypes,
+                "Apus", "ApusRetry", "ApusConnection", "ApusHTTP1", "ApusHTTP2", "ApusPool",
+                "ApusSocket", "ApusCore", "Loopback", httpTypes,
             ],
-            path: "Benchmarks/Heads", swiftSettings: house))
+            path: "Benchmarks/Micro", swiftSettings: house))
     package.targets.append(
         .executableTarget(
             name: "apus-events", dependencies: ["ApusEvents", "Apus"],
