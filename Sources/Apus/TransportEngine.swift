@@ -75,8 +75,7 @@ public final class TransportEngine: HTTPTransport {
         _ request: HTTPRequest, _ body: RequestBody, _ options: RequestOptions
     ) throws(TransportError) -> OutgoingRequest {
         do throws(InvalidRequest) {
-            return try OutgoingRequest(
-                request, body: body, options: options, tuning: engine.tuning, routes: engine.routes)
+            return try engine.outgoing(request, body, options)
         } catch {
             var failure = TransportError(error)
             failure.metadata = options.metadata

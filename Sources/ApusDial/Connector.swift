@@ -105,7 +105,8 @@ actor Connector {
         }
         guard isHTTP2 else {
             let connection = HTTP1LiveConnection(
-                id: dial.id, wire: wire, facts: facts, tuning: dialer.tuning, keeper: keeper)
+                id: dial.id, wire: wire, facts: facts, tuning: dialer.tuning,
+                recent: dialer.recentFields(on: dial.loop), keeper: keeper)
             connection.assumeIsolated { $0.attach() }
             return connection
         }

@@ -26,6 +26,8 @@ package final class Dialer: Sendable {
     /// What the windows of all h2 connections may grow by.
     let windowBudget: EngineWindowBudget
     private let loops: [EventLoop]
+    /// One for each of the loops.
+    private let recentFields: [HTTP1RecentFields]
     private let turn = Atomic<Int>(0)
 
     package init(
@@ -36,6 +38,7 @@ package final class Dialer: Sendable {
         self.hooks = hooks
         self.resolver = resolver
         self.loops = loops
+        recentFields = loops.map { _ in HTTP1RecentFields() }
         self.observer = observer
         windowBudget = EngineWindowBudget(tuning.http2.windowBudget)
         sessions = TLSSessionCache(perHop: tuning.tls.maxSessionsPerRoute)
@@ -43,6 +46,12 @@ package final class Dialer: Sendable {
 
     /// Whether a connection may live on another loop than the one that asks.
     var hasSeveralLoops: Bool { loops.count > 1 }
+
+    /// What the HTTP/1.1 connections of a loop share.
+    func recentFields(on loop: EventLoop) -> HTTP1RecentFields {
+        let index = loops.firstIndex { $0 === loop }
+        return index.map { recentFields[$0] } ?? HTTP1RecentFields()
+    }
 
     /// Makes a connection and reports what became of it.
     package func dial(

@@ -147,7 +147,7 @@ final class ProxyDial {
             let outcome: Wire.ReadOutcome
             handshake.timePassed(now: .now())
             do throws(WireError) {
-                outcome = try wire.read { bytes in
+                outcome = try wire.read { bytes, _ in
                     var offset = 0
                     do throws(TunnelError) {
                         guard refusal == nil,

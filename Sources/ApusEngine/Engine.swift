@@ -4,7 +4,7 @@ package import ApusDial
 import ApusPool
 package import ApusSocket
 import ApusTLS
-import HTTPTypes
+package import HTTPTypes
 import Synchronization
 
 /// Everything that requests share: loops, pool, resolver, TLS.
@@ -73,6 +73,16 @@ package final class Engine: Sendable {
             _ = ending.finish()
             withExtendedLifetime(group) {}
         }
+    }
+
+    /// Checks a request and works out its route; the settings are not copied for it.
+    ///
+    /// - Throws: `InvalidRequest` naming the part at fault; nothing has been dialled.
+    package func outgoing(
+        _ request: HTTPRequest, _ body: RequestBody, _ options: borrowing RequestOptions
+    ) throws(InvalidRequest) -> OutgoingRequest {
+        try OutgoingRequest(
+            request, body: body, options: options, tuning: tuning, routes: routes)
     }
 
     /// Where callers may run their tasks, so that requests never change threads: each loop in turn.

@@ -75,7 +75,10 @@ struct ChunkedDecoder {
                 try expect(ASCII.lineFeed, in: input, at: &offset, .chunkDataEnd)
                 state = .size(0, digits: 0)
             case .trailers:
-                guard try trailers.parse(input, at: &offset, limits: limits) else { break }
+                var recent = RecentFields.none
+                let isWhole = try trailers.parse(
+                    input, at: &offset, limits: limits, recent: &recent)
+                guard isWhole else { break }
                 return .end(trailers: try finishTrailers())
             }
         }

@@ -40,7 +40,7 @@ struct ParsedFields {
     /// - Returns: where the next line starts; `nil` when the line's end has not come yet.
     @inline(__always)
     mutating func parseLine(
-        in bytes: RawSpan, at offset: Int, names: FieldNames
+        in bytes: RawSpan, at offset: Int, names: FieldNames, recent: inout RecentFields
     ) throws(HTTP1Error) -> Int? {
         let end = bytes.byteCount
         var colon = offset
@@ -56,19 +56,22 @@ struct ParsedFields {
         var valueEnd = lineEnd
         while valueEnd > start, ASCII.isBlank(bytes.byte(valueEnd - 1)) { valueEnd -= 1 }
 
-        let name: HTTPField.Name
+        let field: HTTPField
         let role: FieldRole
+        let value = bytes.extracting(start..<valueEnd)
         if let known = names.find(offset..<colon, in: bytes) {
-            (name, role) = known
+            role = known.role
+            field = recent.field(known.name, at: known.index, value)
         } else {
-            (name, role) = try ParsedFields.makeName(offset..<colon, in: bytes)
+            let made = try ParsedFields.makeName(offset..<colon, in: bytes)
+            role = made.role
+            field = HTTPField(made.name, validated: value)
         }
         isLastPlain = role == .plain
         if role != .plain { facts.note(role, start..<valueEnd, in: bytes) }
         if unfolding != nil { endUnfolding() }
-        // The value was validated above, so the initialiser replaces nothing.
         if received.isEmpty { received.reserveCapacity(16) }
-        received.append(ParsedFields.makeField(name, bytes.extracting(start..<valueEnd)))
+        received.append(field)
         return next
     }
 
@@ -100,25 +103,13 @@ struct ParsedFields {
 
     private func addUnfolded(to fields: inout HTTPFields) {
         guard let (name, value) = unfolding else { return }
-        fields.append(unsafe ParsedFields.makeField(name, value.span.bytes))
-    }
-
-    /// A field whose value is known to be valid.
-    ///
-    /// Going through a `String` is faster, but would not preserve bytes that are not UTF-8.
-    @inline(__always)
-    private static func makeField(_ name: HTTPField.Name, _ value: RawSpan) -> HTTPField {
-        unsafe value.withUnsafeBytes { bytes in
-            value.isASCII
-                ? HTTPField(name: name, value: unsafe String(decoding: bytes, as: UTF8.self))
-                : unsafe HTTPField(name: name, value: bytes)
-        }
+        fields.append(unsafe HTTPField(name, validated: value.span.bytes))
     }
 
     /// Makes a name that is not in the table; its bytes are known to be a token.
     private static func makeName(
         _ range: Range<Int>, in bytes: RawSpan
-    ) throws(HTTP1Error) -> (HTTPField.Name, FieldRole) {
+    ) throws(HTTP1Error) -> (name: HTTPField.Name, role: FieldRole) {
         let spelling = unsafe bytes.extracting(range).withUnsafeBytes {
             unsafe String(decoding: $0, as: UTF8.self)
         }

@@ -90,12 +90,13 @@ package struct HTTP1Session: Sendable {
     /// Call it until it returns `nil`: then all input is consumed, and incomplete heads and lines
     /// are kept inside. After `.upgraded` it consumes nothing.
     ///
+    /// - Parameter recent: what earlier responses contained, of this connection or another.
     /// - Throws: the fault of the peer; the connection cannot be used any more.
     package mutating func nextEvent(
-        in input: RawSpan, offset: inout Int
+        in input: RawSpan, offset: inout Int, recent: inout RecentFields
     ) throws(HTTP1Error) -> HTTP1Event? {
         do throws(HTTP1Error) {
-            return try readEvent(in: input, at: &offset)
+            return try readEvent(in: input, at: &offset, &recent)
         } catch {
             state = .closed
             let isUnsolicited = error.reason == .unsolicited
@@ -104,8 +105,16 @@ package struct HTTP1Session: Sendable {
         }
     }
 
+    /// The same without a memory.
+    package mutating func nextEvent(
+        in input: RawSpan, offset: inout Int
+    ) throws(HTTP1Error) -> HTTP1Event? {
+        var none = RecentFields.none
+        return try nextEvent(in: input, offset: &offset, recent: &none)
+    }
+
     private mutating func readEvent(
-        in input: RawSpan, at offset: inout Int
+        in input: RawSpan, at offset: inout Int, _ recent: inout RecentFields
     ) throws(HTTP1Error) -> HTTP1Event? {
         switch state {
         case .upgraded: return nil
@@ -118,8 +127,10 @@ package struct HTTP1Session: Sendable {
             throw .bytesWithoutRequest
         case .head:
             responseStarted = true
-            guard try head.parse(input, at: &offset, limits: limits) else { return nil }
-            return try headCompleted()
+            guard try head.parse(input, at: &offset, limits: limits, recent: &recent) else {
+                return nil
+            }
+            return try headCompleted(&recent)
         case .fixed(let remaining):
             let start = offset
             offset += Int(min(remaining, UInt64(input.byteCount - offset)))
@@ -180,16 +191,16 @@ package struct HTTP1Session: Sendable {
 
     // MARK: Transitions
 
-    private mutating func headCompleted() throws(HTTP1Error) -> HTTP1Event {
+    private mutating func headCompleted(
+        _ recent: inout RecentFields
+    ) throws(HTTP1Error) -> HTTP1Event {
         let head = head
         self.head = .head(lenience)
         guard let line = head.statusLine else { preconditionFailure("a head without status line") }
         let facts = head.fields.facts
         let framing = try BodyFraming.of(
             code: line.code, minorVersion: line.minorVersion, facts: facts, asked: asked)
-        let response = HTTPResponse(
-            status: .init(code: line.code, reasonPhrase: line.reason),
-            headerFields: head.fields.fields)
+        let response = recent.response(line, head.fields.fields)
         if case .tunnel = framing {
             try checkProtocol(of: response)
             state = .upgraded

@@ -50,9 +50,11 @@ struct HeadParser {
 
     /// Parses up to the end of the section or of the input.
     ///
+    /// - Parameter recent: fields that may be used again.
     /// - Returns: whether the section is complete.
     mutating func parse(
-        _ input: RawSpan, at offset: inout Int, limits: EngineTuning.Limits
+        _ input: RawSpan, at offset: inout Int, limits: EngineTuning.Limits,
+        recent: inout RecentFields
     ) throws(HTTP1Error) -> Bool {
         let names = FieldNames.common
         while offset < input.byteCount {
@@ -61,7 +63,7 @@ struct HeadParser {
                 let line = partial
                 partial = []
                 var start = 0
-                switch unsafe try parseLine(line.span.bytes, at: &start, names, limits) {
+                switch unsafe try parseLine(line.span.bytes, at: &start, names, limits, &recent) {
                 case .complete: continue
                 case .last: return true
                 // Every line ends at its first LF; if this one does not, nothing after it may be
@@ -69,7 +71,7 @@ struct HeadParser {
                 case .incomplete: throw .bareLineFeed
                 }
             }
-            switch try parseLine(input, at: &offset, names, limits) {
+            switch try parseLine(input, at: &offset, names, limits, &recent) {
             case .complete: continue
             case .last: return true
             case .incomplete:
@@ -112,12 +114,13 @@ struct HeadParser {
     private var section: HTTP1Error.Section { hasStatusLine ? .head : .trailers }
 
     private mutating func parseLine(
-        _ bytes: RawSpan, at offset: inout Int, _ names: FieldNames, _ limits: EngineTuning.Limits
+        _ bytes: RawSpan, at offset: inout Int, _ names: FieldNames, _ limits: EngineTuning.Limits,
+        _ recent: inout RecentFields
     ) throws(HTTP1Error) -> Line {
         let start = offset
         let line: Line
         do throws(HTTP1Error) {
-            line = try parseWholeLine(bytes, at: &offset, names)
+            line = try parseWholeLine(bytes, at: &offset, names, &recent)
         } catch {
             // A fault counts once its line is complete and within the limit, as it would in pieces;
             // only another protocol is reported at once.
@@ -129,7 +132,7 @@ struct HeadParser {
             try checkSize(lineBytes + lineFeed + 1 - start, limits)
             guard !lenience.isStrict else { throw error }
             let whole = bytes.extracting(start..<lineFeed + 1)
-            guard try parseLeniently(whole, names) else { throw error }
+            guard try parseLeniently(whole, names, &recent) else { throw error }
             offset = lineFeed + 1
             line = .complete
         }
@@ -144,7 +147,7 @@ struct HeadParser {
 
     @inline(__always)
     private mutating func parseWholeLine(
-        _ bytes: RawSpan, at offset: inout Int, _ names: FieldNames
+        _ bytes: RawSpan, at offset: inout Int, _ names: FieldNames, _ recent: inout RecentFields
     ) throws(HTTP1Error) -> Line {
         let next: Int?
         if hasStatusLine, statusLine == nil {
@@ -154,7 +157,7 @@ struct HeadParser {
             offset = end
             return .last
         } else {
-            next = try fields.parseLine(in: bytes, at: offset, names: names)
+            next = try fields.parseLine(in: bytes, at: offset, names: names, recent: &recent)
         }
         guard let next else { return .incomplete }
         offset = next
@@ -163,7 +166,7 @@ struct HeadParser {
 
     /// Parses a complete faulty line again; `false` when no switch accepts its fault.
     private mutating func parseLeniently(
-        _ line: RawSpan, _ names: FieldNames
+        _ line: RawSpan, _ names: FieldNames, _ recent: inout RecentFields
     ) throws(HTTP1Error) -> Bool {
         guard let end = LenientLine.end(of: line) else { return false }
         let text = line.extracting(0..<end)
@@ -175,9 +178,9 @@ struct HeadParser {
             return unsafe try fields.fold(more.span.bytes)
         }
         guard lenience.controlsInValues, let field = LenientLine.field(text) else { return false }
-        guard unsafe try fields.parseLine(in: field.span.bytes, at: 0, names: names) != nil else {
-            return false
-        }
+        let next = unsafe try fields.parseLine(
+            in: field.span.bytes, at: 0, names: names, recent: &recent)
+        guard next != nil else { return false }
         guard fields.isLastPlain else {
             throw .controlInFramingField
         }

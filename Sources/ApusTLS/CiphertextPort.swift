@@ -30,25 +30,25 @@ final class CiphertextPort {
     static let maxSessions = 4
 
     /// The rest of the current call's input.
-    private var input = UnsafeRawBufferPointer(start: nil, count: 0)
+    @exclusivity(unchecked) private var input = UnsafeRawBufferPointer(start: nil, count: 0)
     /// The caller's array, during a call.
-    private var output: UnsafeMutablePointer<[UInt8]>?
+    @exclusivity(unchecked) private var output: UnsafeMutablePointer<[UInt8]>?
 
     let context: TLSContext
     /// The name sent as SNI, unless it is an address or SNI is off.
     let serverName: String
     /// The name or address that the certificate must be for.
     let verifiedName: String
-    private(set) var refusal: CertificateRefusal?
+    @exclusivity(unchecked) private(set) var refusal: CertificateRefusal?
     /// The verifier's reason.
     var refusalReason: String?
     /// The `errno` when a file of roots could not be opened for lack of descriptors or memory;
     /// otherwise 0.
-    var exhaustion: Int32 = 0
-    var verification = Verification.open
+    @exclusivity(unchecked) var exhaustion: Int32 = 0
+    @exclusivity(unchecked) var verification = Verification.open
     /// The connection, whose owner also owns this port; `nil` before it is attached.
     private(set) var connection: OpaquePointer?
-    var sessions: [TLSSession] = []
+    @exclusivity(unchecked) var sessions: [TLSSession] = []
     /// The session that the handshake offers to resume.
     var offered: TLSSession?
     /// The peer's certificates, once its own was accepted: the verified chain, or the chain as sent
@@ -57,17 +57,15 @@ final class CiphertextPort {
     /// After a resumption they are those of the first handshake.
     private(set) lazy var chain: CertificateChain = {
         guard let connection else { return CertificateChain { [] } }
-        let isResumed = SSL_session_reused(connection) == 1
         defer { offered = nil }
-        return isResumed
-            ? offered?.chain ?? CertificateChain(of: connection)
-            : CertificateChain(of: connection)
+        let first = SSL_session_reused(connection) == 1 ? offered?.chain : nil
+        return first ?? CertificateChain(of: connection)
     }()
     /// Whether handshake messages are counted: from the end of the handshake.
-    var isHandshakeDone = false
-    private(set) var isFlooded = false
-    private var lateMessages = 0
-    private var windowBytes = 0
+    @exclusivity(unchecked) var isHandshakeDone = false
+    @exclusivity(unchecked) private(set) var isFlooded = false
+    @exclusivity(unchecked) private var lateMessages = 0
+    @exclusivity(unchecked) private var windowBytes = 0
 
     init(context: TLSContext, serverName: String, verifiedName: String) {
         self.context = context

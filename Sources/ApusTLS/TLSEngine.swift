@@ -26,14 +26,14 @@ package final class TLSEngine {
     private let ssl: OpaquePointer
     private let port: CiphertextPort
     /// Input received after the handshake's last bytes; the next `receive` starts with it.
-    private var kept: [UInt8] = []
+    @exclusivity(unchecked) private var kept: [UInt8] = []
     /// Plaintext that OpenSSL accepts only after a partly received handshake message is complete.
-    private var waiting: [UInt8] = []
-    private var failure: TLSError?
-    private var isReceiveClosed = false
-    private var isSendClosed = false
+    @exclusivity(unchecked) private var waiting: [UInt8] = []
+    @exclusivity(unchecked) private var failure: TLSError?
+    @exclusivity(unchecked) private var isReceiveClosed = false
+    @exclusivity(unchecked) private var isSendClosed = false
     /// The reason of a failure that is not, or no longer, in OpenSSL's queue.
-    private var pendingReason: String?
+    @exclusivity(unchecked) private var pendingReason: String?
 
     /// Creates the TLS of one connection.
     ///
@@ -180,9 +180,9 @@ package final class TLSEngine {
     /// - Parameters:
     ///   - ciphertext: received bytes; empty to read those that followed the handshake.
     ///   - output: receives answers of TLS itself, such as a KeyUpdate.
-    ///   - plaintext: is called with decrypted bytes.
+    ///   - plaintext: is called with decrypted bytes, in memory of their own that may be kept.
     package func receive(
-        _ ciphertext: RawSpan, output: inout [UInt8], plaintext: (RawSpan) -> Void
+        _ ciphertext: RawSpan, output: inout [UInt8], plaintext: (Bytes) -> Void
     ) throws(TLSError) -> ReceiveResult {
         if let failure { throw failure }
         guard port.isHandshakeDone else {
@@ -197,18 +197,16 @@ package final class TLSEngine {
         return isReceiveClosed ? .closed : .open
     }
 
-    /// Reads until OpenSSL has consumed all input, with a buffer for this call.
+    /// Reads until OpenSSL has consumed all input.
     private func decrypt(
-        _ ciphertext: RawSpan, _ output: inout [UInt8], _ plaintext: (RawSpan) -> Void
+        _ ciphertext: RawSpan, _ output: inout [UInt8], _ plaintext: (Bytes) -> Void
     ) throws(TLSError) {
         // Bytes after close_notify are ignored (RFC 8446, section 6.1).
         guard !isReceiveClosed, !ciphertext.isEmpty else { return }
         // Room for the input and for the part of an earlier record that OpenSSL holds.
         let room = min(ciphertext.byteCount + Self.recordSize, Self.maxScratch)
         let outcome = ciphertext.withUnsafeBytes { bytes in
-            withUnsafeTemporaryAllocation(byteCount: room, alignment: 16) { scratch in
-                port.lend(bytes, &output) { drain(into: scratch, plaintext) }.result
-            }
+            port.lend(bytes, &output) { drain(room: room, plaintext) }.result
         }
         switch outcome {
         case .progress, .needsBytes: try sendWaiting(&output)
@@ -217,14 +215,30 @@ package final class TLSEngine {
         }
     }
 
-    /// Collects records in `scratch` and delivers them together, since small records often come in
-    /// numbers.
-    private func drain(
-        into scratch: UnsafeMutableRawBufferPointer, _ plaintext: (RawSpan) -> Void
-    ) -> Outcome {
-        var count = 0
+    /// Collects records in arrays of `room` bytes, and delivers each when it is full or nothing is
+    /// left, since small records often come in numbers.
+    private func drain(room: Int, _ plaintext: (Bytes) -> Void) -> Outcome {
         while true {
-            let room = UnsafeMutableRawBufferPointer(rebasing: scratch[count...])
+            var outcome = Outcome.progress
+            let bytes = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+                outcome = fill(UnsafeMutableRawBufferPointer(buffer), &count)
+            }
+            if !bytes.isEmpty {
+                // The reason of a failure must survive what the receiver does.
+                let reason = outcome == .failed ? takeOpenSSLReason() : nil
+                plaintext(Bytes(bytes))
+                if let reason { pendingReason = reason }
+            }
+            // The receiver may have sent, and that may have failed.
+            if failure != nil { return .failed }
+            if outcome != .progress { return outcome }
+        }
+    }
+
+    /// Decrypts records into a buffer; `.progress` when it is full.
+    private func fill(_ buffer: UnsafeMutableRawBufferPointer, _ count: inout Int) -> Outcome {
+        while count < buffer.count {
+            let room = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
             var taken = 0
             clearErrors()
             let result = SSL_read_ex(ssl, room.baseAddress, room.count, &taken)
@@ -232,18 +246,9 @@ package final class TLSEngine {
             // Without input and without a record begun, another call could only ask for bytes.
             let isDry = result == 1 && !port.hasInput && SSL_has_pending(ssl) == 0
             let outcome = isDry ? .needsBytes : outcome(of: result)
-            let isOver = outcome != .progress
-            if count > 0, isOver || count == scratch.count {
-                // The reason of a failure must survive what the receiver does.
-                let reason = outcome == .failed ? takeOpenSSLReason() : nil
-                plaintext(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(scratch)[..<count]))
-                count = 0
-                if let reason { pendingReason = reason }
-            }
-            // The receiver may have sent, and that may have failed.
-            if failure != nil { return .failed }
-            if isOver { return outcome }
+            if outcome != .progress { return outcome }
         }
+        return .progress
     }
 
     /// Encrypts all of `plaintext`, in records of at most 16 KiB.

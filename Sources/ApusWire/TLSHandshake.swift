@@ -84,11 +84,13 @@ package struct TLSHandshake {
         var output: [UInt8] = []
         var failure: TLSError?
         var isComplete = false
-        let outcome = try wire.read { bytes in
+        let outcome = try wire.read { bytes, _ in
             guard failure == nil else { return }
             do throws(TLSError) {
                 if isComplete {
-                    _ = try engine.receive(bytes, output: &output) { wire.putBack($0) }
+                    _ = try engine.receive(bytes, output: &output) { plaintext in
+                        plaintext.withSpan { wire.putBack($0) }
+                    }
                 } else {
                     isComplete = try engine.handshake(bytes, output: &output) == .complete
                 }

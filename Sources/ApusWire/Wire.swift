@@ -42,29 +42,30 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     package let loop: EventLoop
     package let remoteAddress: SocketAddress
     /// Held strongly, so that reading needs no side table; let go when the wire closes.
-    package private(set) var owner: (any WireOwner)?
+    @exclusivity(unchecked) package private(set) var owner: (any WireOwner)?
     /// The TLS of each hop, nearest to the socket first, and where its sessions are kept.
-    private var engines: [(engine: TLSEngine, keep: (TLSSession) -> Void)] = []
+    @exclusivity(unchecked) private var engines: [(engine: TLSEngine, keep: (TLSSession) -> Void)] =
+        []
 
     /// `nil` once closed.
-    private var socket: StreamSocket?
-    private var registration: UInt64 = 0
-    private var output: SocketOutput
+    @exclusivity(unchecked) private var socket: StreamSocket?
+    @exclusivity(unchecked) private var registration: UInt64 = 0
+    @exclusivity(unchecked) private var output: SocketOutput
     /// Nearest to the socket first.
-    private var layers: [WireLayer] = []
+    @exclusivity(unchecked) private var layers: [WireLayer] = []
     /// Those of the layers whose windows may hold bytes back; mostly none.
-    private var tunnels: [HTTP2Tunnel] = []
+    @exclusivity(unchecked) private var tunnels: [HTTP2Tunnel] = []
     /// Plaintext that arrived after a handshake, and is read before anything else.
-    private var leftOver: [UInt8] = []
-    private var isHungUp = false
+    @exclusivity(unchecked) private var leftOver: [UInt8] = []
+    @exclusivity(unchecked) private var isHungUp = false
     /// Whether the socket may have something: edge-triggered readiness is reported only once.
-    private var isReady = false
+    @exclusivity(unchecked) private var isReady = false
     /// What was read from the socket before the owner read it.
-    private var ahead = ReadingAhead()
+    @exclusivity(unchecked) private var ahead = ReadingAhead()
     /// The owner is asked in the loop's next tick to read on.
-    private var isReadPlanned = false
+    @exclusivity(unchecked) private var isReadPlanned = false
     /// The owner is asked in the loop's next tick to send on.
-    private var isWritePlanned = false
+    @exclusivity(unchecked) private var isWritePlanned = false
 
     package init(_ socket: StreamSocket, to address: SocketAddress, on loop: EventLoop) {
         self.socket = socket
@@ -129,12 +130,14 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
 
     /// Reads once and delivers what came out at the top, in one or more pieces.
     ///
+    /// - Parameter deliver: gets bytes and, where they are in memory of their own that may be kept,
+    ///   that memory.
     /// - Throws: `WireError` when the socket or a layer failed; nothing may follow.
-    package func read(_ deliver: (RawSpan) -> Void) throws(WireError) -> ReadOutcome {
+    package func read(_ deliver: (RawSpan, Bytes?) -> Void) throws(WireError) -> ReadOutcome {
         if !leftOver.isEmpty {
             let bytes = leftOver
             leftOver = []
-            deliver(unsafe bytes.span.bytes)
+            deliver(unsafe bytes.span.bytes, nil)
             return .progress
         }
         if isHolding { return try takeHeld(deliver) }
@@ -144,7 +147,9 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     }
 
     /// The same from the socket alone.
-    private func readSocket(_ deliver: (RawSpan) -> Void) throws(WireError) -> ReadOutcome {
+    private func readSocket(
+        _ deliver: (RawSpan, Bytes?) -> Void
+    ) throws(WireError) -> ReadOutcome {
         guard let socket else { return .end }
         let scratch = loop.scratch
         let result: StreamSocket.ReadResult
@@ -159,7 +164,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
             // A short read has emptied the socket; after a hang-up its end is still to be read.
             if count < scratch.input.count, !isHungUp { isReady = false }
             let isClosed = try scratch.input.withSpan { (input) throws(WireError) in
-                try lift(input.extracting(first: count), through: 0, deliver)
+                try lift(input.extracting(first: count), in: nil, through: 0, deliver)
             }
             return isClosed ? .end : .progress
         case .wouldBlock:
@@ -174,10 +179,11 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
 
     /// Takes bytes up through layer `index` and those above; `true` when a layer was closed.
     private func lift(
-        _ bytes: RawSpan, through index: Int, _ deliver: (RawSpan) -> Void
+        _ bytes: RawSpan, in memory: Bytes?, through index: Int,
+        _ deliver: (RawSpan, Bytes?) -> Void
     ) throws(WireError) -> Bool {
         guard index < layers.count else {
-            deliver(bytes)
+            deliver(bytes, memory)
             return false
         }
         var reply: [UInt8] = []
@@ -191,11 +197,12 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         let hasEnded: Bool
         let backlog = backlog
         do throws(WireError) {
-            hasEnded = try layers[index].receive(bytes, output: &reply) { plaintext in
+            hasEnded = try layers[index].receive(bytes, output: &reply) { bytes, memory in
                 guard failure == nil else { return }
-                guard index + 1 < layers.count else { return deliver(plaintext) }
+                guard index + 1 < layers.count else { return deliver(bytes, memory) }
                 do throws(WireError) {
-                    isClosed = try lift(plaintext, through: index + 1, deliver) || isClosed
+                    let next = try lift(bytes, in: memory, through: index + 1, deliver)
+                    isClosed = isClosed || next
                 } catch {
                     failure = error
                 }
@@ -235,9 +242,9 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     }
 
     /// Gives what was read ahead, in the order in which it came.
-    private func takeHeld(_ deliver: (RawSpan) -> Void) throws(WireError) -> ReadOutcome {
+    private func takeHeld(_ deliver: (RawSpan, Bytes?) -> Void) throws(WireError) -> ReadOutcome {
         if let tunnel = tunnels.last, tunnel.isHolding, let index = lastTunnel {
-            return try lift(RawSpan(), through: index, deliver) ? .end : .progress
+            return try lift(RawSpan(), in: nil, through: index, deliver) ? .end : .progress
         }
         if let fault = ahead.takeFault() { throw fault }
         return .end
@@ -257,7 +264,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         guard ahead.turnHasCome(), isReady, isOpen else { return }
         ahead.began()
         do throws(WireError) {
-            let isAtEnd = try readSocket({ _ in }) == .end
+            let isAtEnd = try readSocket({ _, _ in }) == .end
             ahead.finished(atEnd: isAtEnd)
             if isAtEnd { isReady = true }
         } catch {
@@ -282,7 +289,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         case 1:
             scratch.ciphertext.removeAll(keepingCapacity: true)
             guard encrypt(bytes, with: layers[0], into: &scratch.ciphertext) else { return }
-            output.send(unsafe scratch.ciphertext.span.bytes, to: socket)
+            scratch.ciphertext.withSpan { output.send($0, to: socket) }
         case let count:
             var encrypted: [UInt8] = []
             guard encrypt(bytes, with: layers[count - 1], into: &encrypted) else { return }
@@ -331,7 +338,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
             let scratch = loop.scratch
             scratch.ciphertext.removeAll(keepingCapacity: true)
             guard encrypt(bytes, with: layers[0], into: &scratch.ciphertext) else { return }
-            output.send(unsafe scratch.ciphertext.span.bytes, to: socket)
+            scratch.ciphertext.withSpan { output.send($0, to: socket) }
         } else {
             var encrypted: [UInt8] = []
             guard encrypt(bytes, with: layers[index], into: &encrypted) else { return }
@@ -390,8 +397,8 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     /// Puts a layer on top; what it holds already is read before anything else.
     package func add(_ layer: WireLayer) throws(WireError) {
         var reply: [UInt8] = []
-        let hasEnded = try layer.receive(RawSpan(), output: &reply) {
-            self.leftOver.append(copying: $0)
+        let hasEnded = try layer.receive(RawSpan(), output: &reply) { bytes, _ in
+            self.leftOver.append(copying: bytes)
         }
         layers.append(layer)
         if case .tunnel(let tunnel) = layer {

@@ -11,20 +11,24 @@ package enum WireLayer {
 
     /// Takes bytes up; `true` once the peer has ended its side in good order.
     ///
-    /// - Parameter output: gets what the layer itself has to answer.
+    /// - Parameters:
+    ///   - output: gets what the layer itself has to answer.
+    ///   - deliver: gets bytes and, where they are in memory of their own, that memory.
     @inline(__always)
     func receive(
-        _ bytes: RawSpan, output: inout [UInt8], deliver: (RawSpan) -> Void
+        _ bytes: RawSpan, output: inout [UInt8], deliver: (RawSpan, Bytes?) -> Void
     ) throws(WireError) -> Bool {
         switch self {
         case .tls(let engine):
             do throws(TLSError) {
-                return try engine.receive(bytes, output: &output, plaintext: deliver) == .closed
+                return try engine.receive(bytes, output: &output) { plaintext in
+                    plaintext.withSpan { deliver($0, plaintext) }
+                } == .closed
             } catch {
                 throw .tls(error)
             }
         case .tunnel(let tunnel):
-            return try tunnel.receive(bytes, output: &output, deliver: deliver)
+            return try tunnel.receive(bytes, output: &output) { deliver($0, nil) }
         }
     }
 

@@ -76,6 +76,8 @@ import Testing
                 }
                 actor Loop {
                     nonisolated(unsafe) var open = 1
+                    @exclusivity(unchecked) package var unwatched = 1
+                    @exclusivity(unchecked) private var hidden = 1
                 }
                 protocol Owner: AnyObject {
                     var required: Int { get set }
@@ -84,7 +86,7 @@ import Testing
         #expect(
             Self.openVariables(in: file.code).map(\.name) == [
                 "nested", "lock", "stored", "counted", "weakly", "watched", "observed",
-                "closure", "open",
+                "closure", "open", "unwatched",
             ])
     }
 
@@ -128,11 +130,11 @@ import Testing
 
     /// The name of the stored variable or the lock on this line, unless its setter is private.
     private static func openVariable(_ line: String, before next: String?) -> Substring? {
-        let lock = /^\s*([a-z()\s]*)\blet\s+(\w+)\b.*\bLock\(\)/
+        let lock = /^\s*([a-z@()\s]*)\blet\s+(\w+)\b.*\bLock\(\)/
         if let match = line.firstMatch(of: lock) {
             return match.1.contains("private") ? nil : match.2
         }
-        let variable = /^\s*([a-z()\s]*)\bvar\s+(\w+)\b([^{]*)(\{?)/
+        let variable = /^\s*([a-z@()\s]*)\bvar\s+(\w+)\b([^{]*)(\{?)/
         guard let match = line.firstMatch(of: variable), !match.1.contains("private") else {
             return nil
         }

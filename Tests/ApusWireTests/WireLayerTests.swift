@@ -19,7 +19,7 @@ import Testing
         var (delivered, output): ([UInt8], [UInt8]) = ([], [])
         let hasEnded = try layer.receive(
             Frames.data([1, 2], ends: true).span.bytes, output: &output
-        ) { delivered.append(copying: $0) }
+        ) { bytes, _ in delivered.append(copying: bytes) }
         #expect(delivered == [1, 2])
         #expect(hasEnded)
         output = []
@@ -30,14 +30,14 @@ import Testing
     @Test func aLayerThatFailsSaysSoInItsOwnWords() throws {
         var output: [UInt8] = []
         let ofTLS = #expect(throws: WireError.self) {
-            _ = try tls().receive(bytes([1]).span.bytes, output: &output) { _ in }
+            _ = try tls().receive(bytes([1]).span.bytes, output: &output) { _, _ in }
         }
         guard case .tls? = ofTLS else {
             Issue.record("\(String(describing: ofTLS))")
             return
         }
         let ofTunnel = #expect(throws: WireError.self) {
-            _ = try tunnel().receive(Frames.reset(8).span.bytes, output: &output) { _ in }
+            _ = try tunnel().receive(Frames.reset(8).span.bytes, output: &output) { _, _ in }
         }
         guard case .tunnel? = ofTunnel else {
             Issue.record("\(String(describing: ofTunnel))")
@@ -49,7 +49,7 @@ import Testing
         var output: [UInt8] = []
         #expect(try !tls().send(bytes([1]).span.bytes, output: &output))
         let layer = try tunnel()
-        _ = try? layer.receive(Frames.reset(8).span.bytes, output: &output) { _ in }
+        _ = try? layer.receive(Frames.reset(8).span.bytes, output: &output) { _, _ in }
         output = []
         #expect(!layer.send(bytes([1]).span.bytes, output: &output))
         #expect(output.isEmpty)
@@ -61,7 +61,7 @@ import Testing
         }
         let ended = try tunnel()
         var output: [UInt8] = []
-        _ = try ended.receive(Frames.data([], ends: true).span.bytes, output: &output) { _ in }
+        _ = try ended.receive(Frames.data([], ends: true).span.bytes, output: &output) { _, _ in }
         try ended.streamEnded()
     }
 

@@ -127,7 +127,7 @@ actor WireDuplex: DuplexStream, WireOwner {
         // After sending has failed nothing more can come, so all that came is read.
         guard wire.mayHaveInput || wire.hasSendFailed else { return false }
         do throws(WireError) {
-            switch try wire.read({ take($0) }) {
+            switch try wire.read({ take($0, in: $1) }) {
             case .progress: return true
             case .wouldBlock:
                 guard let fault = wire.sendError else { return false }
@@ -152,9 +152,9 @@ actor WireDuplex: DuplexStream, WireOwner {
         return true
     }
 
-    private func take(_ bytes: RawSpan) {
+    private func take(_ bytes: RawSpan, in memory: Bytes?) {
         guard !bytes.isEmpty else { return }
-        received.append(Bytes(copying: bytes))
+        received.append(Bytes(0..<bytes.byteCount, of: bytes, in: memory))
         bytesReceived += UInt64(bytes.byteCount)
     }
 

@@ -19,28 +19,28 @@ package final class Exchange: @unchecked Sendable {
     /// Hears of head and end; `nil` without an observer.
     private let story: ExchangeStory?
     /// The HTTP/2 stream that carries it; touched only on its connection's loop.
-    var stream: HTTP2StreamID?
+    @exclusivity(unchecked) var stream: HTTP2StreamID?
     /// What peers have answered to earlier tries; set before the exchange starts.
-    package var amendments = Amendments()
+    @exclusivity(unchecked) package var amendments = Amendments()
     /// What its deadlines hang on; touched only on its connection's loop.
-    var timers = ExchangeTimers()
+    @exclusivity(unchecked) var timers = ExchangeTimers()
     /// Brings the body of a producer or a file; `nil` without one.
     let pump: UploadPump?
 
     private let lock = Lock()
     // Guarded.
-    private var waiter: UnsafeContinuation<Void, Never>?
-    private var mailbox: ExchangeMailbox
-    private var progress = ExchangeProgress()
-    private var connection: (any LiveConnection)?
+    @exclusivity(unchecked) private var waiter: UnsafeContinuation<Void, Never>?
+    @exclusivity(unchecked) private var mailbox: ExchangeMailbox
+    @exclusivity(unchecked) private var progress = ExchangeProgress()
+    @exclusivity(unchecked) private var connection: (any LiveConnection)?
     /// What the body's producer threw.
-    private var producerError: (any Error)?
+    @exclusivity(unchecked) private var producerError: (any Error)?
     /// Whether the head is the caller's: there is no other try, and the exchange's end is its
     /// story's.
-    private var isAccepted = false
+    @exclusivity(unchecked) private var isAccepted = false
     /// Whether nothing more of the body goes out in this try.
-    private var isUploadOver = false
-    private var upgradedTo: (any DuplexStream)?
+    @exclusivity(unchecked) private var isUploadOver = false
+    @exclusivity(unchecked) private var upgradedTo: (any DuplexStream)?
 
     /// What a read with a deadline finds.
     package enum Arrival: Sendable {

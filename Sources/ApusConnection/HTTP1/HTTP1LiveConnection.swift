@@ -40,29 +40,31 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     private let keeper: any ConnectionKeeper
     private let tuning: EngineTuning.HTTP1
     private let upload: HTTP1Upload
-    private var machine: HTTP1Session
-    private var work = Work.none
-    private var firstWords = HTTP1FirstWords()
+    private let recent: HTTP1RecentFields
+    @exclusivity(unchecked) private var machine: HTTP1Session
+    @exclusivity(unchecked) private var work = Work.none
+    @exclusivity(unchecked) private var firstWords = HTTP1FirstWords()
     /// What the wire had sent when the present request began.
-    private var sentBefore: UInt64 = 0
+    @exclusivity(unchecked) private var sentBefore: UInt64 = 0
     /// What the system lacked when the connection was read between two requests.
-    private var shortage: (kind: TransportError.Kind, message: String)?
+    @exclusivity(unchecked) private var shortage: (kind: TransportError.Kind, message: String)?
     /// Bytes that have come since the present request began, heads and framing included.
-    private var answerBytes = 0
+    @exclusivity(unchecked) private var answerBytes = 0
     /// The peer has refused the request, whose answer is read to the end all the same.
-    private var isRefused = false
+    @exclusivity(unchecked) private var isRefused = false
     /// The consumer has enough for now, so nothing is read.
-    private var isPaused = false
+    @exclusivity(unchecked) private var isPaused = false
 
     package init(
         id: ConnectionID, wire: Wire, facts: ConnectionFacts, tuning: EngineTuning,
-        keeper: any ConnectionKeeper
+        recent: HTTP1RecentFields, keeper: any ConnectionKeeper
     ) {
         self.id = id
         self.wire = wire
         self.facts = facts
         self.keeper = keeper
         loop = wire.loop
+        self.recent = recent
         self.tuning = tuning.http1
         upload = HTTP1Upload(over: wire)
         machine = HTTP1Session(limits: tuning.limits, lenience: tuning.http1.lenience)
@@ -116,8 +118,8 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         startTimers(of: exchange)
         if request.expectsContinue, !exchange.amendments.omitsExpectation {
             upload.hold(exchange, for: tuning.continueTimeout)
-            wire.send(unsafe scratch.plaintext.span.bytes)
-        } else if upload.begin(exchange, after: unsafe scratch.plaintext.span.bytes) {
+            scratch.plaintext.withSpan { wire.send($0) }
+        } else if scratch.plaintext.withSpan({ upload.begin(exchange, after: $0) }) {
             machine.requestFinished()
         }
         sendBody(since: sentBefore)
@@ -136,7 +138,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         sentBefore = wire.sentCount
         startTimers(of: exchange)
         isPaused = false
-        unsafe bytesReceived(words.span.bytes)
+        unsafe bytesReceived(words.span.bytes, in: nil)
         if self.exchange === exchange { hasEnded ? peerEnded() : readInput() }
         guard firstWords.areHeard else { return }
         let deadline = Deadline.now().advanced(by: HTTP1FirstWords.patience)
@@ -210,7 +212,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
             guard reads < limit else { return true }
             reads += 1
             do throws(WireError) {
-                switch try wire.read({ bytesReceived($0) }) {
+                switch try wire.read({ bytesReceived($0, in: $1) }) {
                 case .progress: continue
                 case .wouldBlock:
                     guard let error = wire.sendError else { return false }
@@ -225,7 +227,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         return false
     }
 
-    private func bytesReceived(_ bytes: RawSpan) {
+    private func bytesReceived(_ bytes: RawSpan, in memory: Bytes?) {
         let exchange = exchange
         if exchange == nil, firstWords.keep(bytes) {
             isPaused = true
@@ -236,9 +238,10 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         // Once, at the end: by then the connection may be free for the caller's next request.
         defer { exchange?.wake() }
         do throws(HTTP1Error) {
-            while wire.isOpen, let event = try machine.nextEvent(in: bytes, offset: &offset) {
-                handle(event, in: bytes)
-            }
+            while wire.isOpen,
+                let event = try machine.nextEvent(
+                    in: bytes, offset: &offset, recent: &recent.memory)
+            { handle(event, in: bytes, memory) }
         } catch {
             if failByFirstWords({ $0.fault(error.message) }) { return }
             switch work {
@@ -257,7 +260,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     // MARK: Responses
 
-    private func handle(_ event: HTTP1Event, in bytes: RawSpan) {
+    private func handle(_ event: HTTP1Event, in bytes: RawSpan, _ memory: Bytes?) {
         if failByFirstWords({ $0.fault(of: event) }) { return }
         switch event {
         case .informational(let response): informationalReceived(response)
@@ -268,7 +271,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
                 if bytesLeft < range.count { end(.responseUnfinished, .cancelled, "dropped") }
                 return
             }
-            let goesOn = exchange?.bodyReceived(Bytes(copying: bytes.extracting(range))) ?? true
+            let goesOn = exchange?.bodyReceived(Bytes(range, of: bytes, in: memory)) ?? true
             isPaused = !goesOn
         case .end(let trailers): responseEnded(trailers)
         case .upgraded(let response): upgraded(response)
@@ -490,11 +493,6 @@ extension HTTP1LiveConnection {
         }
     }
 
-    package nonisolated func wireReadable() {
-        assumeIsolated { $0.readInput() }
-    }
-
-    package nonisolated func wireWritable() {
-        assumeIsolated { $0.sendBody() }
-    }
+    package nonisolated func wireReadable() { assumeIsolated { $0.readInput() } }
+    package nonisolated func wireWritable() { assumeIsolated { $0.sendBody() } }
 }

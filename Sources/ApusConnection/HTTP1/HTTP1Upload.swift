@@ -51,7 +51,7 @@ final class HTTP1Upload {
     private let wire: Wire
     /// It owns this; a weak reference would make each retain of the connection slower.
     private unowned var connection: HTTP1LiveConnection?
-    private var rest = Rest.nothing
+    @exclusivity(unchecked) private var rest = Rest.nothing
 
     init(over wire: Wire) {
         self.wire = wire
@@ -218,7 +218,7 @@ final class HTTP1Upload {
         RequestEncoder.appendChunkHead(size: bytes.count, to: &scratch.plaintext)
         bytes.withSpan { scratch.plaintext.append(copying: $0) }
         RequestEncoder.appendChunkEnd(to: &scratch.plaintext)
-        wire.send(unsafe scratch.plaintext.span.bytes)
+        scratch.plaintext.withSpan { wire.send($0) }
     }
 
     /// Ends a chunked body; the failure when its trailers cannot be sent.
@@ -231,7 +231,7 @@ final class HTTP1Upload {
         } catch {
             return .failed(error)
         }
-        wire.send(unsafe scratch.plaintext.span.bytes)
+        scratch.plaintext.withSpan { wire.send($0) }
         return nil
     }
 

@@ -45,16 +45,16 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     private let keeper: any ConnectionKeeper
     private let session: HTTP2Session
     private let streams: HTTP2Streams
-    private var state = State.open
-    private var watch: HTTP2PeerWatch
-    private var alarm = LoopAlarm()
-    private var isFlushScheduled = false
+    @exclusivity(unchecked) private var state = State.open
+    @exclusivity(unchecked) private var watch: HTTP2PeerWatch
+    @exclusivity(unchecked) private var alarm = LoopAlarm()
+    @exclusivity(unchecked) private var isFlushScheduled = false
     /// What comes up during a flush is part of it.
-    private var isFlushing = false
+    @exclusivity(unchecked) private var isFlushing = false
     /// Whether the pool knows that the peer asked for calm.
-    private var isCalm = false
+    @exclusivity(unchecked) private var isCalm = false
     /// What was wrong with the peer's bytes; acted on once the wire is not reading any more.
-    private var inputError: HTTP2Error?
+    @exclusivity(unchecked) private var inputError: HTTP2Error?
 
     package init(
         id: ConnectionID, wire: Wire, facts: ConnectionFacts, tuning: EngineTuning,
@@ -258,7 +258,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             }
             reads += 1
             do throws(WireError) {
-                let outcome = try wire.read { bytesReceived($0) }
+                let outcome = try wire.read { bytes, _ in bytesReceived(bytes) }
                 if let inputError { return sessionFailed(inputError) }
                 switch outcome {
                 case .progress: handleEvents()

@@ -27,15 +27,15 @@ final class HTTP2Streams {
     private var connection: HTTP2LiveConnection?
     /// Every stream that is not closed on both sides; those whose exchange has ended keep their
     /// slot.
-    private var streams: [HTTP2StreamID: Stream] = [:]
+    @exclusivity(unchecked) private var streams: [HTTP2StreamID: Stream] = [:]
     /// Streams whose answer is complete while the last of their bodies is about to leave.
-    private var finishing: Set<HTTP2StreamID> = []
+    @exclusivity(unchecked) private var finishing: Set<HTTP2StreamID> = []
     /// Extended CONNECTs that wait for the peer's SETTINGS; no more than there are leases.
-    private var waiting: [Exchange] = []
-    private var refusalsInRow = 0
-    private var hasAnswered = false
+    @exclusivity(unchecked) private var waiting: [Exchange] = []
+    @exclusivity(unchecked) private var refusalsInRow = 0
+    @exclusivity(unchecked) private var hasAnswered = false
     /// How the connection ends, which its streams' errors show.
-    private var endStory = HTTP2EndStory()
+    @exclusivity(unchecked) private var endStory = HTTP2EndStory()
 
     init(_ session: HTTP2Session, on loop: EventLoop) {
         self.session = session

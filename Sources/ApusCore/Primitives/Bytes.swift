@@ -44,6 +44,16 @@ public struct Bytes: Sendable, Hashable {
         self.init(Array(copying: span))
     }
 
+    /// Keeps a part of a span: as a slice of `memory`, which holds the span's bytes, where the part
+    /// is at least half of what that memory takes, else as a copy.
+    package init(_ part: Range<Int>, of span: RawSpan, in memory: Bytes?) {
+        if let memory, part.count >= memory.storage.capacity / 2 {
+            self = memory.slice(part)
+        } else {
+            self.init(copying: span.extracting(part))
+        }
+    }
+
     @inlinable
     init(storage: [UInt8], range: Range<Int>) {
         self.storage = storage

@@ -40,12 +40,12 @@ final class ConnectionPool: @unchecked Sendable {
 
     private let lock = Lock()
     // Guarded.
-    private var machine: PoolMachine
-    private var entries = PoolEntries()
+    @exclusivity(unchecked) private var machine: PoolMachine
+    @exclusivity(unchecked) private var entries = PoolEntries()
     /// Why each route's last dial failed.
-    private var failures = DialFailures()
+    @exclusivity(unchecked) private var failures = DialFailures()
     /// The instant for which the timer is set, or is about to be.
-    private var armed: Deadline?
+    @exclusivity(unchecked) private var armed: Deadline?
     /// The caller that waits for the last connection to go.
     private var drainWaiter: UnsafeContinuation<Void, Never>?
 

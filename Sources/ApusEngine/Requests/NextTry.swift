@@ -13,16 +13,16 @@ final class NextTry {
     /// Its story for an observer; `nil` without one.
     let story: ExchangeStory?
     /// The request's, or the same over HTTP/1.1 where the peer demands that.
-    private(set) var route: Route
-    private(set) var reuse: RequestOptions.Reuse
-    private(set) var amendments: Amendments
-    private var budget: ReplayBudget
+    @exclusivity(unchecked) private(set) var route: Route
+    @exclusivity(unchecked) private(set) var reuse: RequestOptions.Reuse
+    @exclusivity(unchecked) private(set) var amendments: Amendments
+    @exclusivity(unchecked) private var budget: ReplayBudget
     /// How often it was sent again so far.
-    private(set) var replays = 0
+    @exclusivity(unchecked) private(set) var replays = 0
     /// Whether the peer may have acted on a try before this one.
-    private(set) var mayHaveBeenActedOn = false
+    @exclusivity(unchecked) private(set) var mayHaveBeenActedOn = false
     /// Since when it has waited without having been sent: `pool.acquireTimeout` counts from here.
-    private(set) var waitsSince: Deadline
+    @exclusivity(unchecked) private(set) var waitsSince: Deadline
 
     init(
         _ request: OutgoingRequest, over route: Route, amendments: Amendments, started: Deadline,

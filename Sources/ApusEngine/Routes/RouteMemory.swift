@@ -10,8 +10,9 @@ package final class RouteMemory: @unchecked Sendable {
     private static let maxRoutes = 8
 
     private let lock = Lock()
-    private var recent: [(requirements: RouteRequirements, route: Route)] = []
-    private var oldest = 0
+    @exclusivity(unchecked) private var recent: [(requirements: RouteRequirements, route: Route)] =
+        []
+    @exclusivity(unchecked) private var oldest = 0
 
     package init() {}
 

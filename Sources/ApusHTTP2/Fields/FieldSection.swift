@@ -19,20 +19,28 @@ struct FieldSection {
 
     /// A section that grows to this many times a bound ends the connection.
     private static let bombFactor = 4
-    /// Room made for a section's fields at its beginning.
-    private static let usualFields = 12
+    /// Room for fields that is kept from one section to the next.
+    private static let keptRoom = 64
     /// The longest value that is remembered from one answer to the next.
     private static let maxRecentValue = 64
 
     /// The stream that the section is for; `nil` between sections.
     private(set) var stream: HTTP2Stream?
-    private(set) var fields = HTTPFields()
+    private var received: [HTTPField] = []
     /// The value of `:status`; 0 in a trailer section.
     private(set) var status = 0
     /// Names, values and 32 bytes for each field (RFC 9113, section 6.5.2).
     private(set) var byteCount = 0
     /// The same of the fields that are kept.
     var keptByteCount: Int { stream == nil || isDiscarding ? 0 : byteCount }
+    /// The fields that are kept, in order of arrival.
+    var fields: HTTPFields {
+        var fields = HTTPFields()
+        fields.reserveCapacity(received.count)
+        // One by one: only that is specialised in HTTPTypes.
+        for field in received { fields.append(field) }
+        return fields
+    }
     private var fieldCount = 0
     private var isDiscarding = false
 
@@ -53,8 +61,7 @@ struct FieldSection {
 
     mutating func begin(for stream: HTTP2Stream) {
         self.stream = stream
-        fields = HTTPFields()
-        fields.reserveCapacity(Self.usualFields)
+        forget()
         status = 0
         byteCount = 0
         fieldCount = 0
@@ -63,7 +70,11 @@ struct FieldSection {
 
     mutating func end() {
         stream = nil
-        fields = HTTPFields()
+        forget()
+    }
+
+    private mutating func forget() {
+        received.removeAll(keepingCapacity: received.capacity <= Self.keptRoom)
     }
 
     /// Keeps a field, or says why not.
@@ -82,7 +93,7 @@ struct FieldSection {
             return .keep
         }
         if let index = names.index(of: name) {
-            fields.append(commonField(index, value))
+            received.append(commonField(index, value))
             return .keep
         }
         let text = String(decoding: name, as: UTF8.self)
@@ -90,7 +101,7 @@ struct FieldSection {
             discard()
             return .malformed
         }
-        fields.append(HTTPField(name: name, value: value))
+        received.append(HTTPField(name: name, value: value))
         return .keep
     }
 
@@ -109,7 +120,7 @@ struct FieldSection {
     /// Keeps nothing of this section from here on.
     mutating func discard() {
         isDiscarding = true
-        fields = HTTPFields()
+        forget()
     }
 
     /// A field of a common name; the last one again when its value is the same.

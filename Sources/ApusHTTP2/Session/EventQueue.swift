@@ -2,6 +2,9 @@ import ApusCore
 
 /// The events not taken yet, first in, first out; DATA of one stream is joined while it arrives.
 struct EventQueue {
+    /// From so many bytes on, room is made for all that may be joined to them.
+    private static let longBody = 8 * 1024
+
     /// Events still to come, in order.
     private var incoming: [HTTP2Event] = []
     /// Events before those, in reverse, so that giving one out moves it and copies nothing.
@@ -23,6 +26,8 @@ struct EventQueue {
         if !isJoinable {
             flush()
             bodyStream = stream
+            // More of a long body follows as a rule.
+            if bytes.count >= Self.longBody { body.reserveCapacity(HTTP2Session.maxJoinedBody) }
         }
         body.append(contentsOf: bytes)
     }

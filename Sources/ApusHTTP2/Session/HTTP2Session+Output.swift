@@ -73,7 +73,7 @@ extension HTTP2Session {
         if !ready.isEmpty { return true }
         guard state.isRunning else { return false }
         if nghttp2_session_want_write(session) != 0 { return true }
-        return !bareEnds.isEmpty && bareEnds.contains(where: isEndDue)
+        return bareEnds.contains(where: isEndDue)
     }
 
     /// Adds the frames that are ready to `output`, whole ones, until about `limit` bytes were

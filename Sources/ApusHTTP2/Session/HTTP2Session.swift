@@ -43,42 +43,42 @@ package final class HTTP2Session {
     let session: OpaquePointer
 
     /// Every stream that was submitted and is not closed, sent or not.
-    var streams: [HTTP2StreamID: HTTP2Stream] = [:]
+    @exclusivity(unchecked) var streams: [HTTP2StreamID: HTTP2Stream] = [:]
     /// The stream found last: frames come in runs.
-    var lastStream: HTTP2Stream?
-    var events = EventQueue()
+    @exclusivity(unchecked) var lastStream: HTTP2Stream?
+    @exclusivity(unchecked) var events = EventQueue()
     /// Frames taken out of nghttp2 and not yet taken by the caller; they go out first.
-    var ready = OutgoingBytes()
+    @exclusivity(unchecked) var ready = OutgoingBytes()
     /// Where gathering into `ready` stops, looked at by the DATA callback.
-    var readyLimit = 0
+    @exclusivity(unchecked) var readyLimit = 0
     /// Body bytes that were framed since `nextSentBody()` was last empty; one entry for each run
     /// of frames of one stream.
-    var sentBodies: [SentBody] = []
-    package internal(set) var census = FrameCensus()
+    @exclusivity(unchecked) var sentBodies: [SentBody] = []
+    @exclusivity(unchecked) package internal(set) var census = FrameCensus()
     /// Streams whose bodies have ended without a byte left to send; empty once all output was
     /// taken.
-    var bareEnds: [HTTP2StreamID] = []
-    var measurement = WindowMeasurement()
+    @exclusivity(unchecked) var bareEnds: [HTTP2StreamID] = []
+    @exclusivity(unchecked) var measurement = WindowMeasurement()
     /// The instant of the last `timePassed`.
-    var now: Deadline?
-    var section: FieldSection
-    var request = RequestSection()
-    var state = HTTP2SessionState.open
-    var peerGoAway = PeerGoAway.none
-    var settings = SettingsExchange.sent
+    @exclusivity(unchecked) var now: Deadline?
+    @exclusivity(unchecked) var section: FieldSection
+    @exclusivity(unchecked) var request = RequestSection()
+    @exclusivity(unchecked) var state = HTTP2SessionState.open
+    @exclusivity(unchecked) var peerGoAway = PeerGoAway.none
+    @exclusivity(unchecked) var settings = SettingsExchange.sent
     /// The number carried by our PING that is not answered yet.
-    var pingInFlight: UInt64?
-    var pingCount: UInt64 = 0
+    @exclusivity(unchecked) var pingInFlight: UInt64?
+    @exclusivity(unchecked) var pingCount: UInt64 = 0
     /// Resets of ours that went out, without an answer to a later PING.
-    var unconfirmedResets = 0
+    @exclusivity(unchecked) var unconfirmedResets = 0
     /// Those of them that went out before the PING in flight.
-    var resetsAsked = 0
+    @exclusivity(unchecked) var resetsAsked = 0
     /// How many bytes the transport has taken in all, set before it is given more.
     ///
     /// The peer cannot have read what the transport was given since and has not taken.
-    package var takenBytes: UInt64 = 0
+    @exclusivity(unchecked) package var takenBytes: UInt64 = 0
     /// Streams that may be open at once: the tuning's bound or the peer's, the lower.
-    package internal(set) var maxStreams: Int
+    @exclusivity(unchecked) package internal(set) var maxStreams: Int
 
     /// Opens a session and queues its preface, SETTINGS and the connection's window.
     package init(

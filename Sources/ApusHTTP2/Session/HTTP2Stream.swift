@@ -15,30 +15,30 @@ final class HTTP2Stream {
     let id: HTTP2StreamID
     /// Whether CONNECT opened it: each side then ends for itself, and ours may outlive the peer's.
     let isDuplex: Bool
-    var progress = Progress.awaitingHead
+    @exclusivity(unchecked) var progress = Progress.awaitingHead
     /// Whether the request's HEADERS went out.
-    var isSent = false
+    @exclusivity(unchecked) var isSent = false
     /// Whether END_STREAM of ours was framed.
-    var isEndSent = false
+    @exclusivity(unchecked) var isEndSent = false
     /// Whether trailers were handed to nghttp2, or an end in their form: nothing follows them.
-    var isEndSubmitted = false
+    @exclusivity(unchecked) var isEndSubmitted = false
     /// What the transport had taken in all by then.
-    var takenBefore: UInt64 = 0
+    @exclusivity(unchecked) var takenBefore: UInt64 = 0
     /// Whether the peer's SETTINGS were known when they did: without them, a refusal may concern a
     /// limit that was unknown.
-    var isWithinLimit = false
+    @exclusivity(unchecked) var isWithinLimit = false
     /// The code of the peer's RST_STREAM.
-    var peerResetCode: UInt32?
+    @exclusivity(unchecked) var peerResetCode: UInt32?
     /// What was wrong with a frame of the peer's on this stream.
-    var complaint: HTTP2Breach?
-    var informationalCount = 0
+    @exclusivity(unchecked) var complaint: HTTP2Breach?
+    @exclusivity(unchecked) var informationalCount = 0
     /// Bytes of the body delivered and not yet reported as consumed: the most that may be credited.
-    var unconsumedCount = 0
+    @exclusivity(unchecked) var unconsumedCount = 0
     /// How much the peer may send ahead of what is consumed.
-    var window: Int
+    @exclusivity(unchecked) var window: Int
     /// Bytes of the body since the current or last measurement of a round trip began.
-    var roundTripCount = 0
-    var outgoing = OutgoingBody()
+    @exclusivity(unchecked) var roundTripCount = 0
+    @exclusivity(unchecked) var outgoing = OutgoingBody()
 
     init(id: HTTP2StreamID, isDuplex: Bool, window: Int) {
         self.id = id

@@ -64,20 +64,14 @@ enum Nghttp2 {
     }
 }
 
-/// The session that the user data points to.
+/// Calls `body` with the session that the user data points to, which is not retained for that.
 ///
 /// Sound because nghttp2 calls back only while a method of that very session runs.
-private func owner(_ userData: UnsafeMutableRawPointer?) -> HTTP2Session? {
-    userData.map { Unmanaged<HTTP2Session>.fromOpaque($0).takeUnretainedValue() }
-}
-
-/// Calls `body` with the same session, for callbacks that come many times for each response: it is
-/// not retained.
 @inline(__always)
-private func withOwner(
-    _ userData: UnsafeMutableRawPointer?, _ body: (HTTP2Session) -> Int32
-) -> Int32 {
-    guard let userData else { return callbackFailure }
+private func withOwner<Result: BinaryInteger>(
+    _ userData: UnsafeMutableRawPointer?, _ body: (HTTP2Session) -> Result
+) -> Result {
+    guard let userData else { return Result(callbackFailure) }
     return Unmanaged<HTTP2Session>.fromOpaque(userData)._withUnsafeGuaranteedRef(body)
 }
 
@@ -92,10 +86,11 @@ private let streamFailure = NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
 private func beginHeaders(
     _: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let frame, let session = owner(userData) else { return callbackFailure }
-    let header = header(of: frame)
-    if header.type == FrameType.headers { session.headersBegan(on: header.stream_id) }
-    return 0
+    guard let header = frame.map(header(of:)) else { return callbackFailure }
+    return withOwner(userData) { session in
+        if header.type == FrameType.headers { session.headersBegan(on: header.stream_id) }
+        return 0
+    }
 }
 
 private func receiveField(
@@ -125,7 +120,14 @@ private func receiveInvalidField(
 private func receiveFrame(
     _: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let frame, let session = owner(userData) else { return callbackFailure }
+    guard let frame else { return callbackFailure }
+    return withOwner(userData) { session in
+        frameReceived(frame, by: session)
+        return 0
+    }
+}
+
+private func frameReceived(_ frame: UnsafePointer<nghttp2_frame>, by session: HTTP2Session) {
     let header = header(of: frame)
     let isEnd = header.flags & FrameFlag.endStream != 0
     switch header.type {
@@ -156,16 +158,17 @@ private func receiveFrame(
             debug: text(goAway.opaque_data, goAway.opaque_data_len))
     default: break
     }
-    return 0
 }
 
 private func receiveInvalidFrame(
     _: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ code: Int32,
     _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let frame, let session = owner(userData) else { return callbackFailure }
-    session.invalidFrameReceived(on: header(of: frame).stream_id, code)
-    return 0
+    guard let header = frame.map(header(of:)) else { return callbackFailure }
+    return withOwner(userData) { session in
+        session.invalidFrameReceived(on: header.stream_id, code)
+        return 0
+    }
 }
 
 private func receiveData(
@@ -181,15 +184,23 @@ private func receiveData(
 private func closeStream(
     _: OpaquePointer?, _ stream: Int32, _ code: UInt32, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let session = owner(userData) else { return callbackFailure }
-    session.streamClosed(stream, code: code)
-    return 0
+    withOwner(userData) { session in
+        session.streamClosed(stream, code: code)
+        return 0
+    }
 }
 
 private func sendFrame(
     _: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let frame, let session = owner(userData) else { return callbackFailure }
+    guard let frame else { return callbackFailure }
+    return withOwner(userData) { session in
+        frameSent(frame, by: session)
+        return 0
+    }
+}
+
+private func frameSent(_ frame: UnsafePointer<nghttp2_frame>, by session: HTTP2Session) {
     let header = header(of: frame)
     switch header.type {
     case FrameType.data:
@@ -208,7 +219,6 @@ private func sendFrame(
             code: goAway.error_code, reason: text(goAway.opaque_data, goAway.opaque_data_len))
     default: break
     }
-    return 0
 }
 
 /// Without this a frame that nghttp2 cannot pack would be gone without a word.
@@ -216,10 +226,11 @@ private func dropFrame(
     _: OpaquePointer?, _ frame: UnsafePointer<nghttp2_frame>?, _ code: Int32,
     _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let frame, let session = owner(userData) else { return callbackFailure }
-    let header = header(of: frame)
-    if header.type == FrameType.headers { session.headersNotSent(on: header.stream_id) }
-    return 0
+    guard let header = frame.map(header(of:)) else { return callbackFailure }
+    return withOwner(userData) { session in
+        if header.type == FrameType.headers { session.headersNotSent(on: header.stream_id) }
+        return 0
+    }
 }
 
 private func readBody(
@@ -227,16 +238,18 @@ private func readBody(
     _ flags: UnsafeMutablePointer<UInt32>?, _: UnsafeMutablePointer<nghttp2_data_source>?,
     _ userData: UnsafeMutableRawPointer?
 ) -> Int {
-    guard let flags, let session = owner(userData) else { return Int(callbackFailure) }
-    switch session.nextBody(of: stream, room: room) {
-    case .deferred: return Int(NGHTTP2_ERR_DEFERRED.rawValue)
-    case .cancelled: return Int(streamFailure)
-    case .data(let count, let isEnd, let trailersFollow):
-        // NO_COPY: the bytes go from the body's own storage to the output, in `sendData`.
-        flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
-        if isEnd { flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue }
-        if trailersFollow { flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue }
-        return count
+    guard let flags else { return Int(callbackFailure) }
+    return withOwner(userData) { session in
+        switch session.nextBody(of: stream, room: room) {
+        case .deferred: return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+        case .cancelled: return Int(streamFailure)
+        case .data(let count, let isEnd, let trailersFollow):
+            // NO_COPY: the bytes go from the body's own storage to the output, in `sendData`.
+            flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
+            if isEnd { flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue }
+            if trailersFollow { flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue }
+            return count
+        }
     }
 }
 
@@ -253,11 +266,13 @@ private func sendData(
     _ frameHeader: UnsafePointer<UInt8>?, _ length: Int,
     _: UnsafeMutablePointer<nghttp2_data_source>?, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {
-    guard let frame, let frameHeader, let session = owner(userData) else { return callbackFailure }
-    guard session.writeData(frameHeader, length, on: header(of: UnsafePointer(frame)).stream_id)
-    else { return streamFailure }
-    // Without this nghttp2 would go on to the next DATA frame past the caller's limit.
-    return session.ready.count < session.readyLimit ? 0 : NGHTTP2_ERR_PAUSE.rawValue
+    guard let frame, let frameHeader else { return callbackFailure }
+    let stream = header(of: UnsafePointer(frame)).stream_id
+    return withOwner(userData) { session in
+        guard session.writeData(frameHeader, length, on: stream) else { return streamFailure }
+        // Without this nghttp2 would go on to the next DATA frame past the caller's limit.
+        return session.ready.count < session.readyLimit ? 0 : NGHTTP2_ERR_PAUSE.rawValue
+    }
 }
 
 /// At most 256 bytes of what a GOAWAY says for people, fit for a log: what is not visible ASCII

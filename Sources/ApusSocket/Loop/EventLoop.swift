@@ -83,17 +83,17 @@ package final class EventLoop: @unchecked Sendable {
 
     // Foreign: with the lock held.
     private let lock = Lock()
-    private var foreignWork: [Work] = []
-    private var isAwake = true
-    private var phase = Phase.running
+    @exclusivity(unchecked) private var foreignWork: [Work] = []
+    @exclusivity(unchecked) private var isAwake = true
+    @exclusivity(unchecked) private var phase = Phase.running
     private var hasLateThread = false
 
     // Own thread.
-    private var work = LoopWork<Work>()
-    private var slots: [Slot] = [Slot()]
-    private var freeSlots: [Int] = []
-    private var timers = TimerQueue()
-    private var dirty: [any Flushable] = []
+    @exclusivity(unchecked) private var work = LoopWork<Work>()
+    @exclusivity(unchecked) private var slots: [Slot] = [Slot()]
+    @exclusivity(unchecked) private var freeSlots: [Int] = []
+    @exclusivity(unchecked) private var timers = TimerQueue()
+    @exclusivity(unchecked) private var dirty: [any Flushable] = []
     /// Large buffers that the loop's connections use in turn, so that an idle one holds none.
     package let scratch = LoopScratch()
 

@@ -14,13 +14,13 @@ package final class LoopScratch {
     package static let maxKept = 1024 * 1024
 
     /// Bytes from the socket.
-    package var input = [UInt8](repeating: 0, count: LoopScratch.inputSize)
+    @exclusivity(unchecked) package var input = [UInt8](repeating: 0, count: LoopScratch.inputSize)
     /// Bytes for TLS or, without TLS, for the socket.
-    package var plaintext: [UInt8] = []
+    @exclusivity(unchecked) package var plaintext: [UInt8] = []
     /// The same, with long pieces of bodies by reference.
-    package var outgoing = OutgoingBytes()
+    @exclusivity(unchecked) package var outgoing = OutgoingBytes()
     /// Encrypted bytes for the socket.
-    package var ciphertext: [UInt8] = []
+    @exclusivity(unchecked) package var ciphertext: [UInt8] = []
 
     init() {
         plaintext.reserveCapacity(LoopScratch.outputSize)

@@ -126,6 +126,26 @@ import Testing
         #expect(address(of: copy) == start)
     }
 
+    /// A part of memory that may be kept is a slice when it is half of that memory or more.
+    @Test(arguments: [(0..<600, true), (400..<1024, true), (1..<400, false), (0..<0, false)])
+    func aPartOfMemoryIsSharedOrCopied(part: Range<Int>, isShared: Bool) throws {
+        let memory = Bytes((0..<1024).map { UInt8(truncatingIfNeeded: $0) })
+        let piece = memory.withSpan { Bytes(part, of: $0, in: memory) }
+        #expect(piece == memory.slice(part))
+        let start = try #require(address(of: memory))
+        #expect((address(of: piece) == start + part.lowerBound) == isShared)
+    }
+
+    /// Memory with much room beside its bytes is not kept for them.
+    @Test func aPartOfMemoryThatIsMostlyRoomIsCopied() {
+        var array = [UInt8](repeating: 7, count: 100)
+        array.reserveCapacity(4096)
+        let memory = Bytes(array)
+        let piece = memory.withSpan { Bytes(0..<100, of: $0, in: memory) }
+        #expect(piece == memory)
+        #expect(address(of: piece) != address(of: memory))
+    }
+
     @Test func aSpanShowsTheSliceInPlace() throws {
         let part = digits.slice(3..<6)
         let shown = part.withSpan { span in

@@ -61,7 +61,7 @@ final class TLSServerPair {
     func receive(_ bytes: [UInt8]) throws -> TLSEngine.ReceiveResult {
         try client.receive(bytes.span.bytes, output: &fromClient) { plaintext in
             deliveries += 1
-            plaintext.withUnsafeBytes { received.append(contentsOf: $0) }
+            received.append(contentsOf: plaintext)
         }
     }
 

@@ -131,7 +131,9 @@ final class WireReader: WireOwner, @unchecked Sendable {
         guard let wire else { return 0 }
         let before = received.count
         do throws(WireError) {
-            if case .end = try wire.read({ received.append(copying: $0) }) { ending = .end }
+            if case .end = try wire.read({ bytes, _ in received.append(copying: bytes) }) {
+                ending = .end
+            }
         } catch {
             ending = .failed(error)
         }

@@ -1,0 +1,72 @@
+import ApusCore
+import ApusHTTP1
+import HTTPTypes
+import Testing
+
+/// What is remembered from one response to the next never shows in a response.
+@Suite struct RecentFieldsTests {
+    private static let heads = [
+        "HTTP/1.1 200 OK\r\nServer: a\r\nDate: one\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nServer: a\r\nDate: two\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nserver: a\r\nDATE: two\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 Fine\r\nServer: ab\r\nServer: a\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200\r\nServer:\r\nX-Own: a\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 404 OK\r\nServer: \u{E4}\r\nVia: a\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 204 OK\r\nSet-Cookie: a=b\r\nSet-Cookie: a=b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nVia: \(String(repeating: "v", count: 64))\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nVia: \(String(repeating: "v", count: 65))\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 \(String(repeating: "r", count: 65))\r\nContent-Length: 0\r\n\r\n",
+    ]
+
+    /// Each pair in each order, the second one cut at each place.
+    @Test(arguments: heads)
+    func aResponseIsTheSameAfterAnyOther(first: String) throws {
+        for second in Self.heads {
+            var fresh = RecentFields()
+            let expected = try head(of: second, &fresh)
+            for cut in second.utf8.indices {
+                var recent = RecentFields()
+                _ = try head(of: first, &recent)
+                #expect(try head(of: second, cutAt: cut, &recent) == expected)
+                #expect(try head(of: second, &recent) == expected)
+            }
+        }
+    }
+
+    /// Bytes that are not UTF-8 are kept as they are.
+    @Test func aValueThatIsNoTextIsRemembered() throws {
+        let start = Array("HTTP/1.1 204 No\r\nServer: ".utf8)
+        let bytes = start + [0xFF, 0xFE] + Array("\r\n\r\n".utf8)
+        var recent = RecentFields()
+        for _ in 0..<3 {
+            let response = try head(of: bytes, &recent)
+            let value = response.headerFields.first?.withUnsafeBytesOfValue { Array($0) }
+            #expect(value == [0xFF, 0xFE])
+        }
+    }
+
+    private func head(
+        of text: String, cutAt cut: String.Index? = nil, _ recent: inout RecentFields
+    ) throws -> HTTPResponse {
+        let cut = cut.map { text.utf8.distance(from: text.startIndex, to: $0) }
+        return try head(of: Array(text.utf8), cutAt: cut, &recent)
+    }
+
+    private func head(
+        of bytes: [UInt8], cutAt cut: Int? = nil, _ recent: inout RecentFields
+    ) throws -> HTTPResponse {
+        var machine = HTTP1Session(limits: .init())
+        machine.startGet()
+        var response: HTTPResponse?
+        for piece in [bytes[..<(cut ?? 0)], bytes[(cut ?? 0)...]] {
+            let piece = Array(piece)
+            var offset = 0
+            while let event = try machine.nextEvent(
+                in: piece.span.bytes, offset: &offset, recent: &recent)
+            {
+                if case .head(let head, _) = event { response = head }
+            }
+        }
+        return try #require(response)
+    }
+}
