@@ -49,6 +49,8 @@ struct FieldNames: Sendable {
         let range: Range<Int>
     }
 
+    /// The length of the longest name, in bytes.
+    private(set) var longest = 0
     private var entries: [Entry] = []
     /// All spellings, concatenated.
     private var spellings: [UInt8] = []
@@ -66,6 +68,7 @@ struct FieldNames: Sendable {
 
     private mutating func add(_ spelling: String) {
         guard let name = HTTPField.Name(spelling), entries.count < UInt8.max else { return }
+        longest = max(longest, spelling.utf8.count)
         let start = spellings.count
         spellings.append(contentsOf: spelling.utf8)
         let range = start..<spellings.count

@@ -43,11 +43,16 @@ struct ParsedFields {
         in bytes: RawSpan, at offset: Int, names: FieldNames, recent: inout RecentFields
     ) throws(HTTP1Error) -> Int? {
         let end = bytes.byteCount
-        var colon = offset
-        while colon < end, ASCII.isToken(bytes.byte(colon)) { colon += 1 }
-        guard colon < end else { return nil }
-        guard bytes.byte(colon) == ASCII.colon, colon > offset else {
-            throw ParsedFields.nameFault(in: bytes, from: offset, at: colon)
+        var colon = bytes.firstColon(from: offset, atMost: names.longest) ?? offset
+        // A common name is a token, so that its bytes need not be looked at one by one.
+        let known = colon > offset ? names.find(offset..<colon, in: bytes) : nil
+        if known == nil {
+            colon = offset
+            while colon < end, ASCII.isToken(bytes.byte(colon)) { colon += 1 }
+            guard colon < end else { return nil }
+            guard bytes.byte(colon) == ASCII.colon, colon > offset else {
+                throw ParsedFields.nameFault(in: bytes, from: offset, at: colon)
+            }
         }
         var start = colon + 1
         while start < end, ASCII.isBlank(bytes.byte(start)) { start += 1 }
@@ -59,7 +64,7 @@ struct ParsedFields {
         let field: HTTPField
         let role: FieldRole
         let value = bytes.extracting(start..<valueEnd)
-        if let known = names.find(offset..<colon, in: bytes) {
+        if let known {
             role = known.role
             field = recent.field(known.name, at: known.index, value)
         } else {

@@ -62,12 +62,9 @@ package struct RecentFields {
     }
 
     private static func isValue(of field: HTTPField, _ value: RawSpan) -> Bool {
+        // The span is used within the call alone.
         unsafe field.withUnsafeBytesOfValue { known in
-            guard known.count == value.byteCount else { return false }
-            for index in 0..<known.count where unsafe known[index] != value.byte(index) {
-                return false
-            }
-            return true
+            unsafe RawSpan(_unsafeElements: known).isEqual(to: value)
         }
     }
 }

@@ -112,6 +112,40 @@ extension RawSpan {
         return bits & 0x8080_8080_8080_8080 == 0
     }
 
+    /// The colon after at most so many other bytes; `nil` when there is none.
+    @inline(__always)
+    func firstColon(from start: Int, atMost most: Int) -> Int? {
+        var offset = start
+        let end = Swift.min(byteCount, start + most + 1)
+        while offset + 8 <= byteCount, offset < end {
+            let others = word(offset) ^ 0x3A3A_3A3A_3A3A_3A3A
+            let hits = (others &- 0x0101_0101_0101_0101) & ~others & 0x8080_8080_8080_8080
+            if hits != 0 { return offset + hits.trailingZeroBitCount >> 3 }
+            offset += 8
+        }
+        while offset < end {
+            if byte(offset) == ASCII.colon { return offset }
+            offset += 1
+        }
+        return nil
+    }
+
+    /// Whether the bytes are equal to others.
+    @inline(__always)
+    func isEqual(to other: RawSpan) -> Bool {
+        guard byteCount == other.byteCount else { return false }
+        var offset = 0
+        while offset + 8 <= byteCount {
+            guard word(offset) == other.word(offset) else { return false }
+            offset += 8
+        }
+        while offset < byteCount {
+            guard byte(offset) == other.byte(offset) else { return false }
+            offset += 1
+        }
+        return true
+    }
+
     /// The first line feed at or after `start`.
     func firstLineFeed(from start: Int) -> Int? {
         var offset = start

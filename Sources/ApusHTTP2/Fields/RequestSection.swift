@@ -103,7 +103,7 @@ struct RequestSection {
         let named = Self.namesInConnection(list)
         var hasCookies: Bool?
         for field in list where Self.isKept(field, named: named, isForProxy: isForProxy) {
-            guard field.name != .cookie else {
+            guard !Self.hasName("cookie", field) else {
                 if field.value.isEmpty {
                     // The peer would join it to the others, as a cookie that was never set.
                     let isOneOfMany = hasCookies ?? Self.hasCookies(list)
@@ -126,7 +126,7 @@ struct RequestSection {
 
     /// Whether a `Cookie` field has something in it.
     private static func hasCookies(_ list: HTTPFields) -> Bool {
-        list.contains { $0.name == .cookie && !$0.value.isEmpty }
+        list.contains { hasName("cookie", $0) && !$0.value.isEmpty }
     }
 
     /// Splits cookies, so that those which stay the same are found in the table of the last request
@@ -169,12 +169,36 @@ struct RequestSection {
         add("content-length", String(length))
     }
 
+    /// The lengths of the names that `isKept` compares, as a set of bits.
+    private static let special = Lengths(2, 4, 7, 10, 16, 17, 18, 19, 25)
+
+    /// Lengths below 64, as a set of bits.
+    private struct Lengths {
+        private let bits: UInt64
+
+        init(_ lengths: Int...) {
+            bits = lengths.reduce(0) { $0 | 1 << UInt64($1) }
+        }
+
+        func contains(_ length: Int) -> Bool { length < 64 && bits >> UInt64(length) & 1 == 1 }
+    }
+
+    /// Whether a field has a name, given in lower case.
+    private static func hasName(_ name: String, _ field: HTTPField) -> Bool {
+        let canonical = field.name.canonicalName
+        return canonical.utf8.count == name.utf8.count && canonical == name
+    }
+
     /// Whether the field means anything beyond one HTTP/1 connection; fields for a proxy are never
     /// sent to the origin after it.
     private static func isKept(
         _ field: HTTPField, named: [String], isForProxy: Bool
     ) -> Bool {
         let name = field.name.canonicalName
+        // Comparing texts is dear; most names have a length that none of these has.
+        guard special.contains(name.utf8.count) else {
+            return named.isEmpty || !named.contains(name)
+        }
         switch name {
         case "proxy-authorization":
             return isForProxy
@@ -191,7 +215,7 @@ struct RequestSection {
 
     private static func host(of list: HTTPFields) throws(InvalidRequest) -> String? {
         var host: String?
-        for field in list where field.name.canonicalName == "host" {
+        for field in list where hasName("host", field) {
             guard host == nil else {
                 throw InvalidRequest(field: "host", reason: "appears more than once")
             }
@@ -203,7 +227,7 @@ struct RequestSection {
     /// The names listed in `Connection`, which go with it.
     private static func namesInConnection(_ list: HTTPFields) -> [String] {
         var names: [String] = []
-        for field in list where field.name == .connection {
+        for field in list where hasName("connection", field) {
             for part in field.value.lowercased().utf8.split(separator: UInt8(ascii: ",")) {
                 let name = part.filter { $0 != 0x20 && $0 != 0x09 }
                 names.append(String(decoding: name, as: UTF8.self))
