@@ -96,7 +96,7 @@ struct MessageAssembly {
     ) throws(WebSocketFault) -> WebSocketMessage {
         guard isText else {
             // A short message that the program keeps shall not keep a whole read.
-            return .binary(piece.keepsMany ? Bytes(Array(piece.bytes)) : piece.bytes)
+            return .binary(piece.keepsMany ? Bytes(piece.bytes.array) : piece.bytes)
         }
         guard let text = String(validating: piece.bytes, as: UTF8.self) else {
             throw .invalidText("a text")
@@ -108,7 +108,12 @@ struct MessageAssembly {
 extension MessageAssembly.Message {
     fileprivate mutating func append(_ bytes: Bytes) throws(WebSocketFault) {
         if isText, !validator.takes(bytes) { throw .invalidText("a text") }
-        if content.capacity == 0 { content = bytes.array } else { content += bytes }
+        if content.capacity == 0 {
+            content = bytes.array
+        } else {
+            // `+=` would copy byte by byte.
+            bytes.withSpan { content.append(copying: $0) }
+        }
     }
 
     /// Makes room for the rest of a frame, but at most for four times what has arrived: a length is
