@@ -30,7 +30,7 @@ extension TransportError {
     public func advice(forIdempotent isIdempotent: Bool) -> Advice {
         switch kind {
         case .invalidRequest, .producerFailed: return .callerAtFault
-        case .cancelled, .shutdown: return .givenUp
+        case .cancelled, .shutdown, .redirect: return .givenUp
         // The request's own head is larger than the peer allows.
         case .tooLarge where phase == .request: return .callerAtFault
         case .timeout where phase == .total: return .givenUp

@@ -48,6 +48,7 @@ import Testing
         Row(.cancelled, .pool, .givenUp),
         Row(.cancelled, .body, .givenUp),
         Row(.shutdown, .pool, .givenUp),
+        Row(.redirect(.loop), .head, .givenUp),
         Row(.timeout, .total, .givenUp),
     ]
 
