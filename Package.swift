@@ -262,7 +262,8 @@ if Context.environment["APUS_FUZZ"] != nil {
         .target(
             name: "Fuzz",
             dependencies: [
-                "ApusContent", "ApusEvents", "Apus", "ApusTunnel", "ApusHTTP1", "ApusHTTP2",
+                "ApusWebSocket", "ApusContent", "ApusEvents", "Apus", "ApusTunnel", "ApusHTTP1",
+                "ApusHTTP2",
                 "ApusPool",
                 "ApusCore", httpTypes,
             ],

@@ -5,6 +5,7 @@ import Glibc
 /// All targets are in one program, which plays the one that its environment names.
 enum FuzzTarget: String, CaseIterable {
     case head, connection, chunked, encoder, session, frames, tunnel, texts, pool, events, content
+    case socket
 
     /// The one that this process was started for.
     static let chosen: FuzzTarget = {
@@ -29,6 +30,7 @@ enum FuzzTarget: String, CaseIterable {
         case .pool: PoolTarget.play(input)
         case .events: EventsTarget.play(input)
         case .content: ContentTarget.play(input)
+        case .socket: SocketTarget.play(input)
         }
     }
 }
