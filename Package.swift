@@ -149,8 +149,8 @@ let package = Package(
         .executableTarget(
             name: "apus-tool",
             dependencies: [
-                "Apus", "ApusContent", "ApusEvents", "ApusRetry", "ApusTLS", "Loopback",
-                argumentParser, httpTypes,
+                "Apus", "ApusContent", "ApusEvents", "ApusRetry", "ApusWebSocket", "ApusTLS",
+                "Loopback", argumentParser, httpTypes,
             ],
             swiftSettings: house),
         // Tests mirror the targets.

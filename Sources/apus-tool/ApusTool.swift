@@ -8,6 +8,6 @@ struct ApusTool: AsyncParsableCommand {
         abstract: "An HTTP/1.1 and HTTP/2 client transport, from the command line.",
         subcommands: [
             FetchCommand.self, LoadCommand.self, ServeCommand.self, DemoCommand.self,
-            MeasureCommand.self,
+            MeasureCommand.self, SocketCommand.self,
         ])
 }

@@ -46,8 +46,9 @@ import Testing
             "Apus", "Logging", "CoreMetrics", "Tracing", "ServiceLifecycle", "Synchronization",
         ],
         "Sources/apus-tool": [
-            "Apus", "ApusContent", "ApusEvents", "ApusRetry", "ApusTLS", "Loopback",
-            "ArgumentParser", "HTTPTypes", "Glibc", "Musl", "Dispatch", "Synchronization",
+            "Apus", "ApusContent", "ApusEvents", "ApusRetry", "ApusWebSocket", "ApusTLS",
+            "Loopback", "ArgumentParser", "HTTPTypes", "Glibc", "Musl", "Dispatch",
+            "Synchronization",
         ],
         "Fixtures/LoopFixtures": ["ApusSocket", "ApusCore", "Glibc", "Musl"],
         "Fixtures/Loopback": [
