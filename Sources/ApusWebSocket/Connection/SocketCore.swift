@@ -26,6 +26,13 @@ package actor SocketCore {
     package private(set) var peerClose: WebSocketClose?
     /// Whether a task reads; at most one does.
     private var isReading = false
+    /// Whether the task that reads is a call of `close`.
+    private var isDraining = false
+    /// Messages that a call of `close` has read, for the next reads.
+    private var kept: [WebSocketMessage] = []
+    private var keptBytes = 0
+    /// The most bytes of messages that a call of `close` keeps; those beyond are dropped.
+    package static let maxKeptBytes = 1024 * 1024
     /// The number of the read of the stream that waits, or of the last one.
     private var lastRead: UInt64 = 0
     private var isReadWaiting = false
@@ -62,8 +69,21 @@ package actor SocketCore {
 
     /// The next message; `nil` after the end as planned.
     package func next() async throws(WebSocketError) -> WebSocketMessage? {
+        // A call of `close` reads until the end, and keeps the messages.
+        while isDraining, ending == nil, kept.isEmpty {
+            await withCheckedContinuation { closers.append($0) }
+        }
+        if !kept.isEmpty {
+            let message = kept.removeFirst()
+            keptBytes -= message.count
+            return message
+        }
         if let ending { return try Self.result(of: ending) }
         guard !isReading else { throw .invalidUse("messages are read by two tasks at once") }
+        return try await read()
+    }
+
+    private func read() async throws(WebSocketError) -> WebSocketMessage? {
         isReading = true
         defer {
             isReading = false
@@ -236,7 +256,7 @@ package actor SocketCore {
 
     // MARK: Closing
 
-    /// Performs the closing handshake; messages that no task reads are dropped.
+    /// Performs the closing handshake; messages that no task reads are kept up to a bound.
     package func close(_ close: WebSocketClose) async throws(WebSocketError) {
         guard close.code.maySend || close.code == .noStatus && close.reason.isEmpty else {
             throw .invalidUse("a Close cannot name the code \(close.code)")
@@ -258,7 +278,7 @@ package actor SocketCore {
                     await withCheckedContinuation { closers.append($0) }
                 } else {
                     do throws(WebSocketError) {
-                        _ = try await next()
+                        try await drain()
                     } catch {
                         return
                     }
@@ -276,6 +296,18 @@ package actor SocketCore {
                     .cancelled, phase: .body, message: "the closing handshake was cancelled",
                     replay: .responseStarted))
         }
+    }
+
+    /// Reads one message for a call of `close`.
+    private func drain() async throws(WebSocketError) {
+        isDraining = true
+        defer { isDraining = false }
+        guard let message = try await read(), message.count <= Self.maxKeptBytes - keptBytes else {
+            return
+        }
+        kept.append(message)
+        keptBytes += message.count
+        wakeClosers()
     }
 
     private func abort(_ error: WebSocketError) {
@@ -317,5 +349,15 @@ package actor SocketCore {
         let waiting = closers
         closers = []
         for closer in waiting { closer.resume() }
+    }
+}
+
+extension WebSocketMessage {
+    /// The bytes of the content.
+    fileprivate var count: Int {
+        switch self {
+        case .text(let text): text.utf8.count
+        case .binary(let bytes): bytes.count
+        }
     }
 }

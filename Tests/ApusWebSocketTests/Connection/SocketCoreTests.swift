@@ -281,10 +281,11 @@ import Testing
         try await eventually("our Close was sent") {
             stream.written == due(8, [3, 0xE8] + Array("done".utf8))
         }
-        // What arrives before the peer's Close is dropped when no task reads.
+        // What arrives before the peer's Close is kept when no task reads.
         stream.arrive(wire(1, "late") + closeFrame(1000))
         try await close.value
         #expect(await core.peerClose?.code == .normal)
+        #expect(try await core.next() == .text("late"))
         #expect(try await core.next() == nil)
         try await core.close(WebSocketClose(.normal))
         let late = await webSocketError { try await core.send(.text("late")) }
@@ -307,6 +308,29 @@ import Testing
         try await close.value
         // The code of an answer is the peer's matter.
         #expect(try await reader.value == [.text("late")])
+    }
+
+    /// A reader that is between two reads when the closing handshake begins.
+    @Test func aReaderMayComeAfterTheCloseHasBegun() async throws {
+        let core = makeCore()
+        let close = Task { try await core.close(WebSocketClose(.normal)) }
+        try await eventually("it reads") { stream.isReadWaiting }
+        let reader = Task { [try await core.next(), try await core.next(), try await core.next()] }
+        stream.arrive(wire(1, "a") + wire(1, "b"))
+        stream.arrive(closeFrame(1000))
+        #expect(try await reader.value == [.text("a"), .text("b"), nil])
+        try await close.value
+    }
+
+    @Test(arguments: [0, 1]) func aCloseKeepsSoManyBytes(beyond: Int) async throws {
+        let core = makeCore()
+        let half = [UInt8](repeating: 0, count: SocketCore.maxKeptBytes / 2)
+        stream.arrive(wire(2, half) + wire(2, half + [UInt8](repeating: 0, count: beyond)))
+        stream.arrive(closeFrame(1000))
+        try await core.close(WebSocketClose(.normal))
+        #expect(try await core.next() == .binary(Bytes(half)))
+        #expect(try await core.next() == (beyond == 0 ? .binary(Bytes(half)) : nil))
+        #expect(try await core.next() == nil)
     }
 
     @Test func aPeerThatDoesNotAnswerTheCloseIsGivenUp() async throws {
