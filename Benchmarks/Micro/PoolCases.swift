@@ -5,6 +5,7 @@ import ApusSocket
 import Glibc
 import HTTPTypes
 
+/// A pool that has no connection where it must have one.
 private struct PoolFault: Error {}
 
 /// What a pool, a mailbox and a timer do for an exchange.

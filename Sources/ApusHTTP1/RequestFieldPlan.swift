@@ -159,7 +159,11 @@ package struct RequestFieldPlan: Sendable {
             throw InvalidRequest(
                 field: "transfer-encoding", reason: "is a coding that the engine does not apply")
         }
-        guard framing == .chunked, !hasFraming else { return false }
+        guard framing == .chunked else {
+            throw InvalidRequest(
+                field: "transfer-encoding", reason: "differs from how the body is sent")
+        }
+        guard !hasFraming else { return false }
         hasFraming = true
         return true
     }

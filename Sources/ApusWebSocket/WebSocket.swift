@@ -171,8 +171,8 @@ public final class WebSocket: Sendable {
     /// Performs the closing handshake, after the messages whose sending has begun, and closes the
     /// connection; a second call does nothing.
     ///
-    /// A task that reads gets the messages that arrive before the peer's Close; if none reads, up to
-    /// 1 MiB of them are kept for later reads. Cancelling it closes the connection.
+    /// A task that reads gets the messages that arrive before the peer's Close; if none reads, up
+    /// to 1 MiB of them are kept for later reads. Cancelling it closes the connection.
     ///
     /// - Parameters:
     ///   - code: why; `normal` by default. It must be one that a Close may name.

@@ -91,15 +91,6 @@ import Testing
                 "POST / HTTP/1.1", "Host: example.com:8080", "Transfer-Encoding: chunked", "A: 1",
             ]),
         Case(
-            testDescription: "the caller's encoding of a body of known length is dropped",
-            method: .post, fields: [("Transfer-Encoding", "chunked"), ("A", "1")],
-            framing: .length(5),
-            expected: ["POST / HTTP/1.1", "Host: example.com:8080", "A: 1", "Content-Length: 5"]),
-        Case(
-            testDescription: "the caller's encoding without a body is dropped",
-            method: .get, fields: [("transfer-encoding", "CHUNKED"), ("A", "1")],
-            expected: ["GET / HTTP/1.1", "Host: example.com:8080", "A: 1"]),
-        Case(
             testDescription: "a POST without body has a length of 0",
             method: .post,
             expected: ["POST / HTTP/1.1", "Host: example.com:8080", "Content-Length: 0"]),

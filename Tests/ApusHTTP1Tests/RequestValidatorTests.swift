@@ -84,6 +84,8 @@ import Testing
                 "content-length", [("Transfer-Encoding", "chunked"), ("Content-Length", "6")],
                 .chunked
             ),
+            ("transfer-encoding", [("Transfer-Encoding", "chunked")], .length(6)),
+            ("transfer-encoding", [("transfer-encoding", "chunked")], .none),
             ("transfer-encoding", [("Transfer-Encoding", "gzip, chunked")], .chunked),
             ("transfer-encoding", [("Transfer-Encoding", "identity")], .chunked),
             ("transfer-encoding", [("Transfer-Encoding", "chunked, chunked")], .length(6)),

@@ -168,6 +168,9 @@ final class HTTP2Duplex: DuplexStream, @unchecked Sendable {
         wakeReader()
     }
 
+    /// Whether our side was ended, though perhaps not all of it has left.
+    var hasFinished: Bool { lock.withLock { isFinished } }
+
     /// Whether our side was ended and all of it has left.
     var isDone: Bool { lock.withLock { isFinished && queued == 0 } }
 

@@ -239,8 +239,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         defer { exchange?.wake() }
         do throws(HTTP1Error) {
             while wire.isOpen,
-                let event = try machine.nextEvent(
-                    in: bytes, offset: &offset, recent: &recent.memory)
+                let event = try recent.nextEvent(of: &machine, in: bytes, offset: &offset)
             { handle(event, in: bytes, memory) }
         } catch {
             if failByFirstWords({ $0.fault(error.message) }) { return }

@@ -421,7 +421,11 @@ extension HTTP2LiveConnection {
     }
 
     nonisolated func closeDuplex(_ id: HTTP2StreamID) {
-        onLoop(loop) { $0.streams.closeDuplex(id) }
+        onLoop(loop) { connection in
+            // What was written before our own end goes out first, as far as windows allow.
+            if connection.streams.hasFinished(id), !connection.isFlushing { connection.flushNow() }
+            connection.streams.closeDuplex(id)
+        }
     }
 
     /// The peer may send so much more.

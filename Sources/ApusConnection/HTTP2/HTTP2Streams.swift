@@ -390,6 +390,9 @@ final class HTTP2Streams {
         duplex.ended()
     }
 
+    /// Whether our side of a duplex was ended in good order.
+    func hasFinished(_ id: HTTP2StreamID) -> Bool { streams[id]?.duplex?.hasFinished == true }
+
     /// The tasks of a duplex want no more of it.
     func closeDuplex(_ id: HTTP2StreamID) {
         if streams[id] != nil, !endStory.isOver { reset(id) }

@@ -20,7 +20,7 @@ struct FieldSection {
     /// A section that grows to this many times a bound ends the connection.
     private static let bombFactor = 4
     /// Room for fields that is kept from one section to the next.
-    private static let keptRoom = 64
+    private static let keptRoom = 128
     /// The longest value that is remembered from one answer to the next.
     private static let maxRecentValue = 64
 

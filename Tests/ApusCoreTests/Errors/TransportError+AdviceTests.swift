@@ -123,7 +123,7 @@ import Testing
                 "invalidRequest", "producer", "dns", "connect", "timeout", "tlsVerify",
                 "tlsHandshake", "tlsAlert", "proxy", "reset", "truncated", "malformed", "tooLarge",
                 "h2Stream", "h2GoAway", "h2Abuse", "resource", "cancelled", "shutdown",
-                "overloaded",
+                "overloaded", "redirect",
             ])
     }
 }

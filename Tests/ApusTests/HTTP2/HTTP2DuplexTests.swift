@@ -48,6 +48,33 @@ private typealias Frames = HTTP2Frames
         }
     }
 
+    /// The bytes of the last write may still be queued when the duplex is closed.
+    @Test(arguments: [true, false])
+    func whatWasWrittenBeforeOurEndIsSentBeforeAClose(isOnLoop: Bool) async throws {
+        try await withHTTP2(
+            [
+                .send(Self.offering), .request(1),
+                .send(Frames.head(1) + Frames.data(1, [1], end: true)), .readUntilEnd,
+            ]
+        ) { stand in
+            let executor: (any TaskExecutor)? = isOnLoop ? stand.engine.taskExecutor : nil
+            try await withTaskExecutorPreference(executor) {
+                let duplex = try #require(try await Self.connect(stand).duplex)
+                #expect(try await duplex.read() == Bytes([1]))
+                #expect(try await duplex.read() == nil)
+                try await duplex.write(Bytes("last"))
+                try await duplex.finish()
+                duplex.close()
+            }
+            try await eventually("the end was sent") {
+                stand.frames().contains { $0.type == Frames.dataType && $0.flags == 1 }
+            }
+            let sent = stand.frames().filter { $0.stream == 1 && $0.type == Frames.dataType }
+            #expect(sent.flatMap(\.payload) == Array("last".utf8))
+            #expect(!stand.frames().contains { $0.type == Frames.resetType })
+        }
+    }
+
     @Test func nothingIsSentBeforeThePeerAnnouncesTheMethod() async throws {
         var tuning = EngineTuning.default
         tuning.http2.streamsBeforeSettings = 2
