@@ -20,7 +20,7 @@ struct FieldSection {
     /// A section that grows to this many times a bound ends the connection.
     private static let bombFactor = 4
     /// Room for fields that is kept from one section to the next.
-    private static let keptRoom = 128
+    private static let keptRoom = 256
     /// The longest value that is remembered from one answer to the next.
     private static let maxRecentValue = 64
 
@@ -38,7 +38,7 @@ struct FieldSection {
         var fields = HTTPFields()
         fields.reserveCapacity(received.count)
         // One by one: only that is specialised in HTTPTypes.
-        for field in received { fields.append(field) }
+        for index in received.indices { fields.append(received[index]) }
         return fields
     }
     private var fieldCount = 0

@@ -68,10 +68,10 @@ enum Nghttp2 {
 ///
 /// Sound because nghttp2 calls back only while a method of that very session runs.
 @inline(__always)
-private func withOwner<Result: BinaryInteger>(
-    _ userData: UnsafeMutableRawPointer?, _ body: (HTTP2Session) -> Result
-) -> Result {
-    guard let userData else { return Result(callbackFailure) }
+private func withOwner(
+    _ userData: UnsafeMutableRawPointer?, _ body: (HTTP2Session) -> Int32
+) -> Int32 {
+    guard let userData else { return callbackFailure }
     return Unmanaged<HTTP2Session>.fromOpaque(userData)._withUnsafeGuaranteedRef(body)
 }
 
@@ -239,18 +239,20 @@ private func readBody(
     _ userData: UnsafeMutableRawPointer?
 ) -> Int {
     guard let flags else { return Int(callbackFailure) }
-    return withOwner(userData) { session in
+    let result = withOwner(userData) { session in
         switch session.nextBody(of: stream, room: room) {
-        case .deferred: return Int(NGHTTP2_ERR_DEFERRED.rawValue)
-        case .cancelled: return Int(streamFailure)
+        case .deferred: return NGHTTP2_ERR_DEFERRED.rawValue
+        case .cancelled: return streamFailure
         case .data(let count, let isEnd, let trailersFollow):
             // NO_COPY: the bytes go from the body's own storage to the output, in `sendData`.
             flags.pointee |= NGHTTP2_DATA_FLAG_NO_COPY.rawValue
             if isEnd { flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue }
             if trailersFollow { flags.pointee |= NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue }
-            return count
+            // At most `HTTP2Session.maxDataFrame`.
+            return Int32(count)
         }
     }
+    return Int(result)
 }
 
 /// As much as the peer takes in one frame (RFC 9113, section 4.2); nghttp2 applies the windows.
