@@ -181,7 +181,7 @@ let package = Package(
             name: "ApusConnectionTests",
             dependencies: [
                 "ApusConnection", "ApusTunnel", "ApusHTTP1", "ApusHTTP2", "ApusSocket", "ApusCore",
-                httpTypes,
+                "LoopFixtures", httpTypes,
             ],
             swiftSettings: house),
         .testTarget(

@@ -32,8 +32,6 @@ import Testing
     private static let exceptions = [
         "Sources/ApusWebSocket/Connection/Turns.swift":
             "internal; SocketCoreTests show the order and the bound",
-        "Sources/ApusConnection/Exchange/Exchange.swift":
-            "the lock around ExchangeMailbox; CancellationPointTests stop it anywhere",
         "Sources/ApusConnection/Exchange/ExchangeStory.swift":
             "calls an observer; EngineEventTests show each call",
         "Sources/ApusConnection/Exchange/ExchangeTimers.swift":

@@ -150,7 +150,7 @@ package final class Exchange: @unchecked Sendable {
     }
 
     /// The caller's task was cancelled.
-    func cancel() {
+    package func cancel() {
         end(with: .cancelled, message: "the request was cancelled")
     }
 
@@ -250,7 +250,7 @@ package final class Exchange: @unchecked Sendable {
 
 extension Exchange {
     /// The exchange goes out on this connection; `false` when it has ended before it began.
-    func begin(on connection: any LiveConnection, isReused: Bool) -> Bool {
+    package func begin(on connection: any LiveConnection, isReused: Bool) -> Bool {
         lock.withLock {
             guard !mailbox.isOver else { return false }
             self.connection = connection
@@ -262,23 +262,23 @@ extension Exchange {
     var hasEnded: Bool { lock.withLock { mailbox.isOver } }
     var isOnReusedConnection: Bool { lock.withLock { progress.isReused } }
 
-    func requestStarted() {
-        lock.withLock { progress.hasStarted = true }
+    /// The request is about to leave; `false` when the exchange has ended since `begin`.
+    ///
+    /// In one step, so that no cancelled request leaves and is reported as not sent.
+    package func requestStarted() -> Bool {
+        lock.withLock {
+            if !mailbox.isOver { progress.hasStarted = true }
+            return !mailbox.isOver
+        }
     }
 
-    func bodyStarted() {
-        lock.withLock { progress.hasBodyStarted = true }
-    }
+    func bodyStarted() { lock.withLock { progress.hasBodyStarted = true } }
 
     /// A response has begun, though no head may be complete yet.
-    func responseStarted() {
-        lock.withLock { progress.hasResponse = true }
-    }
+    func responseStarted() { lock.withLock { progress.hasResponse = true } }
 
     /// The connection has ended under the exchange, without a word on it.
-    func connectionEnded() {
-        lock.withLock { progress.hasConnectionEnded = true }
-    }
+    func connectionEnded() { lock.withLock { progress.hasConnectionEnded = true } }
 
     /// Whether the connection has ended under the exchange, without a word on it.
     package var hasConnectionEnded: Bool { lock.withLock { progress.hasConnectionEnded } }

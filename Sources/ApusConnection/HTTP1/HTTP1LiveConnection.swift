@@ -108,10 +108,13 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
             exchange.failed(.invalidRequest(error), phase: .request, "\(error)")
             return keeper.released(self)
         }
+        guard exchange.requestStarted() else {
+            work = .none
+            return keeper.released(self)
+        }
         machine.requestStarted(
             method: request.head.method, expectsClose: request.connectionOption == .close,
             upgrade: request.upgrade)
-        exchange.requestStarted()
         isRefused = false
         answerBytes = 0
         sentBefore = wire.sentCount

@@ -90,6 +90,11 @@ final class HTTP2Streams {
     }
 
     private func submit(_ exchange: Exchange) {
+        guard exchange.requestStarted() else {
+            exchange.timers.stop(on: loop)
+            connection?.slotFreed()
+            return
+        }
         let request = exchange.request
         let id: HTTP2StreamID
         do throws(HTTP2Error) {
@@ -106,7 +111,6 @@ final class HTTP2Streams {
             return
         }
         exchange.stream = id
-        exchange.requestStarted()
         let stream = Stream(exchange: exchange, isWithinLimit: session.hasPeerSettings)
         streams[id] = stream
         if streams.count == 1 { connection?.streamsChanged(hasStreams: true) }
