@@ -56,7 +56,7 @@ func http1Cases() -> [Case] {
 private func received(_ text: String) -> () throws -> Void {
     let bytes = Array(text.utf8)
     var machine = HTTP1Session(limits: .init())
-    var recent = RecentFields()
+    var recent = HTTP1Session.recentFields()
     return {
         machine.requestStarted(method: .get, expectsClose: false, upgrade: nil)
         machine.requestFinished()

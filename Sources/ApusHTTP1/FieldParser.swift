@@ -66,7 +66,11 @@ struct ParsedFields {
         let value = bytes.extracting(start..<valueEnd)
         if let known {
             role = known.role
-            field = recent.field(known.name, at: known.index, value)
+            field =
+                recent.last(at: known.index, equalTo: value)
+                ?? recent.remember(
+                    HTTPField(known.name, validated: value), at: known.index,
+                    count: value.byteCount)
         } else {
             let made = try ParsedFields.makeName(offset..<colon, in: bytes)
             role = made.role
@@ -166,5 +170,19 @@ private func lineEndFault(_ byte: UInt8) -> HTTP1Error {
     case ASCII.carriageReturn: .bareCarriageReturn
     case 0: .nulByte
     default: .controlByte
+    }
+}
+
+extension HTTPField {
+    /// A field whose value is known to be valid.
+    ///
+    /// Going through a `String` is faster, but would not preserve bytes that are not UTF-8.
+    @inline(__always)
+    fileprivate init(_ name: Name, validated value: RawSpan) {
+        self = unsafe value.withUnsafeBytes { bytes in
+            value.isASCII
+                ? HTTPField(name: name, value: unsafe String(decoding: bytes, as: UTF8.self))
+                : unsafe HTTPField(name: name, value: bytes)
+        }
     }
 }

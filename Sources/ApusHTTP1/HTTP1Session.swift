@@ -44,6 +44,11 @@ package struct HTTP1Session: Sendable {
     /// The keep-alive hint of the last response.
     package private(set) var keepAliveHint = KeepAliveHint()
 
+    /// An empty memory of fields, for sessions that share it.
+    package static func recentFields() -> RecentFields {
+        RecentFields(names: FieldNames.common.count)
+    }
+
     /// Creates an idle machine; `lenience` selects faults that are accepted.
     package init(limits: EngineTuning.Limits, lenience: EngineTuning.Lenience = .init()) {
         self.limits = limits
@@ -109,7 +114,7 @@ package struct HTTP1Session: Sendable {
     package mutating func nextEvent(
         in input: RawSpan, offset: inout Int
     ) throws(HTTP1Error) -> HTTP1Event? {
-        var none = RecentFields.none
+        var none = RecentFields(names: 0)
         return try nextEvent(in: input, offset: &offset, recent: &none)
     }
 
@@ -200,7 +205,8 @@ package struct HTTP1Session: Sendable {
         let facts = head.fields.facts
         let framing = try BodyFraming.of(
             code: line.code, minorVersion: line.minorVersion, facts: facts, asked: asked)
-        let response = recent.response(line, head.fields.fields)
+        let response = recent.response(
+            code: line.code, reason: line.reason, head.fields.fields)
         if case .tunnel = framing {
             try checkProtocol(of: response)
             state = .upgraded

@@ -108,10 +108,7 @@ package struct RequestFieldPlan: Sendable {
     /// The names listed by the caller's `Connection`, in lower case: they are for one hop only.
     private static func namesListed(in fields: HTTPFields) -> Set<String> {
         guard fields.contains(.connection) else { return [] }
-        let names = fields[values: .connection].flatMap { value in
-            value.split(separator: ",").map { trimmed($0).lowercased() }
-        }
-        return Set(names)
+        return Set(fields.elements(of: .connection))
     }
 
     private mutating func placeHost(
@@ -175,12 +172,5 @@ package struct RequestFieldPlan: Sendable {
         moreCookies = Array(full.dropFirst())
         dropped += cookies.filter { $0 != cookieIndex }
         dropped.sort()
-    }
-
-    private static func trimmed(_ text: Substring) -> Substring {
-        var text = text
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return text
     }
 }

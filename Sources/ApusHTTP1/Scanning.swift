@@ -130,22 +130,6 @@ extension RawSpan {
         return nil
     }
 
-    /// Whether the bytes are equal to others.
-    @inline(__always)
-    func isEqual(to other: RawSpan) -> Bool {
-        guard byteCount == other.byteCount else { return false }
-        var offset = 0
-        while offset + 8 <= byteCount {
-            guard word(offset) == other.word(offset) else { return false }
-            offset += 8
-        }
-        while offset < byteCount {
-            guard byte(offset) == other.byte(offset) else { return false }
-            offset += 1
-        }
-        return true
-    }
-
     /// The first line feed at or after `start`.
     func firstLineFeed(from start: Int) -> Int? {
         var offset = start

@@ -94,6 +94,14 @@ enum Outcome: Sendable {
     }
 }
 
+extension Outcome? {
+    /// Takes the outcome of the last send, so that dropping it can end its exchange.
+    mutating func takeLast() -> Outcome {
+        guard let outcome = take() else { preconditionFailure("a send ends with an outcome") }
+        return outcome
+    }
+}
+
 extension Try {
     /// Whether a try alone is worth a record, because it was made otherwise than the caller asked.
     fileprivate var isAmended: Bool { choice != nil || url != nil }

@@ -5,7 +5,7 @@ package import HTTPTypes
 extension ProxyCredentials {
     /// The value of `Proxy-Authorization` for the Basic scheme (RFC 7617, section 2).
     package var basicAuthorization: String {
-        "Basic " + base64(Array("\(user):\(password)".utf8))
+        "Basic " + Base64.encode(Array("\(user):\(password)".utf8))
     }
 }
 
@@ -31,19 +31,4 @@ extension ProxyEndpoint.Options {
         for field in fields { all.append(field) }
         return all
     }
-}
-
-/// The standard alphabet, with padding (RFC 4648, section 4).
-private func base64(_ bytes: [UInt8]) -> String {
-    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-    var text: [UInt8] = []
-    for start in stride(from: 0, to: bytes.count, by: 3) {
-        let group = bytes[start..<min(start + 3, bytes.count)]
-        let bits = group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } << UInt32(8 * (3 - group.count))
-        for position in 0..<4 {
-            let index = Int(bits >> UInt32(18 - 6 * position) & 63)
-            text.append(position <= group.count ? alphabet[index] : UInt8(ascii: "="))
-        }
-    }
-    return String(decoding: text, as: UTF8.self)
 }

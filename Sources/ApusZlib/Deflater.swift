@@ -32,8 +32,6 @@ package final class Deflater {
     }
 
     private let stream = ZlibStream()
-    /// The room of the next step if the last one was filled; 0 if it was not.
-    private var grownCapacity = 0
 
     /// Creates a stream.
     ///
@@ -54,11 +52,7 @@ package final class Deflater {
             stream.pointer, Int32(level), Z_DEFLATED, format.code(windowBits: windowBits),
             Int32(memoryLevel), Z_DEFAULT_STRATEGY, ZLIB_VERSION,
             Int32(MemoryLayout<z_stream>.size))
-        switch code {
-        case Z_OK: break
-        case Z_MEM_ERROR: throw .outOfMemory
-        default: throw .unsupportedSettings
-        }
+        try stream.check(code)
     }
 
     deinit {
@@ -78,24 +72,18 @@ package final class Deflater {
     ) throws(ZlibError) -> ZlibStep {
         precondition(limit >= ZlibStream.minCapacity, "a step with room for \(limit) bytes")
         let expected = min(input.count, limit) / 2 + ZlibStream.minCapacity * 4
-        let capacity = min(limit, max(grownCapacity, expected))
-        let call = stream.call(input, capacity: capacity) { CApusZlib.deflate($0, flush.code) }
-        grownCapacity = call.hasRoom ? 0 : min(capacity * 2, limit)
-        var step = ZlibStep(output: call.output, consumed: call.consumed, next: .again)
-        switch call.code {
-        case Z_STREAM_END:
-            step.next = .end
-        case Z_OK, Z_BUF_ERROR:
-            if call.hasRoom, call.consumed == input.count { step.next = .input }
-        default:
-            throw .malformed("the stream has ended")
+        let (step, code) = stream.step(input, expected: expected, limit: limit) {
+            CApusZlib.deflate($0, flush.code)
         }
-        return step
+        switch code {
+        case Z_OK, Z_BUF_ERROR, Z_STREAM_END: return step
+        default: throw .malformed("the stream has ended")
+        }
     }
 
     /// Begins a new stream of the same settings, without anything of the last one.
     package func reset() {
         deflateReset(stream.pointer)
-        grownCapacity = 0
+        stream.hasReset()
     }
 }

@@ -22,8 +22,6 @@ package final class Inflater {
     private static let expectedRatio = 4
 
     private let stream = ZlibStream()
-    /// The room of the next step if the last one was filled; 0 if it was not.
-    private var grownCapacity = 0
 
     /// Creates a stream.
     ///
@@ -37,11 +35,7 @@ package final class Inflater {
         let code = inflateInit2_(
             stream.pointer, format.code(windowBits: windowBits), ZLIB_VERSION,
             Int32(MemoryLayout<z_stream>.size))
-        switch code {
-        case Z_OK: break
-        case Z_MEM_ERROR: throw .outOfMemory
-        default: throw .unsupportedSettings
-        }
+        try stream.check(code)
     }
 
     deinit {
@@ -59,23 +53,15 @@ package final class Inflater {
         _ input: Bytes, limit: Int = Inflater.defaultLimit
     ) throws(ZlibError) -> ZlibStep {
         precondition(limit > 0, "a step without room")
-        let capacity = min(
-            limit,
-            max(
-                grownCapacity, min(input.count, limit) * Self.expectedRatio,
-                ZlibStream.minCapacity * 4))
-        let call = stream.call(input, capacity: capacity) { CApusZlib.inflate($0, Z_SYNC_FLUSH) }
-        grownCapacity = call.hasRoom ? 0 : min(capacity * 2, limit)
-        var step = ZlibStep(output: call.output, consumed: call.consumed, next: .again)
-        switch call.code {
-        case Z_STREAM_END:
-            step.next = .end
-        case Z_OK, Z_BUF_ERROR:
-            if call.hasRoom, call.consumed == input.count { step.next = .input }
-        case Z_MEM_ERROR:
-            throw .outOfMemory
-        case Z_NEED_DICT:
-            throw .malformed("a preset dictionary is needed")
+        let expected = max(
+            min(input.count, limit) * Self.expectedRatio, ZlibStream.minCapacity * 4)
+        let (step, code) = stream.step(input, expected: expected, limit: limit) {
+            CApusZlib.inflate($0, Z_SYNC_FLUSH)
+        }
+        switch code {
+        case Z_OK, Z_BUF_ERROR, Z_STREAM_END: break
+        case Z_MEM_ERROR: throw .outOfMemory
+        case Z_NEED_DICT: throw .malformed("a preset dictionary is needed")
         default:
             // Everything before the fault comes first; the next step finds the fault again.
             if step.output.isEmpty { throw .malformed(stream.message) }
@@ -86,6 +72,6 @@ package final class Inflater {
     /// Begins a new stream of the same format, without anything of the last one.
     package func reset() {
         inflateReset(stream.pointer)
-        grownCapacity = 0
+        stream.hasReset()
     }
 }

@@ -7,14 +7,8 @@ final class ZlibStream {
     /// than seven bytes.
     static let minCapacity = 64
 
-    /// The result of one call of zlib.
-    struct Call {
-        var code: Int32
-        var output: [UInt8]
-        var consumed: Int
-        /// Whether room for output was left.
-        var hasRoom: Bool
-    }
+    /// The room of the next step if the last one was filled; 0 if it was not.
+    private var grownCapacity = 0
 
     /// At a fixed address, since zlib's state refers back to it.
     ///
@@ -31,10 +25,31 @@ final class ZlibStream {
         pointer.deallocate()
     }
 
+    /// Throws unless zlib has made its state.
+    func check(_ code: Int32) throws(ZlibError) {
+        switch code {
+        case Z_OK: break
+        case Z_MEM_ERROR: throw .outOfMemory
+        default: throw .unsupportedSettings
+        }
+    }
+
+    /// A new stream begins.
+    func hasReset() {
+        grownCapacity = 0
+    }
+
     /// Calls zlib once; the pointers into input and output are valid during that call only.
-    func call(
-        _ input: Bytes, capacity: Int, _ function: (UnsafeMutablePointer<z_stream>) -> Int32
-    ) -> Call {
+    ///
+    /// - Parameters:
+    ///   - expected: the room that the output probably needs.
+    ///   - limit: the most bytes of output.
+    /// - Returns: the step, and zlib's code; a code that is an error leaves `.again`.
+    func step(
+        _ input: Bytes, expected: Int, limit: Int,
+        _ function: (UnsafeMutablePointer<z_stream>) -> Int32
+    ) -> (ZlibStep, code: Int32) {
+        let capacity = min(limit, max(grownCapacity, expected))
         var code = Z_OK
         var taken = 0
         var room = 0
@@ -60,7 +75,15 @@ final class ZlibStream {
         // of all of it would.
         let isShort = output.count < capacity / 2
         output = isShort ? output.withUnsafeBufferPointer { Array($0) } : output
-        return Call(code: code, output: output, consumed: taken, hasRoom: room > 0)
+        grownCapacity = room > 0 ? 0 : min(capacity * 2, limit)
+        var step = ZlibStep(output: output, consumed: taken, next: .again)
+        switch code {
+        case Z_STREAM_END: step.next = .end
+        case Z_OK, Z_BUF_ERROR:
+            if room > 0, taken == input.count { step.next = .input }
+        default: break
+        }
+        return (step, code)
     }
 
     /// zlib's words for the last error.

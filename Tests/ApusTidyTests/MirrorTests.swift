@@ -71,6 +71,7 @@ import Testing
         "Sources/ApusDial/TLSDial.swift": "a shell; DialTLSTests and DialTrustTests show it",
         "Sources/ApusContent/Codecs/Codec.swift":
             "internal; the tests of each codec go through it",
+        "Sources/ApusZlib/ZlibStream.swift": "internal; InflaterTests and DeflaterTests show it",
         "Sources/ApusEngine/AddressWatch.swift": "a shell; TransportEngine+RoutesTests show it",
         "Sources/ApusEngine/Engine.swift": "a shell; the tests in ApusTests/Engine show it",
         "Sources/ApusEngine/Pool/ConnectionPool.swift":

@@ -5,7 +5,7 @@ import ApusHTTP1
 ///
 /// Unchecked, because it is confined to its loop: connections use it within their own reads only.
 package final class HTTP1RecentFields: @unchecked Sendable {
-    @exclusivity(unchecked) private var memory = RecentFields()
+    @exclusivity(unchecked) private var memory = HTTP1Session.recentFields()
 
     package init() {}
 

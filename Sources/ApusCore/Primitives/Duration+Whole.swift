@@ -15,6 +15,17 @@ extension Duration {
         return rest > 0 ? whole + 1 : whole
     }
 
+    /// The duration doubled so many times, from zero up to a bound: what a wait grows to.
+    package func doubled(_ times: Int, upTo most: Duration) -> Duration {
+        var result = max(.zero, self)
+        var left = times
+        while left > 0, result > .zero, result < most {
+            result *= 2
+            left -= 1
+        }
+        return max(.zero, min(result, most))
+    }
+
     /// The duration as messages have it: "4 s", "1.5 s", "250 ms", "0.2 ms".
     package var words: String {
         let (value, unit) =

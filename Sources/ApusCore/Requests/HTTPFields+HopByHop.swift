@@ -12,9 +12,7 @@ extension HTTPRequest {
     /// are left to the proxy.
     public func removingHopByHopFields() -> HTTPRequest {
         var request = self
-        let takesTrailers = headerFields[values: .te].contains { value in
-            value.split(separator: ",").contains { $0.isEqual(to: "trailers") }
-        }
+        let takesTrailers = headerFields.elements(of: .te).contains("trailers")
         request.headerFields.removeHopByHop()
         if takesTrailers { request.headerFields[.te] = "trailers" }
         return request
@@ -39,10 +37,7 @@ extension HTTPResponse {
 extension HTTPFields {
     /// Removes the fields that are for one hop only.
     fileprivate mutating func removeHopByHop() {
-        let listed = Set(
-            self[values: .connection].flatMap { value in
-                value.split(separator: ",").map { $0.trimmed.lowercased() }
-            })
+        let listed = Set(elements(of: .connection))
         removeAll { field in
             let name = field.name.canonicalName
             return name.isHopByHop || listed.contains(name)
@@ -60,16 +55,4 @@ extension String {
         default: false
         }
     }
-}
-
-extension Substring {
-    /// Without blanks around it.
-    fileprivate var trimmed: Substring {
-        var text = drop { $0 == " " || $0 == "\t" }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return text
-    }
-
-    /// Whether it is this word, with or without blanks around it, in any case.
-    fileprivate func isEqual(to word: String) -> Bool { trimmed.lowercased() == word }
 }

@@ -41,7 +41,7 @@ public struct PublicKeyPin: Sendable, Hashable {
         var bits: UInt32 = 0
         var count = 0
         for digit in digits.utf8 {
-            guard let value = alphabet.firstIndex(of: digit) else { return nil }
+            guard let value = Base64.alphabet.firstIndex(of: digit) else { return nil }
             bits = bits << 6 | UInt32(value)
             count += 6
             guard count >= 8 else { continue }
@@ -51,23 +51,9 @@ public struct PublicKeyPin: Sendable, Hashable {
         // The unused bits of the last digit must be zero.
         return bits & 0b11 == 0 ? bytes : nil
     }
-
-    private static let alphabet = Array(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 }
 
 extension PublicKeyPin: CustomStringConvertible {
     /// `sha256/BASE64`.
-    public var description: String {
-        var text: [UInt8] = Array("sha256/".utf8)
-        for start in stride(from: 0, to: digest.count, by: 3) {
-            let group = digest[start..<min(start + 3, digest.count)]
-            let bits =
-                group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } << UInt32(8 * (3 - group.count))
-            for position in 0...group.count {
-                text.append(PublicKeyPin.alphabet[Int(bits >> UInt32(18 - 6 * position) & 63)])
-            }
-        }
-        return String(decoding: text, as: UTF8.self) + "="
-    }
+    public var description: String { "sha256/" + Base64.encode(digest) }
 }

@@ -184,7 +184,7 @@ private enum BegunLine: Sendable {
         case .copy(var array):
             // The array has one owner, so it grows in place.
             self = .none
-            rest.withSpan { span in span.withUnsafeBytes { array.append(contentsOf: $0) } }
+            rest.withSpan { array.append(copying: $0) }
             self = .copy(array)
         }
     }
@@ -197,7 +197,7 @@ private enum BegunLine: Sendable {
         case .slice(let bytes): return Bytes(join(bytes, rest))
         case .copy(var array):
             self = .none
-            rest.withSpan { span in span.withUnsafeBytes { array.append(contentsOf: $0) } }
+            rest.withSpan { array.append(copying: $0) }
             return Bytes(array)
         }
     }

@@ -215,14 +215,14 @@ private enum EventData: Sendable {
         case .field(let bytes):
             array = []
             array.reserveCapacity(bytes.count + 1 + value.count)
-            bytes.withSpan { span in span.withUnsafeBytes { array.append(contentsOf: $0) } }
+            bytes.withSpan { array.append(copying: $0) }
         case .joined(let joined):
             array = joined
         }
         // The array has one owner, so it grows in place.
         self = .none
         array.append(ASCII.lineFeed)
-        value.withSpan { span in span.withUnsafeBytes { array.append(contentsOf: $0) } }
+        value.withSpan { array.append(copying: $0) }
         self = .joined(array)
     }
 

@@ -1,3 +1,5 @@
+import Apus
+
 /// When an event stream that has ended is opened again.
 public struct ReconnectionPolicy: Sendable, Hashable {
     /// The time before the stream is opened again, until the server sends another by `retry`;
@@ -53,11 +55,7 @@ package struct ReconnectionMachine: Sendable {
         failures = hasEvent ? 0 : failures + 1
         hasEvent = false
         guard failures <= policy.maxFailures else { return nil }
-        let longest = max(.zero, policy.maxTime)
-        var wait = min(max(.zero, time), longest)
-        for _ in 1..<max(1, min(failures, 64)) where wait < longest {
-            wait = min(wait * 2, longest)
-        }
+        let wait = time.doubled(failures - 1, upTo: policy.maxTime)
         return wait + wait * (min(max(0, random), 1) * max(0, policy.jitter))
     }
 }

@@ -21,8 +21,6 @@ struct FieldSection {
     private static let bombFactor = 4
     /// Room for fields that is kept from one section to the next.
     private static let keptRoom = 256
-    /// The longest value that is remembered from one answer to the next.
-    private static let maxRecentValue = 64
 
     /// The stream that the section is for; `nil` between sections.
     private(set) var stream: HTTP2Stream?
@@ -44,10 +42,7 @@ struct FieldSection {
     private var fieldCount = 0
     private var isDiscarding = false
 
-    /// The last field of each common name: most answers of a peer repeat most of their fields.
-    private var recent: [HTTPField?]
-    private var lastStatus = 200
-    private var lastHead = HTTPResponse(status: .init(code: 200))
+    private var recent: RecentFields
 
     private let maxBytes: Int
     private let maxFields: Int
@@ -56,7 +51,7 @@ struct FieldSection {
     init(limits: EngineTuning.Limits) {
         maxBytes = limits.headBytes
         maxFields = limits.headFields
-        recent = [HTTPField?](repeating: nil, count: names.count)
+        recent = RecentFields(names: names.count)
     }
 
     mutating func begin(for stream: HTTP2Stream) {
@@ -93,7 +88,12 @@ struct FieldSection {
             return .keep
         }
         if let index = names.index(of: name) {
-            received.append(commonField(index, value))
+            let bytes = RawSpan(_unsafeElements: value)
+            received.append(
+                recent.last(at: index, equalTo: bytes)
+                    ?? recent.remember(
+                        HTTPField(name: names[index], value: value), at: index,
+                        count: value.count))
             return .keep
         }
         let text = String(decoding: name, as: UTF8.self)
@@ -107,42 +107,13 @@ struct FieldSection {
 
     /// The head of a final or informational response.
     mutating func response() -> HTTPResponse {
-        if status != lastStatus {
-            lastHead = HTTPResponse(status: .init(code: status))
-            lastStatus = status
-        }
-        // The copy shares the status with the last one and takes only the fields for itself.
-        var response = lastHead
-        response.headerFields = fields
-        return response
+        recent.response(code: status, fields)
     }
 
     /// Keeps nothing of this section from here on.
     mutating func discard() {
         isDiscarding = true
         forget()
-    }
-
-    /// A field of a common name; the last one again when its value is the same.
-    private mutating func commonField(
-        _ index: Int, _ value: UnsafeBufferPointer<UInt8>
-    ) -> HTTPField {
-        if let field = recent[index], Self.isValue(of: field, value) { return field }
-        let field = HTTPField(name: names[index], value: value)
-        if value.count <= Self.maxRecentValue, names[index] != .setCookie {
-            recent[index] = field
-        }
-        return field
-    }
-
-    private static func isValue(
-        of field: HTTPField, _ value: UnsafeBufferPointer<UInt8>
-    ) -> Bool {
-        field.withUnsafeBytesOfValue { known in
-            guard known.count == value.count else { return false }
-            for index in 0..<known.count where known[index] != value[index] { return false }
-            return true
-        }
     }
 
     private mutating func exceeded() -> Verdict {

@@ -73,7 +73,7 @@ public struct Redirecting: HTTPTransport {
         _ body: RequestBody, _ options: RequestOptions
     ) async throws(TransportError) -> Response {
         guard let machine = RedirectMachine(request, rules: rules) else {
-            return try take(&last).get()
+            return try last.takeLast().get()
         }
         var chain = Chain(machine: machine, began: start)
         var options = options
@@ -106,16 +106,9 @@ public struct Redirecting: HTTPTransport {
         case follow(RedirectMachine.Hop)
     }
 
-    private func take(_ last: inout Outcome?) -> Outcome {
-        guard let outcome = last.take() else {
-            preconditionFailure("a request ends with an outcome")
-        }
-        return outcome
-    }
-
     /// Takes the outcome of a request; when another one follows, the outcome is released here.
     private func judge(_ last: inout Outcome?, _ body: RequestBody, _ chain: inout Chain) -> Step {
-        let outcome = take(&last)
+        let outcome = last.takeLast()
         let now = clock.now()
         chain.tries += outcome.tries(
             pause: .zero, duration: now - chain.began, url: chain.machine.url.place)

@@ -1,3 +1,5 @@
+import Apus
+
 /// What is sent again, how often, and after which wait.
 ///
 /// A request is sent again only where its body can be made again (`RequestBody.isReplayable`) and
@@ -49,12 +51,6 @@ public struct RetryPolicy: Sendable, Hashable {
 
     /// The bound of the wait before try number `next`, the first further try being 2.
     package func bound(before next: Int) -> Duration {
-        var bound = max(.zero, backoff)
-        var doublings = next - 2
-        while doublings > 0, bound > .zero, bound < maxBackoff {
-            bound *= 2
-            doublings -= 1
-        }
-        return max(.zero, min(bound, maxBackoff))
+        backoff.doubled(next - 2, upTo: maxBackoff)
     }
 }

@@ -103,7 +103,7 @@ public struct Retrying: HTTPTransport {
     /// Takes the outcome of a try; when another one follows, the outcome is released here, before
     /// the wait.
     private func judge(_ last: inout Outcome?, _ progress: inout Progress) -> Step {
-        guard let outcome = last.take() else { preconditionFailure("a try ends with an outcome") }
+        let outcome = last.takeLast()
         let now = clock.now()
         let decision: RetryMachine.Decision
         switch outcome {

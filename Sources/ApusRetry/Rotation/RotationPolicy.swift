@@ -1,3 +1,5 @@
+import Apus
+
 /// How a rotation chooses, and which outcomes put a choice aside for a while.
 public struct RotationPolicy: Sendable, Hashable {
     /// In which order the choices are used.
@@ -49,12 +51,6 @@ public struct RotationPolicy: Sendable, Hashable {
 
     /// The pause after `failures` failures in a row.
     package func pause(after failures: Int) -> Duration {
-        var result = max(.zero, pause)
-        var doublings = failures - 1
-        while doublings > 0, result > .zero, result < maxPause {
-            result *= 2
-            doublings -= 1
-        }
-        return max(.zero, min(result, maxPause))
+        pause.doubled(failures - 1, upTo: maxPause)
     }
 }

@@ -1,3 +1,5 @@
+import Apus
+
 /// One element of `Sec-WebSocket-Extensions` (RFC 6455, section 9.1).
 package struct ExtensionElement: Sendable, Hashable {
     /// A parameter, with or without a value.
@@ -61,17 +63,10 @@ package struct ExtensionElement: Sendable, Hashable {
 
     /// A token (RFC 9110, section 5.6.2); `nil` for anything else.
     private static func token(_ text: Substring.UTF8View) -> String? {
-        isToken(text) ? String(Substring(text)) : nil
+        let text = String(Substring(text))
+        return isToken(text) ? text : nil
     }
 
-    /// Whether a text is a token.
-    static func isToken(_ text: some Collection<UInt8>) -> Bool {
-        !text.isEmpty
-            && text.allSatisfy { byte in
-                switch byte {
-                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-                default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
-                }
-            }
-    }
+    /// Whether a text is a token, which is what a field's name is.
+    static func isToken(_ text: String) -> Bool { HTTPField.Name(text) != nil }
 }

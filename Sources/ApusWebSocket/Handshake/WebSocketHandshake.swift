@@ -33,7 +33,7 @@ struct WebSocketHandshake {
         guard options.request.upgrade == nil else {
             throw .invalidUse("the protocol to switch to is always websocket")
         }
-        for name in options.subprotocols where !ExtensionElement.isToken(name.utf8) {
+        for name in options.subprotocols where !ExtensionElement.isToken(name) {
             throw .invalidUse("a subprotocol is not a token")
         }
         guard Set(options.subprotocols).count == options.subprotocols.count else {

@@ -118,8 +118,10 @@ final class FetchRun: Sendable {
         return response
     }
 
+    /// Reads the body and keeps its facts; `write` gets each piece and the file for it.
     private func receive(
-        _ response: Response, into path: String?, record: inout ExchangeRecord
+        _ response: Response, into path: String?, record: inout ExchangeRecord,
+        write: (Bytes, FileOutput?) throws -> Void = { try $1?.write($0) }
     ) async throws {
         let digest = SHA256Digest()
         defer { record.bodyDigest = digest.finalize() }
@@ -130,7 +132,7 @@ final class FetchRun: Sendable {
             record.bodyBytes += UInt64(chunk.count)
             progress.received(chunk.count)
             if output.json { chunk.withSpan { digest.update($0) } }
-            try file?.write(chunk)
+            try write(chunk, file)
         }
         record.trailers = response.body.trailers
     }
@@ -146,24 +148,16 @@ final class FetchRun: Sendable {
         _ response: Response, from start: ContinuousClock.Instant, into path: String?,
         record: inout ExchangeRecord
     ) async throws {
-        let digest = SHA256Digest()
-        defer { record.bodyDigest = digest.finalize() }
-        let file = try path.map { path throws(ToolError) in try FileOutput.create(path) }
-        defer { try? file?.close() }
-        if output.include { try file?.write(head(of: response)) }
         var parser = ServerSentEventParser(reportsComments: true)
-        for try await chunk in response.body {
-            record.bodyBytes += UInt64(chunk.count)
-            progress.received(chunk.count)
-            if output.json { chunk.withSpan { digest.update($0) } }
+        let url = record.url
+        try await receive(response, into: path, record: &record) { chunk, file in
             parser.bytesReceived(chunk)
             while let event = try parser.nextEvent() {
                 let line = EventLine(event: event, time: .now - start)
-                let text = output.json ? line.json(url: record.url).text : line.text
+                let text = output.json ? line.json(url: url).text : line.text
                 try lines.withLock { _ throws(ToolError) in try file?.write(Bytes(text + "\n")) }
             }
         }
-        record.trailers = response.body.trailers
     }
 
     /// The head in the format of HTTP/1.1, whatever its version; values are bytes, which need not

@@ -58,3 +58,20 @@ private let milliseconds: [(Duration, Int64)] = [
         #expect(duration.words == words)
     }
 }
+
+/// What a wait grows to.
+@Suite struct DurationDoublingTests {
+    @Test(arguments: [
+        (Duration.seconds(1), 0, Duration.seconds(60), Duration.seconds(1)),
+        (.seconds(1), -3, .seconds(60), .seconds(1)), (.seconds(1), 1, .seconds(60), .seconds(2)),
+        (.seconds(1), 5, .seconds(60), .seconds(32)), (.seconds(1), 6, .seconds(60), .seconds(60)),
+        (.seconds(1), .max, .seconds(60), .seconds(60)), (.zero, .max, .seconds(60), .zero),
+        (.seconds(-1), 3, .seconds(60), .zero), (.seconds(9), 0, .seconds(5), .seconds(5)),
+        (.seconds(1), 3, .seconds(-1), .zero), (.seconds(1), 3, .zero, .zero),
+    ])
+    func aDurationDoublesUpToABound(
+        _ first: Duration, _ times: Int, _ most: Duration, _ expected: Duration
+    ) {
+        #expect(first.doubled(times, upTo: most) == expected)
+    }
+}

@@ -4,17 +4,6 @@ import Testing
 
 /// The rules of the HTML standard, section 9.2.6, at every split.
 @Suite struct ServerSentEventParserTests {
-    private func expect(
-        _ input: String, _ expected: [ServerSentEvent],
-        sourceLocation: SourceLocation = #_sourceLocation
-    ) {
-        for pieces in splits(of: Array(input.utf8)) {
-            #expect(
-                events(of: pieces) == Outcome(elements: expected), "\(pieces)",
-                sourceLocation: sourceLocation)
-        }
-    }
-
     // MARK: Blocks
 
     @Test func aBlankLineEndsAnEvent() {

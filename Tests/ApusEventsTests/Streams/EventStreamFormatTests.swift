@@ -5,17 +5,6 @@ import Testing
 /// The event-stream cases of web-platform-tests (`eventsource/format-*`), each as a test of its
 /// own making, at every split.
 @Suite struct EventStreamFormatTests {
-    private func expect(
-        _ input: String, _ expected: [ServerSentEvent],
-        sourceLocation: SourceLocation = #_sourceLocation
-    ) {
-        for pieces in splits(of: Array(input.utf8)) {
-            #expect(
-                events(of: pieces) == Outcome(elements: expected), "\(pieces)",
-                sourceLocation: sourceLocation)
-        }
-    }
-
     /// The case format-bom.
     @Test func aByteOrderMarkCountsOnce() {
         expect(

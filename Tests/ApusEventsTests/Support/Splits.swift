@@ -1,5 +1,6 @@
 import Apus
 import ApusEvents
+import Testing
 
 /// An input in pieces: whole, byte by byte, and cut at every offset.
 func splits(of input: [UInt8]) -> [[Bytes]] {
@@ -63,4 +64,16 @@ func event(
 /// The address of the first byte.
 func address(of bytes: Bytes) -> UInt {
     bytes.withContiguousStorageIfAvailable { UInt(bitPattern: $0.baseAddress) } ?? 0
+}
+
+/// Expects these events of a stream, at every split.
+func expect(
+    _ input: String, _ expected: [ServerSentEvent],
+    sourceLocation: SourceLocation = #_sourceLocation
+) {
+    for pieces in splits(of: Array(input.utf8)) {
+        #expect(
+            events(of: pieces) == Outcome(elements: expected), "\(pieces)",
+            sourceLocation: sourceLocation)
+    }
 }

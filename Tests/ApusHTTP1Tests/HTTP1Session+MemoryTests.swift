@@ -4,7 +4,7 @@ import HTTPTypes
 import Testing
 
 /// What is remembered from one response to the next never shows in a response.
-@Suite struct RecentFieldsTests {
+@Suite struct HTTP1SessionMemoryTests {
     private static let heads = [
         "HTTP/1.1 200 OK\r\nServer: a\r\nDate: one\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nServer: a\r\nDate: two\r\nContent-Length: 0\r\n\r\n",
@@ -22,10 +22,10 @@ import Testing
     @Test(arguments: heads)
     func aResponseIsTheSameAfterAnyOther(first: String) throws {
         for second in Self.heads {
-            var fresh = RecentFields()
+            var fresh = HTTP1Session.recentFields()
             let expected = try head(of: second, &fresh)
             for cut in second.utf8.indices {
-                var recent = RecentFields()
+                var recent = HTTP1Session.recentFields()
                 _ = try head(of: first, &recent)
                 #expect(try head(of: second, cutAt: cut, &recent) == expected)
                 #expect(try head(of: second, &recent) == expected)
@@ -37,7 +37,7 @@ import Testing
     @Test func aValueThatIsNoTextIsRemembered() throws {
         let start = Array("HTTP/1.1 204 No\r\nServer: ".utf8)
         let bytes = start + [0xFF, 0xFE] + Array("\r\n\r\n".utf8)
-        var recent = RecentFields()
+        var recent = HTTP1Session.recentFields()
         for _ in 0..<3 {
             let response = try head(of: bytes, &recent)
             let value = response.headerFields.first?.withUnsafeBytesOfValue { Array($0) }
