@@ -146,6 +146,21 @@ extension Bytes: RandomAccessCollection {
             try unsafe body(UnsafeBufferPointer(rebasing: $0[range]))
         }
     }
+
+    /// Copies as many bytes as fit into a buffer, in one move; returns an iterator over the rest,
+    /// and the number of bytes copied.
+    ///
+    /// The requirement of `Sequence` by which `Array(bytes)` and `append(contentsOf:)` copy.
+    @inlinable
+    public func _copyContents(
+        initializing buffer: UnsafeMutableBufferPointer<UInt8>
+    ) -> (Iterator, UnsafeMutableBufferPointer<UInt8>.Index) {
+        let part = prefix(buffer.count)
+        let copied = unsafe part.storage.withUnsafeBufferPointer { bytes in
+            unsafe buffer.initialize(fromContentsOf: UnsafeBufferPointer(rebasing: bytes[part.range]))
+        }
+        return unsafe (dropFirst(copied).makeIterator(), copied)
+    }
 }
 
 extension Bytes: CustomStringConvertible {
