@@ -17,6 +17,10 @@ public struct ExecutorClient: HTTPTransport {
     /// The total timeout of requests whose options have none (`RequestOptions.unlimited` removes
     /// it); `nil` is no limit.
     public let timeout: Duration?
+    /// The other time limits of requests whose options have none; none by default.
+    public var timeouts: RequestTimeouts { heldTimeouts?.timeouts ?? RequestTimeouts() }
+    /// Apart, so that a client without them stays small; `nil` where there are none.
+    private let heldTimeouts: HeldTimeouts?
     /// The transport when it is an engine: requests go to it without a frame for each of the two.
     private let engine: TransportEngine?
 
@@ -24,7 +28,7 @@ public struct ExecutorClient: HTTPTransport {
     public init(
         _ transport: any HTTPTransport, proxy: ProxySetting = .inherit,
         isolation: IsolationScope? = nil, versions: HTTPVersionPolicy? = nil,
-        timeout: Duration? = nil
+        timeout: Duration? = nil, timeouts: RequestTimeouts = .init()
     ) {
         self.transport = transport
         engine = transport as? TransportEngine
@@ -32,6 +36,7 @@ public struct ExecutorClient: HTTPTransport {
         self.isolation = isolation
         self.versions = versions
         self.timeout = timeout
+        heldTimeouts = timeouts == RequestTimeouts() ? nil : HeldTimeouts(timeouts)
     }
 
     /// Sends a request, with this client's choices where the options have none.
@@ -57,5 +62,20 @@ public struct ExecutorClient: HTTPTransport {
         _ request: HTTPRequest, _ body: RequestBody, _ options: RequestOptions
     ) async throws(TransportError) -> Response {
         try await transport.send(request, body: body, options: self.options(over: options))
+    }
+}
+
+extension ExecutorClient {
+    /// Sets each time limit that is open to this client's.
+    func fillTimeouts(of options: inout RequestOptions) {
+        if let heldTimeouts { options.fill(from: heldTimeouts.timeouts) }
+    }
+}
+
+private final class HeldTimeouts: Sendable {
+    let timeouts: RequestTimeouts
+
+    init(_ timeouts: RequestTimeouts) {
+        self.timeouts = timeouts
     }
 }

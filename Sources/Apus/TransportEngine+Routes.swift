@@ -70,6 +70,7 @@ extension ExecutorClient {
         options.isolation = options.isolation ?? isolation
         options.versions = options.versions ?? versions
         options.totalTimeout = options.totalTimeout ?? timeout
+        fillTimeouts(of: &options)
         return options
     }
 }

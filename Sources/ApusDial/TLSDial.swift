@@ -26,8 +26,9 @@ final class TLSDial {
         let limit = dial.deadline(dialer.tuning.dial.tlsTimeout)
         let context = try await context(settings, alpn, until: limit, hop)
         var handshake = try handshake(over: wire, name, context, settings, place)
+        let began = Deadline.now()
         while true {
-            switch try advance(&handshake, hop) {
+            switch try advance(&handshake, place, since: began) {
             case .complete(let facts): return facts
             case .needsVerdict(let peer):
                 handshake.verdictGiven(try await verdict(on: peer, settings, until: limit, hop))
@@ -52,15 +53,37 @@ final class TLSDial {
         }
     }
 
+    /// The proxy in front of a hop; `nil` where the hop is reached directly.
+    private func proxy(before place: TLSHop) -> ProxyEndpoint? {
+        switch place {
+        case .origin(let route): route.proxies.last
+        case .proxy(let path): path.proxies.dropLast().last
+        }
+    }
+
     /// Takes one step of a handshake.
     private func advance(
-        _ handshake: inout TLSHandshake, _ hop: TransportError.Hop
+        _ handshake: inout TLSHandshake, _ place: TLSHop, since began: Deadline
     ) throws(TransportError) -> TLSHandshake.Progress {
         do throws(WireError) {
             return try measured { () throws(WireError) in try handshake.advance() }
         } catch {
-            throw failure(error, hop)
+            guard !handshake.hasHeard, isEnd(error), let proxy = proxy(before: place) else {
+                throw failure(error, hop(of: place))
+            }
+            // It may open a tunnel before it has dialled, and close it when that fails.
+            let time = Deadline.now().since(began).words
+            throw dial.failure(
+                .proxyFailed, .proxy,
+                "the proxy \(proxy) opened the tunnel and ended it \(time) later, before any byte "
+                    + "came through it: \(error.explained.message)", hop: .proxy)
         }
+    }
+
+    /// Whether the bytes ended, as opposed to what they said.
+    private func isEnd(_ error: WireError) -> Bool {
+        if case .endInHandshake = error { return true }
+        return [.truncated, .reset].contains(error.explained.kind)
     }
 
     private func hop(of place: TLSHop) -> TransportError.Hop {

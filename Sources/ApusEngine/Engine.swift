@@ -25,7 +25,7 @@ package final class Engine: Sendable {
     /// The last exchange's number; counted only for an observer.
     private let lastExchange = Atomic<UInt64>(0)
     private let replays = Atomic<Int>(0)
-    private let http1Routes = HTTP1Routes()
+    private let http1Routes: HTTP1Routes
     private let amender: RequestAmender
     /// Whose turn it is to run a caller's tasks.
     private let turn = Atomic<Int>(0)
@@ -43,11 +43,12 @@ package final class Engine: Sendable {
         self.group = group
         let loops = try group?.loops ?? LoopGroup.makeLoops(tuning.eventLoops)
         self.loops = loops
+        let names = resolver ?? FamilyResolver(tuning.dial, onStaleAnswer: observer?.staleAnswers)
         let dialer = Dialer(
-            tuning, resolver: resolver ?? FamilyResolver(tuning.dial), loops: loops,
-            observer: observer, hooks: hooks)
+            tuning, resolver: names, loops: loops, observer: observer, hooks: hooks)
         self.dialer = dialer
         amender = RequestAmender(tuning, observer: observer)
+        http1Routes = HTTP1Routes(learns: tuning.http2.learnsBrokenRoutes, observer: observer)
         let pool = ConnectionPool(tuning, dialer: dialer, loop: loops[0], observer: observer)
         self.pool = pool
         addressWatch = tuning.dial.addressCheck.map {
@@ -112,6 +113,7 @@ package final class Engine: Sendable {
         let drained = Set(pool.knownRoutes.filter(matches))
         routes.forget(where: matches)
         amender.forget(where: matches)
+        http1Routes.forget(where: matches)
         dialer.sessions.forget(where: matches)
         pool.drainAll(of: drained, .retired)
     }
@@ -133,6 +135,7 @@ package final class Engine: Sendable {
         var snapshot = EngineSnapshot(
             machine, facts: facts, replays: replays.load(ordering: .relaxed))
         dialer.handshakes.fill(&snapshot.counters)
+        snapshot.http2Avoided = http1Routes.avoided()
         return snapshot
     }
 }
@@ -166,6 +169,7 @@ extension Engine {
                     continue
                 }
                 exchange.accept()
+                if lease.connection.isHTTP2 { http1Routes.answered(over: next.route) }
                 return Response(
                     head, exchange, on: lease.connection, isReused: lease.isReused,
                     waitedFor: lease.waitedFor, replays: next.replays,
@@ -224,6 +228,10 @@ extension Engine {
         on lease: ConnectionPool.Lease
     ) throws(TransportError) {
         let isHTTP2 = lease.connection.isHTTP2
+        if isHTTP2 {
+            http1Routes.failed(
+                next.route, error, on: lease.connection.id.rawValue, isReused: lease.isReused)
+        }
         let isSilent = !isHTTP2 || exchange.hasConnectionEnded
         // A connection that was made for the request and ends at once is a fault of the peer, and
         // no move.
@@ -233,7 +241,7 @@ extension Engine {
                 after: error, wasInPool: lease.wasInPool, isSilent: isSilent,
                 isLost: exchange.isConnectionLost),
             next.takeOffBudget(for: error, isMove: isMove),
-            let route = error.demandsHTTP1 ? http1Routes.demanded(by: next.route) : next.route
+            let route = route(after: error, of: next)
         else {
             let failure = next.failure(error)
             next.story?.failed(failure)
@@ -244,6 +252,14 @@ extension Engine {
         next.goesOn(
             over: route, after: error, dials: !isHTTP2 && error.replay != .refusedByPeer)
         replays.add(1, ordering: .relaxed)
+    }
+
+    /// The route of the next try; `nil` where the peer demands what the request does not allow.
+    private func route(after error: TransportError, of next: NextTry) -> Route? {
+        guard error.demandsHTTP1 else { return http1Routes.adapted(next.route) }
+        guard error.peerSpeaksHTTP1 else { return http1Routes.demanded(by: next.route) }
+        let route = http1Routes.adapted(next.route)
+        return route == next.route ? nil : route
     }
 
     /// Asks for a connection, without waiting: most requests find one.
@@ -363,6 +379,17 @@ extension Engine {
         } catch let error as SystemError {
             throw TransportError(
                 .resource(errno: error.errno), phase: .request, message: error.description)
+        }
+    }
+}
+
+extension EngineObserver {
+    /// Reports answers that serve beyond their time.
+    fileprivate var staleAnswers: StaleAnswer.Listener {
+        { answer in
+            observe(
+                .staleAddressesUsed(
+                    host: answer.host, age: answer.age, failure: answer.failure))
         }
     }
 }

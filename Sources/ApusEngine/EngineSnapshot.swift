@@ -62,5 +62,5 @@ extension EngineSnapshot.ConnectionEntry {
 }
 
 extension Duration {
-    fileprivate var inSeconds: Double { Double(nanoseconds) / 1e9 }
+    var inSeconds: Double { Double(nanoseconds) / 1e9 }
 }

@@ -30,10 +30,12 @@ extension EngineEvent {
         switch self {
         // The dial's own line has been written.
         case .exchangeFailed(_, let error) where error.isOfDial: .debug
-        case .dialFailed, .exchangeFailed, .exchangeReplayed: .info
+        case .dialFailed, .exchangeFailed, .exchangeReplayed, .exchangeStalled,
+            .staleAddressesUsed:
+            .info
         case .shutdownStarted: .info
         case .shutdownFinished(let cut): cut.isEmpty ? .info : .notice
-        case .engineDropped, .handshakeStepWasSlow: .warning
+        case .engineDropped, .handshakeStepWasSlow, .http2Avoided: .warning
         case .connectionOpened(_, let route, _):
             route.skipsVerification ? .warning : .debug
         default: .debug
@@ -44,8 +46,17 @@ extension EngineEvent {
     fileprivate var line: (String, [String: String]) {
         switch self {
         case .exchangeBegun, .exchangeQueued, .exchangeStarted, .exchangeResponded,
-            .exchangeReplayed, .exchangeCompleted, .exchangeFailed, .exchangeCancelled:
+            .exchangeBodyBegan, .exchangeStalled, .exchangeReplayed, .exchangeCompleted,
+            .exchangeFailed, .exchangeCancelled:
             exchangeLine
+        case .http2Avoided(let route, let evidence, let time):
+            (
+                "HTTP/2 fails on this way; HTTP/1.1 is used",
+                [
+                    "apus.route": "\(route)", "apus.duration": "\(time)",
+                    "apus.evidence": evidence.map(\.rawValue).joined(separator: " "),
+                ]
+            )
         case .shutdownStarted(let drain):
             ("engine shutting down", ["apus.drain": "\(drain)"])
         case .shutdownFinished(let cut):
@@ -67,6 +78,13 @@ extension EngineEvent {
             ("dialling", ["apus.connection": "\(id)", "apus.route": "\(route)"])
         case .resolved(let id, let addresses):
             ("resolved", ["apus.connection": "\(id)", "apus.addresses": "\(addresses)"])
+        case .staleAddressesUsed(let host, let age, let failure):
+            (
+                "name not resolved; addresses known before are used",
+                [
+                    "server.address": host, "apus.age": "\(age)", "error.message": failure,
+                ]
+            )
         case .connected(let id, let address):
             ("connected", ["apus.connection": "\(id)", "network.peer.address": address])
         case .tunnelled(let id, let proxy):
@@ -148,6 +166,15 @@ extension EngineEvent {
             )
         case .exchangeResponded(let id, let status):
             ("response", ["apus.exchange": "\(id)", "http.response.status_code": "\(status)"])
+        case .exchangeBodyBegan(let id): ("body", ["apus.exchange": "\(id)"])
+        case .exchangeStalled(let id, let wait, let silence):
+            (
+                "the peer is silent",
+                [
+                    "apus.exchange": "\(id)", "apus.wait": wait.rawValue,
+                    "apus.silence": "\(silence)",
+                ]
+            )
         case .exchangeReplayed(let id, let error):
             (
                 "sending again",

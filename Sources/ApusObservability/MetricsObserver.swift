@@ -10,9 +10,19 @@ public import CoreMetrics
 /// | `http.client.connection.failures` | counter | `error.type` |
 /// | `http.client.active_requests` | meter | `http.request.method` |
 /// | `http.client.request.duration` | timer | method, status, protocol version, `error.type` |
+/// | `apus.client.request.time_to_head` | timer | method |
+/// | `apus.client.request.time_to_first_byte` | timer | method |
 /// | `http.client.request.body.size`, `http.client.response.body.size` | recorder | method |
 /// | `http.client.request.resends` | counter | `error.type` |
 /// | `http.client.request.waits` | counter | `apus.waits_for` |
+///
+/// Gauges show the pool at one instant, for the whole engine, whenever the program calls
+/// `record(_:)`, as once in ten seconds:
+///
+/// | gauge | dimension |
+/// |---|---|
+/// | `apus.engine.connections` | `apus.state`: "idle", "leased" or "dialling" |
+/// | `apus.engine.waiting_requests` | |
 ///
 /// An exchange that was cancelled has the `error.type` "cancelled", unless its status is 400 or
 /// above: a refused answer counts by its status, whether its body was read or dropped. Further
@@ -85,6 +95,19 @@ public struct MetricsObserver: EngineObserver {
         }
     }
 
+    /// Records the state of an engine in gauges.
+    ///
+    /// - Parameter snapshot: as of now, by `TransportEngine.snapshot()`.
+    public func record(_ snapshot: EngineSnapshot) {
+        let states = [
+            ("idle", snapshot.idle), ("leased", snapshot.leased), ("dialling", snapshot.dialling),
+        ]
+        for (state, count) in states {
+            instruments.meter("apus.engine.connections", [], [("apus.state", state)]).set(count)
+        }
+        instruments.meter("apus.engine.waiting_requests", []).set(snapshot.waiting)
+    }
+
     private func ended(_ summary: ExchangeSummary, error: String?) {
         activeRequests(summary.method, summary.route, summary.metadata).decrement()
         let server = server(summary.route, summary.metadata)
@@ -101,6 +124,14 @@ public struct MetricsObserver: EngineObserver {
         if let type = error ?? failedStatus { dimensions.append(("error.type", type)) }
         instruments.timer("http.client.request.duration", server, dimensions)
             .recordNanoseconds(summary.duration.inNanoseconds)
+        if let head = summary.head {
+            instruments.timer("apus.client.request.time_to_head", server, [method])
+                .recordNanoseconds(head.inNanoseconds)
+        }
+        if let firstByte = summary.firstByte {
+            instruments.timer("apus.client.request.time_to_first_byte", server, [method])
+                .recordNanoseconds(firstByte.inNanoseconds)
+        }
         instruments.recorder("http.client.request.body.size", server, [method])
             .record(Int64(clamping: summary.bytesSent))
         instruments.recorder("http.client.response.body.size", server, [method])

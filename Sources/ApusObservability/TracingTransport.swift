@@ -3,9 +3,10 @@ public import Tracing
 
 /// A transport that makes a client span for each request, by OpenTelemetry's conventions for HTTP.
 ///
-/// The span begins with the call and ends when the head has arrived or the request has failed; a
-/// body may last for hours, and `http.client.request.duration` measures it. Queries and fields are
-/// not recorded, since they may hold secrets.
+/// The span begins with the call and ends with the response's body, so a stream that dies is no
+/// success; an upgraded response's ends with the head. It has the events `head` and `first byte`.
+/// A body that was dropped or cancelled gives it the `error.type` "cancelled", unless the status,
+/// 400 or above, is the error. Queries and fields are not recorded, since they may hold secrets.
 public struct TracingTransport<T: Tracer>: HTTPTransport {
     /// Whether the span's context is sent in the request's fields.
     public enum Propagation: Sendable, Hashable {
@@ -36,7 +37,6 @@ public struct TracingTransport<T: Tracer>: HTTPTransport {
     ) async throws(TransportError) -> Response {
         let method = knownMethod(request.method.rawValue)
         let span = tracer.startSpan(method == "_OTHER" ? "HTTP" : method, ofKind: .client)
-        defer { span.end() }
         describe(request, method, in: span)
         if let tag = options.metadata?.tag, !tag.isEmpty { span.attributes["apus.tag"] = tag }
         var request = request
@@ -46,11 +46,16 @@ public struct TracingTransport<T: Tracer>: HTTPTransport {
         do throws(TransportError) {
             let response = try await transport.send(request, body: body, options: options)
             describe(response, in: span)
-            return response
+            guard response.duplex == nil else {
+                span.end()
+                return response
+            }
+            span.addEvent("head")
+            return response.replacing(
+                body: ResponseBody(transforming: response.body, by: SpanStage(span)))
         } catch {
-            span.attributes["error.type"] = error.kind.name
-            span.setStatus(SpanStatus(code: .error, message: error.message))
-            span.recordError(error)
+            span.fail(with: error)
+            span.end()
             throw error
         }
     }
@@ -87,6 +92,54 @@ public struct TracingTransport<T: Tracer>: HTTPTransport {
             span.setStatus(SpanStatus(code: .error))
         }
         span.attributes = attributes
+    }
+}
+
+/// Passes a body on, and ends its request's span with it.
+private struct SpanStage<S: Span>: BodyTransform, ~Copyable {
+    private let span: S
+    private var piece: Bytes?
+    private var hasBegun = false
+
+    init(_ span: S) {
+        self.span = span
+    }
+
+    mutating func bytesReceived(_ piece: Bytes) {
+        self.piece = piece
+        guard !hasBegun else { return }
+        hasBegun = true
+        span.addEvent("first byte")
+    }
+
+    mutating func nextOutput() -> Bytes? {
+        defer { piece = nil }
+        return piece
+    }
+
+    mutating func bodyEnded() {
+        span.end()
+    }
+
+    mutating func bodyFailed(_ error: TransportError) {
+        span.fail(with: error)
+        span.end()
+    }
+
+    mutating func bodyAbandoned() {
+        // A refused answer counts by its status, whether its body was read or dropped.
+        if span.attributes.get("error.type") == nil {
+            span.attributes["error.type"] = TransportError.Kind.cancelled.name
+        }
+        span.end()
+    }
+}
+
+extension Span {
+    fileprivate func fail(with error: TransportError) {
+        attributes["error.type"] = error.kind.name
+        setStatus(SpanStatus(code: .error, message: error.message))
+        recordError(error)
     }
 }
 

@@ -33,6 +33,8 @@ package struct TLSHandshake {
     private let engine: TLSEngine
     private let wire: Wire
     private var state = State.idle
+    /// Whether the peer has sent anything.
+    package private(set) var hasHeard = false
 
     /// - Parameter keep: gets each session that the peer gives, in `Wire.keepSessions`.
     package init(
@@ -79,12 +81,15 @@ package struct TLSHandshake {
         }
     }
 
-    private func readOnce() throws(WireError) -> Bool {
+    private mutating func readOnce() throws(WireError) -> Bool {
         guard wire.mayHaveInput else { return false }
         var output: [UInt8] = []
         var failure: TLSError?
         var isComplete = false
+        var isHeard = false
+        defer { if isHeard { hasHeard = true } }
         let outcome = try wire.read { bytes, _ in
+            isHeard = true
             guard failure == nil else { return }
             do throws(TLSError) {
                 if isComplete {

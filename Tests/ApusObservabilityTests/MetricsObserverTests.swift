@@ -39,6 +39,53 @@ import Testing
         }
     }
 
+    @Test("R25: the times to the head and to the first byte are measured")
+    func theTimesToHeadAndFirstByteAreMeasured() async throws {
+        let metrics = TestMetrics()
+        try await withObservedEngine(MetricsObserver(factory: metrics)) { engine, server in
+            let url = "http://127.0.0.1:\(server.port)"
+            _ = try await engine.send(.get(url + "/")).body.collect(upTo: 100)
+            // Without a body there is no first byte.
+            _ = try await engine.send(.get(url + "/status/204")).body.collect(upTo: 100)
+            await engine.shutdown()
+            let dimensions = [
+                ("server.address", "127.0.0.1"), ("server.port", "\(server.port)"),
+                ("http.request.method", "GET"),
+            ]
+            let head = try metrics.expectTimer("apus.client.request.time_to_head", dimensions)
+            let first = try metrics.expectTimer(
+                "apus.client.request.time_to_first_byte", dimensions)
+            #expect(head.values.count == 2 && first.values.count == 1)
+            let whole = try metrics.expectTimer(
+                "http.client.request.duration",
+                dimensions + [
+                    ("http.response.status_code", "200"), ("network.protocol.version", "1.1"),
+                ])
+            #expect(head.values[0] > 0 && head.values[0] <= first.values[0])
+            #expect(first.values[0] <= whole.values[0])
+        }
+    }
+
+    @Test func aSnapshotIsRecordedInGauges() async throws {
+        let metrics = TestMetrics()
+        let observer = MetricsObserver(factory: metrics)
+        try await withObservedEngine(observer) { engine, server in
+            func connections(_ state: String) throws -> Double? {
+                try metrics.expectMeter("apus.engine.connections", [("apus.state", state)])
+                    .values.last
+            }
+            let response = try await engine.send(
+                .get("http://127.0.0.1:\(server.port)/head-then-hang"))
+            observer.record(engine.snapshot())
+            #expect(try connections("leased") == 1 && connections("idle") == 0)
+            response.cancel()
+            await engine.shutdown()
+            observer.record(engine.snapshot())
+            #expect(try connections("leased") == 0 && connections("dialling") == 0)
+            #expect(try metrics.expectMeter("apus.engine.waiting_requests").values == [0, 0])
+        }
+    }
+
     @Test func theProgramAddsDimensionsOfItsOwn() async throws {
         let metrics = TestMetrics()
         let observer = MetricsObserver(factory: metrics) { route, metadata in

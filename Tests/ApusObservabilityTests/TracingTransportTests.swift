@@ -47,6 +47,32 @@ import Tracing
         }
     }
 
+    /// The span lasts as long as the body, and a body that is cut is its error.
+    @Test func aSpanEndsWithTheBody() async throws {
+        let tracer = InMemoryTracer()
+        try await withObservedEngine { engine, server in
+            let traced = TracingTransport(engine, tracer: tracer)
+            let url = "http://127.0.0.1:\(server.port)"
+            let whole = try await traced.send(.get(url + "/bytes/10"))
+            #expect(tracer.finishedSpans.isEmpty)
+            #expect(try await whole.body.collect(upTo: 100).count == 10)
+            let cut = try await traced.send(.get(url + "/truncate/100"))
+            await #expect(throws: TransportError.self) {
+                try await cut.body.collect(upTo: 1000)
+            }
+            let dropped = try await traced.send(.get(url + "/head-then-hang?bytes=5"))
+            dropped.cancel()
+            let spans = tracer.finishedSpans
+            #expect(spans.map { $0.status?.code } == [nil, .error, nil])
+            #expect(
+                spans.map { $0.attributes.get("error.type") }
+                    == [nil, .string("truncated"), .string("cancelled")])
+            #expect(
+                spans.map { $0.events.map(\.name) }
+                    == [["head", "first byte"], ["head", "first byte"], ["head"]])
+        }
+    }
+
     @Test(arguments: [false, true])
     func theContextGoesOutOnlyWhenAsked(isAsked: Bool) async throws {
         let tracer = InMemoryTracer()

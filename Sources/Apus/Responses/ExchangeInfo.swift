@@ -23,6 +23,8 @@ public struct ExchangeInfo: Sendable {
     public var sent: Duration?
     /// The time until the final head arrived; `nil` before that.
     public var head: Duration?
+    /// The time until the first bytes of the body arrived; `nil` before that, and without any.
+    public var firstByte: Duration?
     /// The time until the response was complete; `nil` before that.
     public var done: Duration?
     /// The tries that layers made, in order, the last of them the one that brought the response;
@@ -51,6 +53,7 @@ public struct ExchangeInfo: Sendable {
         queued = inner.exchange.timings.leasedAfter
         sent = inner.exchange.timings.sentAfter
         head = inner.exchange.timings.headAfter
+        firstByte = inner.exchange.timings.firstByteAfter
         done = inner.exchange.timings.finishedAfter
     }
 }

@@ -17,7 +17,7 @@ package final class Exchange: @unchecked Sendable {
     package let place: ExchangePlace
     package let timings: ExchangeTimings
     /// Hears of head and end; `nil` without an observer.
-    private let story: ExchangeStory?
+    let story: ExchangeStory?
     /// The HTTP/2 stream that carries it; touched only on its connection's loop.
     @exclusivity(unchecked) var stream: HTTP2StreamID?
     /// What peers have answered to earlier tries; set before the exchange starts.
@@ -65,7 +65,8 @@ package final class Exchange: @unchecked Sendable {
         timings = ExchangeTimings(started: started, leased: .now())
         self.story = story
         mailbox = ExchangeMailbox(
-            maxBytes: request.limits.bodyBufferBytes, readIdleTimeout: request.readIdleTimeout)
+            maxBytes: request.limits.bodyBufferBytes, readIdleTimeout: request.watchedSilence,
+            hasFirstByteTimeout: request.waitLimits?.firstByte != nil)
         pump = request.makePump()
     }
 
@@ -75,7 +76,6 @@ package final class Exchange: @unchecked Sendable {
     }
 
     // MARK: The task's side
-
     /// Waits for the final head.
     package func nextHead() async throws(TransportError) -> HTTPResponse {
         while true {
@@ -231,14 +231,11 @@ package final class Exchange: @unchecked Sendable {
         case .end: return .end
         case .late: return .nothing
         case .failed(let error): throw error
-        case .secondReader: throw secondReader()
+        case .secondReader:
+            let rule = BodyReader.twoReaders
+            throw error(.invalidRequest(rule), .body, rule.description)
         case .nothing, .head: return nil
         }
-    }
-
-    private func secondReader() -> TransportError {
-        let rule = BodyReader.twoReaders
-        return error(.invalidRequest(rule), .body, rule.description)
     }
 
     private func creditConnection(_ count: Int) {
@@ -273,14 +270,13 @@ extension Exchange {
     }
 
     func bodyStarted() { lock.withLock { progress.hasBodyStarted = true } }
-
     /// A response has begun, though no head may be complete yet.
     func responseStarted() { lock.withLock { progress.hasResponse = true } }
 
     /// The connection has ended under the exchange, without a word on it.
     func connectionEnded() { lock.withLock { progress.hasConnectionEnded = true } }
 
-    /// Whether the connection has ended under the exchange, without a word on it.
+    func peerSpokeHTTP1() { lock.withLock { progress.peerSpeaksHTTP1 = true } }
     package var hasConnectionEnded: Bool { lock.withLock { progress.hasConnectionEnded } }
 
     /// The request has gone out whole.
@@ -353,11 +349,14 @@ extension Exchange {
     ///
     /// - Returns: whether to go on reading; when not, `LiveConnection.consumed` says when.
     func bodyReceived(_ bytes: Bytes) -> Bool {
-        lock.withLock {
-            guard !mailbox.isOver else { return true }
+        let (mayGoOn, isFirst) = lock.withLock {
+            guard !mailbox.isOver else { return (true, false) }
+            let isFirst = progress.bytesReceived == 0
             progress.bytesReceived += UInt64(bytes.count)
-            return mailbox.bodyReceived(bytes, now: .now())
+            return (mailbox.bodyReceived(bytes, now: .now()), isFirst)
         }
+        if isFirst { bodyBegan() }
+        return mayGoOn
     }
 
     /// The response is complete; `wake()` resumes the task.
@@ -379,11 +378,10 @@ extension Exchange {
     /// The exchange failed; what was received before stays to be taken first.
     func failed(
         _ kind: TransportError.Kind, phase: TransportError.Phase? = nil, _ message: String,
-        replay: TransportError.Replay? = nil
+        replay: TransportError.Replay? = nil, limit: TimeLimit? = nil
     ) {
-        let error = lock.withLock {
-            makeError(kind, message, phase: phase, replay: replay)
-        }
+        var error = lock.withLock { makeError(kind, message, phase: phase, replay: replay) }
+        if let limit { error.timeLimit = limit }
         finish(.failed(error))
         wake()
     }
@@ -410,10 +408,11 @@ extension Exchange {
         let (outcome, progress) = lock.withLock {
             (isAccepted ? mailbox.outcome : nil, self.progress)
         }
+        guard let outcome else { return }
+        story.reached(timings)
         switch outcome {
         case .ended: story.completed(sent: progress.bytesSent, received: progress.bytesReceived)
         case .failed(let error): story.failed(error)
-        case nil: break
         }
     }
 }
@@ -483,12 +482,14 @@ extension Exchange {
     var isAwaitingHead: Bool { lock.withLock { !mailbox.isOver && !progress.hasHead } }
     /// Bytes of the request's body given to the connection.
     package var bytesSentSoFar: UInt64 { lock.withLock { progress.bytesSent } }
-    var bytesReceivedSoFar: UInt64 { lock.withLock { progress.bytesReceived } }
 
     /// The verdict on the silence; `nil` once it is not watched any more.
     func silence(now: Deadline) -> SilenceWatch.Verdict? {
         lock.withLock { mailbox.silence(now: now, isAwaitingBody: progress.hasHead) }
     }
+
+    /// Since when the body's next byte is awaited; `nil` while it is not, or no limit asks for it.
+    var bodyAwaitedSince: Deadline? { lock.withLock { mailbox.bodyAwaitedSince } }
 
     /// How many body bytes are still owed of what the request declared; negative when there were
     /// more, `nil` when it declared nothing.

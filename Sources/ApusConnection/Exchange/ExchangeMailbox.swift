@@ -34,16 +34,22 @@ package struct ExchangeMailbox {
     private var uncredited = 0
     private var isPaused = false
     private var reader = BodyReader()
-    /// Judges `readIdleTimeout`; `nil` without one.
+    /// Judges `readIdleTimeout`; `nil` where no limit asks for the silence.
     private var silence: SilenceWatch?
+    /// Whether the silence begins with the body's first byte, because another limit counts before.
+    private let isHeadNoSign: Bool
     /// How the exchange ended; `nil` while it goes on.
     package private(set) var outcome: Outcome?
     /// The informational responses so far, in order of arrival.
     package private(set) var informational: [HTTPResponse] = []
 
-    package init(maxBytes: Int, readIdleTimeout: Duration?) {
+    /// - Parameters:
+    ///   - readIdleTimeout: the longest silence within the body; `nil` without a watch.
+    ///   - hasFirstByteTimeout: whether the wait for the body's first byte has a limit of its own.
+    package init(maxBytes: Int, readIdleTimeout: Duration?, hasFirstByteTimeout: Bool = false) {
         self.maxBytes = maxBytes
         silence = readIdleTimeout.map { SilenceWatch(timeout: $0) }
+        isHeadNoSign = hasFirstByteTimeout
     }
 
     package var isOver: Bool { outcome != nil }
@@ -56,7 +62,7 @@ package struct ExchangeMailbox {
 
     package mutating func headReceived(_ response: HTTPResponse, now: @autoclosure () -> Deadline) {
         head = response
-        silence?.signOfLife(now: now())
+        if !isHeadNoSign { silence?.signOfLife(now: now()) }
     }
 
     /// Puts in a piece of the body.
@@ -97,10 +103,17 @@ package struct ExchangeMailbox {
     /// - Parameter isAwaitingBody: whether the head has come.
     package func silence(now: Deadline, isAwaitingBody: Bool) -> SilenceWatch.Verdict? {
         guard outcome == nil else { return nil }
-        // Else the head is awaited, or a slow consumer.
-        let isReading = isAwaitingBody && !isPaused && chunks.isEmpty
-        return silence?.deadlineReached(now: now, isReading: isReading)
+        return silence?.deadlineReached(now: now, isReading: isAwaitingBody && isAwaitingPeer)
     }
+
+    /// Since when the next byte of a body that has begun is awaited; `nil` while it is not, or no
+    /// limit asks for that.
+    package var bodyAwaitedSince: Deadline? {
+        outcome == nil && isAwaitingPeer ? silence?.since : nil
+    }
+
+    /// Whether the peer is awaited, and not a slow consumer.
+    private var isAwaitingPeer: Bool { !isPaused && chunks.isEmpty }
 
     // MARK: The task's side
 

@@ -18,6 +18,8 @@ struct ExchangeProgress: Sendable {
     /// Whether the connection has ended under it, without a word on which requests were not
     /// acted on.
     var hasConnectionEnded = false
+    /// Whether the peer answered HTTP/2 with HTTP/1, so that it acted on nothing.
+    var peerSpeaksHTTP1 = false
 
     /// The error as of now, with phase and replay verdict from what has happened.
     ///
@@ -33,6 +35,7 @@ struct ExchangeProgress: Sendable {
         mark(&error)
         error.replay =
             hasResponse ? .responseStarted : replay ?? (hasStarted ? .unknown : .notSent)
+        if peerSpeaksHTTP1 { error.peerSpeaksHTTP1 = true }
         return error
     }
 

@@ -53,9 +53,28 @@ package final class ExchangeStory: @unchecked Sendable {
         observer.observe(.exchangeResponded(exchange: number, status: status))
     }
 
+    func bodyBegan() {
+        observer.observe(.exchangeBodyBegan(exchange: number))
+    }
+
+    func stalled(_ stall: ExchangeWatch.Stall) {
+        observer.observe(
+            .exchangeStalled(exchange: number, wait: stall.wait, silence: stall.silence))
+    }
+
     package func replayed(after error: TransportError) {
         lock.withLock { summary.replays += 1 }
         observer.observe(.exchangeReplayed(exchange: number, error: error))
+    }
+
+    /// The last try is over: these are its instants.
+    func reached(_ timings: borrowing ExchangeTimings) {
+        lock.withLock {
+            summary.queued = timings.leasedAfter
+            summary.sent = timings.sentAfter
+            summary.head = timings.headAfter
+            summary.firstByte = timings.firstByteAfter
+        }
     }
 
     func completed(sent: UInt64, received: UInt64) {

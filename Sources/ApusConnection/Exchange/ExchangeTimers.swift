@@ -1,16 +1,20 @@
 import ApusCore
 import ApusSocket
+import ApusWire
 
 /// The deadlines of one exchange on its connection's loop; without timeouts it holds nothing.
 struct ExchangeTimers {
     private var timers: [LoopTimer] = []
     /// Asks whether the peer is silent: one at a time, however long the response is.
     private var silence: LoopTimer?
+    /// Looks at the waits that have limits of their own; one at a time.
+    private var watch: LoopTimer?
     /// Ends a read that has a deadline: one at a time, however many reads there are.
     private var read: LoopTimer?
 
     fileprivate mutating func start(
-        for exchange: Exchange, on loop: EventLoop, expire: @escaping (TransportError.Phase) -> Void
+        for exchange: Exchange, on loop: EventLoop,
+        output: @escaping (Exchange) -> ExchangeOutput, expire: @escaping (ExchangeWait) -> Void
     ) {
         let request = exchange.request
         let started = exchange.timings.started
@@ -27,6 +31,10 @@ struct ExchangeTimers {
             let first = Deadline.now().advanced(by: timeout)
             watchSilence(of: exchange, at: first, on: loop, expire)
         }
+        if let limits = request.waitLimits {
+            let judge = ExchangeWatch(limits, now: .now())
+            look(at: exchange, at: judge.firstLook, by: judge, on: loop, expire, output)
+        }
     }
 
     /// Takes the timers off the loop.
@@ -35,6 +43,8 @@ struct ExchangeTimers {
         timers = []
         if let silence { loop.cancel(silence) }
         silence = nil
+        if let watch { loop.cancel(watch) }
+        watch = nil
         if let read { loop.cancel(read) }
         read = nil
     }
@@ -55,33 +65,91 @@ struct ExchangeTimers {
     /// Looks again whenever the silence could have grown long enough, rather than at each read.
     private mutating func watchSilence(
         of exchange: Exchange, at deadline: Deadline, on loop: EventLoop,
-        _ expire: @escaping (TransportError.Phase) -> Void
+        _ expire: @escaping (ExchangeWait) -> Void
     ) {
         silence = loop.schedule(at: deadline) { [weak exchange] in
             guard let exchange, let verdict = exchange.silence(now: .now()) else { return }
             switch verdict {
-            case .isOver: expire(.body)
+            case .isOver: expire(.readIdle)
             case .lasts(let next):
                 exchange.timers.watchSilence(of: exchange, at: next, on: loop, expire)
             }
         }
     }
+
+    /// Looks at the waits at this instant, and again when the judge asks for that.
+    private mutating func look(
+        at exchange: Exchange, at deadline: Deadline, by judge: ExchangeWatch, on loop: EventLoop,
+        _ expire: @escaping (ExchangeWait) -> Void,
+        _ output: @escaping (Exchange) -> ExchangeOutput
+    ) {
+        watch = loop.schedule(at: deadline) { [weak exchange] in
+            guard let exchange, let findings = exchange.findings(output(exchange)) else { return }
+            var judge = judge
+            let verdict = judge.look(findings, now: .now())
+            if let stall = verdict.stalled { exchange.story?.stalled(stall) }
+            if let wait = verdict.over { return expire(wait) }
+            exchange.timers.look(
+                at: exchange, at: verdict.nextLook, by: judge, on: loop, expire, output)
+        }
+    }
+}
+
+/// How far the bytes of a request have come on their connection.
+struct ExchangeOutput {
+    /// A number that grows when the peer's side takes some.
+    var taken: UInt64
+    /// Whether some are ready to leave that it has not taken.
+    var isBlocked: Bool
+}
+
+extension ExchangeOutput {
+    /// What the socket has taken.
+    init(of wire: Wire) {
+        taken = wire.sentCount
+        isBlocked = !wire.isWritable
+    }
 }
 
 extension Exchange {
-    /// Sets the timers that the request asks for; `expire` hears which one ran out, if there are
-    /// any.
+    /// Sets the timers that the request asks for, if any.
     ///
-    /// The timers keep what `expire` captures until they are stopped.
+    /// The timers keep what the closures capture until they are stopped.
+    /// - Parameters:
+    ///   - output: says how far the request's bytes have come.
+    ///   - expire: is called with the limit that is over.
     func startTimers(
-        on loop: EventLoop,
-        expire: @autoclosure () -> (Exchange, TransportError.Phase) -> Void
+        on loop: EventLoop, output: @autoclosure () -> (Exchange) -> ExchangeOutput,
+        expire: @autoclosure () -> (Exchange, ExchangeWait) -> Void
     ) {
         guard request.hasTimeouts else { return }
         let expire = expire()
-        timers.start(for: self, on: loop) { [weak self] phase in
-            if let self { expire(self, phase) }
+        timers.start(for: self, on: loop, output: output()) { [weak self] wait in
+            if let self { expire(self, wait) }
         }
+    }
+
+    /// A limit is over: the exchange fails with it.
+    func failed(
+        _ limit: TimeLimit, phase: TransportError.Phase? = nil, replay: TransportError.Replay? = nil
+    ) {
+        failed(
+            .timeout, phase: phase ?? limit.wait.phase, limit.explanation, replay: replay,
+            limit: limit)
+    }
+
+    /// The body's first bytes have come.
+    func bodyBegan() {
+        timings.firstByteReceived()
+        story?.bodyBegan()
+    }
+
+    /// What `ExchangeWatch` judges; `nil` once the exchange is over.
+    fileprivate func findings(_ output: ExchangeOutput) -> ExchangeWatch.Findings? {
+        guard !hasEnded else { return nil }
+        return ExchangeWatch.Findings(
+            sent: timings.sentAt, taken: output.taken, isBlocked: output.isBlocked,
+            head: timings.headAt, firstByte: timings.firstByteAt, bodyAwaited: bodyAwaitedSince)
     }
 
     /// Sets the timer of reads, from any thread.
@@ -97,6 +165,12 @@ extension Exchange {
 extension OutgoingRequest {
     /// Whether any timer is to run while it is on its connection.
     fileprivate var hasTimeouts: Bool {
-        totalTimeout != nil || headTimeout != nil || readIdleTimeout != nil
+        totalTimeout != nil || headTimeout != nil || readIdleTimeout != nil || waitLimits != nil
+    }
+
+    /// The longest silence within the body; no end to it where it is only to be reported, `nil`
+    /// where it is not watched.
+    var watchedSilence: Duration? {
+        readIdleTimeout ?? waitLimits?.notice.map { _ in RequestOptions.unlimited }
     }
 }

@@ -8,31 +8,45 @@ import Synchronization
 /// that the step has not been reached.
 package struct ExchangeTimings: ~Copyable, Sendable {
     package let started: Deadline
-    private let leasedAt: Int64
-    private let sentAt = Atomic<Int64>(0)
-    private let headAt = Atomic<Int64>(0)
-    private let finishedAt = Atomic<Int64>(0)
+    private let leased: Deadline
+    private let sentInstant = Atomic<Int64>(0)
+    private let headInstant = Atomic<Int64>(0)
+    private let firstByteInstant = Atomic<Int64>(0)
+    private let finishedInstant = Atomic<Int64>(0)
 
     init(started: Deadline, leased: Deadline) {
         self.started = started
-        leasedAt = leased.nanoseconds
+        self.leased = leased
     }
 
-    func sent() { sentAt.store(Deadline.now().nanoseconds, ordering: .relaxed) }
-    func headReceived() { headAt.store(Deadline.now().nanoseconds, ordering: .relaxed) }
-    func finished() { finishedAt.store(Deadline.now().nanoseconds, ordering: .relaxed) }
+    func sent() { sentInstant.store(Deadline.now().nanoseconds, ordering: .relaxed) }
+    func headReceived() { headInstant.store(Deadline.now().nanoseconds, ordering: .relaxed) }
+    func firstByteReceived() {
+        firstByteInstant.store(Deadline.now().nanoseconds, ordering: .relaxed)
+    }
+    func finished() { finishedInstant.store(Deadline.now().nanoseconds, ordering: .relaxed) }
+
+    var sentAt: Deadline? { deadline(sentInstant) }
+    var headAt: Deadline? { deadline(headInstant) }
+    var firstByteAt: Deadline? { deadline(firstByteInstant) }
 
     /// A connection was there.
-    package var leasedAfter: Duration { .nanoseconds(leasedAt - started.nanoseconds) }
+    package var leasedAfter: Duration { leased.since(started) }
     /// The request's last byte was handed to the connection.
-    package var sentAfter: Duration? { after(sentAt) }
+    package var sentAfter: Duration? { after(sentInstant) }
     /// The final head had come.
-    package var headAfter: Duration? { after(headAt) }
+    package var headAfter: Duration? { after(headInstant) }
+    /// The first bytes of the body had come.
+    package var firstByteAfter: Duration? { after(firstByteInstant) }
     /// The response was complete, or had failed.
-    package var finishedAfter: Duration? { after(finishedAt) }
+    package var finishedAfter: Duration? { after(finishedInstant) }
+
+    private func deadline(_ instant: borrowing Atomic<Int64>) -> Deadline? {
+        let nanoseconds = instant.load(ordering: .relaxed)
+        return nanoseconds == 0 ? nil : Deadline(nanoseconds: nanoseconds)
+    }
 
     private func after(_ instant: borrowing Atomic<Int64>) -> Duration? {
-        let nanoseconds = instant.load(ordering: .relaxed)
-        return nanoseconds == 0 ? nil : .nanoseconds(nanoseconds - started.nanoseconds)
+        deadline(instant)?.since(started)
     }
 }

@@ -23,6 +23,9 @@ package struct SilenceWatch: Sendable {
         self.timeout = timeout
     }
 
+    /// Since when the peer is silent; `nil` before the first sign of life.
+    package var since: Deadline? { lastSign }
+
     package mutating func signOfLife(now: Deadline) {
         lastSign = now
     }

@@ -375,16 +375,16 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     private func startTimers(of exchange: Exchange) {
         exchange.startTimers(
-            on: loop,
-            expire: { [self] exchange, phase in assumeIsolated { $0.expire(exchange, phase) } })
+            on: loop, output: { [wire] _ in ExchangeOutput(of: wire) },
+            expire: { [self] exchange, wait in assumeIsolated { $0.expire(exchange, wait) } })
     }
 
-    private func expire(_ exchange: Exchange, _ phase: TransportError.Phase) {
+    private func expire(_ exchange: Exchange, _ wait: ExchangeWait) {
         guard self.exchange === exchange else { return }
         if machine.responseStarted { exchange.responseStarted() }
         // No head can be expected of a peer that does not take the request.
-        let reported = phase == .head && upload.isSending ? .send : phase
-        exchange.failed(.timeout, phase: reported, exchange.request.lateness(in: phase))
+        let phase = wait == .head && upload.isSending ? .send : wait.phase
+        if let limit = exchange.request.limit(of: wait) { exchange.failed(limit, phase: phase) }
         end(.timeout, .timeout, "timeout")
     }
 

@@ -24,9 +24,18 @@ struct HTTP2EndStory {
     /// Whether the peer's system acknowledges nothing any more.
     private(set) var isLost = false
 
+    /// Whether the peer's first bytes were HTTP/1's.
+    private var peerSpeaksHTTP1 = false
+
     /// The connection is about to end with this fault.
     mutating func endsWith(_ kind: TransportError.Kind, _ message: String) {
         if fault == nil { fault = (kind, message) }
+    }
+
+    /// The session ends the connection with this fault of the peer's.
+    mutating func endsWith(_ error: HTTP2Error) {
+        endsWith(TransportError.Kind(error), error.message)
+        peerSpeaksHTTP1 = error.isHTTP1
     }
 
     /// The connection has ended; the fault is this one, unless one was noted before.
@@ -46,9 +55,10 @@ struct HTTP2EndStory {
             exchange.connectionEnded()
         }
         if isLost { exchange.connectionLost() }
+        if peerSpeaksHTTP1 { exchange.peerSpokeHTTP1() }
         exchange.failed(
             kind, phase: isLost && exchange.isAwaitingHead ? .send : nil, message,
-            replay: failure.replay(responseStarted: false))
+            replay: peerSpeaksHTTP1 ? .refusedByPeer : failure.replay(responseStarted: false))
     }
 
     /// What a failure is called, given how the connection ends.

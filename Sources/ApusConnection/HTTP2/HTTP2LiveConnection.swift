@@ -175,13 +175,15 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             return streams.fail(exchange, .notSent)
         }
         exchange.startTimers(
-            on: loop,
-            expire: { [self] exchange, phase in assumeIsolated { $0.expire(exchange, phase) } })
+            on: loop, output: { [streams, wire] in streams.output(of: $0, on: wire) },
+            expire: { [self] exchange, wait in assumeIsolated { $0.expire(exchange, wait) } })
         streams.add(exchange)
     }
 
-    private func expire(_ exchange: Exchange, _ phase: TransportError.Phase) {
-        guard streams.expire(exchange, phase) else { return }
+    private func expire(_ exchange: Exchange, _ wait: ExchangeWait) {
+        guard var limit = exchange.request.limit(of: wait) else { return }
+        limit.note(answer: watch.lastAnswer, now: .now())
+        guard streams.expire(exchange, limit) else { return }
         perform(watch.requestTimedOut(now: .now(), output: output))
         setAlarm()
     }
@@ -349,7 +351,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     }
 
     private func sessionFailed(_ error: HTTP2Error) {
-        streams.connectionEnds(TransportError.Kind(error), error.message)
+        streams.connectionEnds(error)
         startDraining(.protocolViolation)
         guard wire.isOpen else { return }
         sendFarewell()

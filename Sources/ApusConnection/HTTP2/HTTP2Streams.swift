@@ -1,6 +1,7 @@
 import ApusCore
 import ApusHTTP2
 import ApusSocket
+import ApusWire
 import HTTPTypes
 
 /// The streams of one HTTP/2 connection: which exchange each of them carries, how its body goes
@@ -57,6 +58,11 @@ final class HTTP2Streams {
     /// The connection is about to end with this fault.
     func connectionEnds(_ kind: TransportError.Kind, _ message: String) {
         endStory.endsWith(kind, message)
+    }
+
+    /// The session ends the connection with this fault of the peer's.
+    func connectionEnds(_ error: HTTP2Error) {
+        endStory.endsWith(error)
     }
 
     /// The connection has ended, and the session reports what becomes of each stream.
@@ -161,18 +167,25 @@ final class HTTP2Streams {
     }
 
     /// Fails an exchange whose time is over; `false` when it is not here any more.
-    func expire(_ exchange: Exchange, _ phase: TransportError.Phase) -> Bool {
+    func expire(_ exchange: Exchange, _ limit: TimeLimit) -> Bool {
         let isWithdrawn = withdraw(exchange)
         guard isWithdrawn || exchange.stream.map({ streams[$0] != nil }) == true else {
             return false
         }
         // What waits in the session for a slot, or for the socket, is taken back by the reset.
         let isSent = exchange.stream.map { session.isSent($0) } ?? false
-        exchange.failed(
-            .timeout, phase: phase, exchange.request.lateness(in: phase),
-            replay: isSent ? nil : .notSent)
+        exchange.failed(limit, replay: isSent ? nil : .notSent)
         if let id = exchange.stream { reset(id) }
         return true
+    }
+
+    /// How far a request has come: out of the session, where it waits for a slot or a window, then
+    /// out of the socket.
+    func output(of exchange: Exchange, on wire: Wire) -> ExchangeOutput {
+        guard let id = exchange.stream, session.isSent(id), session.queuedBytes(on: id) == 0 else {
+            return ExchangeOutput(taken: exchange.bytesSentSoFar, isBlocked: true)
+        }
+        return ExchangeOutput(of: wire)
     }
 
     /// Takes back an exchange that waits for SETTINGS; `false` when it does not.

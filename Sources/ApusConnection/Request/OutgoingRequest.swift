@@ -28,6 +28,8 @@ package final class OutgoingRequest: Sendable {
     package let totalTimeout: Duration?
     package let headTimeout: Duration?
     let readIdleTimeout: Duration?
+    /// The limits of single waits on the connection; `nil` without any.
+    let waitLimits: ExchangeWatch.Limits?
     package let limits: EngineTuning.Limits
     /// Whether an unclear failure on a reused connection may be tried again.
     package let isIdempotent: Bool
@@ -60,8 +62,7 @@ package final class OutgoingRequest: Sendable {
             options.upgrade != nil || head.method == .connect || isExtendedConnect
         if wantsDuplex, !isRaw { try OutgoingRequest.checkDuplex(head, body, options) }
         guard head.method != .trace || body.isEmpty else {
-            // RFC 9110, section 9.3.8.
-            throw InvalidRequest(field: "body", reason: "does not go with TRACE")
+            throw InvalidRequest(field: "body", reason: "does not go with TRACE")  // RFC 9110
         }
         guard let authority = head.authority else {
             throw InvalidRequest(field: "host", reason: "is missing")
@@ -105,6 +106,7 @@ package final class OutgoingRequest: Sendable {
         totalTimeout = options.totalTimeout.bounded
         headTimeout = options.headTimeout.bounded
         readIdleTimeout = options.readIdleTimeout.bounded
+        waitLimits = ExchangeWatch.Limits(options)
         limits = tuning.limits
         metadata = options.metadata
         isIdempotent = options.isIdempotent || OutgoingRequest.isIdempotent(head)
@@ -143,6 +145,10 @@ package final class OutgoingRequest: Sendable {
         try check(timeout: options.totalTimeout)
         try check(timeout: options.headTimeout)
         try check(timeout: options.readIdleTimeout)
+        try check(timeout: options.writeIdleTimeout)
+        try check(timeout: options.responseTimeout)
+        try check(timeout: options.firstByteTimeout)
+        try check(timeout: options.stallNotice)
     }
 
     private static func check(timeout: Duration?) throws(InvalidRequest) {
@@ -172,6 +178,15 @@ private let priorityField = HTTPField.Name(known: "Priority")
 /// Of the draft "The Idempotency-Key HTTP Header Field", as APIs use it for POST.
 private let idempotencyKey = HTTPField.Name(known: "Idempotency-Key")
 
+extension ExchangeWatch.Limits {
+    /// `nil` when the options have none.
+    fileprivate init?(_ options: borrowing RequestOptions) {
+        self.init(
+            writeIdle: options.writeIdleTimeout.bounded, response: options.responseTimeout.bounded,
+            firstByte: options.firstByteTimeout.bounded, notice: options.stallNotice.bounded)
+    }
+}
+
 extension Duration? {
     /// The timeout; `nil` when it is no limit at all.
     fileprivate var bounded: Duration? {
@@ -180,21 +195,36 @@ extension Duration? {
 }
 
 extension OutgoingRequest {
-    /// What one of its own timeouts says: what did not come, in which time, by which option.
-    package func lateness(in phase: TransportError.Phase) -> String {
+    /// The limit of a wait; `nil` when the request has none.
+    package func limit(of wait: ExchangeWait) -> TimeLimit? {
+        let duration =
+            switch wait {
+            case .acquire: acquireTimeout
+            case .connect: connectTimeout
+            case .writeIdle: waitLimits?.writeIdle
+            case .head: headTimeout
+            case .response: waitLimits?.response
+            case .firstByte: waitLimits?.firstByte
+            case .readIdle: readIdleTimeout
+            case .total: totalTimeout
+            }
+        return duration.map { TimeLimit(wait, $0) }
+    }
+
+    /// The limit of the wait in a phase before the request is on a connection, or of the whole.
+    package func limit(in phase: TransportError.Phase) -> TimeLimit? {
         switch phase {
-        case .total: late("no end of the response", totalTimeout, "totalTimeout")
-        case .body: late("no byte of the body for", readIdleTimeout, "readIdleTimeout")
-        case .pool: late("no connection became free", acquireTimeout, "acquireTimeout")
-        case .connect: late("no connection was made", connectTimeout, "connectTimeout")
-        case .head: late("no final head", headTimeout, "headTimeout")
-        default: "the time is over"
+        case .total: limit(of: .total)
+        case .pool: limit(of: .acquire)
+        case .connect: limit(of: .connect)
+        case .head: limit(of: .head)
+        default: nil
         }
     }
 
-    private func late(_ what: String, _ timeout: Duration?, _ option: String) -> String {
-        let preposition = what.hasSuffix(" for") ? "" : " within"
-        return timeout.map { "\(what)\(preposition) \($0.words) (\(option))" } ?? "\(what) in time"
+    /// What that limit says: what did not come, in which time, by which option.
+    package func lateness(in phase: TransportError.Phase) -> String {
+        limit(in: phase)?.explanation ?? "the time is over"
     }
 
     /// Whether its connection closes after it.

@@ -26,7 +26,8 @@ public struct TransportError: Error, Sendable {
         case proxyStatus(Int)
         /// The SOCKS proxy gave this reply code (RFC 1928, section 6).
         case proxyReply(UInt8)
-        /// The proxy closed the connection or broke the protocol during its handshake.
+        /// The proxy closed the connection or broke the protocol during its handshake, or ended the
+        /// tunnel before any byte came through it.
         case proxyFailed
         /// The peer reset the connection.
         case reset
@@ -229,6 +230,13 @@ public struct TransportError: Error, Sendable {
         set { ownBox.story.tries = newValue }
     }
 
+    /// The limit that was reached, for a `timeout` by one of the limits of `RequestOptions`; `nil`
+    /// for any other error.
+    public var timeLimit: TimeLimit? {
+        get { box.story.timeLimit }
+        set { ownBox.story.timeLimit = newValue }
+    }
+
     /// The metadata of the request (`RequestOptions.metadata`); `nil` without any.
     public var metadata: RequestMetadata? {
         get { box.story.metadata }
@@ -238,6 +246,12 @@ public struct TransportError: Error, Sendable {
     package var isOfDial: Bool {
         get { box.story.isOfDial }
         set { ownBox.story.isOfDial = newValue }
+    }
+
+    /// Whether the peer answered HTTP/2 with HTTP/1: it acted on nothing.
+    package var peerSpeaksHTTP1: Bool {
+        get { box.story.peerSpeaksHTTP1 }
+        set { ownBox.story.peerSpeaksHTTP1 = newValue }
     }
 
     private var box: Box
@@ -251,6 +265,20 @@ public struct TransportError: Error, Sendable {
     ///   - replay: whether sending again can do harm; `notSent` by default.
     public init(_ kind: Kind, phase: Phase, message: String, replay: Replay = .notSent) {
         box = Box(Story(kind: kind, phase: phase, message: message, replay: replay))
+    }
+
+    /// Creates the error of a time limit that was reached.
+    ///
+    /// - Parameters:
+    ///   - phase: `nil` is the phase of the limit's wait.
+    ///   - message: `nil` is the limit's own.
+    package init(
+        _ limit: TimeLimit, phase: Phase? = nil, message: String? = nil, replay: Replay = .notSent
+    ) {
+        self.init(
+            .timeout, phase: phase ?? limit.wait.phase, message: message ?? limit.explanation,
+            replay: replay)
+        timeLimit = limit
     }
 
     /// Creates an error of kind `invalidRequest`.
@@ -295,7 +323,9 @@ public struct TransportError: Error, Sendable {
         var producerError: (any Error)?
         var tries: [Try] = []
         var metadata: RequestMetadata?
+        var timeLimit: TimeLimit?
         var isOfDial = false
+        var peerSpeaksHTTP1 = false
     }
 
     /// Keeps the facts in one heap object: an error is thrown through many `await`s, and each frame

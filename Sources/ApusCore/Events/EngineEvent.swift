@@ -8,6 +8,9 @@ public enum EngineEvent: Sendable {
     case dialStarted(connection: UInt64, route: Route)
     /// The host's name resolved to these addresses.
     case resolved(connection: UInt64, addresses: [String])
+    /// A host's name cannot be looked up for the moment, and the addresses of so long ago serve
+    /// instead (`dial.staleCacheTime`).
+    case staleAddressesUsed(host: String, age: Duration, failure: String)
     /// TCP connected to this address: the proxy's when there is one.
     case connected(connection: UInt64, address: String)
     /// The TLS handshake with an `https` proxy is complete.
@@ -43,6 +46,11 @@ public enum EngineEvent: Sendable {
     case exchangeStarted(exchange: UInt64, connection: UInt64, isReused: Bool)
     /// The head of the final response has arrived.
     case exchangeResponded(exchange: UInt64, status: Int)
+    /// The first bytes of the final response's body have arrived; a body without any has no event.
+    case exchangeBodyBegan(exchange: UInt64)
+    /// The peer has been silent in this wait for so long (`RequestOptions.stallNotice`); the
+    /// exchange goes on.
+    case exchangeStalled(exchange: UInt64, wait: ExchangeWait, silence: Duration)
     /// A request is sent again, because of this error.
     case exchangeReplayed(exchange: UInt64, error: TransportError)
     /// A response was received whole; its last bytes may not have been read yet.
@@ -51,6 +59,12 @@ public enum EngineEvent: Sendable {
     case exchangeFailed(ExchangeSummary, error: TransportError)
     /// The caller cancelled an exchange, or dropped its response unread.
     case exchangeCancelled(ExchangeSummary)
+
+    // Ways.
+
+    /// HTTP/2 has failed on this route's way as often as it may: from now on requests that leave
+    /// the version open speak HTTP/1.1 there, for so long (`http2.learnsBrokenRoutes`).
+    case http2Avoided(route: Route, because: [HTTP2Evidence], for: Duration)
 
     // The engine.
 

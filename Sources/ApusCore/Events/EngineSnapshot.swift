@@ -19,6 +19,8 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
     public package(set) var counters = Counters()
     /// Each route that has a connection or a waiter, sorted by text.
     public package(set) var routes: [RouteEntry] = []
+    /// Each way that speaks HTTP/1.1 because HTTP/2 has failed on it, sorted by text.
+    public package(set) var http2Avoided: [HTTP2Avoidance] = []
     /// Each connection, oldest first.
     public package(set) var connectionEntries: [ConnectionEntry] = []
 
@@ -69,6 +71,22 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
 
         /// How many connections ended for a reason.
         public func closes(_ reason: CloseReason) -> Int { closes[reason.rawValue] ?? 0 }
+    }
+
+    /// A way that speaks HTTP/1.1 because HTTP/2 has failed on it.
+    public struct HTTP2Avoidance: Sendable, Hashable, Codable {
+        /// A route of the way without secrets; those with other credentials and scopes share it.
+        public let route: String
+        /// The failures, oldest first.
+        public let because: [HTTP2Evidence]
+        /// Seconds until one request tries HTTP/2 again; 0 while one does.
+        public let secondsLeft: Double
+
+        package init(route: String, because: [HTTP2Evidence], secondsLeft: Double) {
+            self.route = route
+            self.because = because
+            self.secondsLeft = secondsLeft
+        }
     }
 
     /// One route: its connections and its waiting requests.

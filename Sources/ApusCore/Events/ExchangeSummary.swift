@@ -16,6 +16,15 @@ public struct ExchangeSummary: Sendable {
     public package(set) var status: Int?
     /// How many times the request was sent again.
     public package(set) var replays = 0
+    /// From the call until the request had its last connection; `nil` when it had none.
+    public package(set) var queued: Duration?
+    /// From the call until the request's last byte was given to that connection; `nil` when it was
+    /// not.
+    public package(set) var sent: Duration?
+    /// From the call to the final head; `nil` when none arrived.
+    public package(set) var head: Duration?
+    /// From the call to the first bytes of the body; `nil` when none arrived.
+    public package(set) var firstByte: Duration?
     /// From the call to the end of the exchange.
     public package(set) var duration = Duration.zero
     /// Bytes of the request's body given to the connection.

@@ -23,11 +23,33 @@ public struct RequestOptions: Sendable {
     /// The time from the call to the last byte; `nil`, the default, uses the client's limit, and
     /// `unlimited` removes it.
     public var totalTimeout: Duration?
-    /// The time from the request's start to the final head; `nil`, the default, is no limit.
+    /// The time from the request's start to the final head, the wait for a connection and the
+    /// upload included; `nil`, the default, is no limit.
     public var headTimeout: Duration?
+    /// The time from the request's last byte to the final head; `nil`, the default, is no limit.
+    ///
+    /// It begins when the system or the HTTP/2 window has taken that byte, so a slow upload does
+    /// not count. A head that comes before the request has left whole is in time.
+    public var responseTimeout: Duration?
+    /// The time from the final head to the first byte of the body, or to its end; `nil`, the
+    /// default, uses `readIdleTimeout`.
+    public var firstByteTimeout: Duration?
     /// The time without bytes from the peer, while the response's body is awaited; `nil`, the
     /// default, is no limit.
     public var readIdleTimeout: Duration?
+    /// The time in which the peer takes no byte of the request, while some are ready to leave;
+    /// `nil`, the default, is no limit.
+    ///
+    /// Over HTTP/1.1 the socket takes them, over HTTP/2 the windows do too. A slow producer of the
+    /// body does not count. The error comes up to a quarter of the time late.
+    public var writeIdleTimeout: Duration?
+    /// The silence of the peer after which `EngineEvent.exchangeStalled` is reported, once for each
+    /// silence, and the exchange goes on; `nil`, the default, reports none.
+    ///
+    /// It counts in each of the waits on a connection: for the peer to take the request, for the
+    /// final head after it, for the body's first byte, and for the next. Only an engine with an
+    /// observer reports.
+    public var stallNotice: Duration?
     /// How long the request waits in the queue for a connection; `nil`, the default, uses
     /// `EngineTuning.Pool.acquireTimeout`.
     ///

@@ -77,6 +77,14 @@ extension EngineTuning {
         ///
         /// Default 5 s.
         public var cacheTime: Duration? = .seconds(5)
+        /// How much longer the addresses of a name serve while lookups of it fail for the moment;
+        /// `nil` turns that off.
+        ///
+        /// It begins at the end of `cacheTime`. Each use is reported as
+        /// `EngineEvent.staleAddressesUsed`; that a name does not exist is no such failure.
+        ///
+        /// Default 5 min.
+        public var staleCacheTime: Duration? = .seconds(300)
         /// How long the absence of a name is cached; `nil` turns that off.
         ///
         /// Default 1 s.

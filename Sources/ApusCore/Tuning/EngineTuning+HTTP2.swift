@@ -6,6 +6,12 @@ extension EngineTuning {
         ///
         /// Default 100.
         public var maxStreamsPerConnection = 100
+        /// Whether a way on which HTTP/2 fails speaks HTTP/1.1 for 10 minutes.
+        ///
+        /// Two failures within 60 s are enough (`HTTP2Evidence` lists them), or one that proves it.
+        /// Then one request tries HTTP/2 again. Requests that allow HTTP/2 alone are never moved.
+        /// A way is an origin and its proxies, whatever their credentials. Default `true`.
+        public var learnsBrokenRoutes = true
         /// Streams that a connection may open before the peer's SETTINGS arrive.
         ///
         /// From 1 to 100; default 1, which no peer refuses. Requests beyond it wait for the

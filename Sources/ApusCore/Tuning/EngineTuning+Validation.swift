@@ -55,6 +55,7 @@ extension EngineTuning.Dial {
         try require("dial.maxPendingLookups", maxPendingLookups, in: 1...1_000_000)
         try requirePositive("dial.cacheTime", cacheTime)
         try requirePositive("dial.negativeCacheTime", negativeCacheTime)
+        try requirePositive("dial.staleCacheTime", staleCacheTime)
         try require("dial.maxCachedNames", maxCachedNames, in: 1...1_000_000)
         try requirePositive("dial.addressCheck", addressCheck)
         try requirePositive("dial.resolutionDelay", resolutionDelay)

@@ -100,6 +100,8 @@ final class PoolWaiter: Sendable {
         up kind: TransportError.Kind, _ phase: TransportError.Phase, _ message: String
     ) {
         guard pool.cancel(self) else { return }
-        finish(.failure(TransportError(kind, phase: phase, message: message)))
+        var error = TransportError(kind, phase: phase, message: message)
+        if kind == .timeout { error.timeLimit = request.limit(in: phase) }
+        finish(.failure(error))
     }
 }

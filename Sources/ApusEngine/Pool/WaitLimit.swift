@@ -34,8 +34,10 @@ struct WaitLimit {
     ///
     /// - Parameter message: what was waited for in vain.
     func reached(_ message: String) -> TransportError {
-        TransportError(
+        var error = TransportError(
             .timeout, phase: phase, message: "\(message): \(request.lateness(in: phase))")
+        error.timeLimit = request.limit(in: phase)
+        return error
     }
 }
 

@@ -72,9 +72,11 @@ extension Hearing {
             error.producerError = cause
             return error
         case .late(let phase):
-            return TransportError(
+            var error = TransportError(
                 .timeout, phase: phase,
                 message: "no end of the request's body: " + request.lateness(in: phase))
+            error.timeLimit = request.limit(in: phase)
+            return error
         case .cancelled:
             return TransportError(
                 .cancelled, phase: .request, message: "the request was cancelled")

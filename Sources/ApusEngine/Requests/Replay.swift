@@ -25,6 +25,7 @@ extension OutgoingRequest {
         switch error.kind {
         case .reset, .truncated, .h2GoAway, .h2Stream: break
         case .timeout where isLost: break
+        case .malformed where error.demandsHTTP1: break
         default: return false
         }
         switch error.replay {
@@ -47,9 +48,11 @@ extension TransportError {
         return error
     }
 
-    /// Whether the peer serves the request over HTTP/1.1 alone (RFC 9113, section 7).
+    /// Whether the peer serves the request over HTTP/1.1 alone (RFC 9113, section 7), or has shown
+    /// that it speaks nothing else.
     var demandsHTTP1: Bool {
-        http2Code == HTTP2ErrorCode.http11Required && replay != .responseStarted
+        guard replay != .responseStarted else { return false }
+        return http2Code == HTTP2ErrorCode.http11Required || peerSpeaksHTTP1
     }
 
     /// Whether the peer complains about the load (ENHANCE_YOUR_CALM): the same again at once is

@@ -44,6 +44,9 @@ package struct HTTP2Error: Error, Sendable, Hashable {
         self.detail = detail
     }
 
+    /// Whether the peer's first bytes are an HTTP/1 status line.
+    package var isHTTP1: Bool { detail == .http1 }
+
     /// The error as a sentence without its full stop; never holds a field's value.
     package var message: String {
         switch (kind, detail) {

@@ -56,7 +56,7 @@ package struct HTTP2Liveness: Sendable {
     private var state = State.trusted
     private var lastHeard: Deadline
     /// When the peer last answered a PING, by whatever it sent.
-    private var lastAnswer: Deadline?
+    package private(set) var lastAnswer: Deadline?
     private var hasStreams = false
     /// How many bytes were taken when that was last looked at; `nil` where nothing is before
     /// the PING, so that only an answer proves anything.

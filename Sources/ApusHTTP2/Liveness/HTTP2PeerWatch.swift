@@ -61,6 +61,9 @@ package struct HTTP2PeerWatch: Sendable {
         outputWatch = HTTP2OutputWatch(tuning)
     }
 
+    /// When the peer last answered a PING; `nil` when it never did.
+    package var lastAnswer: Deadline? { liveness.lastAnswer }
+
     /// Why a connection ends, with the limit that says so.
     package func message(for cause: Cause) -> String {
         let (what, limit, option): (String, Duration?, String) =

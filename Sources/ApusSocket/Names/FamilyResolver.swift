@@ -12,10 +12,10 @@ package final class FamilyResolver: Resolver {
     private let both: SystemResolver
     package let splitsFamilies: Bool
 
-    package init(_ tuning: EngineTuning.Dial) {
-        ipv4 = SystemResolver(tuning, family: .ipv4)
-        ipv6 = SystemResolver(tuning, family: .ipv6)
-        both = SystemResolver(tuning, family: nil)
+    package init(_ tuning: EngineTuning.Dial, onStaleAnswer: StaleAnswer.Listener? = nil) {
+        ipv4 = SystemResolver(tuning, family: .ipv4, onStaleAnswer: onStaleAnswer)
+        ipv6 = SystemResolver(tuning, family: .ipv6, onStaleAnswer: onStaleAnswer)
+        both = SystemResolver(tuning, family: nil, onStaleAnswer: onStaleAnswer)
         splitsFamilies = tuning.resolutionDelay != nil
     }
 

@@ -4,8 +4,9 @@ package import ApusCore
 ///
 /// One lookup serves all callers that ask for its name meanwhile; its answer is cached for a short
 /// time, for each isolation scope that asked: no scope sees the entries of another. That a name
-/// does not exist is cached too, a temporary failure is not. It has no clock, lock or thread: its
-/// owner looks up each `nextName` and reports `answered`.
+/// does not exist is cached too, a temporary failure is not: while lookups fail for the moment, the
+/// last addresses serve the scope that had them for `dial.staleCacheTime`. It has no clock, lock or
+/// thread: its owner looks up each `nextName` and reports `answered`.
 package struct NameCache: Sendable {
     package typealias Answer = Result<[SocketAddress], ResolveError>
     package typealias WaiterID = UInt64
@@ -20,9 +21,18 @@ package struct NameCache: Sendable {
         case refused
     }
 
+    /// What the end of a lookup brings.
+    package struct Answered: Sendable {
+        /// The answer of each waiter, in order of asking.
+        package fileprivate(set) var deliveries: [(waiter: WaiterID, answer: Answer)] = []
+        /// The age of the oldest answer that serves instead of a temporary failure; `nil` when none
+        /// does.
+        package fileprivate(set) var staleAge: Duration?
+    }
+
     /// A lookup without an answer yet.
     private struct Lookup {
-        var waiters: [WaiterID]
+        var waiters: [(id: WaiterID, scope: IsolationScope?)]
         /// The scopes that its answer will be cached for, including those whose callers have left.
         var scopes: Set<IsolationScope?>
         /// Whether `nextName` has returned it.
@@ -37,11 +47,13 @@ package struct NameCache: Sendable {
 
     private struct Known {
         let answer: Answer
-        let until: Deadline
+        let since: Deadline
+        var until: Deadline
     }
 
     private let cacheTime: Duration?
     private let negativeCacheTime: Duration?
+    private let staleCacheTime: Duration?
     private let maxKnown: Int
     private let maxQueued: Int
     private var lookups: [ExactText: Lookup] = [:]
@@ -52,6 +64,7 @@ package struct NameCache: Sendable {
     package init(_ tuning: EngineTuning.Dial) {
         cacheTime = tuning.cacheTime
         negativeCacheTime = tuning.negativeCacheTime
+        staleCacheTime = tuning.staleCacheTime
         maxKnown = tuning.maxCachedNames
         maxQueued = tuning.maxPendingLookups
     }
@@ -69,16 +82,16 @@ package struct NameCache: Sendable {
         let key = Key(name: name, scope: scope)
         if let found = known[key] {
             if now < found.until { return .known(found.answer) }
-            known[key] = nil
+            if !maySubstitute(found, now: now) { known[key] = nil }
         }
         if lookups[name] != nil {
-            lookups[name]?.waiters.append(waiter)
+            lookups[name]?.waiters.append((waiter, scope))
             lookups[name]?.scopes.insert(scope)
             return .waits
         }
         guard queue.count < maxQueued else { return .refused }
         queue.append(name)
-        lookups[name] = Lookup(waiters: [waiter], scopes: [scope])
+        lookups[name] = Lookup(waiters: [(waiter, scope)], scopes: [scope])
         return .waits
     }
 
@@ -86,7 +99,7 @@ package struct NameCache: Sendable {
     package mutating func cancel(_ waiter: WaiterID, for text: String) {
         let name = ExactText(text)
         guard var lookup = lookups[name] else { return }
-        lookup.waiters.removeAll { $0 == waiter }
+        lookup.waiters.removeAll { $0.id == waiter }
         guard lookup.waiters.isEmpty, !lookup.hasBegun else {
             lookups[name] = lookup
             return
@@ -104,21 +117,47 @@ package struct NameCache: Sendable {
     }
 
     /// A lookup has ended.
-    ///
-    /// - Returns: the waiters, in order of asking.
-    package mutating func answered(
-        _ text: String, _ answer: Answer, now: Deadline
-    ) -> [WaiterID] {
+    package mutating func answered(_ text: String, _ answer: Answer, now: Deadline) -> Answered {
         let name = ExactText(text)
-        guard let lookup = lookups.removeValue(forKey: name) else { return [] }
+        guard let lookup = lookups.removeValue(forKey: name) else { return Answered() }
         if let time = lifetime(of: answer) {
             for scope in lookup.scopes {
                 makeRoom(now: now)
                 known[Key(name: name, scope: scope)] = Known(
-                    answer: answer, until: now.advanced(by: time))
+                    answer: answer, since: now, until: now.advanced(by: time))
             }
         }
-        return lookup.waiters
+        var answered = Answered()
+        for waiter in lookup.waiters {
+            let substitute = substitute(
+                for: answer, of: Key(name: name, scope: waiter.scope), now: now)
+            answered.deliveries.append((waiter.id, substitute?.answer ?? answer))
+            if let age = substitute.map({ now.since($0.since) }) {
+                answered.staleAge = max(age, answered.staleAge ?? age)
+            }
+        }
+        return answered
+    }
+
+    /// The last addresses of a scope, which serve instead of a temporary failure; `nil` when there
+    /// are none, or they are too old.
+    ///
+    /// They are not asked for anew for a moment, so that an outage does not cost each request a
+    /// lookup that fails.
+    private mutating func substitute(for answer: Answer, of key: Key, now: Deadline) -> Known? {
+        guard case .failure(.temporary) = answer, var found = known[key],
+            maySubstitute(found, now: now)
+        else { return nil }
+        if let time = negativeCacheTime {
+            found.until = max(found.until, now.advanced(by: time))
+            known[key] = found
+        }
+        return found
+    }
+
+    private func maySubstitute(_ known: Known, now: Deadline) -> Bool {
+        guard let staleCacheTime, let cacheTime, case .success = known.answer else { return false }
+        return now < known.since.advanced(by: cacheTime).advanced(by: staleCacheTime)
     }
 
     /// Drops the cached answer of a name, so that the next caller has it looked up again.

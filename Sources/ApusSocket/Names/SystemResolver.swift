@@ -12,6 +12,8 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
     private let maxThreads: Int
     /// The blocking call.
     private let lookUp: @Sendable (String) -> NameCache.Answer
+    /// Hears of each answer that serves beyond its time.
+    private let onStaleAnswer: StaleAnswer.Listener?
     private let lock = Lock()
     // Guarded.
     private var names: NameCache
@@ -21,16 +23,21 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
 
     /// - Parameter family: the family to resolve; `nil` resolves all, in the system's own order.
     package convenience init(
-        _ tuning: EngineTuning.Dial, family: SocketAddress.Family? = nil
+        _ tuning: EngineTuning.Dial, family: SocketAddress.Family? = nil,
+        onStaleAnswer: StaleAnswer.Listener? = nil
     ) {
         let number = family == .ipv4 ? AF_INET : family == .ipv6 ? AF_INET6 : AF_UNSPEC
-        self.init(tuning) { SystemResolver.look(up: $0, number) }
+        self.init(tuning, onStaleAnswer: onStaleAnswer) { SystemResolver.look(up: $0, number) }
     }
 
-    /// - Parameter lookUp: resolves a name; it may block, and is called on a resolver thread.
+    /// - Parameters:
+    ///   - onStaleAnswer: is called on a resolver thread, with no lock held.
+    ///   - lookUp: resolves a name; it may block, and is called on a resolver thread.
     package init(
-        _ tuning: EngineTuning.Dial, lookUp: @escaping @Sendable (String) -> NameCache.Answer
+        _ tuning: EngineTuning.Dial, onStaleAnswer: StaleAnswer.Listener? = nil,
+        lookUp: @escaping @Sendable (String) -> NameCache.Answer
     ) {
+        self.onStaleAnswer = onStaleAnswer
         maxThreads = tuning.resolverThreads
         names = NameCache(tuning)
         self.lookUp = lookUp
@@ -94,19 +101,15 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
 
     /// Without any thread no lookup would ever be answered.
     private func threadIsMissing() {
-        let orphans = lock.withLock { () -> [Lookup] in
-            threads -= 1
-            guard threads == 0 else { return [] }
-            var orphans: [Lookup] = []
-            while let name = names.nextName() {
-                let failure = NameCache.Answer.failure(.temporary(message: ""))
-                orphans += take(names.answered(name, failure, now: .now()))
-            }
-            return orphans
-        }
-        for lookup in orphans {
-            lookup.answer.give(.failure(.temporary(message: "no resolver thread could be made")))
-        }
+        lock.withLock { threads -= 1 }
+        let failure = NameCache.Answer.failure(
+            .temporary(message: "no resolver thread could be made"))
+        while let name = lock.withLock({ nextOrphan() }) { answer(name, failure) }
+    }
+
+    /// With the lock held: a name that no thread will look up; `nil` when there is none.
+    private func nextOrphan() -> String? {
+        threads == 0 ? names.nextName() : nil
     }
 
     private func run() {
@@ -117,15 +120,22 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
                 return next
             }
             guard let next else { return }
-            let answer = lookUp(next)
-            let waiting = lock.withLock { take(names.answered(next, answer, now: .now())) }
-            for lookup in waiting { lookup.answer.give(answer) }
+            answer(next, lookUp(next))
         }
     }
 
-    /// With the lock held: the lookups of the waiters.
-    private func take(_ waiters: [NameCache.WaiterID]) -> [Lookup] {
-        waiters.compactMap { lookups.removeValue(forKey: $0) }
+    private func answer(_ name: String, _ answer: NameCache.Answer) {
+        let (waiting, staleAge) = lock.withLock {
+            let answered = names.answered(name, answer, now: .now())
+            let waiting = answered.deliveries.compactMap { waiter, answer in
+                lookups.removeValue(forKey: waiter).map { ($0, answer) }
+            }
+            return (waiting, answered.staleAge)
+        }
+        if let staleAge, case .failure(.temporary(let message)) = answer {
+            onStaleAnswer?(StaleAnswer(host: name, age: staleAge, failure: message))
+        }
+        for (lookup, answer) in waiting { lookup.answer.give(answer) }
     }
 
     /// The blocking call.
@@ -155,6 +165,17 @@ package final class SystemResolver: Resolver, @unchecked Sendable {
         }
         return addresses.isEmpty ? .failure(.notFound(message: "no address")) : .success(addresses)
     }
+}
+
+/// Addresses that serve beyond their time, because their name cannot be looked up for the moment.
+package struct StaleAnswer: Sendable {
+    package typealias Listener = @Sendable (StaleAnswer) -> Void
+
+    package let host: String
+    /// Since they were looked up.
+    package let age: Duration
+    /// Why the lookup failed.
+    package let failure: String
 }
 
 /// One caller's wait for one name; the thread or the cancellation, whichever is first, answers it.

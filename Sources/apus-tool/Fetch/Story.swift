@@ -34,6 +34,12 @@ struct Story: EngineObserver {
             "connection \(connection): draining: \(reason.words)"
         case .connectionClosed(let connection, _, let reason, let age):
             "connection \(connection): closed after \(milliseconds(age)): \(reason.words)"
+        case .staleAddressesUsed(let host, let age, let failure):
+            "\(host) does not resolve (\(failure)); "
+                + "its addresses of \(milliseconds(age)) ago are used"
+        case .http2Avoided(let route, let evidence, _):
+            "HTTP/2 fails on the way of \(route) ("
+                + evidence.map(\.rawValue).joined(separator: ", ") + "); HTTP/1.1 is used"
         case .shutdownStarted: nil
         case .shutdownFinished(let cut):
             cut.isEmpty ? nil : "cut while busy: \(cut.joined(separator: "; "))"
@@ -52,6 +58,10 @@ struct Story: EngineObserver {
             "exchange \(exchange): " + (isReused ? "reusing" : "first on")
                 + " connection \(connection)"
         case .exchangeResponded(let exchange, let status): "exchange \(exchange): status \(status)"
+        case .exchangeBodyBegan(let exchange): "exchange \(exchange): body begins"
+        case .exchangeStalled(let exchange, let wait, let silence):
+            "exchange \(exchange): the peer is silent for \(milliseconds(silence)), "
+                + "\(wait.option) counts"
         case .exchangeReplayed(let exchange, let error):
             "exchange \(exchange): sending again after: \(error)"
         case .exchangeCompleted(let summary):

@@ -64,6 +64,7 @@ import Testing
     @Test func aTimeoutIsAboveZero() {
         let timeouts: [WritableKeyPath<RequestOptions, Duration?>] = [
             \.acquireTimeout, \.connectTimeout, \.totalTimeout, \.headTimeout, \.readIdleTimeout,
+            \.writeIdleTimeout, \.responseTimeout, \.firstByteTimeout, \.stallNotice,
         ]
         for timeout in timeouts {
             var options = RequestOptions()

@@ -143,6 +143,7 @@ extension FieldRow {
             "tls.verifier", "tls.allowsPartialChain", "tls.keyLog",
             // Switches.
             "tls.isStrict", "http1.lenience", "pool.learnsIdleTime",
+            "http2.learnsBrokenRoutes",
             // Package access: tests alone begin near the last stream number.
             "http2.firstStream",
         ]
@@ -217,6 +218,7 @@ private let dialRows: [FieldRow] = [
     .number("dial.maxPendingLookups", \.dial.maxPendingLookups, 1...million),
     .time("dial.cacheTime", \.dial.cacheTime),
     .time("dial.negativeCacheTime", \.dial.negativeCacheTime),
+    .time("dial.staleCacheTime", \.dial.staleCacheTime),
     .number("dial.maxCachedNames", \.dial.maxCachedNames, 1...million),
     .time("dial.addressCheck", \.dial.addressCheck),
     .time("dial.resolutionDelay", \.dial.resolutionDelay),

@@ -45,6 +45,7 @@ import Testing
         #expect(dial.maxPendingLookups == 1024)
         #expect(dial.cacheTime == .seconds(5))
         #expect(dial.negativeCacheTime == .seconds(1))
+        #expect(dial.staleCacheTime == .seconds(300))
         #expect(dial.maxCachedNames == 1024)
     }
 

@@ -14,7 +14,7 @@ import Testing
         #expect(cache.ask(for: "a.test", in: nil, waiter: 2, now: .now()) == .waits)
         #expect(cache.nextName() == "a.test")
         #expect(cache.nextName() == nil)
-        #expect(cache.answered("a.test", answer, now: .now()) == [1, 2])
+        #expect(cache.answered("a.test", answer, now: .now()).waiters == [1, 2])
         #expect(cache.ask(for: "a.test", in: one, waiter: 3, now: .now()) == .known(answer))
         #expect(cache.ask(for: "a.test", in: nil, waiter: 4, now: .now()) == .known(answer))
         #expect(cache.ask(for: "a.test", in: other, waiter: 5, now: .now()) == .waits)
@@ -31,7 +31,7 @@ import Testing
         #expect(cache.nextName() == "a")
         #expect(cache.ask(for: "a", waiter: 3, now: at(2)) == .waits)
         #expect(cache.nextName() == nil)
-        #expect(cache.answered("a", found, now: at(3)) == [1, 2, 3])
+        #expect(cache.answered("a", found, now: at(3)).waiters == [1, 2, 3])
         #expect(cache.ask(for: "a", waiter: 4, now: at(4)) == .known(found))
     }
 
@@ -99,7 +99,7 @@ import Testing
         cache.cancel(1, for: "a")
         #expect(cache.ask(for: "a", waiter: 2, now: at(0)) == .waits)
         #expect(cache.nextName() == nil)
-        #expect(cache.answered("a", found, now: at(1)) == [2])
+        #expect(cache.answered("a", found, now: at(1)).waiters == [2])
     }
 
     @Test func aLateAnswerWithoutAWaiterIsCached() {
@@ -107,7 +107,7 @@ import Testing
         _ = cache.ask(for: "a", waiter: 1, now: at(0))
         _ = cache.nextName()
         cache.cancel(1, for: "a")
-        #expect(cache.answered("a", found, now: at(9000)) == [])
+        #expect(cache.answered("a", found, now: at(9000)).waiters == [])
         #expect(cache.ask(for: "a", waiter: 2, now: at(9000)) == .known(found))
     }
 
@@ -148,6 +148,74 @@ import Testing
         #expect(cache.knownCount == 1)
     }
 
+    // MARK: Answers beyond their time
+
+    private let outage = NameCache.Answer.failure(.temporary(message: "later"))
+
+    /// Looks a name up for a waiter, whose answer is returned.
+    private func ask(
+        _ cache: inout NameCache, in scope: IsolationScope? = nil, _ answer: NameCache.Answer,
+        now: Deadline
+    ) -> (answer: NameCache.Answer?, staleAge: Duration?) {
+        switch cache.ask(for: "a", in: scope, waiter: 9, now: now) {
+        case .known(let known): return (known, nil)
+        case .refused: return (nil, nil)
+        case .waits: break
+        }
+        #expect(cache.nextName() == "a")
+        let answered = cache.answered("a", answer, now: now)
+        return (answered.deliveries.first?.answer, answered.staleAge)
+    }
+
+    @Test("F3: the last addresses serve while the lookup fails for the moment, and no longer")
+    func theLastAddressesServeWhileTheLookupFails() {
+        var cache = NameCache(.init())
+        look(up: "a", in: &cache, found, now: at(0))
+        for time in [5000, 60_000, 304_998] {
+            let result = ask(&cache, outage, now: at(time))
+            #expect(result.answer == found && result.staleAge == .milliseconds(time))
+            // The next caller of this moment costs no lookup.
+            #expect(ask(&cache, outage, now: at(time + 1)).staleAge == nil)
+        }
+        #expect(ask(&cache, outage, now: at(306_000)).answer == outage)
+        #expect(ask(&cache, found, now: at(306_001)).answer == found)
+    }
+
+    @Test func onlyATemporaryFailureIsReplaced() {
+        let missing = NameCache.Answer.failure(.notFound(message: "no"))
+        var cache = NameCache(.init())
+        look(up: "a", in: &cache, found, now: at(0))
+        #expect(ask(&cache, missing, now: at(5000)).answer == missing)
+        // The name is gone: what was known of it is too.
+        #expect(ask(&cache, outage, now: at(7000)).answer == outage)
+        // That a name does not exist serves no longer than its own time.
+        cache = NameCache(.init())
+        look(up: "a", in: &cache, missing, now: at(0))
+        #expect(ask(&cache, outage, now: at(5000)).answer == outage)
+    }
+
+    @Test func noScopeIsServedWhatAnotherHad() {
+        var cache = NameCache(.init())
+        look(up: "a", in: &cache, found, now: at(0))
+        #expect(ask(&cache, in: IsolationScope("other"), outage, now: at(5000)).answer == outage)
+        #expect(ask(&cache, outage, now: at(5000)).answer == found)
+    }
+
+    @Test func addressesThatFailedServeNoLonger() {
+        var cache = NameCache(.init())
+        look(up: "a", in: &cache, found, now: at(0))
+        cache.forget("a")
+        #expect(ask(&cache, outage, now: at(5000)).answer == outage)
+    }
+
+    @Test func nothingServesBeyondItsTimeWhereThatIsOff() {
+        var tuning = EngineTuning.Dial()
+        tuning.staleCacheTime = nil
+        var cache = NameCache(tuning)
+        look(up: "a", in: &cache, found, now: at(0))
+        #expect(ask(&cache, outage, now: at(5000)).answer == outage)
+    }
+
     private var found: NameCache.Answer { .success(one.map { [$0] } ?? []) }
 
     private func look(
@@ -155,10 +223,14 @@ import Testing
     ) {
         _ = cache.ask(for: name, waiter: 0, now: now)
         #expect(cache.nextName() == name)
-        #expect(cache.answered(name, answer, now: now) == [0])
+        #expect(cache.answered(name, answer, now: now).waiters == [0])
     }
 
     private func at(_ milliseconds: Int) -> Deadline {
         Deadline(nanoseconds: Int64(milliseconds) * 1_000_000)
     }
+}
+
+extension NameCache.Answered {
+    fileprivate var waiters: [NameCache.WaiterID] { deliveries.map(\.waiter) }
 }

@@ -1,6 +1,7 @@
 import ApusCore
 import ApusSocket
 import Glibc
+import Synchronization
 import Testing
 
 /// Names become addresses or errors, and a cancelled caller never waits.
@@ -145,6 +146,32 @@ import Testing
         }
         _ = try await resolver.resolve(host: "name", port: 7)
         #expect(counter.total == 1)
+    }
+
+    @Test("F3: addresses that serve beyond their time are reported")
+    func addressesBeyondTheirTimeAreReported() async throws {
+        let isOut = Mutex(false)
+        let reports = Mutex<[StaleAnswer]>([])
+        var tuning = EngineTuning.Dial()
+        tuning.cacheTime = .nanoseconds(1)
+        tuning.negativeCacheTime = nil
+        let resolver = SystemResolver(
+            tuning, onStaleAnswer: { answer in reports.withLock { $0.append(answer) } },
+            lookUp: { name in
+                isOut.withLock { $0 }
+                    ? .failure(.temporary(message: "no server answers"))
+                    : SystemResolverLoadTests.address(of: name)
+            })
+        let fresh = try await resolver.resolve(host: "name", port: 7)
+        isOut.withLock { $0 = true }
+        #expect(try await resolver.resolve(host: "name", port: 7) == fresh)
+        await #expect(throws: ResolveError.temporary(message: "no server answers")) {
+            try await resolver.resolve(host: "another", port: 7)
+        }
+        let report = reports.withLock { $0 }
+        #expect(report.map(\.host) == ["name"])
+        #expect(report.map(\.failure) == ["no server answers"])
+        #expect(report.allSatisfy { $0.age > .zero })
     }
 
     @Test("row 8: a known name is answered while every thread hangs")

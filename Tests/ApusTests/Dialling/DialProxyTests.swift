@@ -62,6 +62,34 @@ import Testing
         }
     }
 
+    /// It says "open" before it has dialled; the origin has no part in the failure.
+    @Test(
+        "E3: a tunnel that ends before any byte of the origin is the proxy's failure",
+        arguments: ["http", "socks5h"], [ScriptedPeer.Step.close, .reset])
+    func aTunnelThatEndsUnused(kind: String, ending: ScriptedPeer.Step) async throws {
+        let opening: [ScriptedPeer.Step] =
+            kind == "http"
+            ? [.expectHead, .sendText("HTTP/1.1 200 OK\r\n\r\n")]
+            : [
+                .expectBytes(3), .send([5, 0]), .expectBytes(7),
+                .send([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+            ]
+        // The ClientHello has come when the tunnel ends.
+        let peer = try ScriptedPeer([opening + [.expectBytes(100), ending]])
+        defer { peer.stop() }
+        try await withEngine { engine in
+            let proxy = try ProxySetting(parsing: "\(kind)://127.0.0.1:\(peer.port)")
+            let error = await dialError(
+                ExecutorClient(engine, proxy: proxy), "https://name.test/")
+            #expect(error?.kind == .proxyFailed, "\(String(describing: error))")
+            #expect(error?.phase == .proxy && error?.hop == .proxy)
+            #expect(error?.replay == .notSent && error?.advice == .sendAgainElsewhere)
+            let message = error?.message ?? ""
+            #expect(message.contains("opened the tunnel and ended it "), "\(message)")
+            #expect(message.contains(" later, before any byte came through it"), "\(message)")
+        }
+    }
+
     @Test("row 79: a proxy that refuses the connection is reported as the hop that failed")
     func theProxyIsGone() async throws {
         let refusing = try RefusingPort()

@@ -163,6 +163,14 @@ extension ScriptedPeer.Step {
         }
     }
 
+    /// Answers the PING that has come last.
+    static let pong = Self.reply { received in
+        let ping = HTTP2Frames.frames(received).last {
+            $0.type == HTTP2Frames.pingType && $0.flags == 0
+        }
+        return ping.map { HTTP2Frames.ping($0.payload.last ?? 0, ack: true) } ?? []
+    }
+
     /// Reads until the request on this stream has come.
     static func request(_ stream: Int32) -> Self {
         .expectFrame(HTTP2Frames.headersType, stream: stream)

@@ -4,9 +4,20 @@ import Apus
 final class Chronicle: EngineObserver {
     private let kept = Guarded<[EngineEvent]>([])
 
+    private let begun = Guarded<[UInt64]>([])
+
+    /// The beginnings of bodies are kept apart: whether one is reported before the response's end
+    /// is the peer's doing, and few tests ask for it.
     func observe(_ event: EngineEvent) {
-        kept.withLock { $0.append(event) }
+        if case .exchangeBodyBegan(let exchange) = event {
+            begun.withLock { $0.append(exchange) }
+        } else {
+            kept.withLock { $0.append(event) }
+        }
     }
+
+    /// The exchanges whose bodies have begun.
+    var bodies: [UInt64] { begun.withLock { $0 } }
 
     var events: [EngineEvent] { kept.withLock { $0 } }
     /// Every event in a word or two, without numbers.
@@ -34,7 +45,8 @@ extension EngineEvent {
         switch self {
         case .exchangeBegun(let id, _, _, _), .exchangeQueued(let id, _, _, _),
             .exchangeStarted(let id, _, _), .exchangeResponded(let id, _),
-            .exchangeReplayed(let id, _):
+            .exchangeReplayed(let id, _), .exchangeBodyBegan(let id),
+            .exchangeStalled(let id, _, _):
             id
         case .exchangeCompleted(let summary), .exchangeCancelled(let summary),
             .exchangeFailed(let summary, _):
@@ -60,6 +72,7 @@ extension EngineEvent {
         switch self {
         case .dialStarted: "dialling"
         case .resolved: "resolved"
+        case .staleAddressesUsed: "stale addresses"
         case .connected: "connected"
         case .proxySecured: "proxy secured"
         case .proxyChallenged: "asked"
@@ -74,10 +87,14 @@ extension EngineEvent {
         case .exchangeQueued(_, _, let cause, _): "queued for \(cause.rawValue)"
         case .exchangeStarted(_, _, let isReused): isReused ? "started, reused" : "started"
         case .exchangeResponded(_, let status): "status \(status)"
+        case .exchangeBodyBegan: "body"
+        case .exchangeStalled(_, let wait, _): "stalled: \(wait.rawValue)"
         case .exchangeReplayed(_, let error): "replayed: \(error.kind.name)"
         case .exchangeCompleted: "completed"
         case .exchangeFailed(_, let error): "failed: \(error.kind.name)"
         case .exchangeCancelled: "cancelled"
+        case .http2Avoided(_, let evidence, _):
+            "HTTP/2 avoided: \(evidence.map(\.rawValue).joined(separator: " "))"
         case .shutdownStarted: "shutdown started"
         case .shutdownFinished(let cut): "shutdown finished, \(cut.count) cut"
         case .engineDropped(let connections, let exchanges):
