@@ -11,9 +11,7 @@ struct Gateway: HTTPResponder {
     let upstream: HTTPRequest
     let transport: any HTTPTransport
 
-    func respond(
-        to request: Request, context: BasicRequestContext
-    ) async throws -> Hummingbird.Response {
+    func respond(to request: Request, context: BasicRequestContext) async -> Hummingbird.Response {
         var head = request.head.removingHopByHopFields()
         (head.scheme, head.authority) = (upstream.scheme, upstream.authority)
         // Whole, so that it can be sent again with the next credential.
@@ -36,7 +34,9 @@ struct Gateway: HTTPResponder {
     private func relay(_ response: Apus.Response, to request: Request) -> Hummingbird.Response {
         var head = response.head.removingHopByHopFields()
         head.headerFields[.connection] = "close"  // the close handler reads what follows a request
-        let body = Hummingbird.ResponseBody { writer in
+        var request = request
+        request.body = .init(buffer: ByteBuffer())  // has been read
+        let body = Hummingbird.ResponseBody { [request] writer in
             try await request.body.consumeWithInboundCloseHandler { _ in
                 for try await piece in response.body {
                     try await writer.write(ByteBuffer(bytes: piece))
