@@ -17,9 +17,9 @@ test: ## Every test; installs the libraries and real servers that are missing.
 check: ## Format, generated pages, warnings as errors, imports, the tidy tests; the fuzz targets compile.
 	swift format lint --strict -r -p $(FOLDERS)
 	@.ci/pages --check
-	swift build --build-tests $(STRICT)
+	.ci/build --build-tests $(STRICT)
 	swift test --skip-build $(STRICT) --filter '^ApusTidyTests\.'
-	APUS_FUZZ=1 swift build $(STRICT) --target Fuzz
+	APUS_FUZZ=1 .ci/build $(STRICT) --target Fuzz
 
 format: ## Rewrites the Swift files as .swift-format says.
 	swift format -i -r -p $(FOLDERS)
@@ -33,8 +33,8 @@ bench-check: ## Instructions and allocations of each layer against Benchmarks/co
 fuzz: ## Runs each fuzz target for FUZZ_SECONDS (20 by default).
 	@.ci/optional Fixtures/fuzz/run "make fuzz: there are no fuzz targets in this tree yet."
 
-docs: ## The public API's documentation, in .build/docs.
-	@.ci/docs
+docs: ## A site of the documentation of all products, in .build/docs; broken links are errors.
+	@STRICT="$(STRICT)" .ci/docs $(TRAITS)
 
 certs: ## Certificates for the loopback servers, made anew when missing or near their end.
 	@Fixtures/certs/generate
@@ -47,5 +47,5 @@ sanitize: ## Every test under the thread sanitizer, the address sanitizer, and c
 soak: ## The long forms of the short runs: 100,000 exchanges, 2000 scopes, a million steps each.
 	@.ci/install test
 	@$(MAKE) --no-print-directory certs
-	swift build --build-tests $(STRICT)
+	.ci/build --build-tests $(STRICT)
 	APUS_SOAK=1 swift test --skip-build $(STRICT) --filter 'Soak|RandomWalk|StaleConnection'

@@ -1,6 +1,11 @@
 import ApusCore
 package import ApusSocket
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// Gives the body a loop of its own, and ends the loop's thread afterwards.
 package func withLoop<Result>(

@@ -5,7 +5,12 @@ package import ApusSocket
 package import ApusTLS
 package import ApusTunnel
 import ApusWire
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 // The one place where the layers' own errors become the kinds that users see.
 

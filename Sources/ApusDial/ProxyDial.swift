@@ -5,8 +5,13 @@ import ApusSocket
 import ApusTLS
 import ApusTunnel
 import ApusWire
-import Glibc
 import HTTPTypes
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The way through the proxies of a route.
 ///

@@ -2,7 +2,12 @@ import ApusConnection
 import ApusCore
 import ApusSocket
 import ApusWire
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// From a host to a connected socket: names, the race of addresses, and what ends it.
 ///

@@ -22,7 +22,10 @@ public struct TracingTransport<T: Tracer>: HTTPTransport {
 
     /// Creates a transport around another.
     ///
-    /// - Parameter propagation: `none` by default: most origins have no use for the trace.
+    /// - Parameters:
+    ///   - transport: sends the requests.
+    ///   - tracer: makes the spans.
+    ///   - propagation: `none` by default: most origins have no use for the trace.
     public init(
         _ transport: any HTTPTransport, tracer: T, propagation: Propagation = .none
     ) {

@@ -14,7 +14,7 @@ import Testing
             try await testGracefulShutdown { trigger in
                 try await withThrowingTaskGroup(of: Int.self) { group in
                     group.addTask {
-                        await EngineService(engine, drain: .seconds(60)).run()
+                        try await EngineService(engine, drain: .seconds(60)).run()
                         return 0
                     }
                     group.addTask {
@@ -38,14 +38,14 @@ import Testing
                 .get("http://127.0.0.1:\(server.port)/head-then-hang"))
             try await testGracefulShutdown { trigger in
                 if afterShutdownBegan { trigger.triggerGracefulShutdown() }
-                let service = Task { await EngineService(engine, drain: .seconds(600)).run() }
+                let service = Task { try await EngineService(engine, drain: .seconds(600)).run() }
                 if afterShutdownBegan {
                     try await eventually("the drain has begun") {
                         engine.snapshot().connectionEntries.first?.state == .draining
                     }
                 }
                 service.cancel()
-                await service.value
+                try await service.value
             }
             let error = await #expect(throws: TransportError.self) {
                 try await response.body.collect(upTo: 1 << 20)

@@ -42,19 +42,61 @@ import Testing
     }
 
     @Test func everyRelativeLinkLeadsSomewhere() {
+        var links = 0
         for file in documents {
             let folder = SourceTree.root.appendingPathComponent(file.path)
                 .deletingLastPathComponent()
             for (index, line) in file.lines.enumerated() {
-                for match in line.matches(of: /\]\(([^)\s#]+)(?:#[^)]*)?\)/)
+                for match in line.matches(of: /\]\(([^)\s#]*)(?:#([^)]*))?\)/)
                 where !match.1.contains(":") {
-                    let target = folder.appendingPathComponent(String(match.1)).path
-                    if !FileManager.default.fileExists(atPath: target) {
+                    links += 1
+                    let target = folder.appendingPathComponent(String(match.1)).standardizedFileURL
+                    guard FileManager.default.fileExists(atPath: target.path) else {
                         Issue.record("\(file.place(index)): \(match.1) does not exist")
+                        continue
+                    }
+                    guard let anchor = match.2 else { continue }
+                    let page = match.1.isEmpty ? file : self.page(at: target)
+                    if page.map({ anchors(of: $0).contains(String(anchor)) }) != true {
+                        Issue.record("\(file.place(index)): \(match.1) has no #\(anchor)")
                     }
                 }
             }
         }
+        #expect(links >= 40)
+    }
+
+    /// A guide names another guide of its catalog by `<doc:NAME>`.
+    @Test func everyLinkBetweenGuidesLeadsSomewhere() {
+        let guides = documents.filter { $0.path.contains(".docc/") }
+        for guide in guides {
+            let folder = guide.path.prefix { $0 != "." } + ".docc/"
+            for (index, line) in guide.lines.enumerated() {
+                for match in line.matches(of: /<doc:(\w+)>/) {
+                    let path = "\(folder)\(match.1).md"
+                    if guides.contains(where: { $0.path == path }) { continue }
+                    Issue.record("\(guide.place(index)): there is no guide \(path)")
+                }
+            }
+        }
+    }
+
+    private func page(at url: URL) -> SourceFile? {
+        documents.first {
+            SourceTree.root.appendingPathComponent($0.path).standardizedFileURL == url
+        }
+    }
+
+    /// The headings of a page as the host of a repository makes anchors of them.
+    private func anchors(of page: SourceFile) -> Set<String> {
+        let headings = page.lines.compactMap { $0.wholeMatch(of: /#+ (.+)/)?.1 }
+        return Set(
+            headings.map { heading in
+                let kept = heading.lowercased().filter {
+                    $0.isLetter || $0.isNumber || $0 == " " || $0 == "-" || $0 == "_"
+                }
+                return kept.replacing(" ", with: "-")
+            })
     }
 
     private var documents: [SourceFile] {

@@ -85,6 +85,26 @@ import Testing
         try expectDocumented(reasons, by: "ReadingASnapshot.md")
     }
 
+    /// Each metric, and each name in a log line or a span, is in the guide of ApusObservability.
+    @Test func everyObservedNameIsInItsGuide() throws {
+        let guide = try #require(
+            SourceFile(
+                path: "Sources/ApusObservability/ApusObservability.docc/ApusObservability.md"))
+        let text = guide.lines.joined(separator: "\n")
+        let names = /"((?:apus|error|http|network|server|tls|url)\.[a-z_.]+)"/
+        var found: Set<Substring> = []
+        for file in SourceTree.files(under: ["Sources/ApusObservability"], endings: ["swift"]) {
+            for (index, line) in file.lines.enumerated() {
+                for match in line.matches(of: names) {
+                    found.insert(match.1)
+                    if text.contains("`\(match.1)`") { continue }
+                    Issue.record("\(file.place(index)): the guide does not name \(match.1)")
+                }
+            }
+        }
+        #expect(found.count >= 40)
+    }
+
     /// Each name is in the first column of a table of the guide.
     private func expectDocumented(_ names: [(name: String, place: String)], by page: String) throws
     {

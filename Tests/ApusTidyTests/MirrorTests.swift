@@ -147,7 +147,7 @@ import Testing
     /// Whether a file decides anything: a file without a branch or a loop holds values alone.
     private func isLogic(_ file: SourceFile) -> Bool {
         let branch = /\b(if|guard|for|while|repeat|switch)\b\s/
-        return file.code.contains { $0.firstMatch(of: branch) != nil }
+        return file.code.contains { !$0.hasPrefix("#") && $0.firstMatch(of: branch) != nil }
     }
 
     private func isTests(_ path: String) -> Bool { path.hasSuffix("Tests.swift") }

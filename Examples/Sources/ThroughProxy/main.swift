@@ -1,5 +1,10 @@
 import Apus
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 // Sends a JSON body through a proxy, and shows the facts of an error.
 //   swift run ThroughProxy https://api.example.com/v1/messages socks5h://user:secret@127.0.0.1:1080

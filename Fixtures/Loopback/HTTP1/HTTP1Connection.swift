@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// Serves HTTP/1.x on one connection: blocking, one request after the other.
 struct HTTP1Connection {

@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// Writes one HTTP/1 response: its head, and its body in the appropriate framing.
 struct HTTP1Writer {

@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The parts of a request's target: `/name/argument?query`.
 struct RouteTarget: Sendable {

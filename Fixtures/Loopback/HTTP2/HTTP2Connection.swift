@@ -1,5 +1,10 @@
 import CApusNghttp2
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// Serves HTTP/2 on one connection: nghttp2's server session, driven by poll on one thread.
 ///

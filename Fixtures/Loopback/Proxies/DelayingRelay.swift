@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// A relay to a local port that delays every byte by a fixed time in each direction: a path with
 /// latency and unlimited bandwidth.

@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// An HTTP proxy that tunnels (CONNECT) and forwards (absolute-form), to loopback targets only.
 package final class LoopbackConnectProxy: Sendable {

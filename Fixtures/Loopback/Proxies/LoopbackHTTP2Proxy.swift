@@ -1,5 +1,10 @@
 import CApusNghttp2
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// An `https` proxy with HTTP/2 only: CONNECT by concurrent streams, to loopback targets only (RFC
 /// 9113, section 8.5).

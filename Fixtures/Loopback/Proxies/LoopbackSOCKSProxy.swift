@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// A SOCKS5 proxy (RFC 1928, with RFC 1929's passwords) that also supports SOCKS 4a, to loopback
 /// targets only.

@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// Copies bytes both ways between a proxy's client and an origin, on one thread.
 ///

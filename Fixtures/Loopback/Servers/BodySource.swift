@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The bytes of `/bytes` and similar routes.
 package enum BodyPattern {

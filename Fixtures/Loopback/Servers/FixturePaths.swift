@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The paths of the fixtures' files, relative to this source file.
 package enum FixturePaths {

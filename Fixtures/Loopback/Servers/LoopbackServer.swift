@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The origin that tests, the demonstration and `apus serve` talk to, on a loopback address.
 ///

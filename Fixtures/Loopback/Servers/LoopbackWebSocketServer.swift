@@ -1,5 +1,10 @@
 import CApusOpenSSL
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// A web-socket server (RFC 6455) that sends every message back, frame by frame.
 ///

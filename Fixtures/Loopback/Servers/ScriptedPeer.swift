@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// A server whose connections follow a script, for peers that misbehave byte by byte.
 ///

@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The bytes that a connection has transferred; read by tests while its thread writes.
 protocol TrafficMeter: AnyObject, Sendable {

@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// A port on which connections neither succeed nor fail: a listener whose queue is full.
 package final class FullListener: Sendable {

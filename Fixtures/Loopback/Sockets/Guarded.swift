@@ -1,5 +1,10 @@
 import CApusLinux
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// A value protected by a mutex, with a condition to wait on.
 ///

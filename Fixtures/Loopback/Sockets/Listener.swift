@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// Why a fixture could not be set up.
 package struct LoopbackError: Error, Sendable, CustomStringConvertible {

@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// An IPv4 or IPv6 loopback address and port.
 struct SocketAddress: Sendable {

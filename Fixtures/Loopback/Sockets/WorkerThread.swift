@@ -1,5 +1,10 @@
 import CApusLinux
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// Named threads: each runs one closure, and its starter joins it.
 enum WorkerThread {

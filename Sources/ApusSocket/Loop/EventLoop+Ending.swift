@@ -1,5 +1,10 @@
 import CApusLinux
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// Ending loops, with or without waiting for their threads.
 extension EventLoop {

@@ -1,6 +1,11 @@
 package import ApusCore
 import CApusLinux
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The readiness of a descriptor, as epoll reports it.
 package struct Readiness: Sendable {

@@ -1,6 +1,11 @@
 package import ApusCore
 import CApusLinux
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The one place that reads a clock; below the transport, instants are arguments.
 extension Deadline {

@@ -1,6 +1,11 @@
 package import ApusCore
 import CApusLinux
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The system's resolver, `getaddrinfo`, on a bounded number of threads.
 ///

@@ -1,5 +1,10 @@
 import CApusLinux
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The address of a socket: IPv4, IPv6 or a Unix path, in the kernel's format.
 package struct SocketAddress: Sendable, Hashable {

@@ -1,6 +1,11 @@
 package import ApusCore
 import CApusLinux
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// A non-blocking stream socket, which is closed when it is released.
 package final class StreamSocket: Sendable {

@@ -1,5 +1,10 @@
 import CApusLinux
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// A file to which lines are appended, each with one system call, so that writers do not
 /// interleave.

@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// An open file descriptor, which is closed exactly once, when its only owner is released.
 package struct FileDescriptor: ~Copyable, Sendable {

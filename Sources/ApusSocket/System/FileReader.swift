@@ -1,5 +1,10 @@
 package import ApusCore
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// Reads a file from its beginning, in large pieces.
 package struct FileReader: ~Copyable {

@@ -1,5 +1,10 @@
 import CApusLinux
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// A failed system call and its `errno`.
 package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {

@@ -1,6 +1,11 @@
 import Apus
 import ArgumentParser
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// `apus demo`: a table of requests whose cheap clients share one pool.
 struct DemoCommand: AsyncParsableCommand {

@@ -1,5 +1,10 @@
-import Glibc
 import Loopback
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// An nginx process on loopback, where nginx is installed.
 final class NginxProcess: Sendable {

@@ -1,6 +1,11 @@
 import Apus
 import ArgumentParser
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// `apus fetch`: curl's familiar option names over one engine.
 struct FetchCommand: AsyncParsableCommand {

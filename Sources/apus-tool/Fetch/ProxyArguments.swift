@@ -1,6 +1,11 @@
 import Apus
 import ArgumentParser
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// Options of proxies, with credentials.
 struct ProxyArguments: ParsableArguments {

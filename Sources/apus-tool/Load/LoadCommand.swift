@@ -1,6 +1,11 @@
 import Apus
 import ArgumentParser
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// `apus load`: the client of Apus for the benchmarks.
 struct LoadCommand: AsyncParsableCommand {

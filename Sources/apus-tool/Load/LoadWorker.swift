@@ -1,6 +1,11 @@
 import Apus
 import ApusEvents
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// One worker: takes a number, sends a request, reads the whole response, takes the next number.
 final class LoadWorker: Sendable {

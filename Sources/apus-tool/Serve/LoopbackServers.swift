@@ -1,5 +1,10 @@
-import Glibc
 import Loopback
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The origins and proxies of one `apus serve` or `apus demo`.
 final class LoopbackServers: Sendable {

@@ -1,6 +1,11 @@
 import ArgumentParser
 import Dispatch
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// `apus serve`: the loopback origins and proxies, for experiments and scripts.
 struct ServeCommand: AsyncParsableCommand {

@@ -1,5 +1,10 @@
-import Glibc
 import Synchronization
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The standard error: whole lines from any thread, and below them at most one line of progress.
 final class Console: Sendable {

@@ -1,5 +1,10 @@
 import Apus
-import Glibc
+
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// A file or the standard output, written in whole pieces.
 struct FileOutput: Sendable {

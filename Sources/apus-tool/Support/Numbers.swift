@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 // Numbers for people and programs.
 

@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// The resources that the process has used, as the kernel counts them.
 struct ProcessUsage {

@@ -1,4 +1,8 @@
-import Glibc
+#if canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
 
 /// A failure of the tool itself: to read a file, write a response or start a server.
 struct ToolError: Error, CustomStringConvertible {
