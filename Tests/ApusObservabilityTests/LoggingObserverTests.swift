@@ -18,7 +18,7 @@ import Testing
             #expect(
                 handler.entries.map { "\($0.message)" } == [
                     "request", "waiting", "dialling", "resolved", "connected", "connection open",
-                    "sending", "response", "complete",
+                    "sending", "response", "body", "complete",
                 ])
             #expect(handler.entries.allSatisfy { $0.level == .debug })
             let last = try #require(handler.entries.last)

@@ -147,6 +147,7 @@ extension Bytes: RandomAccessCollection {
         }
     }
 
+    // swift-format-ignore: NoLeadingUnderscores
     /// Copies as many bytes as fit into a buffer, in one move; returns an iterator over the rest,
     /// and the number of bytes copied.
     ///
@@ -157,9 +158,10 @@ extension Bytes: RandomAccessCollection {
     ) -> (Iterator, UnsafeMutableBufferPointer<UInt8>.Index) {
         let part = prefix(buffer.count)
         let copied = unsafe part.storage.withUnsafeBufferPointer { bytes in
-            unsafe buffer.initialize(fromContentsOf: UnsafeBufferPointer(rebasing: bytes[part.range]))
+            unsafe buffer.initialize(
+                fromContentsOf: UnsafeBufferPointer(rebasing: bytes[part.range]))
         }
-        return unsafe (dropFirst(copied).makeIterator(), copied)
+        return (dropFirst(copied).makeIterator(), copied)
     }
 }
 

@@ -22,7 +22,7 @@ extension HTTP2Case {
                 fate: .ended(.peerClosed, goAway: nil)),
             HTTP2Case(
                 testDescription: "row 76: HTTP/1", settings: nil,
-                bytes: Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8), first: "malformed unknown",
+                bytes: Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8), first: "malformed refusedByPeer",
                 second: "malformed unknown", fate: .ended(.protocolViolation, goAway: 1)),
             HTTP2Case(
                 testDescription: "row 76: anything but SETTINGS first", settings: nil,
