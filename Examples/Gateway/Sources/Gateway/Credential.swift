@@ -8,6 +8,7 @@ package import ApusRetry
 package struct Credential: HTTPTransport {
     package let name: String
     package let proxy: ProxySetting
+    private let maxRequests: Int?
     private let isolation: IsolationScope?
     private let versions: HTTPVersionPolicy?
     private let field: HTTPField
@@ -24,6 +25,7 @@ package struct Credential: HTTPTransport {
     ) throws {
         name = configuration.name
         proxy = try ProxySetting(parsing: configuration.proxy ?? defaultProxy)
+        maxRequests = configuration.maxRequests
         isolation = configuration.scope.map { IsolationScope($0) }
         versions = upstream.http1Only ? .http1Only(alpn: .omit) : nil
         field = try HTTPField(
@@ -42,6 +44,9 @@ package struct Credential: HTTPTransport {
         return try await client.send(request, body: body, options: options)
     }
 
-    /// The credential as a choice of a rotation.
-    package var choice: Choice { Choice(name, transport: self) }
+    /// The credential as a choice of a rotation, with its limit.
+    package var choice: Choice {
+        guard let maxRequests else { return Choice(name, transport: self) }
+        return Choice(name, transport: ConcurrencyLimit(maxRequests, over: self))
+    }
 }

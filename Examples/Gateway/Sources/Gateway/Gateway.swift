@@ -83,7 +83,7 @@ package final class Gateway: Sendable {
         switch (request.method, path) {
         case (.get, "/status"): return StatusReport(self).response(to: request)
         case (.get, "/metrics"): return metricsResponse
-        case (.get, "/v1/models"): return models.response
+        case (.get, "/v1/models") where models.hasLists: return models.response
         default: break
         }
         let candidates = upstreams.compactMap { upstream in

@@ -48,6 +48,7 @@ extension GatewayConfiguration.Upstream {
 extension GatewayConfiguration.Credential {
     private enum Key: String, CodingKey, CaseIterable {
         case name, secret, proxy, scope
+        case maxRequests = "max_requests"
     }
 
     package init(from decoder: any Decoder) throws {
@@ -56,6 +57,7 @@ extension GatewayConfiguration.Credential {
         secret = try fields.decode(String.self, forKey: .secret)
         proxy = try fields.decodeIfPresent(String.self, forKey: .proxy)
         scope = try fields.decodeIfPresent(String.self, forKey: .scope)
+        maxRequests = try fields.decodeIfPresent(Int.self, forKey: .maxRequests)
     }
 }
 

@@ -53,6 +53,8 @@ package struct GatewayConfiguration: Sendable, Decodable {
         package var proxy: String?
         /// Credentials share connections only within a scope; `nil` shares with all that name none.
         package var scope: String?
+        /// The most requests at a time; `nil` is no limit.
+        package var maxRequests: Int?
 
         package init(name: String, secret: String, proxy: String? = nil, scope: String? = nil) {
             self.name = name

@@ -24,6 +24,9 @@ package final class ModelLists: Service {
         self.logger = logger
     }
 
+    /// Whether an upstream is configured to have a list; without one its path is passed through.
+    package var hasLists: Bool { !upstreams.isEmpty }
+
     /// Fetches the lists, then waits for the shutdown.
     package func run() async throws {
         for upstream in upstreams {

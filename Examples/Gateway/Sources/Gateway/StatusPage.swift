@@ -3,7 +3,7 @@ import Apus
 /// The status report as a page that refreshes itself, without a script.
 struct StatusPage {
     /// The most connections that the page lists.
-    static let maxConnections = 40
+    static let maxConnections = 12
 
     private let report: StatusReport
 
@@ -22,8 +22,9 @@ struct StatusPage {
         <section class="tiles">\(tiles)</section>
         <h2>Credentials</h2>\(credentials)
         <h2>Proxies</h2>\(proxies)
-        <h2>Connections</h2>\(connections)
         <h2>Last requests</h2>\(requests)
+        <h2>Routes</h2>\(routes)
+        <h2>Connections</h2>\(connections)
         </body></html>
 
         """
@@ -82,10 +83,25 @@ struct StatusPage {
             })
     }
 
+    private var routes: String {
+        table(
+            ["engine", "route", "leased", "idle", "dialling", "waiters"],
+            report.engines.flatMap { engine in
+                engine.snapshot.routes.map { route in
+                    let cause = route.waitingFor.map { mark("bad", "for \($0.rawValue)") } ?? ""
+                    return [
+                        engine.name.escaped, route.route.escaped, "\(route.leased)",
+                        "\(route.idle)", "\(route.dialling)", "\(route.waiting) \(cause)",
+                    ]
+                }
+            })
+    }
+
+    /// Those with exchanges come first.
     private var connections: String {
         let all = report.engines.flatMap { engine in
             engine.snapshot.connectionEntries.map { (engine.name, $0) }
-        }
+        }.sorted { $0.1.streams > $1.1.streams }
         let rows = all.prefix(Self.maxConnections).map { name, connection in
             [
                 name.escaped, "\(connection.id)", connection.route.escaped,

@@ -10,7 +10,8 @@ import Foundation
 let pool = EngineTuning.default.pool
 print("idle=\(pool.maxIdle ?? 0) idle_per_host=\(pool.maxIdlePerHost ?? 0)")
 let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")
-let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
-    .compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)") }
+let folder = "/proc/self/fd"
+let descriptors = try FileManager.default.contentsOfDirectory(atPath: folder)
+    .compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)") }
     .filter { $0.hasPrefix("anon_inode") }
 print("threads=\(threads.count) descriptors=\(descriptors.count)")

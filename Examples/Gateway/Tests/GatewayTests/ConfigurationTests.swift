@@ -23,7 +23,7 @@ import Testing
             http1_only: true
             models: /v1/models
             credentials:
-              - {name: a, secret: hidden-a, proxy: direct, scope: tenant}
+              - {name: a, secret: hidden-a, proxy: direct, scope: tenant, max_requests: 7}
               - {name: b, secret: hidden-b}
           - name: rest
             origin: http://127.0.0.1:1
@@ -49,6 +49,8 @@ import Testing
         #expect(upstream.credentials.map(\.name) == ["a", "b"])
         #expect(upstream.credentials[0].proxy == "direct")
         #expect(upstream.credentials[0].scope == "tenant")
+        #expect(upstream.credentials[0].maxRequests == 7)
+        #expect(upstream.credentials[1].maxRequests == nil)
         let rest = configuration.upstreams[1]
         #expect(rest.paths == ["/"])
         #expect(rest.credentialField == "Authorization")

@@ -95,4 +95,33 @@ import Testing
         }
         try await origin.stop()
     }
+
+    /// Each credential takes one request at a time; the third request finds none, until one ends.
+    @Test(.timeLimit(.minutes(1))) func aCredentialTakesSoManyRequestsAtATime() async throws {
+        let origin = try await ScriptedOrigin { arrival in
+            guard arrival.path == "/endless" else { return .text() }
+            return .events(["one", "two"]) { number in
+                if number == 1 { try await Latch().wait() }
+            }
+        }
+        let configuration = configuration(origin, credentials: ["a", "b"]) {
+            $0.credentials[0].maxRequests = 1
+            $0.credentials[1].maxRequests = 1
+        }
+        try await withGateway(configuration) { ground in
+            let first = try await ground.post("/endless")
+            let second = try await ground.post("/endless")
+            #expect(first.status == .ok)
+            #expect(second.status == .ok)
+            let third = try await ground.post("/v1/messages")
+            #expect(third.status == .serviceUnavailable)
+            #expect(third.head.headerFields[.retryAfter] == "1")
+            #expect(Set(origin.counts.byCredential.values) == [1])
+            first.cancel()
+            #expect(
+                await eventually { (try? await ground.post("/v1/messages").status) == .ok })
+            second.cancel()
+        }
+        await origin.cut()
+    }
 }
