@@ -58,10 +58,11 @@ struct StatusPage {
             ["upstream", "credential", "way", "failures", "state"],
             report.upstreams.flatMap { upstream in
                 upstream.credentials.map { credential in
+                    let back = credential.failures == 0 ? "healthy" : "in use again"
                     let state =
                         credential.asideSeconds.map {
                             mark("bad", "aside for \($0.rounded(places: 1)) s")
-                        } ?? mark("good", "healthy")
+                        } ?? mark("good", back)
                     return [
                         upstream.name.escaped, credential.name.escaped, credential.proxy.escaped,
                         "\(credential.failures)", state,
