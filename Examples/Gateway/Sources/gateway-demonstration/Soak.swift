@@ -10,8 +10,9 @@ import Synchronization
 /// An error counts as injected when the origin was away at any time of its request.
 final class Soak: Sendable {
     private let demonstration: Demonstration
-
     private let port: Int
+    /// The origin that serves now, kept until the last request has ended.
+    private let origin: Mutex<ScriptedOrigin>
     private let tally = Mutex(Tally())
 
     private static let uptime = Duration.seconds(20)
@@ -34,8 +35,8 @@ final class Soak: Sendable {
 
     init(_ demonstration: Demonstration) {
         self.demonstration = demonstration
-
         port = demonstration.origin.port
+        origin = Mutex(demonstration.origin)
     }
 
     /// Runs for so long and prints the figures at the start, in the middle and at the end.
@@ -101,13 +102,13 @@ final class Soak: Sendable {
 
     /// Cuts the origin and starts it again on the same port.
     private func restarting(until end: ContinuousClock.Instant) async throws {
-        var origin = demonstration.origin
         while ContinuousClock.now + Self.uptime < end {
             try await Task.sleep(for: Self.uptime)
             tally.withLock { $0.away = .now }
-            await origin.cut()
+            await origin.withLock { $0 }.cut()
             try await Task.sleep(for: Self.downtime)
-            origin = try await DemonstrationOrigin.start(port: port)
+            let restarted = try await DemonstrationOrigin.start(port: port)
+            origin.withLock { $0 = restarted }
             tally.withLock {
                 $0.away = .now
                 $0.restarts += 1
