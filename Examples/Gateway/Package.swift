@@ -9,6 +9,7 @@ let house: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
 ]
 
+/// A product of the repository that this package is an example of.
 func apus(_ name: String) -> Target.Dependency { .product(name: name, package: "apus") }
 
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")

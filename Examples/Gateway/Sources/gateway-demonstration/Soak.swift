@@ -154,8 +154,9 @@ final class Soak: Sendable {
         print(
             time.padding(toLength: 8, withPad: " ", startingAt: 0),
             "gateway: \(usage.megabytes.rounded()) MB, \(usage.descriptors) descriptors,",
-            "\(usage.threads) threads; \(done.joined(separator: ", ")), \(tally.restarts) restarts;",
-            "errors: \(tally.injected) injected, \(tally.errors.count) not")
+            "\(usage.threads) threads; \(done.joined(separator: ", ")),",
+            "\(tally.restarts) restarts; errors: \(tally.injected) injected,",
+            "\(tally.errors.count) not")
         fflush(nil)
     }
 }
