@@ -89,13 +89,15 @@ struct Demonstration: Sendable {
         let response = try await post("/exhausted")
         let wait = response.head.headerFields[.retryAfter] ?? "none"
         let credentials = try await status().upstreams.flatMap(\.credentials)
-        let aside = credentials.filter { ($0.asideSeconds ?? 0) > 30 }.map(\.name)
+        // Those of the dead proxy may be among them, as long as their pause lasts.
+        let aside = credentials.filter { $0.asideSeconds != nil }.map(\.name)
+        let expected: Set = ["key-3", "key-8", "exhausted-key"]
         return Row(
             name: "refused",
             result: "put aside: \(aside.joined(separator: ", ")); with no other credential the "
                 + "client gets \(response.status.code), Retry-After \(wait)",
             isAsExpected: response.status == .tooManyRequests && wait == "60"
-                && aside == ["key-3", "key-8", "exhausted-key"])
+                && expected.isSubset(of: aside))
     }
 
     private func uploaded() async throws -> Row {
