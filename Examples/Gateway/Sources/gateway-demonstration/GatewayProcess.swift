@@ -34,14 +34,14 @@ final class GatewayProcess: Sendable {
     }
 
     deinit {
-        if process.isRunning { process.terminate() }
+        terminate()
     }
 
     var url: String { "http://127.0.0.1:\(port)" }
 
     /// Sends SIGTERM, which begins the drain.
     func terminate() {
-        process.terminate()
+        if process.isRunning { process.terminate() }
     }
 
     /// Waits for the end, and returns the exit code.

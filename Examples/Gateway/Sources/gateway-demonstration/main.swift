@@ -30,10 +30,22 @@ tuning.pool.maxIdle = nil
 let engine = try TransportEngine(tuning)
 let demonstration = Demonstration(origin: origin, gateway: gateway, client: Decoding(engine))
 
-var isGood: Bool
-if let soak {
-    isGood = try await Soak(demonstration).run(seconds: soak)
-} else {
+var isGood = false
+do {
+    isGood = try await run()
+} catch {
+    print("gateway-demonstration: \(error)")
+}
+gateway.terminate()
+_ = await gateway.wait()
+await engine.shutdown()
+await origin.cut()
+if arguments != ["--keep"] { try FileManager.default.removeItem(at: folder) }
+exit(isGood ? 0 : 1)
+
+/// Runs the load, or shows the table; returns whether all was as expected.
+func run() async throws -> Bool {
+    if let soak { return try await Soak(demonstration).run(seconds: soak) }
     var rows = try await demonstration.run()
     if arguments == ["--keep"] {
         print("status page: \(gateway.url)/status", "log: \(folder.path)/gateway.log")
@@ -46,9 +58,5 @@ if let soak {
         let name = row.name.padding(toLength: 10, withPad: " ", startingAt: 0)
         print(row.isAsExpected ? "ok  " : "FAIL", name, row.result)
     }
-    isGood = rows.allSatisfy(\.isAsExpected)
+    return rows.allSatisfy(\.isAsExpected)
 }
-await engine.shutdown()
-await origin.cut()
-if arguments != ["--keep"] { try FileManager.default.removeItem(at: folder) }
-exit(isGood ? 0 : 1)
