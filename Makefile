@@ -3,11 +3,15 @@
 STRICT = -Xswiftc -warnings-as-errors --explicit-target-dependency-import-check error
 FOLDERS = $(wildcard Package.swift Sources Tests Fixtures Benchmarks Examples)
 
-.PHONY: demo test check format bench bench-check fuzz docs certs sanitize soak
+.PHONY: demo gateway test check format bench bench-check fuzz docs certs sanitize soak
 
 demo: ## A table: fresh clients share one pool, over every protocol and route.
 	@.ci/install build
 	@Fixtures/demo/run
+
+gateway: ## The gateway of Examples/Gateway on loopback. KEEP=1 keeps it running, SOAK=seconds loads it.
+	@.ci/install build
+	@KEEP="$(KEEP)" SOAK="$(SOAK)" Examples/Gateway/run
 
 test: ## Every test; installs the libraries and real servers that are missing.
 	@.ci/install test

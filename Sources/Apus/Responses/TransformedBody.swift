@@ -48,7 +48,9 @@ final class TransformedBody: @unchecked Sendable {
     private var stage: (any BodyTransform & ~Copyable)?
     private var endTrailers: HTTPFields?
 
-    init(_ inner: ResponseBody, by stage: consuming any BodyTransform & ~Copyable) {
+    // Generic: an optimizer that specializes a function for the type of an existential parameter
+    // copies the parameter, and copying a stage that is not copyable traps (Swift 6.3, -O).
+    init(_ inner: ResponseBody, by stage: consuming some BodyTransform & ~Copyable) {
         self.inner = inner
         self.stage = consume stage
     }

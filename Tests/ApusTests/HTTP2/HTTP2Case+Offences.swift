@@ -22,8 +22,9 @@ extension HTTP2Case {
                 fate: .ended(.peerClosed, goAway: nil)),
             HTTP2Case(
                 testDescription: "row 76: HTTP/1", settings: nil,
-                bytes: Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8), first: "malformed refusedByPeer",
-                second: "malformed unknown", fate: .ended(.protocolViolation, goAway: 1)),
+                bytes: Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8),
+                first: "malformed refusedByPeer", second: "malformed refusedByPeer",
+                fate: .ended(.protocolViolation, goAway: 1)),
             HTTP2Case(
                 testDescription: "row 76: anything but SETTINGS first", settings: nil,
                 bytes: Frames.answer(1), first: "malformed unknown", second: "malformed unknown",
