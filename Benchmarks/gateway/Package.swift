@@ -33,6 +33,7 @@ let package = Package(
             dependencies: [
                 hummingbird, nioCore, httpTypes, argumentParser,
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: house),
         .executableTarget(
@@ -42,6 +43,10 @@ let package = Package(
                 .product(name: "Apus", package: "apus"),
                 .product(name: "ApusNIO", package: "apus"),
             ],
+            swiftSettings: house),
+        .executableTarget(
+            name: "gateway-front",
+            dependencies: ["GatewayCore", hummingbird, nioCore, httpTypes, argumentParser],
             swiftSettings: house),
         .executableTarget(
             name: "gateway-peers",

@@ -2,7 +2,8 @@ public import ArgumentParser
 import Glibc
 import Hummingbird
 import Logging
-import NIOCore
+public import NIOCore
+import NIOPosix
 
 /// The options of each candidate.
 public struct Settings: ParsableArguments {
@@ -18,8 +19,17 @@ public struct Settings: ParsableArguments {
     /// Reads the options of the command line.
     public init() {}
 
+    /// The server's loop, for clients that share it: one thread, as the candidate has one CPU.
+    ///
+    /// Without it SwiftNIO has a thread for each CPU of the machine.
+    public static func makeLoopGroup() -> any EventLoopGroup {
+        MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    }
+
     /// Listens on a free port of 127.0.0.1, prints the port, and serves until the process is ended.
-    public func serve(_ upstream: some Upstream, _ credentials: Credentials) async throws {
+    public func serve(
+        _ upstream: some Upstream, _ credentials: Credentials, on group: any EventLoopGroup
+    ) async throws {
         var logger = Logger(label: "gateway")
         logger.logLevel = .critical
         let application = Application(
@@ -29,7 +39,7 @@ public struct Settings: ParsableArguments {
                 print(channel.localAddress?.port ?? 0)
                 fflush(nil)
             },
-            logger: logger)
+            eventLoopGroupProvider: .shared(group), logger: logger)
         try await application.runService()
     }
 

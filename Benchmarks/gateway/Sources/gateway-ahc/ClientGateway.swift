@@ -8,7 +8,9 @@ import GatewayCore
     @OptionGroup var settings: Settings
 
     func run() async throws {
-        let upstream = ClientUpstream(to: settings.upstream, authority: settings.authority)
-        try await settings.serve(upstream, settings.makeCredentials())
+        let group = Settings.makeLoopGroup()
+        let upstream = ClientUpstream(
+            to: settings.upstream, authority: settings.authority, on: group)
+        try await settings.serve(upstream, settings.makeCredentials(), on: group)
     }
 }

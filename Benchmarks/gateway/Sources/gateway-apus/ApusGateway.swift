@@ -19,7 +19,7 @@ import GatewayCore
         // The tasks of all connections inherit the preference: they run where responses arrive.
         let executor = ownPool ? nil : engine.taskExecutor
         try await withTaskExecutorPreference(executor) {
-            try await settings.serve(upstream, credentials)
+            try await settings.serve(upstream, credentials, on: Settings.makeLoopGroup())
         }
         await engine.shutdown()
     }
