@@ -25,7 +25,7 @@ import (
 	"time"
 )
 
-const maxTries = 3
+const maxTries = 5
 
 // What a request is sent with; proxy is nil for a direct connection.
 type credential struct {

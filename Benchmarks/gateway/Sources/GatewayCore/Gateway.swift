@@ -18,7 +18,7 @@ struct Gateway<Client: Upstream>: HTTPResponder {
     typealias Context = BasicRequestContext
 
     /// The number of credentials that are tried for a request.
-    private static var maxTries: Int { 3 }
+    private static var maxTries: Int { 5 }
 
     let upstream: Client
     let credentials: Credentials
