@@ -30,19 +30,6 @@ tuning.pool.maxIdle = nil
 let engine = try TransportEngine(tuning)
 let demonstration = Demonstration(origin: origin, gateway: gateway, client: Decoding(engine))
 
-var isGood = false
-do {
-    isGood = try await run()
-} catch {
-    print("gateway-demonstration: \(error)")
-}
-gateway.terminate()
-_ = await gateway.wait()
-await engine.shutdown()
-await origin.cut()
-if arguments != ["--keep"] { try FileManager.default.removeItem(at: folder) }
-exit(isGood ? 0 : 1)
-
 /// Runs the load, or shows the table; returns whether all was as expected.
 func run() async throws -> Bool {
     if let soak { return try await Soak(demonstration).run(seconds: soak) }
@@ -60,3 +47,16 @@ func run() async throws -> Bool {
     }
     return rows.allSatisfy(\.isAsExpected)
 }
+
+var isGood = false
+do {
+    isGood = try await run()
+} catch {
+    print("gateway-demonstration: \(error)")
+}
+gateway.terminate()
+_ = await gateway.wait()
+await engine.shutdown()
+await origin.cut()
+if arguments != ["--keep"] { try FileManager.default.removeItem(at: folder) }
+exit(isGood ? 0 : 1)
