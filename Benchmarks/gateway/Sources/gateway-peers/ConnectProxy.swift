@@ -1,7 +1,7 @@
 import NIOCore
 import NIOPosix
 
-/// A proxy that opens a tunnel to a port of 127.0.0.1 for the caller that has a login.
+/// A proxy that opens tunnels to ports of 127.0.0.1 for clients with a login.
 ///
 /// It does not stop reading when a tunnel's other end is slow: it is for short exchanges.
 final class ConnectProxy: ChannelInboundHandler {
