@@ -71,7 +71,6 @@ package final class SOCKSProxy: Sendable {
                 .channelOption(.allowRemoteHalfClosure, value: true)
                 .connect(host: "127.0.0.1", port: port) { wrap($0) }
             opened.value.withLock { $0 += 1 }
-            try await outbound.write(ByteBuffer(bytes: [5, 0, 0, 1, 127, 0, 0, 1, 0, 0]))
             try await relay(buffer, &bytes, outbound, origin)
         }
     }
@@ -102,13 +101,18 @@ package final class SOCKSProxy: Sendable {
         }
     }
 
-    /// Passes bytes in both directions until both sides have ended, or one has failed.
+    /// Reports the tunnel as open, and passes bytes in both directions until both sides have
+    /// ended, or one has failed.
+    ///
+    /// The report is sent inside `executeThenClose`: SwiftNIO ends the process when a connection
+    /// is dropped that never was executed, and the client can have gone by now.
     private static func relay(
         _ first: ByteBuffer,
         _ bytes: inout NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator,
         _ client: NIOAsyncChannelOutboundWriter<ByteBuffer>, _ origin: Connection
     ) async throws {
         try await origin.executeThenClose { answers, requests in
+            try await client.write(ByteBuffer(bytes: [5, 0, 0, 1, 127, 0, 0, 1, 0, 0]))
             async let back: Void = {
                 defer { client.finish() }
                 for try await piece in answers { try await client.write(piece) }

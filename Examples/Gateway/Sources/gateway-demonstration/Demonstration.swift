@@ -9,7 +9,7 @@ import GatewayFixtures
 struct Demonstration: Sendable {
     let origin: ScriptedOrigin
     let gateway: GatewayProcess
-    let client: any HTTPTransport
+    let client: GatewayClient
 
     /// How many streams there are at once.
     static let streams = 200
@@ -174,14 +174,14 @@ struct Demonstration: Sendable {
             isAsExpected: events == DemonstrationOrigin.eventsPerStream && isCut && code == 0)
     }
 
-    func post(
+    private func post(
         _ path: String, _ body: RequestBody = .bytes(Bytes("{}"))
     ) async throws(TransportError) -> Apus.Response {
-        try await client.send(.post(gateway.url + path), body: body)
+        try await client.post(path, body)
     }
 
-    func status() async throws -> StatusReport {
-        let response = try await client.send(.get(gateway.url + "/status"))
+    private func status() async throws -> StatusReport {
+        let response = try await client.get("/status")
         let json = try await response.body.collect(upTo: 16 << 20)
         return try JSONDecoder().decode(StatusReport.self, from: Data(json.array))
     }

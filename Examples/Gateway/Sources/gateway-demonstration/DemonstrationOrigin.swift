@@ -1,5 +1,6 @@
 import Apus
 import ApusContent
+import Foundation
 import GatewayFixtures
 import Hummingbird
 import NIOCore
@@ -22,6 +23,19 @@ enum DemonstrationOrigin {
         }
     }
 
+    /// Starts it as a process of its own, by `serve`.
+    static func startProcess(port: Int = 0) throws -> ChildProgram {
+        try ChildProgram("gateway-demonstration", ["--origin", "\(port)"])
+    }
+
+    /// Serves until the standard input ends.
+    static func serve(port: Int) async throws {
+        let origin = try await start(port: port)
+        print("listening on port \(origin.port)")
+        fflush(nil)
+        while readLine() != nil {}
+    }
+
     private static func answer(
         _ arrival: ScriptedOrigin.Arrival
     ) async throws -> Hummingbird.Response {
@@ -30,7 +44,7 @@ enum DemonstrationOrigin {
         case "/v1/chat/completions": return stream(pace: .milliseconds(20), coding: .gzip)
         case "/upload": return try await counted(arrival)
         case "/endless":
-            return .events(Array(repeating: "{}", count: 1_000_000)) { _ in
+            return .events(Array(repeating: "{}", count: 100_000)) { _ in
                 try await Task.sleep(for: .milliseconds(20))
             }
         case "/strict/silent":

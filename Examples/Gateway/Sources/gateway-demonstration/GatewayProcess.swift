@@ -1,9 +1,8 @@
 import Foundation
 
 /// The gateway's own program as a child process, which ends with this one.
-final class GatewayProcess: Sendable {
-    let port: Int
-    private let process = Process()
+struct GatewayProcess: Sendable {
+    private let program: ChildProgram
 
     /// Starts `gateway-server`, found beside this program, and waits until it listens.
     ///
@@ -16,44 +15,21 @@ final class GatewayProcess: Sendable {
         try yaml.write(to: file, atomically: true, encoding: .utf8)
         let log = folder.appendingPathComponent("gateway.log")
         try "".write(to: log, atomically: true, encoding: .utf8)
-        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        process.executableURL = URL(fileURLWithPath: own).deletingLastPathComponent()
-            .appendingPathComponent("gateway-server")
-        process.arguments = [file.path]
-        process.standardInput = FileHandle.nullDevice
-        process.standardError =
-            try keepsLog ? FileHandle(forWritingTo: log) : FileHandle.nullDevice
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-        guard let port = line.split(separator: " ").last.flatMap({ Int($0.dropLast()) }) else {
-            throw DemonstrationError("the gateway does not listen: \(line)")
-        }
-        self.port = port
+        program = try ChildProgram(
+            "gateway-server", [file.path],
+            standardError: keepsLog ? FileHandle(forWritingTo: log) : FileHandle.nullDevice)
     }
 
-    deinit {
-        terminate()
-    }
-
-    var url: String { "http://127.0.0.1:\(port)" }
+    var url: String { "http://127.0.0.1:\(program.port)" }
 
     /// Sends SIGTERM, which begins the drain.
-    func terminate() {
-        if process.isRunning { process.terminate() }
-    }
+    func terminate() { program.terminate() }
 
     /// Waits for the end, and returns the exit code.
-    func wait() async -> Int32 {
-        while process.isRunning { try? await Task.sleep(for: .milliseconds(5)) }
-        return process.terminationStatus
-    }
+    func wait() async -> Int32 { await program.wait() }
 
     /// What the process uses now.
-    func usage() -> ProcessUsage {
-        ProcessUsage(of: process.processIdentifier)
-    }
+    func usage() -> ProcessUsage { program.usage() }
 }
 
 /// Memory and descriptors of a process.

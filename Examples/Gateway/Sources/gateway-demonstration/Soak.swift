@@ -7,12 +7,13 @@ import Synchronization
 /// Mixed load for a long time: streams, uploads, cancels and a dead proxy, while the origin is
 /// restarted again and again.
 ///
-/// An error counts as injected when the origin was away at any time of its request.
+/// The origin is a process of its own, which is killed. An error counts as injected when the origin
+/// was away at any time of its request.
 final class Soak: Sendable {
-    private let demonstration: Demonstration
-    private let port: Int
-    /// The origin that serves now, kept until the last request has ended.
-    private let origin: Mutex<ScriptedOrigin>
+    private let gateway: GatewayProcess
+    private let client: GatewayClient
+    /// The origin that serves now.
+    private let origin: Mutex<ChildProgram>
     private let tally = Mutex(Tally())
 
     private static let uptime = Duration.seconds(20)
@@ -33,10 +34,10 @@ final class Soak: Sendable {
         var away: ContinuousClock.Instant?
     }
 
-    init(_ demonstration: Demonstration) {
-        self.demonstration = demonstration
-        port = demonstration.origin.port
-        origin = Mutex(demonstration.origin)
+    init(_ gateway: GatewayProcess, _ client: GatewayClient, origin: ChildProgram) {
+        self.gateway = gateway
+        self.client = client
+        self.origin = Mutex(origin)
     }
 
     /// Runs for so long and prints the figures at the start, in the middle and at the end.
@@ -65,7 +66,7 @@ final class Soak: Sendable {
             number += 1
             let path = number % 2 == 0 ? "/v1/messages" : "/v1/chat/completions"
             await attempt(.streams) {
-                let response = try await self.demonstration.post(path)
+                let response = try await self.client.post(path)
                 try self.expect(response.status == .ok, "status \(response.status.code)")
                 var events = 0
                 for try await _ in response.body.serverSentEvents() { events += 1 }
@@ -79,7 +80,7 @@ final class Soak: Sendable {
         let body = Bytes([UInt8](repeating: 0x61, count: 1 << 20))
         while ContinuousClock.now < end {
             await attempt(.uploads) {
-                let response = try await self.demonstration.post("/upload", .bytes(body))
+                let response = try await self.client.post("/upload", .bytes(body))
                 let answer = String(try await response.body.collect(upTo: 1000))
                 try self.expect(answer == "\(body.count)", "upload answered \(answer)")
             }
@@ -90,7 +91,7 @@ final class Soak: Sendable {
     private func cancelling(until end: ContinuousClock.Instant) async {
         while ContinuousClock.now < end {
             await attempt(.cancels) {
-                let response = try await self.demonstration.post("/endless")
+                let response = try await self.client.post("/endless")
                 try self.expect(response.status == .ok, "status \(response.status.code)")
                 for _ in 0..<Int.random(in: 1...20) {
                     _ = try await response.body.makeAsyncIterator().next()
@@ -100,14 +101,16 @@ final class Soak: Sendable {
         }
     }
 
-    /// Cuts the origin and starts it again on the same port.
+    /// Kills the origin and starts it again on the same port.
     private func restarting(until end: ContinuousClock.Instant) async throws {
         while ContinuousClock.now + Self.uptime < end {
             try await Task.sleep(for: Self.uptime)
             tally.withLock { $0.away = .now }
-            await origin.withLock { $0 }.cut()
+            let killed = origin.withLock { $0 }
+            killed.kill()
+            _ = await killed.wait()
             try await Task.sleep(for: Self.downtime)
-            let restarted = try await DemonstrationOrigin.start(port: port)
+            let restarted = try DemonstrationOrigin.startProcess(port: killed.port)
             origin.withLock { $0 = restarted }
             tally.withLock {
                 $0.away = .now
@@ -148,7 +151,7 @@ final class Soak: Sendable {
     }
 
     private func report(_ time: String) {
-        let usage = demonstration.gateway.usage()
+        let usage = gateway.usage()
         let tally = tally.withLock { $0 }
         let done = Kind.allCases.map { "\(tally.done[$0] ?? 0) \($0.rawValue)" }
         print(
