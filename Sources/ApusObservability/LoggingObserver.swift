@@ -188,12 +188,16 @@ extension EngineEvent {
         case .exchangeFailed(let summary, let error):
             (
                 "failed",
-                metadata(of: summary).merging(
-                    ["error.type": error.kind.name, "error.message": "\(error)"]
-                ) { $1 }
+                metadata(of: summary).merging(metadata(of: error)) { $1 }
             )
         default: ("engine event", [:])
         }
+    }
+
+    private func metadata(of error: TransportError) -> [String: String] {
+        var metadata = ["error.type": error.kind.name, "error.message": "\(error)"]
+        if let cutter = error.connectionEnd?.cutBy { metadata["apus.cut_by"] = cutter.rawValue }
+        return metadata
     }
 
     private func metadata(of summary: ExchangeSummary) -> [String: String] {

@@ -141,6 +141,7 @@ private struct SpanStage<S: Span>: BodyTransform, ~Copyable {
 extension Span {
     fileprivate func fail(with error: TransportError) {
         attributes["error.type"] = error.kind.name
+        if let cutter = error.connectionEnd?.cutBy { attributes["apus.cut_by"] = cutter.rawValue }
         setStatus(SpanStatus(code: .error, message: error.message))
         recordError(error)
     }

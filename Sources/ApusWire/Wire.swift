@@ -47,8 +47,13 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     @exclusivity(unchecked) private var engines: [(engine: TLSEngine, keep: (TLSSession) -> Void)] =
         []
 
+    /// When TCP was established.
+    package let established = Deadline.now()
+
     /// `nil` once closed.
     @exclusivity(unchecked) private var socket: StreamSocket?
+    /// What reading ended with; `nil` before that.
+    @exclusivity(unchecked) private var inputEnding: WireEnding?
     @exclusivity(unchecked) private var registration: UInt64 = 0
     @exclusivity(unchecked) private var output: SocketOutput
     /// Nearest to the socket first.
@@ -99,6 +104,12 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     package var sendError: WireError? { output.error }
     /// Whether sending has failed.
     package var hasSendFailed: Bool { output.hasFailed }
+    /// What the peer or the system ended it with; `nil` when neither has.
+    ///
+    /// An error of sending comes first: after a reset, reading may find an end like any other.
+    package var ending: WireEnding? { output.error.flatMap { WireEnding($0) } ?? inputEnding }
+    /// How long ago bytes last came and left; `nil` once closed.
+    package var silence: StreamSocket.Silence? { socket?.silence }
     /// Bytes that the socket has taken and the peer's system has not acknowledged.
     package var unacknowledgedCount: Int { socket?.unacknowledgedCount ?? 0 }
     /// Bytes that a tunnel's window has not let out yet.
@@ -150,6 +161,17 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     private func readSocket(
         _ deliver: (RawSpan, Bytes?) -> Void
     ) throws(WireError) -> ReadOutcome {
+        do throws(WireError) {
+            return try takeFromSocket(deliver)
+        } catch {
+            inputEnding = inputEnding ?? WireEnding(error)
+            throw error
+        }
+    }
+
+    private func takeFromSocket(
+        _ deliver: (RawSpan, Bytes?) -> Void
+    ) throws(WireError) -> ReadOutcome {
         guard let socket else { return .end }
         let scratch = loop.scratch
         let result: StreamSocket.ReadResult
@@ -166,12 +188,15 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
             let isClosed = try scratch.input.withSpan { (input) throws(WireError) in
                 try lift(input.extracting(first: count), in: nil, through: 0, deliver)
             }
-            return isClosed ? .end : .progress
+            guard isClosed else { return .progress }
+            inputEnding = inputEnding ?? .closeNotify
+            return .end
         case .wouldBlock:
             isReady = false
             return .wouldBlock
         case .end:
             isReady = false
+            inputEnding = inputEnding ?? .fin
             for layer in layers { try layer.streamEnded() }
             return .end
         }

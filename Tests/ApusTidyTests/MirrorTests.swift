@@ -32,6 +32,8 @@ import Testing
     private static let exceptions = [
         "Sources/ApusWebSocket/Connection/Turns.swift":
             "internal; SocketCoreTests show the order and the bound",
+        "Sources/ApusConnection/Exchange/ConnectionEnd+Wire.swift":
+            "needs a connection that ends: ConnectionEndIncidentTests",
         "Sources/ApusConnection/Exchange/ExchangeStory.swift":
             "calls an observer; EngineEventTests show each call",
         "Sources/ApusConnection/Exchange/ExchangeTimers.swift":

@@ -52,3 +52,13 @@ package struct BodyReader {
         return nextTimer()
     }
 }
+
+extension Exchange {
+    /// What a read with a deadline finds.
+    package enum Arrival: Sendable {
+        case bytes(Bytes)
+        case end
+        /// Neither has come in time.
+        case nothing
+    }
+}

@@ -42,14 +42,6 @@ package final class Exchange: @unchecked Sendable {
     @exclusivity(unchecked) private var isUploadOver = false
     @exclusivity(unchecked) private var upgradedTo: (any DuplexStream)?
 
-    /// What a read with a deadline finds.
-    package enum Arrival: Sendable {
-        case bytes(Bytes)
-        case end
-        /// Neither has come in time.
-        case nothing
-    }
-
     /// The connection is there as of now; `started` is when the caller asked.
     ///
     /// Made in the caller's task, whose surroundings become those of the body's producer.
@@ -65,8 +57,8 @@ package final class Exchange: @unchecked Sendable {
         timings = ExchangeTimings(started: started, leased: .now())
         self.story = story
         mailbox = ExchangeMailbox(
-            maxBytes: request.limits.bodyBufferBytes, readIdleTimeout: request.watchedSilence,
-            hasFirstByteTimeout: request.waitLimits?.firstByte != nil)
+            maxBytes: request.limits.bodyBufferBytes,
+            watchesBody: request.waitLimits?.watchesBody == true)
         pump = request.makePump()
     }
 
@@ -76,6 +68,7 @@ package final class Exchange: @unchecked Sendable {
     }
 
     // MARK: The task's side
+
     /// Waits for the final head.
     package func nextHead() async throws(TransportError) -> HTTPResponse {
         while true {
@@ -275,9 +268,10 @@ extension Exchange {
 
     /// The connection has ended under the exchange, without a word on it.
     func connectionEnded() { lock.withLock { progress.hasConnectionEnded = true } }
-
-    func peerSpokeHTTP1() { lock.withLock { progress.peerSpeaksHTTP1 = true } }
     package var hasConnectionEnded: Bool { lock.withLock { progress.hasConnectionEnded } }
+
+    /// The peer has answered HTTP/2 with HTTP/1, and so has acted on nothing.
+    func peerSpokeHTTP1() { lock.withLock { progress.peerSpeaksHTTP1 = true } }
 
     /// The request has gone out whole.
     func requestSent() {
@@ -312,7 +306,7 @@ extension Exchange {
     func headReceived(_ response: HTTPResponse) {
         lock.withLock {
             guard !mailbox.isOver else { return }
-            mailbox.headReceived(response, now: .now())
+            mailbox.headReceived(response)
             progress.hasResponse = true
             progress.hasHead = true
         }
@@ -328,7 +322,7 @@ extension Exchange {
         timings.finished()
         let isWanted = lock.withLock {
             guard !mailbox.isOver else { return false }
-            mailbox.headReceived(response, now: .now())
+            mailbox.headReceived(response)
             progress.hasResponse = true
             progress.hasHead = true
             upgradedTo = duplex
@@ -356,6 +350,7 @@ extension Exchange {
             return (mailbox.bodyReceived(bytes, now: .now()), isFirst)
         }
         if isFirst { bodyBegan() }
+        timings.byteReceived()
         return mayGoOn
     }
 
@@ -376,12 +371,17 @@ extension Exchange {
     }
 
     /// The exchange failed; what was received before stays to be taken first.
+    ///
+    /// - Parameter connectionEnd: how its connection ended, or the exchange on it.
     func failed(
         _ kind: TransportError.Kind, phase: TransportError.Phase? = nil, _ message: String,
-        replay: TransportError.Replay? = nil, limit: TimeLimit? = nil
+        replay: TransportError.Replay? = nil, limit: TimeLimit? = nil,
+        _ connectionEnd: @autoclosure () -> ConnectionEnd? = nil
     ) {
+        guard !hasEnded else { return wake() }
         var error = lock.withLock { makeError(kind, message, phase: phase, replay: replay) }
         if let limit { error.timeLimit = limit }
+        if let end = met(connectionEnd()) { error.connectionEnd = end }
         finish(.failed(error))
         wake()
     }
@@ -482,11 +482,6 @@ extension Exchange {
     var isAwaitingHead: Bool { lock.withLock { !mailbox.isOver && !progress.hasHead } }
     /// Bytes of the request's body given to the connection.
     package var bytesSentSoFar: UInt64 { lock.withLock { progress.bytesSent } }
-
-    /// The verdict on the silence; `nil` once it is not watched any more.
-    func silence(now: Deadline) -> SilenceWatch.Verdict? {
-        lock.withLock { mailbox.silence(now: now, isAwaitingBody: progress.hasHead) }
-    }
 
     /// Since when the body's next byte is awaited; `nil` while it is not, or no limit asks for it.
     var bodyAwaitedSince: Deadline? { lock.withLock { mailbox.bodyAwaitedSince } }

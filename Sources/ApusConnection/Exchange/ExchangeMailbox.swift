@@ -34,22 +34,23 @@ package struct ExchangeMailbox {
     private var uncredited = 0
     private var isPaused = false
     private var reader = BodyReader()
-    /// Judges `readIdleTimeout`; `nil` where no limit asks for the silence.
-    private var silence: SilenceWatch?
-    /// Whether the silence begins with the body's first byte, because another limit counts before.
-    private let isHeadNoSign: Bool
+    /// Whether a limit asks since when the body's next byte is awaited.
+    private let watchesBody: Bool
+    /// When a piece of the body came, or the last one at hand was taken; `nil` before the first.
+    ///
+    /// No caller waits for the peer until the last piece at hand is taken.
+    private var lastSign: Deadline?
     /// How the exchange ended; `nil` while it goes on.
     package private(set) var outcome: Outcome?
     /// The informational responses so far, in order of arrival.
     package private(set) var informational: [HTTPResponse] = []
 
     /// - Parameters:
-    ///   - readIdleTimeout: the longest silence within the body; `nil` without a watch.
-    ///   - hasFirstByteTimeout: whether the wait for the body's first byte has a limit of its own.
-    package init(maxBytes: Int, readIdleTimeout: Duration?, hasFirstByteTimeout: Bool = false) {
+    ///   - maxBytes: how many bytes may wait before the connection stops reading.
+    ///   - watchesBody: whether `bodyAwaitedSince` is asked for; each piece then reads the clock.
+    package init(maxBytes: Int, watchesBody: Bool) {
         self.maxBytes = maxBytes
-        silence = readIdleTimeout.map { SilenceWatch(timeout: $0) }
-        isHeadNoSign = hasFirstByteTimeout
+        self.watchesBody = watchesBody
     }
 
     package var isOver: Bool { outcome != nil }
@@ -60,9 +61,8 @@ package struct ExchangeMailbox {
         informational.append(response)
     }
 
-    package mutating func headReceived(_ response: HTTPResponse, now: @autoclosure () -> Deadline) {
+    package mutating func headReceived(_ response: HTTPResponse) {
         head = response
-        if !isHeadNoSign { silence?.signOfLife(now: now()) }
     }
 
     /// Puts in a piece of the body.
@@ -70,7 +70,7 @@ package struct ExchangeMailbox {
     /// - Returns: whether to go on reading; when not, a credit says when.
     package mutating func bodyReceived(_ bytes: Bytes, now: @autoclosure () -> Deadline) -> Bool {
         chunks.append(bytes)
-        silence?.signOfLife(now: now())
+        if watchesBody { lastSign = now() }
         if chunks.byteCount >= maxBytes { isPaused = true }
         return !isPaused
     }
@@ -98,22 +98,12 @@ package struct ExchangeMailbox {
         if case .ended = outcome { outcome = .failed(error()) }
     }
 
-    /// The verdict on the peer's silence; `nil` once it is not watched any more.
-    ///
-    /// - Parameter isAwaitingBody: whether the head has come.
-    package func silence(now: Deadline, isAwaitingBody: Bool) -> SilenceWatch.Verdict? {
-        guard outcome == nil else { return nil }
-        return silence?.deadlineReached(now: now, isReading: isAwaitingBody && isAwaitingPeer)
-    }
-
     /// Since when the next byte of a body that has begun is awaited; `nil` while it is not, or no
     /// limit asks for that.
     package var bodyAwaitedSince: Deadline? {
-        outcome == nil && isAwaitingPeer ? silence?.since : nil
+        // Not while a slow consumer is awaited.
+        outcome == nil && !isPaused && chunks.isEmpty ? lastSign : nil
     }
-
-    /// Whether the peer is awaited, and not a slow consumer.
-    private var isAwaitingPeer: Bool { !isPaused && chunks.isEmpty }
 
     // MARK: The task's side
 
@@ -155,7 +145,7 @@ package struct ExchangeMailbox {
         now: @autoclosure () -> Deadline, creditsAlways: @autoclosure () -> Bool
     ) -> Taken {
         if let chunk = chunks.popFirst() {
-            if chunks.isEmpty { silence?.signOfLife(now: now()) }
+            if watchesBody, chunks.isEmpty { lastSign = now() }
             uncredited += chunk.count
             let isDue = chunks.isEmpty || uncredited >= maxBytes / 4
             guard outcome == nil, isDue, isPaused || creditsAlways() else {

@@ -5,9 +5,7 @@ import ApusWire
 /// The deadlines of one exchange on its connection's loop; without timeouts it holds nothing.
 struct ExchangeTimers {
     private var timers: [LoopTimer] = []
-    /// Asks whether the peer is silent: one at a time, however long the response is.
-    private var silence: LoopTimer?
-    /// Looks at the waits that have limits of their own; one at a time.
+    /// Looks at the waits that have limits of their own: one at a time, however long they are.
     private var watch: LoopTimer?
     /// Ends a read that has a deadline: one at a time, however many reads there are.
     private var read: LoopTimer?
@@ -27,10 +25,6 @@ struct ExchangeTimers {
                     if exchange?.isAwaitingHead == true { expire(.head) }
                 })
         }
-        if let timeout = request.readIdleTimeout {
-            let first = Deadline.now().advanced(by: timeout)
-            watchSilence(of: exchange, at: first, on: loop, expire)
-        }
         if let limits = request.waitLimits {
             let judge = ExchangeWatch(limits, now: .now())
             look(at: exchange, at: judge.firstLook, by: judge, on: loop, expire, output)
@@ -41,8 +35,6 @@ struct ExchangeTimers {
     mutating func stop(on loop: EventLoop) {
         for timer in timers { loop.cancel(timer) }
         timers = []
-        if let silence { loop.cancel(silence) }
-        silence = nil
         if let watch { loop.cancel(watch) }
         watch = nil
         if let read { loop.cancel(read) }
@@ -59,21 +51,6 @@ struct ExchangeTimers {
         read = loop.schedule(at: deadline) { [weak exchange] in
             guard let exchange, let next = exchange.readTimerFired(now: .now()) else { return }
             exchange.timers.watchRead(of: exchange, at: next, on: loop)
-        }
-    }
-
-    /// Looks again whenever the silence could have grown long enough, rather than at each read.
-    private mutating func watchSilence(
-        of exchange: Exchange, at deadline: Deadline, on loop: EventLoop,
-        _ expire: @escaping (ExchangeWait) -> Void
-    ) {
-        silence = loop.schedule(at: deadline) { [weak exchange] in
-            guard let exchange, let verdict = exchange.silence(now: .now()) else { return }
-            switch verdict {
-            case .isOver: expire(.readIdle)
-            case .lasts(let next):
-                exchange.timers.watchSilence(of: exchange, at: next, on: loop, expire)
-            }
         }
     }
 
@@ -131,11 +108,12 @@ extension Exchange {
 
     /// A limit is over: the exchange fails with it.
     func failed(
-        _ limit: TimeLimit, phase: TransportError.Phase? = nil, replay: TransportError.Replay? = nil
+        _ limit: TimeLimit, phase: TransportError.Phase? = nil,
+        replay: TransportError.Replay? = nil, _ connectionEnd: @autoclosure () -> ConnectionEnd?
     ) {
         failed(
             .timeout, phase: phase ?? limit.wait.phase, limit.explanation, replay: replay,
-            limit: limit)
+            limit: limit, connectionEnd())
     }
 
     /// The body's first bytes have come.
@@ -165,12 +143,6 @@ extension Exchange {
 extension OutgoingRequest {
     /// Whether any timer is to run while it is on its connection.
     fileprivate var hasTimeouts: Bool {
-        totalTimeout != nil || headTimeout != nil || readIdleTimeout != nil || waitLimits != nil
-    }
-
-    /// The longest silence within the body; no end to it where it is only to be reported, `nil`
-    /// where it is not watched.
-    var watchedSilence: Duration? {
-        readIdleTimeout ?? waitLimits?.notice.map { _ in RequestOptions.unlimited }
+        totalTimeout != nil || headTimeout != nil || waitLimits != nil
     }
 }

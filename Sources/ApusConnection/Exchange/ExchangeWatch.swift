@@ -11,32 +11,43 @@ package struct ExchangeWatch: Sendable {
         package let writeIdle: Duration?
         package let response: Duration?
         package let firstByte: Duration?
+        package let readIdle: Duration?
         /// The silence that is reported.
         package let notice: Duration?
 
         /// `nil` when all of them are.
         package init?(
             writeIdle: Duration? = nil, response: Duration? = nil, firstByte: Duration? = nil,
-            notice: Duration? = nil
+            readIdle: Duration? = nil, notice: Duration? = nil
         ) {
             self.writeIdle = writeIdle
             self.response = response
             self.firstByte = firstByte
+            self.readIdle = readIdle
             self.notice = notice
             guard shortest != nil else { return nil }
         }
 
+        /// Whether a limit asks since when the body's next byte is awaited.
+        var watchesBody: Bool { readIdle != nil || notice != nil }
+
         fileprivate var shortest: Duration? {
-            [writeIdle, response, firstByte, notice].compactMap { $0 }.min()
+            [writeIdle, response, firstByte, readIdle, notice].compactMap { $0 }.min()
         }
 
-        fileprivate func limit(of wait: ExchangeWait) -> Duration? {
-            switch wait {
-            case .writeIdle: writeIdle
-            case .response: response
-            case .firstByte: firstByte
-            default: nil
-            }
+        /// The limit of a wait, and the wait that its end is reported as.
+        fileprivate func limit(of wait: ExchangeWait) -> (wait: ExchangeWait, Duration)? {
+            let limit =
+                switch wait {
+                case .writeIdle: writeIdle
+                case .response: response
+                case .firstByte: firstByte
+                case .readIdle: readIdle
+                default: Duration?.none
+                }
+            if let limit { return (wait, limit) }
+            // The wait for the first byte is also a silence.
+            return wait == .firstByte ? readIdle.map { (.readIdle, $0) } : nil
         }
     }
 
@@ -118,9 +129,9 @@ package struct ExchangeWatch: Sendable {
         var verdict = Verdict(nextLook: now.advanced(by: step))
         guard let (wait, since) = current(findings) else { return verdict }
         let silence = now.since(since)
-        if let limit = limits.limit(of: wait) {
+        if let (limited, limit) = limits.limit(of: wait) {
             if silence >= limit {
-                verdict.over = wait
+                verdict.over = limited
                 return verdict
             }
             verdict.nextLook = min(verdict.nextLook, since.advanced(by: limit))

@@ -6,19 +6,6 @@ import HTTPTypes
 
 /// One HTTP/1.1 connection on its loop: one exchange at a time, and a watch over its idle time.
 package actor HTTP1LiveConnection: LiveConnection, WireOwner {
-    /// What the connection does.
-    private enum Work {
-        /// Nothing: it is idle, or has ended. Exits: `.exchange`.
-        case none
-        /// It carries this exchange. Exits: `.none`, `.drain`, `.duplex`.
-        case exchange(Exchange)
-        /// It reads the rest of a response that no caller wants, only to be kept: so many bytes
-        /// more, until the timer. Exits: `.none`.
-        case drain(bytesLeft: Int, LoopTimer)
-        /// It has left HTTP: the wire is the duplex's. No exits.
-        case duplex(WireDuplex)
-    }
-
     /// Reads in a row before others on the loop have their turn.
     private static let maxReadsInRow = 1
     /// Reads of what has come between two requests (mostly nothing), and when an upload fails.
@@ -42,7 +29,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     private let upload: HTTP1Upload
     private let recent: HTTP1RecentFields
     @exclusivity(unchecked) private var machine: HTTP1Session
-    @exclusivity(unchecked) private var work = Work.none
+    @exclusivity(unchecked) private var work = HTTP1Work.none
     @exclusivity(unchecked) private var firstWords = HTTP1FirstWords()
     /// What the wire had sent when the present request began.
     @exclusivity(unchecked) private var sentBefore: UInt64 = 0
@@ -384,7 +371,9 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         if machine.responseStarted { exchange.responseStarted() }
         // No head can be expected of a peer that does not take the request.
         let phase = wait == .head && upload.isSending ? .send : wait.phase
-        if let limit = exchange.request.limit(of: wait) { exchange.failed(limit, phase: phase) }
+        if let limit = exchange.request.limit(of: wait) {
+            exchange.failed(limit, phase: phase, connectionEnd(of: exchange, .engine))
+        }
         end(.timeout, .timeout, "timeout")
     }
 
@@ -438,8 +427,11 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         upload.stop(exchange)
         if case .drain(_, let timer) = work { loop.cancel(timer) }
         wire.keepSessions()
-        wire.close()
         let exchange = exchange
+        // The system's own time-out: the peer's system has not acknowledged what was sent.
+        let isLost = kind == .timeout && reason == .transportError
+        let ending = exchange.flatMap { connectionEnd(of: $0, isLost ? .silence : nil) }
+        wire.close()
         work = .none
         exchange?.timers.stop(on: loop)
         // The peer had given the connection up before this request reached it.
@@ -449,12 +441,18 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         keeper.closed(self, reason: isStale ? .staleReuse : reason)
         guard let exchange else { return }
         if machine.responseStarted { exchange.responseStarted() }
-        // The system's own time-out: the peer's system has not acknowledged what was sent.
-        let isLost = kind == .timeout && reason == .transportError
         if isLost { exchange.connectionLost() }
         exchange.failed(
             kind, phase: isLost && exchange.isAwaitingHead ? .send : nil, message,
-            replay: nothingHasLeft ? .notSent : nil)
+            replay: nothingHasLeft ? .notSent : nil, ending)
+    }
+
+    /// How an exchange that goes on ends now; `nil` is by what the wire ended with.
+    private func connectionEnd(
+        of exchange: Exchange, _ sign: ConnectionEnd.Sign?
+    ) -> ConnectionEnd? {
+        guard !exchange.hasEnded else { return nil }
+        return ConnectionEnd(sign, on: wire, over: exchange.request.route, facts)
     }
 }
 

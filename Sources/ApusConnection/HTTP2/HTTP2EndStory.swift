@@ -1,5 +1,6 @@
 import ApusCore
 import ApusHTTP2
+import ApusSocket
 
 /// How an HTTP/2 connection ends, and what that makes of the errors of its streams.
 struct HTTP2EndStory {
@@ -8,6 +9,7 @@ struct HTTP2EndStory {
         let last: HTTP2StreamID
         let code: UInt32
         let debug: String
+        let received = Deadline.now()
 
         /// The error of a stream that it ended; the code may be a better-known one than its own.
         fileprivate func kind(code: UInt32? = nil) -> TransportError.Kind {
@@ -23,6 +25,10 @@ struct HTTP2EndStory {
     private(set) var isOver = false
     /// Whether the peer's system acknowledges nothing any more.
     private(set) var isLost = false
+    /// Whether it ends because something did not come in time.
+    private(set) var isSilence = false
+    /// How the connection ended for those of its exchanges that are not over; `nil` before that.
+    var connectionEnd: ConnectionEnd?
 
     /// Whether the peer's first bytes were HTTP/1's.
     private var peerSpeaksHTTP1 = false
@@ -44,11 +50,16 @@ struct HTTP2EndStory {
     ) {
         endsWith(kind, message)
         isOver = true
-        isLost = kind == .timeout && reason == .transportError
+        isSilence = kind == .timeout
+        isLost = isSilence && reason == .transportError
     }
 
     /// Fails an exchange with the GOAWAY or the fault that its connection ends with.
-    func fail(_ exchange: Exchange, _ failure: StreamFailure) {
+    ///
+    /// - Parameter present: how an exchange ends on the connection while that goes on.
+    func fail(
+        _ exchange: Exchange, _ failure: StreamFailure, _ present: @autoclosure () -> ConnectionEnd?
+    ) {
         let (kind, message) = explain(failure)
         // A stream's own end is a word, also where its connection has ended since.
         if isOver, goAway == nil, [.connectionLost, .notSent].contains(failure) {
@@ -58,7 +69,19 @@ struct HTTP2EndStory {
         if peerSpeaksHTTP1 { exchange.peerSpokeHTTP1() }
         exchange.failed(
             kind, phase: isLost && exchange.isAwaitingHead ? .send : nil, message,
-            replay: peerSpeaksHTTP1 ? .refusedByPeer : failure.replay(responseStarted: false))
+            replay: peerSpeaksHTTP1 ? .refusedByPeer : failure.replay(responseStarted: false),
+            end(by: failure, connectionEnd ?? present()))
+    }
+
+    /// How an exchange ended by a failure: some are words of the peer's about one stream.
+    private func end(by failure: StreamFailure, _ connectionEnd: ConnectionEnd?) -> ConnectionEnd? {
+        guard var end = connectionEnd else { return nil }
+        if let sign = ConnectionEnd.Sign(failure) {
+            end.sign = sign
+        } else if failure == .notSent, goAway != nil {
+            end.sign = .goAway
+        }
+        return end
     }
 
     /// What a failure is called, given how the connection ends.

@@ -9,20 +9,6 @@ import HTTPTypes
 /// It has the wire and the session, and reports to the pool; `HTTP2Streams` has the exchanges.
 /// Everything that a tick brings about leaves in one write at the tick's end.
 package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
-    /// How far the connection is.
-    private enum State {
-        /// Preface and SETTINGS wait for the first request, or for this timer. Exits: `.open`,
-        /// `.draining`, `.ended`.
-        case opening(LoopTimer)
-        /// It takes exchanges. Exits: `.draining`, `.ended`.
-        case open
-        /// It takes no more, and ends with the last of those that it has; `isOpening` while preface
-        /// and SETTINGS have not left. Exits: `.ended`.
-        case draining(CloseReason, isOpening: Bool)
-        /// The wire is closed. No exits.
-        case ended
-    }
-
     /// How long preface and SETTINGS wait for the request that the connection was dialled for,
     /// whose task may have to come from another thread; without one they leave then.
     static let openingPatience = Duration.milliseconds(20)
@@ -45,7 +31,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     private let keeper: any ConnectionKeeper
     private let session: HTTP2Session
     private let streams: HTTP2Streams
-    @exclusivity(unchecked) private var state = State.open
+    @exclusivity(unchecked) private var state = HTTP2ConnectionState.open
     @exclusivity(unchecked) private var watch: HTTP2PeerWatch
     @exclusivity(unchecked) private var alarm = LoopAlarm()
     @exclusivity(unchecked) private var isFlushScheduled = false
@@ -469,6 +455,18 @@ extension HTTP2LiveConnection {
     /// An exchange has left the connection: its slot is free.
     nonisolated func slotFreed() {
         keeper.released(self)
+    }
+
+    /// How an exchange ends now, while the wire is open; `nil` is by what the wire ended with.
+    nonisolated func connectionEnd(
+        _ sign: ConnectionEnd.Sign?, of exchange: Exchange, goAway: Deadline?
+    ) -> ConnectionEnd {
+        assumeIsolated { connection in
+            var end = ConnectionEnd(
+                sign, on: connection.wire, over: exchange.request.route, connection.facts)
+            end.add(connection.session, goAway: goAway, answer: connection.watch.lastAnswer)
+            return end
+        }
     }
 
     /// The first stream was opened, or the last one closed.

@@ -69,7 +69,17 @@ final class HTTP2Streams {
     func connectionEnded(
         _ reason: CloseReason, _ kind: TransportError.Kind, _ message: String
     ) {
+        let exchange = streams.first?.value.exchange ?? waiting.first
         endStory.hasEnded(reason, kind, message)
+        let sign: ConnectionEnd.Sign? = endStory.isSilence ? .silence : nil
+        endStory.connectionEnd = exchange.flatMap { connectionEnd(of: $0, sign) }
+    }
+
+    /// How an exchange ends now; `nil` is by what the wire ended with.
+    private func connectionEnd(
+        of exchange: Exchange, _ sign: ConnectionEnd.Sign?
+    ) -> ConnectionEnd? {
+        connection?.connectionEnd(sign, of: exchange, goAway: endStory.goAway?.received)
     }
 
     /// Every stream has ended with the connection.
@@ -157,7 +167,7 @@ final class HTTP2Streams {
 
     /// Fails an exchange with what its connection ends with.
     func fail(_ exchange: Exchange, _ failure: StreamFailure) {
-        endStory.fail(exchange, failure)
+        endStory.fail(exchange, failure, connectionEnd(of: exchange, .engine))
     }
 
     /// No caller waits for the exchange any more.
@@ -174,7 +184,8 @@ final class HTTP2Streams {
         }
         // What waits in the session for a slot, or for the socket, is taken back by the reset.
         let isSent = exchange.stream.map { session.isSent($0) } ?? false
-        exchange.failed(limit, replay: isSent ? nil : .notSent)
+        exchange.failed(
+            limit, replay: isSent ? nil : .notSent, connectionEnd(of: exchange, .engine))
         if let id = exchange.stream { reset(id) }
         return true
     }

@@ -27,7 +27,6 @@ package final class OutgoingRequest: Sendable {
     package let waitsOutBackoff: Bool
     package let totalTimeout: Duration?
     package let headTimeout: Duration?
-    let readIdleTimeout: Duration?
     /// The limits of single waits on the connection; `nil` without any.
     let waitLimits: ExchangeWatch.Limits?
     package let limits: EngineTuning.Limits
@@ -105,7 +104,6 @@ package final class OutgoingRequest: Sendable {
         waitsOutBackoff = options.waitsOutBackoff
         totalTimeout = options.totalTimeout.bounded
         headTimeout = options.headTimeout.bounded
-        readIdleTimeout = options.readIdleTimeout.bounded
         waitLimits = ExchangeWatch.Limits(options)
         limits = tuning.limits
         metadata = options.metadata
@@ -183,7 +181,8 @@ extension ExchangeWatch.Limits {
     fileprivate init?(_ options: borrowing RequestOptions) {
         self.init(
             writeIdle: options.writeIdleTimeout.bounded, response: options.responseTimeout.bounded,
-            firstByte: options.firstByteTimeout.bounded, notice: options.stallNotice.bounded)
+            firstByte: options.firstByteTimeout.bounded, readIdle: options.readIdleTimeout.bounded,
+            notice: options.stallNotice.bounded)
     }
 }
 
@@ -205,7 +204,7 @@ extension OutgoingRequest {
             case .head: headTimeout
             case .response: waitLimits?.response
             case .firstByte: waitLimits?.firstByte
-            case .readIdle: readIdleTimeout
+            case .readIdle: waitLimits?.readIdle
             case .total: totalTimeout
             }
         return duration.map { TimeLimit(wait, $0) }
@@ -225,6 +224,14 @@ extension OutgoingRequest {
     /// What that limit says: what did not come, in which time, by which option.
     package func lateness(in phase: TransportError.Phase) -> String {
         limit(in: phase)?.explanation ?? "the time is over"
+    }
+
+    /// The error of a wait in a phase that was longer than its limit, before the request is on a
+    /// connection.
+    package func timeout(in phase: TransportError.Phase, _ message: String) -> TransportError {
+        var error = TransportError(.timeout, phase: phase, message: message)
+        error.timeLimit = limit(in: phase)
+        return error
     }
 
     /// Whether its connection closes after it.

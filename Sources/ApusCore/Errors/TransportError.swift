@@ -237,6 +237,12 @@ public struct TransportError: Error, Sendable {
         set { ownBox.story.timeLimit = newValue }
     }
 
+    /// How the exchange ended on its connection, and who cut it; `nil` for an exchange that was not
+    /// on one, or that the caller cancelled.
+    public var connectionEnd: ConnectionEnd? {
+        get { box.story.connectionEnd }
+        set { ownBox.story.connectionEnd = newValue }
+    }
     /// The metadata of the request (`RequestOptions.metadata`); `nil` without any.
     public var metadata: RequestMetadata? {
         get { box.story.metadata }
@@ -265,20 +271,6 @@ public struct TransportError: Error, Sendable {
     ///   - replay: whether sending again can do harm; `notSent` by default.
     public init(_ kind: Kind, phase: Phase, message: String, replay: Replay = .notSent) {
         box = Box(Story(kind: kind, phase: phase, message: message, replay: replay))
-    }
-
-    /// Creates the error of a time limit that was reached.
-    ///
-    /// - Parameters:
-    ///   - phase: `nil` is the phase of the limit's wait.
-    ///   - message: `nil` is the limit's own.
-    package init(
-        _ limit: TimeLimit, phase: Phase? = nil, message: String? = nil, replay: Replay = .notSent
-    ) {
-        self.init(
-            .timeout, phase: phase ?? limit.wait.phase, message: message ?? limit.explanation,
-            replay: replay)
-        timeLimit = limit
     }
 
     /// Creates an error of kind `invalidRequest`.
@@ -324,6 +316,7 @@ public struct TransportError: Error, Sendable {
         var tries: [Try] = []
         var metadata: RequestMetadata?
         var timeLimit: TimeLimit?
+        var connectionEnd: ConnectionEnd?
         var isOfDial = false
         var peerSpeaksHTTP1 = false
     }
@@ -403,8 +396,9 @@ extension TransportError.Kind {
 }
 
 extension TransportError: CustomStringConvertible {
-    /// One line: what failed, the message, phase, route, connection, body bytes and the replay
-    /// verdict, as in "connect failed: Connection refused (phase connect) [http://a.example] ...".
+    /// One line: what failed, the message, phase, route, connection and its end, body bytes and the
+    /// replay verdict, as in "connect failed: Connection refused (phase connect)
+    /// [http://a.example] ...".
     public var description: String {
         var text = "\(kind.summary): \(message) (phase \(phase.rawValue)"
         text += hop == .proxy ? ", at the proxy)" : ")"
@@ -422,6 +416,7 @@ extension TransportError: CustomStringConvertible {
         if !tries.isEmpty {
             text += " (tries: \(tries.map(\.description).joined(separator: "; ")))"
         }
+        if let connectionEnd { text += " (\(connectionEnd))" }
         return text + " (body bytes: \(bytesSent) sent, \(bytesReceived) received;"
             + " replay: \(replay.rawValue))"
     }

@@ -56,8 +56,8 @@ final class PoolWaiter: Sendable {
         return await withTaskCancellationHandler {
             await answer.wait()
         } onCancel: {
-            give(
-                up: .cancelled, .pool, "the request was cancelled while it waited for a connection")
+            let message = "the request was cancelled while it waited for a connection"
+            giveUp(with: TransportError(.cancelled, phase: .pool, message: message))
         }
     }
 
@@ -92,16 +92,12 @@ final class PoolWaiter: Sendable {
         if let last = pool.lastFailure(of: route) {
             message += "; the last dial failed: \(last.kind.name): \(last.message)"
         }
-        give(up: .timeout, phase, message)
+        giveUp(with: request.timeout(in: phase, message))
     }
 
     /// Leaves the queue; when the pool was faster, its answer counts.
-    private func give(
-        up kind: TransportError.Kind, _ phase: TransportError.Phase, _ message: String
-    ) {
+    private func giveUp(with error: TransportError) {
         guard pool.cancel(self) else { return }
-        var error = TransportError(kind, phase: phase, message: message)
-        if kind == .timeout { error.timeLimit = request.limit(in: phase) }
         finish(.failure(error))
     }
 }

@@ -34,10 +34,7 @@ struct WaitLimit {
     ///
     /// - Parameter message: what was waited for in vain.
     func reached(_ message: String) -> TransportError {
-        var error = TransportError(
-            .timeout, phase: phase, message: "\(message): \(request.lateness(in: phase))")
-        error.timeLimit = request.limit(in: phase)
-        return error
+        request.timeout(in: phase, "\(message): \(request.lateness(in: phase))")
     }
 }
 

@@ -72,11 +72,8 @@ extension Hearing {
             error.producerError = cause
             return error
         case .late(let phase):
-            var error = TransportError(
-                .timeout, phase: phase,
-                message: "no end of the request's body: " + request.lateness(in: phase))
-            error.timeLimit = request.limit(in: phase)
-            return error
+            let message = "no end of the request's body: " + request.lateness(in: phase)
+            return request.timeout(in: phase, message)
         case .cancelled:
             return TransportError(
                 .cancelled, phase: .request, message: "the request was cancelled")

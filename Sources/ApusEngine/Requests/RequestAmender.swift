@@ -94,7 +94,9 @@ final class RequestAmender: Sendable {
                 phase == .proxy
                 ? proxyTimeout.map { " within \($0.words) (dial.proxyTimeout)" } ?? " in time"
                 : ": " + exchange.request.lateness(in: phase)
-            throw exchange.refused(.timeout, phase, ChallengeReply.late + message)
+            var error = exchange.refused(.timeout, phase, ChallengeReply.late + message)
+            error.timeLimit = exchange.request.limit(in: phase)
+            throw error
         case .cancelled:
             throw exchange.refused(.cancelled, .proxy, "the request was cancelled")
         }

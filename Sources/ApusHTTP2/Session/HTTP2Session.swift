@@ -169,6 +169,11 @@ package final class HTTP2Session {
 
     /// Whether a PING of ours is not answered yet.
     package var isPingInFlight: Bool { pingInFlight != nil }
+    /// How many PINGs were sent, and how many of them were answered.
+    package var pingCounts: (sent: Int, answered: Int) {
+        let sent = Int(pingCount)
+        return (sent, pingInFlight == nil ? sent : sent - 1)
+    }
 
     /// The next event, in order.
     package func nextEvent() -> HTTP2Event? { events.next() }

@@ -158,14 +158,35 @@ package final class StreamSocket: Sendable {
         case held(silence: Duration)
     }
 
-    /// The progress of written bytes now; `nil` when it is unknown.
-    package var sendState: SendState? {
-        guard unacknowledgedCount > 0 else { return .empty }
+    /// How long ago bytes last came and last left; since the connection was made when none have.
+    package struct Silence: Sendable, Hashable {
+        package let sinceReceived: Duration
+        package let sinceSent: Duration
+    }
+
+    /// The system's own record of the last bytes, which costs nothing until it is asked for; `nil`
+    /// when it is unknown.
+    package var silence: Silence? {
+        tcpInfo.map { info in
+            Silence(
+                sinceReceived: .milliseconds(Int64(info.tcpi_last_data_recv)),
+                sinceSent: .milliseconds(Int64(info.tcpi_last_data_sent)))
+        }
+    }
+
+    private var tcpInfo: tcp_info? {
         var info = tcp_info()
         var length = socklen_t(MemoryLayout<tcp_info>.size)
         guard
             unsafe getsockopt(descriptor.number, Int32(IPPROTO_TCP), TCP_INFO, &info, &length) == 0
         else { return nil }
+        return info
+    }
+
+    /// The progress of written bytes now; `nil` when it is unknown.
+    package var sendState: SendState? {
+        guard unacknowledgedCount > 0 else { return .empty }
+        guard let info = tcpInfo else { return nil }
         guard info.tcpi_unacked == 0 else { return .underWay }
         return .held(silence: .milliseconds(Int64(info.tcpi_last_ack_recv)))
     }

@@ -51,6 +51,13 @@ static inline int64_t capus_monotonic_now(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/// Now on the same clock as of the system's last tick, for a fraction of the cost.
+static inline int64_t capus_monotonic_coarse_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 /// Which event loop the calling thread is, or NULL; an address to compare with, never to follow.
 extern __thread const void *capus_current_loop;
 static inline const void *capus_loop_of_thread(void) { return capus_current_loop; }

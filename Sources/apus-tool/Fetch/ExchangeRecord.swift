@@ -105,6 +105,8 @@ struct ExchangeFailure {
     let text: String
     /// The response of a proxy that refused.
     let proxyAnswer: TransportError.ProxyAnswer?
+    /// How it ended on its connection.
+    let connectionEnd: ConnectionEnd?
 
     init(_ error: TransportError) {
         kind = error.kind.name
@@ -118,6 +120,7 @@ struct ExchangeFailure {
         tries = error.tries
         text = error.description
         proxyAnswer = error.proxyAnswer
+        connectionEnd = error.connectionEnd
     }
 
     /// A request that cannot be sent as it is.
@@ -138,6 +141,7 @@ struct ExchangeFailure {
         tries = []
         text = error.description
         proxyAnswer = nil
+        connectionEnd = nil
     }
 
     var json: JSON {
@@ -145,6 +149,19 @@ struct ExchangeFailure {
             ("kind", .string(kind)), ("phase", .string(phase)), ("message", .string(message)),
             ("replay", .string(replay.rawValue)), ("bytes_sent", .integer(bytesSent)),
             ("bytes_received", .integer(bytesReceived)), ("proxy", proxyAnswer.map(proxy) ?? .null),
+            ("connection_end", connectionEnd.map(ending) ?? .null),
+        ])
+    }
+
+    private func ending(_ end: ConnectionEnd) -> JSON {
+        .object([
+            ("sign", .string(end.sign.rawValue)), ("cut_by", .string(end.cutBy?.rawValue)),
+            ("age_us", .microseconds(end.age)),
+            ("since_received_us", .microseconds(end.sinceReceived)),
+            ("since_sent_us", .microseconds(end.sinceSent)),
+            ("silence_us", .microseconds(end.silence)),
+            ("since_goaway_us", .microseconds(end.sinceGoAway)),
+            ("pings", .integer(end.pings)), ("pings_answered", .integer(end.pingsAnswered)),
         ])
     }
 

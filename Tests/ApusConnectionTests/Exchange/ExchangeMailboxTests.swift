@@ -13,8 +13,8 @@ import Testing
         var creditsAlways = false
         var now = Deadline(nanoseconds: 0)
 
-        init(readIdleTimeout: Duration? = nil) {
-            mailbox = ExchangeMailbox(maxBytes: 100, readIdleTimeout: readIdleTimeout)
+        init(watchesBody: Bool = false) {
+            mailbox = ExchangeMailbox(maxBytes: 100, watchesBody: watchesBody)
         }
 
         /// Puts in so many bytes; whether to go on reading.
@@ -58,7 +58,7 @@ import Testing
         let box = Box()
         #expect(!box.isReady)
         #expect(box.takeHead() == "nothing")
-        box.mailbox.headReceived(HTTPResponse(status: .ok), now: box.now)
+        box.mailbox.headReceived(HTTPResponse(status: .ok))
         #expect(box.isReady)
         #expect(box.takeHead() == "head 200")
         #expect(box.takeHead() == "nothing")
@@ -174,24 +174,26 @@ import Testing
         #expect(box.take() == "2 credit 0")
     }
 
-    @Test func silenceIsJudgedOnlyWhileThePeerIsAwaited() {
-        let box = Box(readIdleTimeout: .seconds(10))
-        typealias Verdict = SilenceWatch.Verdict
-        #expect(
-            box.mailbox.silence(now: at(50), isAwaitingBody: false) == .lasts(until: at(60)))
-        box.now = at(50)
-        box.mailbox.headReceived(HTTPResponse(status: .ok), now: box.now)
-        #expect(box.mailbox.silence(now: at(60), isAwaitingBody: true) == .isOver)
+    @Test func theBodyIsAwaitedSinceItsLastByteOrTheReaderThatTookIt() {
+        let box = Box(watchesBody: true)
+        box.mailbox.headReceived(HTTPResponse(status: .ok))
+        // The first byte has an instant of its own.
+        #expect(box.mailbox.bodyAwaitedSince == nil)
         box.now = at(55)
         _ = box.put(5)
         // A slow consumer is no silence of the peer.
-        #expect(box.mailbox.silence(now: at(99), isAwaitingBody: true) == .lasts(until: at(109)))
+        #expect(box.mailbox.bodyAwaitedSince == nil)
         box.now = at(100)
         #expect(box.take() == "5 credit 0")
-        #expect(box.mailbox.silence(now: at(109), isAwaitingBody: true) == .lasts(until: at(110)))
-        #expect(box.mailbox.silence(now: at(110), isAwaitingBody: true) == .isOver)
+        #expect(box.mailbox.bodyAwaitedSince == at(100))
         #expect(box.end(.ended(trailers: nil)))
-        #expect(box.mailbox.silence(now: at(200), isAwaitingBody: true) == nil)
-        #expect(Box().mailbox.silence(now: at(200), isAwaitingBody: true) == nil)
+        #expect(box.mailbox.bodyAwaitedSince == nil)
+    }
+
+    @Test func withoutALimitNoInstantIsKept() {
+        let box = Box()
+        _ = box.put(5)
+        _ = box.take()
+        #expect(box.mailbox.bodyAwaitedSince == nil)
     }
 }

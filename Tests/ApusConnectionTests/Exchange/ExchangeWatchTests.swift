@@ -13,10 +13,12 @@ import Testing
 
     private func watch(
         writeIdle: Duration? = nil, response: Duration? = nil, firstByte: Duration? = nil,
-        notice: Duration? = nil
+        readIdle: Duration? = nil, notice: Duration? = nil
     ) throws -> ExchangeWatch {
         let limits = try #require(
-            Limits(writeIdle: writeIdle, response: response, firstByte: firstByte, notice: notice))
+            Limits(
+                writeIdle: writeIdle, response: response, firstByte: firstByte, readIdle: readIdle,
+                notice: notice))
         return ExchangeWatch(limits, now: Self.at(0))
     }
 
@@ -68,6 +70,67 @@ import Testing
         let body = Findings(
             sent: Self.at(0), head: Self.at(1), firstByte: Self.at(2), bodyAwaited: Self.at(2))
         #expect(begun.look(body, now: Self.at(1000)).over == nil)
+    }
+
+    /// What a look finds of a body that is awaited.
+    private func body(from head: Double, awaitedSince second: Double?) -> Findings {
+        Findings(
+            sent: Self.at(0), head: Self.at(head), firstByte: Self.at(head),
+            bodyAwaited: second.map(Self.at))
+    }
+
+    @Test func row20_aBodyAfterALateHeadHasTheWholeTime() throws {
+        // The head at 4.9 s; the timer of the request's beginning comes at 5 s.
+        var watch = try watch(readIdle: .seconds(5))
+        let head = Findings(sent: Self.at(0), head: Self.at(4.9))
+        let verdict = watch.look(head, now: Self.at(5))
+        #expect(verdict.over == nil)
+        #expect(verdict.nextLook == Self.at(9.9))
+        #expect(watch.look(head, now: Self.at(9.9)).over == .readIdle)
+    }
+
+    @Test func row20_silenceEndsOneTimeoutAfterTheLastByteAndNotLater() throws {
+        var watch = try watch(readIdle: .seconds(5))
+        let silent = body(from: 0, awaitedSince: 0.1)
+        let verdict = watch.look(silent, now: Self.at(5))
+        #expect(verdict.over == nil)
+        #expect(verdict.nextLook == Self.at(5.1))
+        #expect(watch.look(silent, now: Self.at(5.1)).over == .readIdle)
+    }
+
+    @Test func row20_eachByteResetsIt() throws {
+        var watch = try watch(readIdle: .seconds(5))
+        for second in stride(from: 4.0, through: 80, by: 4) {
+            let verdict = watch.look(
+                body(from: 0, awaitedSince: second), now: Self.at(second + 4.9))
+            #expect(verdict.over == nil)
+            #expect(verdict.nextLook == Self.at(second + 5))
+        }
+    }
+
+    @Test func row20_silenceDoesNotCountBeforeTheHead() throws {
+        var watch = try watch(readIdle: .seconds(5))
+        let verdict = watch.look(Findings(sent: Self.at(0)), now: Self.at(100))
+        #expect(verdict.over == nil)
+        #expect(verdict.nextLook == Self.at(105))
+    }
+
+    @Test func row20_aSlowConsumerIsNotThePeersSilence() throws {
+        var watch = try watch(readIdle: .seconds(5))
+        // It does not take what has come.
+        let slow = watch.look(body(from: 0, awaitedSince: nil), now: Self.at(5))
+        #expect(slow.over == nil)
+        #expect(slow.nextLook == Self.at(10))
+        let awaited = body(from: 0, awaitedSince: 7)
+        #expect(watch.look(awaited, now: Self.at(10)).over == nil)
+        #expect(watch.look(awaited, now: Self.at(12)).over == .readIdle)
+    }
+
+    @Test func theFirstByteHasItsOwnLimitBesideThatOfTheSilence() throws {
+        var watch = try watch(firstByte: .seconds(20), readIdle: .seconds(5))
+        let head = Findings(sent: Self.at(0), head: Self.at(1))
+        #expect(watch.look(head, now: Self.at(20.9)).over == nil)
+        #expect(watch.look(head, now: Self.at(21)).over == .firstByte)
     }
 
     @Test func aPeerThatTakesNothingIsLate() throws {

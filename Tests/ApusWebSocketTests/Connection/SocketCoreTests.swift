@@ -3,9 +3,14 @@ import ApusWebSocket
 import Testing
 
 /// The shell around the machine, over a stream and a clock that the test moves.
-@Suite(.timeLimit(.minutes(5))) struct SocketCoreTests {
+@Suite(.timeLimit(.minutes(5))) final class SocketCoreTests {
     let stream = FakeStream()
     let clock = ManualClock()
+
+    /// Ends what waits for the peer or the clock, neither of which moves any more.
+    deinit {
+        stream.close()
+    }
 
     private func makeCore(
         pings: Bool = false, agreement: DeflateAgreement? = nil, sentFrame: Int = 1 << 20

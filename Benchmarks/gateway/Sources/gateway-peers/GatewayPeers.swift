@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
 
-/// What stands around a candidate: the origin with its proxies, and the loads of clients.
+/// What is around a candidate: the origin with its proxies, and the loads of clients.
 @main struct GatewayPeers: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gateway-peers", subcommands: [Serve.self, Streams.self, Requests.self])

@@ -1,0 +1,68 @@
+import ApusCore
+import ApusHTTP2
+import ApusSocket
+import ApusWire
+
+// What the connections know of how an exchange ends on them.
+
+extension ConnectionEnd {
+    /// The end of an exchange on a wire, which is not closed yet.
+    ///
+    /// - Parameter sign: `nil` is what the wire ended with, or the engine.
+    init(
+        _ sign: Sign? = nil, on wire: Wire, over route: Route, _ facts: ConnectionFacts,
+        now: Deadline = .now()
+    ) {
+        let age = now.since(wire.established)
+        self.init(
+            sign ?? wire.ending.map(Sign.init) ?? .engine, age: age,
+            isThroughProxy: !route.proxies.isEmpty,
+            isSecured: facts.tls != nil)
+        if let silence = wire.silence {
+            sinceReceived = min(age, silence.sinceReceived)
+            sinceSent = min(age, silence.sinceSent)
+        }
+    }
+
+    /// Adds what an HTTP/2 session knows.
+    mutating func add(
+        _ session: HTTP2Session, goAway: Deadline?, answer: Deadline?, now: Deadline = .now()
+    ) {
+        (pings, pingsAnswered) = session.pingCounts
+        sinceGoAway = goAway.map { now.since($0) }
+        sinceAnswer = pingsAnswered > 0 ? answer.map { now.since($0) } : nil
+    }
+}
+
+extension ConnectionEnd.Sign {
+    fileprivate init(_ ending: WireEnding) {
+        switch ending {
+        case .fin: self = .fin
+        case .closeNotify: self = .closeNotify
+        case .reset: self = .reset
+        case .tlsAlert: self = .tlsAlert
+        case .tunnelEnd: self = .tunnelEnd
+        case .silence: self = .silence
+        }
+    }
+
+    /// What a failure of one stream shows; `nil` where its connection's end does.
+    init?(_ failure: StreamFailure) {
+        switch failure {
+        case .refused, .reset: self = .streamReset
+        case .aboveLastStreamID: self = .goAway
+        case .malformed, .tooLarge, .trailersNotFramed: self = .engine
+        case .notSent, .connectionLost: return nil
+        }
+    }
+}
+
+extension Exchange {
+    /// An end of the connection as this exchange has met it.
+    func met(_ end: ConnectionEnd?) -> ConnectionEnd? {
+        guard var end else { return nil }
+        // The instant of the last byte is some milliseconds early.
+        end.silence = timings.silentSince.map { min(end.age, Deadline.now().since($0)) }
+        return end
+    }
+}
