@@ -35,13 +35,15 @@ func poolCases() -> [Case] {
             let piece = Bytes([UInt8](repeating: 0, count: 1024))
             let now = Deadline(nanoseconds: 0)
             return {
-                var mailbox = ExchangeMailbox(maxBytes: 65_536, readIdleTimeout: nil)
-                mailbox.headReceived(head, now: now)
+                var mailbox = ExchangeMailbox(maxBytes: 65_536, start: now)
+                mailbox.headReceived(head)
                 _ = mailbox.takeHead()
                 _ = mailbox.bodyReceived(piece, now: now)
-                _ = mailbox.takeChunk(hasWaited: false, now: now, creditsAlways: false)
+                _ = mailbox.takeChunk(
+                    hasWaited: false, now: now, instant: now, creditsAlways: false)
                 _ = mailbox.end(.ended(trailers: nil))
-                _ = mailbox.takeChunk(hasWaited: false, now: now, creditsAlways: false)
+                _ = mailbox.takeChunk(
+                    hasWaited: false, now: now, instant: now, creditsAlways: false)
             }
         },
         Case(name: "timer", title: "set and cancel a timer among 1,000") {

@@ -61,8 +61,9 @@ extension Exchange {
     /// An end of the connection as this exchange has met it.
     func met(_ end: ConnectionEnd?) -> ConnectionEnd? {
         guard var end else { return nil }
+        let since = lastSign ?? timings.headAt ?? timings.sentAt
         // The instant of the last byte is some milliseconds early.
-        end.silence = timings.silentSince.map { min(end.age, Deadline.now().since($0)) }
+        end.silence = since.map { min(end.age, Deadline.now().since($0)) }
         return end
     }
 }

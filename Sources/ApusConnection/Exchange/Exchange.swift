@@ -54,11 +54,11 @@ package final class Exchange: @unchecked Sendable {
             route: route, connection: connection.id.rawValue,
             address: connection.facts.remoteAddress, exchange: story?.number,
             metadata: request.metadata)
-        timings = ExchangeTimings(started: started, leased: .now())
+        let leased = Deadline.now()
+        timings = ExchangeTimings(started: started, leased: leased)
         self.story = story
         mailbox = ExchangeMailbox(
-            maxBytes: request.limits.bodyBufferBytes,
-            watchesBody: request.waitLimits?.watchesBody == true)
+            maxBytes: request.limits.bodyBufferBytes, start: leased)
         pump = request.makePump()
     }
 
@@ -214,7 +214,7 @@ package final class Exchange: @unchecked Sendable {
     ) throws(TransportError) -> Arrival? {
         let taken = lock.withLock {
             mailbox.takeChunk(
-                hasWaited: hasWaited, until: deadline, now: .now(),
+                hasWaited: hasWaited, until: deadline, now: .now(), instant: instant,
                 creditsAlways: connection?.creditsConsumption == true)
         }
         switch taken {
@@ -347,10 +347,9 @@ extension Exchange {
             guard !mailbox.isOver else { return (true, false) }
             let isFirst = progress.bytesReceived == 0
             progress.bytesReceived += UInt64(bytes.count)
-            return (mailbox.bodyReceived(bytes, now: .now()), isFirst)
+            return (mailbox.bodyReceived(bytes, now: instant), isFirst)
         }
         if isFirst { bodyBegan() }
-        timings.byteReceived()
         return mayGoOn
     }
 
@@ -405,11 +404,11 @@ extension Exchange {
     /// Reports how the exchange ended; before the head is accepted, whether that is the end is for
     /// `Engine.execute` to say, which may send the request again.
     private func reportEnd(to story: ExchangeStory) {
-        let (outcome, progress) = lock.withLock {
-            (isAccepted ? mailbox.outcome : nil, self.progress)
+        let (outcome, progress, delivery) = lock.withLock {
+            (isAccepted ? mailbox.outcome : nil, self.progress, mailbox.delivery)
         }
         guard let outcome else { return }
-        story.reached(timings)
+        story.reached(timings, delivery)
         switch outcome {
         case .ended: story.completed(sent: progress.bytesSent, received: progress.bytesReceived)
         case .failed(let error): story.failed(error)
@@ -483,8 +482,14 @@ extension Exchange {
     /// Bytes of the request's body given to the connection.
     package var bytesSentSoFar: UInt64 { lock.withLock { progress.bytesSent } }
 
-    /// Since when the body's next byte is awaited; `nil` while it is not, or no limit asks for it.
+    /// Since when the body's next byte is awaited; `nil` while it is not.
     var bodyAwaitedSince: Deadline? { lock.withLock { mailbox.bodyAwaitedSince } }
+    /// When the last byte of the body came, or from which on the next was awaited.
+    var lastSign: Deadline? { lock.withLock { mailbox.delivery.lastSign } }
+    /// The time for the figures: coarse, which costs little for each piece, unless a limit needs it.
+    private var instant: Deadline {
+        request.waitLimits?.watchesBody == true ? .now() : .coarseNow()
+    }
 
     /// How many body bytes are still owed of what the request declared; negative when there were
     /// more, `nil` when it declared nothing.

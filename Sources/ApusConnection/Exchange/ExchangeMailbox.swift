@@ -34,12 +34,8 @@ package struct ExchangeMailbox {
     private var uncredited = 0
     private var isPaused = false
     private var reader = BodyReader()
-    /// Whether a limit asks since when the body's next byte is awaited.
-    private let watchesBody: Bool
-    /// When a piece of the body came, or the last one at hand was taken; `nil` before the first.
-    ///
-    /// No caller waits for the peer until the last piece at hand is taken.
-    private var lastSign: Deadline?
+    /// When and how the body comes.
+    package private(set) var delivery: DeliveryFigures
     /// How the exchange ended; `nil` while it goes on.
     package private(set) var outcome: Outcome?
     /// The informational responses so far, in order of arrival.
@@ -47,10 +43,10 @@ package struct ExchangeMailbox {
 
     /// - Parameters:
     ///   - maxBytes: how many bytes may wait before the connection stops reading.
-    ///   - watchesBody: whether `bodyAwaitedSince` is asked for; each piece then reads the clock.
-    package init(maxBytes: Int, watchesBody: Bool) {
+    ///   - start: when the exchange had its connection.
+    package init(maxBytes: Int, start: Deadline) {
         self.maxBytes = maxBytes
-        self.watchesBody = watchesBody
+        delivery = DeliveryFigures(start: start)
     }
 
     package var isOver: Bool { outcome != nil }
@@ -68,9 +64,9 @@ package struct ExchangeMailbox {
     /// Puts in a piece of the body.
     ///
     /// - Returns: whether to go on reading; when not, a credit says when.
-    package mutating func bodyReceived(_ bytes: Bytes, now: @autoclosure () -> Deadline) -> Bool {
+    package mutating func bodyReceived(_ bytes: Bytes, now: Deadline) -> Bool {
+        delivery.received(bytes.count, isAwaited: chunks.isEmpty, now: now)
         chunks.append(bytes)
-        if watchesBody { lastSign = now() }
         if chunks.byteCount >= maxBytes { isPaused = true }
         return !isPaused
     }
@@ -102,7 +98,7 @@ package struct ExchangeMailbox {
     /// limit asks for that.
     package var bodyAwaitedSince: Deadline? {
         // Not while a slow consumer is awaited.
-        outcome == nil && !isPaused && chunks.isEmpty ? lastSign : nil
+        outcome == nil && !isPaused && chunks.isEmpty ? delivery.lastSign : nil
     }
 
     // MARK: The task's side
@@ -127,13 +123,14 @@ package struct ExchangeMailbox {
     /// - Parameters:
     ///   - hasWaited: whether the task is the one that has waited for it.
     ///   - deadline: when the read ends without one; `nil` is never.
+    ///   - instant: the time for the figures, which may be a coarse one.
     ///   - creditsAlways: whether the connection hears of what is taken also while it reads.
     package mutating func takeChunk(
         hasWaited: Bool, until deadline: Deadline? = nil, now: @autoclosure () -> Deadline,
-        creditsAlways: @autoclosure () -> Bool
+        instant: @autoclosure () -> Deadline, creditsAlways: @autoclosure () -> Bool
     ) -> Taken {
         guard hasWaited || !reader.isWaiting else { return .secondReader }
-        let taken = takeChunk(now: now(), creditsAlways: creditsAlways())
+        let taken = takeChunk(instant: instant(), creditsAlways: creditsAlways())
         guard case .nothing = taken else {
             reader.tookSomething()
             return taken
@@ -142,10 +139,10 @@ package struct ExchangeMailbox {
     }
 
     private mutating func takeChunk(
-        now: @autoclosure () -> Deadline, creditsAlways: @autoclosure () -> Bool
+        instant: @autoclosure () -> Deadline, creditsAlways: @autoclosure () -> Bool
     ) -> Taken {
         if let chunk = chunks.popFirst() {
-            if watchesBody, chunks.isEmpty { lastSign = now() }
+            if chunks.isEmpty { delivery.awaited(now: instant()) }
             uncredited += chunk.count
             let isDue = chunks.isEmpty || uncredited >= maxBytes / 4
             guard outcome == nil, isDue, isPaused || creditsAlways() else {

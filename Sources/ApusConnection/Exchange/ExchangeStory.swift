@@ -68,8 +68,11 @@ package final class ExchangeStory: @unchecked Sendable {
     }
 
     /// The last try is over: these are its instants.
-    func reached(_ timings: borrowing ExchangeTimings) {
+    func reached(_ timings: borrowing ExchangeTimings, _ delivery: DeliveryFigures) {
+        let now = Deadline.now()
         lock.withLock {
+            summary.longestSilence = delivery.longestSilence
+            summary.bytesAtEnd = delivery.bytesAtEnd(now)
             summary.queued = timings.leasedAfter
             summary.sent = timings.sentAfter
             summary.head = timings.headAfter

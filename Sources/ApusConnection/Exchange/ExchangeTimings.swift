@@ -12,8 +12,6 @@ package struct ExchangeTimings: ~Copyable, Sendable {
     private let sentInstant = Atomic<Int64>(0)
     private let headInstant = Atomic<Int64>(0)
     private let firstByteInstant = Atomic<Int64>(0)
-    /// Of coarse resolution, since it is written for each piece.
-    private let lastByteInstant = Atomic<Int64>(0)
     private let finishedInstant = Atomic<Int64>(0)
 
     init(started: Deadline, leased: Deadline) {
@@ -26,17 +24,11 @@ package struct ExchangeTimings: ~Copyable, Sendable {
     func firstByteReceived() {
         firstByteInstant.store(Deadline.now().nanoseconds, ordering: .relaxed)
     }
-    func byteReceived() {
-        lastByteInstant.store(Deadline.coarseNow().nanoseconds, ordering: .relaxed)
-    }
     func finished() { finishedInstant.store(Deadline.now().nanoseconds, ordering: .relaxed) }
 
     var sentAt: Deadline? { deadline(sentInstant) }
     var headAt: Deadline? { deadline(headInstant) }
     var firstByteAt: Deadline? { deadline(firstByteInstant) }
-
-    /// Since when nothing of the response has come; `nil` before the request has left.
-    var silentSince: Deadline? { deadline(lastByteInstant) ?? headAt ?? sentAt }
 
     /// A connection was there.
     package var leasedAfter: Duration { leased.since(started) }

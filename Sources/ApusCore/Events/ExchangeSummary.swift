@@ -25,6 +25,13 @@ public struct ExchangeSummary: Sendable {
     public package(set) var head: Duration?
     /// From the call to the first bytes of the body; `nil` when none arrived.
     public package(set) var firstByte: Duration?
+    /// The longest time between two pieces of the body in which the caller waited for the next one,
+    /// to some milliseconds; zero for a body in one piece.
+    public package(set) var longestSilence = Duration.zero
+    /// Bytes of the response's body that came in the last 5 to 10 % of the time on the connection.
+    ///
+    /// An event stream whose bytes all came then was held back on the way.
+    public package(set) var bytesAtEnd: UInt64 = 0
     /// From the call to the end of the exchange.
     public package(set) var duration = Duration.zero
     /// Bytes of the request's body given to the connection.

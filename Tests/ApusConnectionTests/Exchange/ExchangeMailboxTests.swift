@@ -13,8 +13,8 @@ import Testing
         var creditsAlways = false
         var now = Deadline(nanoseconds: 0)
 
-        init(watchesBody: Bool = false) {
-            mailbox = ExchangeMailbox(maxBytes: 100, watchesBody: watchesBody)
+        init() {
+            mailbox = ExchangeMailbox(maxBytes: 100, start: now)
         }
 
         /// Puts in so many bytes; whether to go on reading.
@@ -27,7 +27,8 @@ import Testing
         /// What a task takes, in words.
         func take(hasWaited: Bool = false, until deadline: Deadline? = nil) -> String {
             let taken = mailbox.takeChunk(
-                hasWaited: hasWaited, until: deadline, now: now, creditsAlways: creditsAlways)
+                hasWaited: hasWaited, until: deadline, now: now, instant: now,
+                creditsAlways: creditsAlways)
             return words(taken)
         }
 
@@ -175,7 +176,7 @@ import Testing
     }
 
     @Test func theBodyIsAwaitedSinceItsLastByteOrTheReaderThatTookIt() {
-        let box = Box(watchesBody: true)
+        let box = Box()
         box.mailbox.headReceived(HTTPResponse(status: .ok))
         // The first byte has an instant of its own.
         #expect(box.mailbox.bodyAwaitedSince == nil)
@@ -187,13 +188,6 @@ import Testing
         #expect(box.take() == "5 credit 0")
         #expect(box.mailbox.bodyAwaitedSince == at(100))
         #expect(box.end(.ended(trailers: nil)))
-        #expect(box.mailbox.bodyAwaitedSince == nil)
-    }
-
-    @Test func withoutALimitNoInstantIsKept() {
-        let box = Box()
-        _ = box.put(5)
-        _ = box.take()
         #expect(box.mailbox.bodyAwaitedSince == nil)
     }
 }
