@@ -28,8 +28,18 @@ package final class LoopbackConnectProxy: Sendable {
         /// The host to connect to, whatever host a request names; the port is kept.
         package var leadsTo: String?
         package var ipv6 = false
+        /// Asked once for each connection; `nil`, the default, is no outage.
+        package var outage: @Sendable () -> Outage? = { nil }
 
         package init() {}
+    }
+
+    /// What keeps the proxy from working.
+    package enum Outage: Sendable, CaseIterable {
+        /// Connections end before anything is read.
+        case ends
+        /// A tunnel is opened, and ends when its first bytes arrive.
+        case opensAndEnds
     }
 
     package let port: UInt16
@@ -77,8 +87,20 @@ private struct HTTPProxyConnection {
     let record: ProxyRecord<String>
 
     func serve() {
-        while serveOne() {}
-        client.sendCloseNotify()
+        switch options.outage() {
+        case nil:
+            while serveOne() {}
+            client.sendCloseNotify()
+        case .ends: return
+        case .opensAndEnds: openAndEnd()
+        }
+    }
+
+    private func openAndEnd() {
+        guard let length = receiveHead() else { return }
+        client.input.consume(length)
+        client.output.append(options.establishedHead)
+        if client.flush(), client.input.count == 0 { _ = client.fill(waiting: true) }
     }
 
     /// Serves requests until one is for another origin; `false` when the connection has ended.

@@ -21,6 +21,8 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
     public package(set) var routes: [RouteEntry] = []
     /// Each way that speaks HTTP/1.1 because HTTP/2 has failed on it, sorted by text.
     public package(set) var http2Avoided: [HTTP2Avoidance] = []
+    /// Each proxy that was dialled, sorted by text.
+    public package(set) var proxies: [ProxyEntry] = []
     /// Each connection, oldest first.
     public package(set) var connectionEntries: [ConnectionEntry] = []
 

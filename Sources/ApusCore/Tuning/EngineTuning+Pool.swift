@@ -27,6 +27,18 @@ extension EngineTuning {
         ///
         /// Default 1 s.
         public var maxDialBackoff: Duration = .seconds(1)
+        /// How long no connection is made through a proxy that is failing, doubled each time that
+        /// the one dial that then probes it fails as well; `nil` is off.
+        ///
+        /// Default 5 s. A proxy is failing after dials of two routes (credentials, origins, scopes)
+        /// failed through its own fault within 60 s. Its requests then use the connections that
+        /// are open, or fail at once with that fault: `notSent`, at the hop `proxy`. They never go
+        /// without the proxy.
+        public var proxyBackoff: Duration? = .seconds(5)
+        /// The longest such time.
+        ///
+        /// Default 10 min.
+        public var maxProxyBackoff: Duration = .seconds(600)
         /// How long a dial that several requests wait for may take before a second one starts in
         /// parallel; `nil` is off.
         ///

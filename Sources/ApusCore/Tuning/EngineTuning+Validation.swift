@@ -25,6 +25,11 @@ extension EngineTuning.Pool {
         guard maxDialBackoff >= dialBackoff ?? .nanoseconds(1) else {
             throw InvalidTuning(field: "pool.maxDialBackoff", reason: "is below pool.dialBackoff")
         }
+        try requirePositive("pool.proxyBackoff", proxyBackoff)
+        guard maxProxyBackoff >= proxyBackoff ?? .nanoseconds(1) else {
+            throw InvalidTuning(
+                field: "pool.maxProxyBackoff", reason: "is below pool.proxyBackoff")
+        }
         try requirePositive("pool.hedgeDelay", hedgeDelay)
         try requirePositive("pool.dialGrace", dialGrace)
         try requirePositive("pool.acquireTimeout", acquireTimeout)

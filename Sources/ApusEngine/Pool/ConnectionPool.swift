@@ -69,10 +69,11 @@ final class ConnectionPool: @unchecked Sendable {
         }
         let route = next.route
         let now = Deadline.now()
+        let held = dialer.proxies.refusal(of: route, now: now)
         let (decision, deeds) = lock.withLock { () -> (Decision, PoolDeeds) in
             let (result, actions) = machine.lease(
                 route, reuse: Reuse(next.reuse), isPatient: next.request.waitsOutBackoff,
-                now: now)
+                mayDial: held == nil, now: now)
             let decision: Decision
             switch result {
             case .leased(let id, let isReused):
@@ -85,7 +86,7 @@ final class ConnectionPool: @unchecked Sendable {
                 decision = .leasing(.wait(waiter))
             case .refused(let why):
                 decision = .refused(
-                    TransportError(why, route, last: failures[route]))
+                    TransportError(why, route, last: failures[route], held: held))
             }
             return (decision, prepare(actions))
         }
@@ -186,11 +187,12 @@ final class ConnectionPool: @unchecked Sendable {
         observer?.observe(.dialFailed(connection: id.rawValue, error: error))
         step(failure: error) { pool in
             guard let dial = pool.entries.dialFailed(id) else { return PoolActions() }
-            // The failure of an abandoned dial says nothing about its route.
-            if !dial.wasAbandoned {
+            // The failure of an abandoned dial says nothing about its route, nor does one of a
+            // dial that was not made.
+            if !dial.wasAbandoned, !error.isHeldBack {
                 pool.failures.note(error, of: dial.route) { pool.machine.holds($0) }
             }
-            return pool.machine.dialFailed(id, now: .now())
+            return pool.machine.dialFailed(id, wasMade: !error.isHeldBack, now: .now())
         }
         lookAtOverdue()
     }
@@ -378,10 +380,16 @@ extension ConnectionPool: DialDelegate {
                     connection: connection.id.rawValue, route: opening.route, reason: reason,
                     age: now.since(opening.at)))
         }
+        // The route of a connection through proxies that ended while it carried an exchange.
+        var cut: Route?
         step { pool in
+            let route = pool.entries.opening(of: connection.id)?.route
             pool.entries.closed(connection.id)
+            let losses = pool.machine.counters.losses
+            defer { if pool.machine.counters.losses > losses { cut = route } }
             return pool.machine.connectionClosed(connection.id, reason: reason, now: now)
         }
+        if let cut, reason.isCut { dialer.proxies.wasCut(cut, now: now) }
     }
 
     func capacityChanged(_ connection: any LiveConnection, to capacity: Int) {

@@ -66,9 +66,11 @@ package struct PoolMachine: Sendable {
     ///
     /// A caller that waits gives up with `cancelWaiter`; the pool sets no deadline for waiting.
     ///
-    /// - Parameter isPatient: whether the caller waits for the pause after a failed dial to end.
+    /// - Parameters:
+    ///   - isPatient: whether the caller waits for the pause after a failed dial to end.
+    ///   - mayDial: whether a dial may begin for it; else it is served at once or refused.
     package mutating func lease(
-        _ route: Route, reuse: Reuse, isPatient: Bool = false, now: Deadline
+        _ route: Route, reuse: Reuse, isPatient: Bool = false, mayDial: Bool = true, now: Deadline
     ) -> (result: LeaseResult, actions: PoolActions) {
         var actions = PoolActions()
         guard !isShutDown else {
@@ -79,7 +81,8 @@ package struct PoolMachine: Sendable {
         if reuse == .pooled, let slot = takeAvailable(index, now.nanoseconds, &actions) {
             return (.leased(id(slot), isReused: occupy(slot)), actions)
         }
-        if !isPatient, isHopeless(index, now.nanoseconds) {
+        if !mayDial || !isPatient && isHopeless(index, now.nanoseconds) {
+            forgetIfEmpty(index)
             counters.refusals += 1
             return (.refused(.dialFailed), actions)
         }

@@ -194,6 +194,23 @@ private let poolRows: [FieldRow] = [
                 $0.pool.maxDialBackoff = .zero
             },
         ]),
+    .time("pool.proxyBackoff", \.pool.proxyBackoff),
+    FieldRow(
+        "pool.maxProxyBackoff",
+        accepted: [
+            { $0.pool.maxProxyBackoff = .seconds(5) },
+            {
+                $0.pool.proxyBackoff = nil
+                $0.pool.maxProxyBackoff = .nanoseconds(1)
+            },
+        ],
+        refused: [
+            { $0.pool.maxProxyBackoff = .seconds(4) },
+            {
+                $0.pool.proxyBackoff = nil
+                $0.pool.maxProxyBackoff = .zero
+            },
+        ]),
     .time("pool.hedgeDelay", \.pool.hedgeDelay),
     .time("pool.dialGrace", \.pool.dialGrace),
     .time("pool.acquireTimeout", \.pool.acquireTimeout),

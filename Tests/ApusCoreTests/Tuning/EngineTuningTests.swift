@@ -12,6 +12,7 @@ import Testing
         #expect(pool.maxDialsPerHost == nil)
         #expect(pool.maxWaitersPerHost == 1024)
         #expect(pool.acquireTimeout == .seconds(10))
+        #expect(pool.proxyBackoff == .seconds(5) && pool.maxProxyBackoff == .seconds(600))
         #expect(pool.hedgeDelay == .milliseconds(300))
         #expect(pool.lifetime == nil)
         #expect(EngineTuning() == .default)
