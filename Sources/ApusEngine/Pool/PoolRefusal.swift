@@ -63,3 +63,15 @@ extension TransportError {
         return error
     }
 }
+
+extension WaitCause {
+    /// The option that caps connections over routes and that a request waits for; else `nil`.
+    var cap: String? {
+        switch self {
+        case .connectionsPerEngine: "pool.maxConnections"
+        case .connectionsPerOrigin: "pool.maxConnectionsPerOrigin"
+        case .connectionsPerProxy: "pool.maxConnectionsPerProxy"
+        case .dial, .connectionsPerHost, .dialsPerHost, .backoff, .sharedConnectionsPerHost: nil
+        }
+    }
+}
