@@ -30,6 +30,8 @@ package final class LoopbackConnectProxy: Sendable {
         package var ipv6 = false
         /// Asked once for each connection; `nil`, the default, is no outage.
         package var outage: @Sendable () -> Outage? = { nil }
+        /// Count concurrent connections at each accept; see `peakEstablished`.
+        package var watchesEstablished = false
 
         package init() {}
     }
@@ -57,6 +59,7 @@ package final class LoopbackConnectProxy: Sendable {
         listener = try Listener(name: "proxy", ipv6: options.ipv6)
         port = listener.port
         self.record = record
+        if options.watchesEstablished { listener.watchEstablished() }
         try listener.start(counting: record, over: acceptor) { client in
             HTTPProxyConnection(client: client, options: options, record: record).serve()
         }
@@ -67,6 +70,10 @@ package final class LoopbackConnectProxy: Sendable {
     }
 
     package var counters: LoopbackProxyCounters { record.counters }
+
+    /// The most connections at once that their clients had not closed; 0 unless
+    /// `watchesEstablished`.
+    package var peakEstablished: Int { listener.peakEstablished }
 
     /// The heads of all requests to the proxy itself, as received.
     package var requests: [String] { record.requests }

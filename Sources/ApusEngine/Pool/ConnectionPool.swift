@@ -41,7 +41,7 @@ final class ConnectionPool: @unchecked Sendable {
     private let lock = Lock()
     // Guarded.
     @exclusivity(unchecked) private var machine: PoolMachine
-    @exclusivity(unchecked) private var entries = PoolEntries()
+    @exclusivity(unchecked) private var entries: PoolEntries
     /// Why each route's last dial failed.
     @exclusivity(unchecked) private var failures = DialFailures()
     /// The instant for which the timer is set, or is about to be.
@@ -53,6 +53,7 @@ final class ConnectionPool: @unchecked Sendable {
     init(_ tuning: EngineTuning, dialer: Dialer, loop: EventLoop, observer: (any EngineObserver)?) {
         // The seed spreads lifetimes, so that processes started together do not redial together.
         machine = PoolMachine(tuning.pool, http2: tuning.http2, seed: .random(in: 0 ... .max))
+        entries = PoolEntries(CapLimits(tuning.pool))
         self.dialer = dialer
         self.loop = loop
         self.observer = observer
@@ -104,13 +105,13 @@ final class ConnectionPool: @unchecked Sendable {
     /// The state of a wait, for its timer; `nil` when it is over.
     func look(
         at waiter: PoolWaiter, _ clock: WaitClock, _ timer: PoolWaiterTimer
-    ) -> (verdict: WaitClock.Verdict, isForDial: Bool)? {
+    ) -> (verdict: WaitClock.Verdict, cause: WaitCause?)? {
         lock.withLock {
             guard entries.holds(waiter) else { return nil }
             let dial = machine.dial(for: waiter.id)
             let verdict = clock.look(now: .now(), dial: dial)
             if case .lasts(_, isOverdue: true) = verdict { entries.becameOverdue(waiter, timer) }
-            return (verdict, dial != nil)
+            return (verdict, dial == nil ? machine.waitCause(of: waiter.id) : .dial)
         }
     }
 

@@ -73,3 +73,15 @@ extension CloseReason {
     /// Whether it ends a connection against the will of this side.
     var isCut: Bool { self == .peerClosed || self == .transportError }
 }
+
+extension WaitCause {
+    /// The option that caps connections over routes and that a request waits for; else `nil`.
+    var cap: String? {
+        switch self {
+        case .connectionsPerEngine: "pool.maxConnections"
+        case .connectionsPerOrigin: "pool.maxConnectionsPerOrigin"
+        case .connectionsPerProxy: "pool.maxConnectionsPerProxy"
+        case .dial, .connectionsPerHost, .dialsPerHost, .backoff, .sharedConnectionsPerHost: nil
+        }
+    }
+}

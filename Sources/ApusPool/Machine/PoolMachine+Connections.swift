@@ -164,6 +164,7 @@ extension PoolMachine {
             !isClaimed(slot, before: waiter)
         {
             meter.add()
+            if cede(slot, before: waiter, now, &actions) { return tidy(route, now, &actions) }
             grant(waiter, slot, &actions)
         }
         if slots[slot].exchanges > 0 {

@@ -21,6 +21,8 @@ package import ApusCore
 /// 7. The route's next dial waits a while. Meanwhile a caller that could only wait for the end of
 ///    that pause fails at once, unless it is patient.
 /// 8. Beside a shared dial that takes too long a second one starts (`DialHedge`).
+/// 9. A dial needs a place under each cap over routes; idle connections of any route make room, and
+///    the caller who came first gets it (`PoolMachine+Caps.swift`).
 ///
 /// No step's work grows with the pool, except those that touch all of it by their nature.
 /// The ID of a connection that has ended is not an error: the report and the pool's own close
@@ -38,6 +40,8 @@ package struct PoolMachine: Sendable {
     /// The index of each route's state; the only place where a route is hashed.
     var routeIndices: [Route: Int] = [:]
     var waiters = WaiterTable()
+    /// The caps over routes.
+    var caps: ConnectionCaps
     /// The links of `RouteState.idle` and `RouteState.shared`.
     var routeLinks = IndexLinks()
     /// Idle connections over all routes, most recently used first.
@@ -59,6 +63,7 @@ package struct PoolMachine: Sendable {
     /// - Parameter seed: Random, so that two processes do not renew their connections in step.
     package init(_ tuning: EngineTuning.Pool, http2: EngineTuning.HTTP2, seed: UInt64) {
         limits = PoolLimits(tuning, http2: http2)
+        caps = ConnectionCaps(CapLimits(tuning))
         self.seed = seed
     }
 
