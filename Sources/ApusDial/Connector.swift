@@ -33,8 +33,21 @@ actor Connector {
     func connect(for delegate: any DialDelegate) async throws(TransportError)
         -> any LiveConnection
     {
+        do throws(TransportError) {
+            return try await tryWays(for: delegate)
+        } catch {
+            reportProxies(error)
+            throw error
+        }
+    }
+
+    /// Connects, and once more where a proxy's answer asks for another connection.
+    private func tryWays(for delegate: any DialDelegate) async throws(TransportError)
+        -> any LiveConnection
+    {
         var facts = ConnectionFacts(protocolName: "http/1.1", remoteAddress: "", tls: nil)
         while true {
+            dial.note { $0 = ProxyPassage(through: route.proxies.count) }
             let wire = try await socket.reach(delegate)
             facts.resolved = socket.resolvedAfter
             do throws(TransportError) {
@@ -82,8 +95,16 @@ actor Connector {
         let connection = try establish(over: wire, facts, delegate)
         // Sessions that came with proxies' answers; nothing more may ever be read.
         wire.keepSessions()
+        reportProxies(nil)
         delegate.dialSucceeded(connection, route)
         return connection
+    }
+
+    /// Reports what the proxies did, before the delegate hears of the dial's end.
+    private func reportProxies(_ error: TransportError?) {
+        guard !route.proxies.isEmpty else { return }
+        dialer.proxies.ended(
+            dial.id, route, since: dial.started, dial.passage.outcomes(after: error), error)
     }
 
     /// Decides by ALPN what is spoken (in the clear, by what was asked for), if it is HTTP, and

@@ -13,6 +13,8 @@ final class DialContext {
     let started = Deadline.now()
     /// The attempts to connect so far, for the dial's error.
     private var attempts: [TransportError.Attempt] = []
+    /// How far the dial is on its way through the proxies.
+    private(set) var passage: ProxyPassage
     private let suspension: LoopSuspension
     /// Owns the wire while the dial goes on.
     let driver: WireDriver
@@ -22,12 +24,16 @@ final class DialContext {
         self.route = route
         self.dialer = dialer
         self.loop = loop
+        passage = ProxyPassage(through: route.proxies.count)
         suspension = LoopSuspension(on: loop)
         driver = WireDriver(suspension)
     }
 
     /// Which hop is connected to: the nearest proxy where there is one.
     var firstHop: TransportError.Hop { route.proxies.isEmpty ? .origin : .proxy }
+
+    /// Notes how the way through the proxies goes on.
+    func note(_ change: (inout ProxyPassage) -> Void) { change(&passage) }
 
     /// Reports a step of this dial to the observer, if there is one.
     func report(_ event: (UInt64) -> EngineEvent) {

@@ -23,6 +23,7 @@ package final class Dialer: Sendable {
     let contexts = TLSContextCache()
     package let sessions: TLSSessionCache
     package let handshakes = HandshakeMeter()
+    package let proxies: ProxyWatch
     /// What the windows of all h2 connections may grow by.
     let windowBudget: EngineWindowBudget
     private let loops: [EventLoop]
@@ -40,6 +41,7 @@ package final class Dialer: Sendable {
         self.loops = loops
         recentFields = loops.map { _ in HTTP1RecentFields() }
         self.observer = observer
+        proxies = ProxyWatch(tuning.pool, observer: observer)
         windowBudget = EngineWindowBudget(tuning.http2.windowBudget)
         sessions = TLSSessionCache(perHop: tuning.tls.maxSessionsPerRoute)
     }
@@ -61,6 +63,9 @@ package final class Dialer: Sendable {
         // Detached: a dial may serve others than the one who caused it, so that nothing of that
         // one's task is theirs.
         return Task.detached(executorPreference: loop) {
+            if let error = self.proxies.begins(id, route) {
+                return delegate.dialFailed(id, error)
+            }
             let connector = Connector(id, route, self, on: loop)
             let revision = self.contexts.revision
             do throws(TransportError) {

@@ -46,13 +46,16 @@ final class ProxyDial {
     func pass(_ index: Int, over wire: Wire) async throws(TransportError) {
         let proxy = route.proxies[index]
         let forwards = index == route.proxies.count - 1 && route.isForwarded
+        let began = Deadline.now()
         var speaksHTTP2 = false
         if proxy.kind == .https {
+            dial.note { $0.securing() }
             let mayChoose =
                 !forwards && proxy.options.allowsHTTP2 && !logins.demandsHTTP1(at: index)
             speaksHTTP2 = try await secure(wire, toProxy: index, mayChooseHTTP2: mayChoose)
         }
-        guard !forwards else { return }
+        guard !forwards else { return dial.note { $0.passed(.forwards) } }
+        dial.note { $0.asking() }
         var handshake = try await handshake(through: index, speaksHTTP2: speaksHTTP2)
         let limit = dial.deadline(dialer.tuning.dial.proxyTimeout)
         while true {
@@ -77,6 +80,7 @@ final class ProxyDial {
                 throw failure(error, at: index)
             }
         }
+        dial.note { $0.passed(.opened(Deadline.now().since(began))) }
         dial.report { .tunnelled(connection: $0, proxy: proxy.description) }
     }
 
@@ -203,7 +207,9 @@ final class ProxyDial {
         guard route.proxies[index].kind == .socks5 else {
             return .name(target.host, port: target.port)
         }
+        dial.note { $0.waitsForItself(true) }
         let addresses = try await socket.lookUp(target.host, target.port).compactMap(\.socksTarget)
+        dial.note { $0.waitsForItself(false) }
         guard let found = addresses.first else {
             throw dial.failure(
                 .connect(errno: EAFNOSUPPORT), .proxy,
@@ -220,6 +226,7 @@ final class ProxyDial {
 
     private func failure(_ error: TunnelError, at index: Int) -> TransportError {
         let (kind, message) = error.explained
+        if let refusal = error.refusal { dial.note { $0.refused(refusal) } }
         var failure = dial.failure(kind, .proxy, mark(index) + message, hop: .proxy)
         if case .refused(let answer) = error { failure.proxyAnswer = answer }
         return failure
@@ -245,7 +252,9 @@ final class ProxyDial {
         switch proxy.reply(to: refusal.fields) {
         case .said(let answer): return answer
         case .asked(let authenticator, let challenge):
+            dial.note { $0.waitsForItself(true) }
             let answer = try await ask(authenticator, challenge, index, until: limit)
+            dial.note { $0.waitsForItself(false) }
             guard ChallengeReply.isSendable(answer) else {
                 throw failure(TunnelError.invalid(ChallengeReply.unsendable), at: index)
             }

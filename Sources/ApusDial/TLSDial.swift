@@ -73,6 +73,7 @@ final class TLSDial {
             }
             // It may open a tunnel before it has dialled, and close it when that fails.
             let time = Deadline.now().since(began).words
+            dial.note { $0.tunnelEnded() }
             throw dial.failure(
                 .proxyFailed, .proxy,
                 "the proxy \(proxy) opened the tunnel and ended it \(time) later, before any byte "
@@ -123,9 +124,12 @@ final class TLSDial {
         _ hop: TransportError.Hop
     ) async throws(TransportError) -> PeerVerifier.Verdict {
         guard let verifier = settings.verifier else { return .accept }
-        return try await dial.value(
+        dial.note { $0.waitsForItself(true) }
+        let verdict = try await dial.value(
             .tls, until: limit, late("tls.verifier gave no verdict"), hop
         ) { verifier.judge(peer, $0) }
+        dial.note { $0.waitsForItself(false) }
+        return verdict
     }
 
     /// The context for the handshake; making one takes long, so it is not done on the loop.
@@ -135,6 +139,7 @@ final class TLSDial {
     ) async throws(TransportError) -> TLSContext {
         let contexts = dialer.contexts
         if let made = contexts.made(settings, alpn: alpn) { return made }
+        dial.note { $0.waitsForItself(true) }
         let made: TLSContextCache.Made = try await dial.value(
             .tls, until: limit, late("the TLS settings were not loaded"), hop
         ) { give in
@@ -142,7 +147,9 @@ final class TLSDial {
             return {}
         }
         switch made {
-        case .success(let context): return context
+        case .success(let context):
+            dial.note { $0.waitsForItself(false) }
+            return context
         case .failure(let error):
             throw dial.failure(TransportError.Kind(error), .tls, error.message, hop: hop)
         }

@@ -108,12 +108,14 @@ package final class Engine: Sendable {
     /// Has the connections of the routes that match take no more, and forgets what is kept to make
     /// others like them: TLS sessions, and the ways with their proxies' credentials.
     ///
+    /// What is known of a proxy is forgotten when a route through it without credentials matches.
     /// The predicate is called with no lock held.
     package func drain(where matches: (Route) -> Bool) {
         let drained = Set(pool.knownRoutes.filter(matches))
         routes.forget(where: matches)
         amender.forget(where: matches)
         http1Routes.forget(where: matches)
+        dialer.proxies.forget(where: matches)
         dialer.sessions.forget(where: matches)
         pool.drainAll(of: drained, .retired)
     }
@@ -136,6 +138,7 @@ package final class Engine: Sendable {
             machine, facts: facts, replays: replays.load(ordering: .relaxed))
         dialer.handshakes.fill(&snapshot.counters)
         snapshot.http2Avoided = http1Routes.avoided()
+        snapshot.proxies = dialer.proxies.entries()
         return snapshot
     }
 }

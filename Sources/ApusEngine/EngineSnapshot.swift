@@ -16,6 +16,8 @@ extension EngineSnapshot {
         exchanges = pool.counts.exchanges
         counters = Counters(pool.counters, replays: replays)
         routes = pool.routes.map(RouteEntry.init).sorted { $0.route < $1.route }
+        connectionCaps = pool.caps
+            .map(ConnectionCap.init).sorted { $0.description < $1.description }
         connectionEntries = pool.connections
             .map { ConnectionEntry($0, facts[$0.id]) }
             .sorted { ($1.ageSeconds, $0.id) < ($0.ageSeconds, $1.id) }
@@ -47,6 +49,14 @@ extension EngineSnapshot.RouteEntry {
             dialling: entry.dialling, waiting: entry.waiting, waitingFor: entry.waitingFor,
             insecureSkipVerify: entry.route.skipsVerification)
         learnedIdleSeconds = entry.learnedIdle?.inSeconds
+    }
+}
+
+extension EngineSnapshot.ConnectionCap {
+    fileprivate init(_ entry: PoolSnapshot.CapEntry) {
+        self.init(
+            cause: entry.key.cause, name: entry.key.description, connections: entry.connections,
+            limit: entry.limit, waiting: entry.waiting)
     }
 }
 

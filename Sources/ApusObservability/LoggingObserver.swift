@@ -35,7 +35,8 @@ extension EngineEvent {
             .info
         case .shutdownStarted: .info
         case .shutdownFinished(let cut): cut.isEmpty ? .info : .notice
-        case .engineDropped, .handshakeStepWasSlow, .http2Avoided: .warning
+        case .engineDropped, .handshakeStepWasSlow, .http2Avoided, .proxyFailing: .warning
+        case .proxyRecovered: .notice
         case .connectionOpened(_, let route, _):
             route.skipsVerification ? .warning : .debug
         default: .debug
@@ -57,6 +58,16 @@ extension EngineEvent {
                     "apus.evidence": evidence.map(\.rawValue).joined(separator: " "),
                 ]
             )
+        case .proxyFailing(let proxy, let target, let evidence, let time):
+            (
+                "proxy is failing; requests through it fail at once",
+                [
+                    "apus.proxy": proxy, "apus.duration": "\(time)",
+                    "apus.evidence": evidence.map(\.rawValue).joined(separator: " "),
+                ].adding(target: target)
+            )
+        case .proxyRecovered(let proxy, let target):
+            ("proxy works again", ["apus.proxy": proxy].adding(target: target))
         case .shutdownStarted(let drain):
             ("engine shutting down", ["apus.drain": "\(drain)"])
         case .shutdownFinished(let cut):
@@ -215,6 +226,12 @@ extension EngineEvent {
 }
 
 extension [String: String] {
+    /// With the target to which alone a proxy fails, if there is one.
+    fileprivate func adding(target: String?) -> [String: String] {
+        guard let target else { return self }
+        return merging(["apus.target": target]) { $1 }
+    }
+
     /// With the metadata of a request.
     fileprivate func adding(_ metadata: RequestMetadata?) -> [String: String] {
         guard let metadata else { return self }

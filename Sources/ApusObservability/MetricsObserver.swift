@@ -15,6 +15,7 @@ public import CoreMetrics
 /// | `http.client.request.body.size`, `http.client.response.body.size` | recorder | method |
 /// | `http.client.request.resends` | counter | `error.type` |
 /// | `http.client.request.waits` | counter | `apus.waits_for` |
+/// | `apus.client.proxy.changes` | counter | `apus.proxy`, `apus.state`; no address of a server |
 ///
 /// Gauges show the pool at one instant, for the whole engine, whenever the program calls
 /// `record(_:)`, as once in ten seconds:
@@ -90,6 +91,8 @@ public struct MetricsObserver: EngineObserver {
             // The status was known, and whether the body was complete by then is chance.
             ended(summary, error: summary.status ?? 0 >= 400 ? nil : "cancelled")
         case .exchangeFailed(let summary, let error): ended(summary, error: error.kind.name)
+        case .proxyFailing(let proxy, _, _, _): proxyChanged(proxy, to: "failing")
+        case .proxyRecovered(let proxy, _): proxyChanged(proxy, to: "healthy")
         case .engineDropped: instruments.counter("apus.engine.drops", []).increment()
         default: break
         }
@@ -106,6 +109,13 @@ public struct MetricsObserver: EngineObserver {
             instruments.meter("apus.engine.connections", [], [("apus.state", state)]).set(count)
         }
         instruments.meter("apus.engine.waiting_requests", []).set(snapshot.waiting)
+    }
+
+    /// Counts that a proxy begins to fail, to any target or to one, or works again.
+    private func proxyChanged(_ proxy: String, to state: String) {
+        instruments.counter(
+            "apus.client.proxy.changes", [("apus.proxy", proxy)], [("apus.state", state)]
+        ).increment()
     }
 
     private func ended(_ summary: ExchangeSummary, error: String?) {

@@ -15,7 +15,8 @@ package enum LeaseResult: Sendable, Hashable {
     package enum Refusal: Sendable, Hashable {
         /// The route's queue is full (`pool.maxWaitersPerHost`).
         case tooManyWaiters
-        /// The route's last dial failed a moment ago, and the next one waits a while.
+        /// The route's last dial failed a moment ago, and the next one waits a while; or the caller
+        /// may not dial.
         case dialFailed
         /// The pool was shut down.
         case shutDown

@@ -91,6 +91,21 @@ import Testing
         }
     }
 
+    @Test func aFailingProxyIsAWarningAndItsRecoveryANotice() {
+        let (logger, handler) = recorder(.info)
+        let observer = LoggingObserver(logger)
+        observer.observe(
+            .proxyFailing(
+                proxy: "http://p:1", target: nil, because: [.unreachable, .tlsFailed],
+                for: .seconds(5)))
+        observer.observe(.proxyRecovered(proxy: "http://p:1", target: "a.test:443"))
+        #expect(handler.entries.map(\.level) == [.warning, .notice])
+        let first = handler.entries[0].metadata
+        #expect(first["apus.proxy"] == "http://p:1" && first["apus.target"] == nil)
+        #expect(first["apus.evidence"] == "unreachable tlsFailed")
+        #expect(handler.entries[1].metadata["apus.target"] == "a.test:443")
+    }
+
     @Test func anEngineThatIsDroppedIsAWarning() async throws {
         let (logger, handler) = recorder(.warning)
         do {

@@ -39,6 +39,22 @@ import Testing
         }
     }
 
+    @Test func theChangesOfAProxyAreCounted() throws {
+        let metrics = TestMetrics()
+        let observer = MetricsObserver(factory: metrics)
+        for target in [nil, "a.test:443"] {
+            observer.observe(
+                .proxyFailing(proxy: "http://p:1", target: target, because: [], for: .seconds(5)))
+        }
+        observer.observe(.proxyRecovered(proxy: "http://p:1", target: nil))
+        let changes = try ["failing", "healthy"].map {
+            try metrics.expectCounter(
+                "apus.client.proxy.changes", [("apus.proxy", "http://p:1"), ("apus.state", $0)]
+            ).values.reduce(0, +)
+        }
+        #expect(changes == [2, 1])
+    }
+
     @Test("R25: the times to the head and to the first byte are measured")
     func theTimesToHeadAndFirstByteAreMeasured() async throws {
         let metrics = TestMetrics()

@@ -32,6 +32,35 @@ import Testing
         }
     }
 
+    /// The pause between probes doubles, so few dials come to it however slow this goes.
+    @Test("E4: rotations go on at once while their first proxy is failing, and few of them dial it")
+    func rotationsGoOnAtOnceWhileAProxyIsFailing() async throws {
+        let origin = try LoopbackServer(LoopbackServer.Options())
+        defer { origin.stop() }
+        let dead = try ScriptedPeer([], otherwise: [.close])
+        defer { dead.stop() }
+        let alive = try LoopbackSOCKSProxy()
+        defer { alive.stop() }
+        try await withEngine { engine in
+            for number in 0..<50 {
+                let choices = try [("dead", dead.port), ("alive", alive.port)].map { name, port in
+                    let url = "socks5h://u\(number):x@127.0.0.1:\(port)"
+                    return Choice.proxy(name, try ProxySetting(parsing: url))
+                }
+                var policy = RotationPolicy()
+                policy.order = .firstHealthy
+                let rotating = try Rotating(
+                    over: choices, engine, policy: policy, clock: clock.clock)
+                let response = try await rotating.send(
+                    .post("http://127.0.0.1:\(origin.port)/"), body: .bytes(Bytes("x")))
+                #expect(response.status == .ok)
+                #expect(response.info.tries.map(\.choice) == ["dead", "alive"])
+            }
+            #expect(dead.connectionCount <= 10)
+            #expect(alive.requests.count == 50)
+        }
+    }
+
     @Test func resetConnectionsAreRepeatedForAnIdempotentRequest() async throws {
         try await with([
             [.expectHead, .reset], [.expectHead, .sendText("HTTP/1.1 20"), .reset],

@@ -22,7 +22,7 @@ import Testing
     }
 
     /// A row of a table of bounds ends with the tests that show it, each of which exists.
-    @Test(arguments: [("docs/limits.md", 60), ("docs/http2.md", 25)])
+    @Test(arguments: [("docs/limits.md", 60), ("docs/http2.md", 25), ("docs/incidents.md", 50)])
     func everyBoundNamesTestsThatExist(path: String, minRows: Int) throws {
         let page = try #require(SourceFile(path: path))
         var rows = 0

@@ -28,8 +28,20 @@ package final class LoopbackConnectProxy: Sendable {
         /// The host to connect to, whatever host a request names; the port is kept.
         package var leadsTo: String?
         package var ipv6 = false
+        /// Asked once for each connection; `nil`, the default, is no outage.
+        package var outage: @Sendable () -> Outage? = { nil }
+        /// Count concurrent connections at each accept; see `peakEstablished`.
+        package var watchesEstablished = false
 
         package init() {}
+    }
+
+    /// What keeps the proxy from working.
+    package enum Outage: Sendable, CaseIterable {
+        /// Connections end before anything is read.
+        case ends
+        /// A tunnel is opened, and ends when its first bytes arrive.
+        case opensAndEnds
     }
 
     package let port: UInt16
@@ -47,6 +59,7 @@ package final class LoopbackConnectProxy: Sendable {
         listener = try Listener(name: "proxy", ipv6: options.ipv6)
         port = listener.port
         self.record = record
+        if options.watchesEstablished { listener.watchEstablished() }
         try listener.start(counting: record, over: acceptor) { client in
             HTTPProxyConnection(client: client, options: options, record: record).serve()
         }
@@ -57,6 +70,10 @@ package final class LoopbackConnectProxy: Sendable {
     }
 
     package var counters: LoopbackProxyCounters { record.counters }
+
+    /// The most connections at once that their clients had not closed; 0 unless
+    /// `watchesEstablished`.
+    package var peakEstablished: Int { listener.peakEstablished }
 
     /// The heads of all requests to the proxy itself, as received.
     package var requests: [String] { record.requests }
@@ -77,8 +94,20 @@ private struct HTTPProxyConnection {
     let record: ProxyRecord<String>
 
     func serve() {
-        while serveOne() {}
-        client.sendCloseNotify()
+        switch options.outage() {
+        case nil:
+            while serveOne() {}
+            client.sendCloseNotify()
+        case .ends: return
+        case .opensAndEnds: openAndEnd()
+        }
+    }
+
+    private func openAndEnd() {
+        guard let length = receiveHead() else { return }
+        client.input.consume(length)
+        client.output.append(options.establishedHead)
+        if client.flush(), client.input.count == 0 { _ = client.fill(waiting: true) }
     }
 
     /// Serves requests until one is for another origin; `false` when the connection has ended.

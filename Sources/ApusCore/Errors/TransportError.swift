@@ -260,6 +260,12 @@ public struct TransportError: Error, Sendable {
         set { ownBox.story.peerSpeaksHTTP1 = newValue }
     }
 
+    /// Whether no dial was made, because the proxy is failing.
+    package var isHeldBack: Bool {
+        get { box.story.isHeldBack }
+        set { ownBox.story.isHeldBack = newValue }
+    }
+
     private var box: Box
 
     /// Creates an error with a verdict on sending again.
@@ -319,6 +325,7 @@ public struct TransportError: Error, Sendable {
         var connectionEnd: ConnectionEnd?
         var isOfDial = false
         var peerSpeaksHTTP1 = false
+        var isHeldBack = false
     }
 
     /// Keeps the facts in one heap object: an error is thrown through many `await`s, and each frame

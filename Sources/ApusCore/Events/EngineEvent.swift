@@ -65,6 +65,11 @@ public enum EngineEvent: Sendable {
     /// HTTP/2 has failed on this route's way as often as it may: from now on requests that leave
     /// the version open speak HTTP/1.1 there, for so long (`http2.learnsBrokenRoutes`).
     case http2Avoided(route: Route, because: [HTTP2Evidence], for: Duration)
+    /// A proxy is failing: for so long no connection is made through it to this host and port, or
+    /// to any when `target` is `nil`; then one dial probes it (`pool.proxyBackoff`).
+    case proxyFailing(proxy: String, target: String?, because: [ProxyFailure], for: Duration)
+    /// A proxy that was failing works again.
+    case proxyRecovered(proxy: String, target: String?)
 
     // The engine.
 

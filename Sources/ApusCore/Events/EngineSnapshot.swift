@@ -19,8 +19,13 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
     public package(set) var counters = Counters()
     /// Each route that has a connection or a waiter, sorted by text.
     public package(set) var routes: [RouteEntry] = []
+    /// Each cap on connections that is set, sorted by text: of the engine, and of each origin and
+    /// proxy that has a connection or a waiter.
+    public package(set) var connectionCaps: [ConnectionCap] = []
     /// Each way that speaks HTTP/1.1 because HTTP/2 has failed on it, sorted by text.
     public package(set) var http2Avoided: [HTTP2Avoidance] = []
+    /// Each proxy that was dialled, sorted by text.
+    public package(set) var proxies: [ProxyEntry] = []
     /// Each connection, oldest first.
     public package(set) var connectionEntries: [ConnectionEntry] = []
 
@@ -71,6 +76,35 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
 
         /// How many connections ended for a reason.
         public func closes(_ reason: CloseReason) -> Int { closes[reason.rawValue] ?? 0 }
+    }
+
+    /// A cap on connections, and how much of it is used.
+    public struct ConnectionCap: Sendable, Hashable, Codable, CustomStringConvertible {
+        /// Which cap it is, as requests report that wait because of it.
+        public let cause: WaitCause
+        /// The origin, the proxy without credentials, or "engine".
+        public let name: String
+        /// Connections in every state, those being made included.
+        public let connections: Int
+        /// How many there may be.
+        public let limit: Int
+        /// Requests that wait because of this cap; of several caps, one is counted.
+        public let waiting: Int
+
+        package init(
+            cause: WaitCause, name: String, connections: Int, limit: Int, waiting: Int
+        ) {
+            self.cause = cause
+            self.name = name
+            self.connections = connections
+            self.limit = limit
+            self.waiting = waiting
+        }
+
+        /// As in "https://a.example: 8 of 8 connections per origin, 12 waiting".
+        public var description: String {
+            "\(name): \(connections) of \(limit) \(cause.rawValue), \(waiting) waiting"
+        }
     }
 
     /// A way that speaks HTTP/1.1 because HTTP/2 has failed on it.

@@ -93,6 +93,15 @@ public struct ProxyEndpoint: Sendable, Hashable {
         given = options == Options() ? nil : GivenOptions(options)
     }
 
+    /// The same proxy without credentials and options.
+    package init(bare other: ProxyEndpoint) {
+        kind = other.kind
+        exactHost = other.exactHost
+        port = other.port
+        credentials = nil
+        given = nil
+    }
+
     /// Reads `scheme://[user[:password]@]host[:port][/]`; a path or query is ignored.
     ///
     /// - Throws: `InvalidProxy`, whose message never holds credentials.

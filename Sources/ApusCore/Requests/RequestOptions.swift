@@ -67,7 +67,8 @@ public struct RequestOptions: Sendable {
     /// (`EngineTuning.Pool.dialBackoff`) and for the next dial; `false` by default.
     ///
     /// Otherwise a request that arrives in that pause, while no connection of its route is open,
-    /// fails at once with the error of the failed dial.
+    /// fails at once with the error of the failed dial. No request waits for a proxy that is
+    /// failing (`EngineTuning.Pool.proxyBackoff`).
     public var waitsOutBackoff = false
     /// How the request shares connections; `pooled` by default.
     public var reuse = Reuse.pooled

@@ -11,7 +11,25 @@ extension EngineTuning {
         /// Default 2.
         public var maxIdlePerHost: Int? = 2
         /// Connections per route, including dials in flight; `nil`, the default, is unlimited.
+        ///
+        /// Each isolation scope and each proxy makes a route of its own; `maxConnectionsPerOrigin`
+        /// counts over all of them.
         public var maxConnectionsPerHost: Int?
+        /// Connections of the whole engine, including dials in flight; `nil`, the default, is
+        /// unlimited.
+        ///
+        /// At this cap, as at the two that follow, the idle connection used longest ago is closed
+        /// to make room, whatever its route; without one the request waits, and the request that
+        /// has waited longest is served first.
+        public var maxConnections: Int?
+        /// Connections of one origin over all its routes, whatever their proxies, credentials and
+        /// isolation scopes, including dials in flight; `nil`, the default, is unlimited.
+        public var maxConnectionsPerOrigin: Int?
+        /// Connections through one proxy (kind, host and port) over all origins, credentials and
+        /// isolation scopes, including dials in flight; `nil`, the default, is unlimited.
+        ///
+        /// In a chain, each proxy counts the connection once.
+        public var maxConnectionsPerProxy: Int?
         /// Dials in flight per route; `nil`, the default, is unlimited.
         ///
         /// A route that may use HTTP/2 grows by at most 4 at a time.
@@ -27,6 +45,18 @@ extension EngineTuning {
         ///
         /// Default 1 s.
         public var maxDialBackoff: Duration = .seconds(1)
+        /// How long no connection is made through a proxy that is failing, doubled each time that
+        /// the one dial that then probes it fails as well; `nil` is off.
+        ///
+        /// Default 5 s. A proxy is failing after dials of two routes (credentials, origins, scopes)
+        /// failed through its own fault within 60 s. Its requests then use the connections that
+        /// are open, or fail at once with that fault: `notSent`, at the hop `proxy`. They never go
+        /// without the proxy.
+        public var proxyBackoff: Duration? = .seconds(5)
+        /// The longest such time.
+        ///
+        /// Default 10 min.
+        public var maxProxyBackoff: Duration = .seconds(600)
         /// How long a dial that several requests wait for may take before a second one starts in
         /// parallel; `nil` is off.
         ///

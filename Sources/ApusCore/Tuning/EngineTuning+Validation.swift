@@ -19,11 +19,19 @@ extension EngineTuning.Pool {
         try require("pool.maxIdle", maxIdle, in: 0...1_000_000)
         try require("pool.maxIdlePerHost", maxIdlePerHost, in: 0...1_000_000)
         try require("pool.maxConnectionsPerHost", maxConnectionsPerHost, in: 1...1_000_000)
+        try require("pool.maxConnections", maxConnections, in: 1...1_000_000)
+        try require("pool.maxConnectionsPerOrigin", maxConnectionsPerOrigin, in: 1...1_000_000)
+        try require("pool.maxConnectionsPerProxy", maxConnectionsPerProxy, in: 1...1_000_000)
         try require("pool.maxDialsPerHost", maxDialsPerHost, in: 1...1_000_000)
         try require("pool.maxWaitersPerHost", maxWaitersPerHost, in: 0...1_000_000)
         try requirePositive("pool.dialBackoff", dialBackoff)
         guard maxDialBackoff >= dialBackoff ?? .nanoseconds(1) else {
             throw InvalidTuning(field: "pool.maxDialBackoff", reason: "is below pool.dialBackoff")
+        }
+        try requirePositive("pool.proxyBackoff", proxyBackoff)
+        guard maxProxyBackoff >= proxyBackoff ?? .nanoseconds(1) else {
+            throw InvalidTuning(
+                field: "pool.maxProxyBackoff", reason: "is below pool.proxyBackoff")
         }
         try requirePositive("pool.hedgeDelay", hedgeDelay)
         try requirePositive("pool.dialGrace", dialGrace)

@@ -41,7 +41,7 @@ final class ConnectionPool: @unchecked Sendable {
     private let lock = Lock()
     // Guarded.
     @exclusivity(unchecked) private var machine: PoolMachine
-    @exclusivity(unchecked) private var entries = PoolEntries()
+    @exclusivity(unchecked) private var entries: PoolEntries
     /// Why each route's last dial failed.
     @exclusivity(unchecked) private var failures = DialFailures()
     /// The instant for which the timer is set, or is about to be.
@@ -53,6 +53,7 @@ final class ConnectionPool: @unchecked Sendable {
     init(_ tuning: EngineTuning, dialer: Dialer, loop: EventLoop, observer: (any EngineObserver)?) {
         // The seed spreads lifetimes, so that processes started together do not redial together.
         machine = PoolMachine(tuning.pool, http2: tuning.http2, seed: .random(in: 0 ... .max))
+        entries = PoolEntries(CapLimits(tuning.pool))
         self.dialer = dialer
         self.loop = loop
         self.observer = observer
@@ -69,10 +70,11 @@ final class ConnectionPool: @unchecked Sendable {
         }
         let route = next.route
         let now = Deadline.now()
+        let held = dialer.proxies.refusal(of: route, now: now)
         let (decision, deeds) = lock.withLock { () -> (Decision, PoolDeeds) in
             let (result, actions) = machine.lease(
                 route, reuse: Reuse(next.reuse), isPatient: next.request.waitsOutBackoff,
-                now: now)
+                mayDial: held == nil, now: now)
             let decision: Decision
             switch result {
             case .leased(let id, let isReused):
@@ -85,7 +87,7 @@ final class ConnectionPool: @unchecked Sendable {
                 decision = .leasing(.wait(waiter))
             case .refused(let why):
                 decision = .refused(
-                    TransportError(why, route, last: failures[route]))
+                    TransportError(why, route, last: failures[route], held: held))
             }
             return (decision, prepare(actions))
         }
@@ -103,13 +105,13 @@ final class ConnectionPool: @unchecked Sendable {
     /// The state of a wait, for its timer; `nil` when it is over.
     func look(
         at waiter: PoolWaiter, _ clock: WaitClock, _ timer: PoolWaiterTimer
-    ) -> (verdict: WaitClock.Verdict, isForDial: Bool)? {
+    ) -> (verdict: WaitClock.Verdict, cause: WaitCause?)? {
         lock.withLock {
             guard entries.holds(waiter) else { return nil }
             let dial = machine.dial(for: waiter.id)
             let verdict = clock.look(now: .now(), dial: dial)
             if case .lasts(_, isOverdue: true) = verdict { entries.becameOverdue(waiter, timer) }
-            return (verdict, dial != nil)
+            return (verdict, dial == nil ? machine.waitCause(of: waiter.id) : .dial)
         }
     }
 
@@ -186,11 +188,12 @@ final class ConnectionPool: @unchecked Sendable {
         observer?.observe(.dialFailed(connection: id.rawValue, error: error))
         step(failure: error) { pool in
             guard let dial = pool.entries.dialFailed(id) else { return PoolActions() }
-            // The failure of an abandoned dial says nothing about its route.
-            if !dial.wasAbandoned {
+            // The failure of an abandoned dial says nothing about its route, nor does one of a
+            // dial that was not made.
+            if !dial.wasAbandoned, !error.isHeldBack {
                 pool.failures.note(error, of: dial.route) { pool.machine.holds($0) }
             }
-            return pool.machine.dialFailed(id, now: .now())
+            return pool.machine.dialFailed(id, wasMade: !error.isHeldBack, now: .now())
         }
         lookAtOverdue()
     }
@@ -378,10 +381,16 @@ extension ConnectionPool: DialDelegate {
                     connection: connection.id.rawValue, route: opening.route, reason: reason,
                     age: now.since(opening.at)))
         }
+        // The route of a connection through proxies that ended while it carried an exchange.
+        var cut: Route?
         step { pool in
+            let route = pool.entries.opening(of: connection.id)?.route
             pool.entries.closed(connection.id)
+            let losses = pool.machine.counters.losses
+            defer { if pool.machine.counters.losses > losses { cut = route } }
             return pool.machine.connectionClosed(connection.id, reason: reason, now: now)
         }
+        if let cut, reason.isCut { dialer.proxies.wasCut(cut, now: now) }
     }
 
     func capacityChanged(_ connection: any LiveConnection, to capacity: Int) {

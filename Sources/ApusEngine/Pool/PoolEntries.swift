@@ -19,7 +19,11 @@ struct PoolEntries {
     /// Waits whose time in the queue is over while a dial for them goes on.
     private var overdue: [WaiterID: PoolWaiterTimer] = [:]
     private var dials = PoolDials()
-    private var heldDials = HeldDials()
+    private var heldDials: HeldDials
+
+    init(_ limits: CapLimits) {
+        heldDials = HeldDials(limits)
+    }
 
     /// Whether neither connection nor dial is left.
     var isEmpty: Bool { connections.isEmpty && dials.isEmpty }
@@ -54,6 +58,7 @@ struct PoolEntries {
         connections[id] = nil
         if let opening = openings.removeValue(forKey: id) {
             heldDials.ended(id, of: opening.route)
+            heldDials.closed(opening.route)
         }
     }
 
@@ -94,6 +99,7 @@ struct PoolEntries {
     mutating func dialFailed(_ id: ConnectionID) -> (route: Route, wasAbandoned: Bool)? {
         guard let dial = dials.ended(id) else { return nil }
         heldDials.ended(id, of: dial.route)
+        heldDials.closed(dial.route)
         return dial
     }
 

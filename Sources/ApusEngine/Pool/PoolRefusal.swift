@@ -16,12 +16,17 @@ extension Reuse {
 extension TransportError {
     /// The pool would not even queue the request.
     ///
-    /// - Parameter last: why the route's last dial failed.
-    init(_ why: LeaseResult.Refusal, _ route: Route, last: TransportError?) {
+    /// - Parameters:
+    ///   - last: why the route's last dial failed.
+    ///   - held: why no dial may begin.
+    init(
+        _ why: LeaseResult.Refusal, _ route: Route, last: TransportError?,
+        held: TransportError? = nil
+    ) {
         var error =
             switch why {
             case .dialFailed:
-                last?.repeated
+                held ?? last?.repeated
                     ?? TransportError(
                         .timeout, phase: .pool,
                         message: "a dial has just failed, and the next one waits")
@@ -61,5 +66,22 @@ extension TransportError {
         var error = self
         error.message += "; the next dial waits for pool.dialBackoff"
         return error
+    }
+}
+
+extension CloseReason {
+    /// Whether it ends a connection against the will of this side.
+    var isCut: Bool { self == .peerClosed || self == .transportError }
+}
+
+extension WaitCause {
+    /// The option that caps connections over routes and that a request waits for; else `nil`.
+    var cap: String? {
+        switch self {
+        case .connectionsPerEngine: "pool.maxConnections"
+        case .connectionsPerOrigin: "pool.maxConnectionsPerOrigin"
+        case .connectionsPerProxy: "pool.maxConnectionsPerProxy"
+        case .dial, .connectionsPerHost, .dialsPerHost, .backoff, .sharedConnectionsPerHost: nil
+        }
     }
 }

@@ -74,21 +74,23 @@ final class PoolWaiter: Sendable {
 
     /// Looks at the state of the wait; when to look again.
     private func look(_ timer: PoolWaiterTimer) -> Deadline? {
-        guard let (verdict, isForDial) = pool.look(at: self, clock, timer) else { return nil }
+        guard let (verdict, cause) = pool.look(at: self, clock, timer) else { return nil }
         switch verdict {
         case .lasts(let next, _): return next
         case .over(let phase):
-            isOver(phase, isForDial)
+            isOver(phase, cause)
             return nil
         }
     }
 
-    private func isOver(_ phase: TransportError.Phase, _ isForDial: Bool) {
+    private func isOver(_ phase: TransportError.Phase, _ cause: WaitCause?) {
         var message = request.lateness(in: phase)
         if phase == .head || phase == .total {
+            let isForDial = cause == .dial
             message =
                 (isForDial ? "no connection was made: " : "no connection became free: ") + message
         }
+        if let cap = cause?.cap { message += "; \(cap) is reached" }
         if let last = pool.lastFailure(of: route) {
             message += "; the last dial failed: \(last.kind.name): \(last.message)"
         }

@@ -9,17 +9,11 @@ package struct BrokenHTTP2: Sendable {
     /// An origin and the proxies to it.
     package struct Way: Hashable, Sendable {
         private let origin: Origin
-        private let proxies: [Hop]
-
-        private struct Hop: Hashable {
-            let kind: ProxyEndpoint.Kind
-            let host: String
-            let port: UInt16
-        }
+        private let proxies: [ProxyHop]
 
         package init(_ route: Route) {
             origin = route.origin
-            proxies = route.proxies.map { Hop(kind: $0.kind, host: $0.host, port: $0.port) }
+            proxies = route.proxies.map { ProxyHop($0) }
         }
     }
 

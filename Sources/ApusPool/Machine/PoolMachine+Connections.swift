@@ -53,11 +53,15 @@ extension PoolMachine {
     /// A dial failed, and with it the waiters that nothing else would serve (`failWaiters`).
     ///
     /// When the waiter that it was meant for was served otherwise meanwhile, no waiter fails.
-    package mutating func dialFailed(_ connection: ConnectionID, now: Deadline) -> PoolActions {
+    ///
+    /// - Parameter wasMade: `false` when the shell held the dial back, which delays no other.
+    package mutating func dialFailed(
+        _ connection: ConnectionID, wasMade: Bool = true, now: Deadline
+    ) -> PoolActions {
         var actions = PoolActions()
         guard let slot = find(connection), let dial = slots[slot].dial else { return actions }
         counters.dialFailures += 1
-        holdBack(slot, .failure, now.nanoseconds)
+        if wasMade { holdBack(slot, .failure, now.nanoseconds) }
         failWaiters(dial, id(slot), now.nanoseconds, &actions)
         vacate(slot, now.nanoseconds, &actions)
         return actions
@@ -160,6 +164,7 @@ extension PoolMachine {
             !isClaimed(slot, before: waiter)
         {
             meter.add()
+            if cede(slot, before: waiter, now, &actions) { return tidy(route, now, &actions) }
             grant(waiter, slot, &actions)
         }
         if slots[slot].exchanges > 0 {

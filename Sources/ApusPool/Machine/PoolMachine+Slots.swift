@@ -55,6 +55,7 @@ extension PoolMachine {
         routes[index] = RouteState(route)
         recallIdleTime(index)
         routeIndices[route] = index
+        caps.join(index, route)
         return index
     }
 
@@ -63,6 +64,7 @@ extension PoolMachine {
         guard routes[index].isEmpty, let route = routes[index].route else { return }
         routeIndices[route] = nil
         routes[index] = RouteState()
+        caps.leave(index)
         vacantRoutes.append(index)
     }
 
@@ -84,6 +86,7 @@ extension PoolMachine {
                 number: UInt64(counters.dials), route: route, began: now,
                 lastArrival: waiters.arrivals, purpose: purpose))
         routes[route].connections += 1
+        caps.take(route)
         routes[route].dials += 1
         if case .shared = purpose {
             routes[route].sharedDials += 1
@@ -133,6 +136,7 @@ extension PoolMachine {
         timers.remove(slot)
         totals.connections -= 1
         routes[route].connections -= 1
+        caps.give(route)
         change(slot, of: route) { $0 = .vacant }
         vacantSlots.append(slot)
     }

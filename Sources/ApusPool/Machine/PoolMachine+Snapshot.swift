@@ -36,8 +36,19 @@ package struct PoolSnapshot: Sendable {
         package let idleFor: Duration?
     }
 
+    /// A cap over routes that is in use.
+    package struct CapEntry: Sendable, Hashable {
+        package let key: CapKey
+        /// Connections in every state, dials included.
+        package let connections: Int
+        package let limit: Int
+        /// Callers who wait for a place under it, and for no dial.
+        package let waiting: Int
+    }
+
     package let counts: PoolCounts
     package let counters: PoolCounters
+    package let caps: [CapEntry]
     package let routes: [RouteEntry]
     package let connections: [ConnectionEntry]
 }
@@ -71,22 +82,36 @@ extension PoolMachine {
     /// Everything at once, sorted by nothing in particular.
     package func snapshot(now: Deadline) -> PoolSnapshot {
         PoolSnapshot(
-            counts: counts, counters: counters,
-            routes: routes.compactMap(entry(of:)),
+            counts: counts, counters: counters, caps: capEntries,
+            routes: routes.indices.compactMap(entry(ofRoute:)),
             connections: slots.indices.compactMap { entry(of: $0, now.nanoseconds) })
+    }
+
+    private var capEntries: [PoolSnapshot.CapEntry] {
+        var waiting: [Int: Int] = [:]
+        for route in routes.indices where caps.waitingRoutes > 0 && !routes[route].isEmpty {
+            guard let cap = caps.cap(of: route) else { continue }
+            waiting[cap, default: 0] += waitingUnderCap(route)
+        }
+        return caps.entries.map {
+            PoolSnapshot.CapEntry(
+                key: $0.key, connections: $0.connections, limit: $0.limit,
+                waiting: waiting[$0.cap] ?? 0)
+        }
     }
 
     /// One line for a route; `nil` when the pool holds nothing of it.
     package func description(of route: Route) -> String? {
-        routeIndices[route].flatMap { entry(of: routes[$0])?.description }
+        routeIndices[route].flatMap { entry(ofRoute: $0)?.description }
     }
 
-    private func entry(of state: RouteState) -> PoolSnapshot.RouteEntry? {
+    private func entry(ofRoute index: Int) -> PoolSnapshot.RouteEntry? {
+        let state = routes[index]
         guard let route = state.route else { return nil }
         return PoolSnapshot.RouteEntry(
             route: route, leased: state.connections - state.dials - state.idle.count,
             idle: state.idle.count, dialling: state.dials, waiting: state.queue.count,
-            waitingFor: waitCause(of: state),
+            waitingFor: waitCause(ofRoute: index),
             learnedIdle: state.learnedIdleLimit == Int64.never
                 ? nil : .nanoseconds(state.learnedIdleLimit))
     }
@@ -111,17 +136,41 @@ extension PoolMachine {
     package func waitCause(of id: WaiterID) -> WaitCause? {
         guard let waiter = waiters.find(id) else { return nil }
         guard waiters[waiter].dial == nil else { return .dial }
-        return waitCause(of: routes[waiters[waiter].route])
+        let route = waiters[waiter].route
+        let state = routes[route]
+        let isShared = waiters[waiter].reuse == .pooled && !state.wantsDial(limits, .min)
+        if isShared, caps.cap(of: route) != nil {
+            // Only callers of the route who want a connection of their own wait for a place.
+            return causeOfSharing(state)
+        }
+        return waitCause(ofRoute: route)
     }
 
-    private func waitCause(of state: RouteState) -> WaitCause? {
+    private func waitCause(ofRoute index: Int) -> WaitCause? {
+        let state = routes[index]
         guard state.queue.count > 0 else { return nil }
         guard state.queued > 0 else { return .dial }
         if state.pause.end != nil, state.dials == 0 { return .backoff }
         if state.connections >= limits.connectionsPerHost { return .connectionsPerHost }
         if state.dials >= limits.dialsPerHost(state) { return .dialsPerHost }
+        if let cap = caps.cap(of: index), waitingUnderCap(index) > 0 {
+            return caps.cause(of: cap)
+        }
+        return causeOfSharing(state)
+    }
+
+    /// What callers wait for who need no dial of their own.
+    private func causeOfSharing(_ state: RouteState) -> WaitCause {
         // The peer's first report of its limit is as good as the end of a dial.
-        return state.sharedDials + state.unreported > 0 ? .dial : .sharedConnectionsPerHost
+        state.sharedDials + state.unreported > 0 ? .dial : .sharedConnectionsPerHost
+    }
+
+    /// The callers of a route that dials would start for, were there a place under its caps.
+    private func waitingUnderCap(_ index: Int) -> Int {
+        let state = routes[index]
+        guard state.nextToDial(waiters, limits, .min) != nil else { return 0 }
+        let own = state.queue.own.count
+        return state.wantsDial(limits, .min) ? state.queue.undialled : own
     }
 
     /// When a dial began, or, once it is over, when the connection was established.
@@ -151,6 +200,7 @@ extension PoolMachine {
 extension PoolMachine: CustomStringConvertible {
     /// One line per route, in the order of their texts.
     package var description: String {
-        routes.compactMap { entry(of: $0)?.description }.sorted().joined(separator: "\n")
+        routes.indices.compactMap { entry(ofRoute: $0)?.description }.sorted()
+            .joined(separator: "\n")
     }
 }

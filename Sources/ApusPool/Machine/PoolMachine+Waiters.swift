@@ -34,28 +34,42 @@ extension PoolMachine {
 
     /// After a step on a route: starts the dials that became possible, or forgets the route.
     mutating func tidy(_ route: Int, _ now: Int64, _ actions: inout PoolActions) {
-        if routes[route].queue.undialled > 0 { startDials(route, now, &actions) }
+        if mayStartDials(route) { startDials(route, now, &actions) }
         if routes[route].isEmpty { forgetIfEmpty(route) }
     }
 
     /// Starts every dial that is wanted and allowed, for the oldest waiter first.
     mutating func startDials(_ index: Int, _ now: Int64, _ actions: inout PoolActions) {
+        guard !caps.cover(index) else { return startDialsUnderCaps(index, now, &actions) }
         guard !isShutDown, !isHeld(index, now) else { return }
-        while let waiter = routes[index].nextToDial(waiters, limits, now),
-            let route = routes[index].route
-        {
+        while let waiter = routes[index].nextToDial(waiters, limits, now) {
             meter.add()
-            if routes[index].connections >= limits.connectionsPerHost,
-                let oldest = routes[index].idle.tail
-            {
-                close(oldest, .evicted, &actions)
-            }
-            let isPooled = waiters[waiter].reuse == .pooled
-            let slot = addDial(
-                index, for: isPooled ? .shared(waiter: waiter) : .own(waiter: waiter), now)
-            routes[index].queue.match(waiter, with: slot, in: &waiters)
-            actions.dial.append(PoolActions.Dial(connection: id(slot), route: route))
+            _ = makeRoomOnRoute(index, &actions)
+            startDial(for: waiter, of: index, now, &actions)
         }
         scheduleHedge(index, now)
+    }
+
+    /// Closes an idle connection of a route that has as many as it may.
+    ///
+    /// - Returns: whether there was one.
+    mutating func makeRoomOnRoute(_ index: Int, _ actions: inout PoolActions) -> Bool {
+        guard routes[index].connections >= limits.connectionsPerHost,
+            let oldest = routes[index].idle.tail
+        else { return false }
+        close(oldest, .evicted, &actions)
+        return true
+    }
+
+    /// Starts the dial that is matched with a caller.
+    mutating func startDial(
+        for waiter: Int, of index: Int, _ now: Int64, _ actions: inout PoolActions
+    ) {
+        guard let route = routes[index].route else { return }
+        let isPooled = waiters[waiter].reuse == .pooled
+        let slot = addDial(
+            index, for: isPooled ? .shared(waiter: waiter) : .own(waiter: waiter), now)
+        routes[index].queue.match(waiter, with: slot, in: &waiters)
+        actions.dial.append(PoolActions.Dial(connection: id(slot), route: route))
     }
 }

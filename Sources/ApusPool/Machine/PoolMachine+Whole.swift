@@ -28,7 +28,8 @@ extension PoolMachine {
 
     /// Dials until the route has `connections` of them, within its limits.
     ///
-    /// While the route might multiplex, one is dialled at most.
+    /// While the route might multiplex, one is dialled at most. Nothing is closed for it: under a
+    /// cap that is full it dials no more.
     ///
     /// - Parameter dials: how many one step may start; when it starts as many, there may be more to
     ///   do.
@@ -45,7 +46,7 @@ extension PoolMachine {
         if state.capacity.multiplexes {
             most = min(most, state.multiplexed == 0 ? 1 : limits.multiplexedPerHost)
         }
-        while routes[index].connections < most, actions.dial.count < dials,
+        while routes[index].connections < most, actions.dial.count < dials, caps.hasRoom(index),
             !isHeld(index, now.nanoseconds),
             routes[index].dials < limits.dialsPerHost(routes[index])
         {

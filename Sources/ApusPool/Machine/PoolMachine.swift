@@ -21,6 +21,8 @@ package import ApusCore
 /// 7. The route's next dial waits a while. Meanwhile a caller that could only wait for the end of
 ///    that pause fails at once, unless it is patient.
 /// 8. Beside a shared dial that takes too long a second one starts (`DialHedge`).
+/// 9. A dial needs a place under each cap over routes; idle connections of any route make room, and
+///    the caller who came first gets it (`PoolMachine+Caps.swift`).
 ///
 /// No step's work grows with the pool, except those that touch all of it by their nature.
 /// The ID of a connection that has ended is not an error: the report and the pool's own close
@@ -38,6 +40,8 @@ package struct PoolMachine: Sendable {
     /// The index of each route's state; the only place where a route is hashed.
     var routeIndices: [Route: Int] = [:]
     var waiters = WaiterTable()
+    /// The caps over routes.
+    var caps: ConnectionCaps
     /// The links of `RouteState.idle` and `RouteState.shared`.
     var routeLinks = IndexLinks()
     /// Idle connections over all routes, most recently used first.
@@ -59,6 +63,7 @@ package struct PoolMachine: Sendable {
     /// - Parameter seed: Random, so that two processes do not renew their connections in step.
     package init(_ tuning: EngineTuning.Pool, http2: EngineTuning.HTTP2, seed: UInt64) {
         limits = PoolLimits(tuning, http2: http2)
+        caps = ConnectionCaps(CapLimits(tuning))
         self.seed = seed
     }
 
@@ -66,9 +71,11 @@ package struct PoolMachine: Sendable {
     ///
     /// A caller that waits gives up with `cancelWaiter`; the pool sets no deadline for waiting.
     ///
-    /// - Parameter isPatient: whether the caller waits for the pause after a failed dial to end.
+    /// - Parameters:
+    ///   - isPatient: whether the caller waits for the pause after a failed dial to end.
+    ///   - mayDial: whether a dial may begin for it; else it is served at once or refused.
     package mutating func lease(
-        _ route: Route, reuse: Reuse, isPatient: Bool = false, now: Deadline
+        _ route: Route, reuse: Reuse, isPatient: Bool = false, mayDial: Bool = true, now: Deadline
     ) -> (result: LeaseResult, actions: PoolActions) {
         var actions = PoolActions()
         guard !isShutDown else {
@@ -79,7 +86,8 @@ package struct PoolMachine: Sendable {
         if reuse == .pooled, let slot = takeAvailable(index, now.nanoseconds, &actions) {
             return (.leased(id(slot), isReused: occupy(slot)), actions)
         }
-        if !isPatient, isHopeless(index, now.nanoseconds) {
+        if !mayDial || !isPatient && isHopeless(index, now.nanoseconds) {
+            forgetIfEmpty(index)
             counters.refusals += 1
             return (.refused(.dialFailed), actions)
         }

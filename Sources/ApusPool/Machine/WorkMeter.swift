@@ -20,7 +20,7 @@ package struct WorkMeter: Sendable {
         package var workDone: Int {
             meter.count + routeLinks.meter.count + idleLinks.meter.count
                 + waiters.links.meter.count + timers.meter.count + backoffs.meter.count
-                + hedges.meter.count
+                + hedges.meter.count + caps.meter.count
         }
     }
 #endif

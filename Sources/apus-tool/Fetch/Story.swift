@@ -40,6 +40,12 @@ struct Story: EngineObserver {
         case .http2Avoided(let route, let evidence, _):
             "HTTP/2 fails on the way of \(route) ("
                 + evidence.map(\.rawValue).joined(separator: ", ") + "); HTTP/1.1 is used"
+        case .proxyFailing(let proxy, let target, let evidence, let time):
+            "the proxy \(proxy) is failing" + (target.map { " to \($0)" } ?? "") + " ("
+                + evidence.map(\.rawValue).joined(separator: ", ")
+                + "); no connection is made through it for \(milliseconds(time))"
+        case .proxyRecovered(let proxy, let target):
+            "the proxy \(proxy) works again" + (target.map { " to \($0)" } ?? "")
         case .shutdownStarted: nil
         case .shutdownFinished(let cut):
             cut.isEmpty ? nil : "cut while busy: \(cut.joined(separator: "; "))"

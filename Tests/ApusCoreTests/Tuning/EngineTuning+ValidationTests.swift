@@ -175,6 +175,9 @@ private let poolRows: [FieldRow] = [
     .number("pool.maxIdle", \.pool.maxIdle, 0...million),
     .number("pool.maxIdlePerHost", \.pool.maxIdlePerHost, 0...million),
     .number("pool.maxConnectionsPerHost", \.pool.maxConnectionsPerHost, 1...million),
+    .number("pool.maxConnections", \.pool.maxConnections, 1...million),
+    .number("pool.maxConnectionsPerOrigin", \.pool.maxConnectionsPerOrigin, 1...million),
+    .number("pool.maxConnectionsPerProxy", \.pool.maxConnectionsPerProxy, 1...million),
     .number("pool.maxDialsPerHost", \.pool.maxDialsPerHost, 1...million),
     .number("pool.maxWaitersPerHost", \.pool.maxWaitersPerHost, 0...million),
     .time("pool.dialBackoff", \.pool.dialBackoff),
@@ -192,6 +195,23 @@ private let poolRows: [FieldRow] = [
             {
                 $0.pool.dialBackoff = nil
                 $0.pool.maxDialBackoff = .zero
+            },
+        ]),
+    .time("pool.proxyBackoff", \.pool.proxyBackoff),
+    FieldRow(
+        "pool.maxProxyBackoff",
+        accepted: [
+            { $0.pool.maxProxyBackoff = .seconds(5) },
+            {
+                $0.pool.proxyBackoff = nil
+                $0.pool.maxProxyBackoff = .nanoseconds(1)
+            },
+        ],
+        refused: [
+            { $0.pool.maxProxyBackoff = .seconds(4) },
+            {
+                $0.pool.proxyBackoff = nil
+                $0.pool.maxProxyBackoff = .zero
             },
         ]),
     .time("pool.hedgeDelay", \.pool.hedgeDelay),

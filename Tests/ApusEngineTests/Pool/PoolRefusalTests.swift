@@ -47,6 +47,20 @@ import Testing
         #expect(TransportError(.shutDown, try route(1), last: last).kind == .shutdown)
     }
 
+    @Test func aDialThatIsHeldBackIsTheErrorAsItIs() throws {
+        let last = TransportError(.timeout, phase: .tls, message: "late")
+        let held = TransportError(.proxyFailed, phase: .proxy, message: "the proxy is failing")
+        let error = TransportError(.dialFailed, try route(1), last: last, held: held)
+        #expect(error.kind == .proxyFailed && error.message == held.message)
+        #expect(error.route == (try route(1)))
+        #expect(TransportError(.shutDown, try route(1), last: last, held: held).kind == .shutdown)
+    }
+
+    @Test func theEndsThatAPeerBringsAboutAreCuts() {
+        let cuts = CloseReason.allCases.filter(\.isCut)
+        #expect(cuts == [.peerClosed, .transportError])
+    }
+
     @Test func aConnectionThatEndedAtOnceIsReportedAsReset() {
         let error = TransportError.ofNoUse()
         #expect(error.kind == .reset)

@@ -64,6 +64,38 @@ import Testing
         #expect(driver.failures.count == 9)
     }
 
+    @Test func aDialThatTheShellHeldBackFailsItsWaitersAndDelaysNoOther() throws {
+        let driver = driver()
+        for _ in 0..<3 { #expect(driver.wait(Routes.secure(), isPatient: true) != nil) }
+        var fails = 0
+        while let dial = driver.dials.first {
+            driver.fail(dial, wasMade: false)
+            fails += 1
+            #expect(fails <= 3)
+        }
+        #expect(driver.failures.count == 3 && driver.pool.counts == PoolCounts())
+        #expect(driver.wait(Routes.secure()) != nil && driver.dials.count == 1)
+    }
+
+    @Test(arguments: [Reuse.pooled, .fresh, .oneShot])
+    func aCallerThatMayNotDialIsServedAtOnceOrTurnedAway(_ reuse: Reuse) throws {
+        let driver = driver()
+        for isPatient in [false, true] {
+            let result = driver.lease(
+                Routes.secure(), reuse, isPatient: isPatient, mayDial: false)
+            #expect(result == .refused(.dialFailed))
+        }
+        #expect(driver.dials.isEmpty && !driver.pool.holds(Routes.secure()))
+        #expect(driver.wait(Routes.secure()) != nil)
+        let connection = try #require(driver.dials.first)
+        driver.establish(connection, capacity: 2)
+        let result = driver.lease(Routes.secure(), reuse, mayDial: false)
+        #expect(
+            result
+                == (reuse == .pooled
+                    ? .leased(connection, isReused: true) : .refused(.dialFailed)))
+    }
+
     @Test(arguments: [Reuse.pooled, .fresh, .oneShot])
     func inThePauseACallerIsTurnedAwayUnlessItIsPatient(_ reuse: Reuse) throws {
         let driver = driver()

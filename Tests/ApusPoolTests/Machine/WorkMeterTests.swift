@@ -14,10 +14,11 @@
             case oneRoute, manyRoutes
         }
 
-        @Test(arguments: Spread.allCases)
-        func aStepsWorkDoesNotGrowWithThePool(_ spread: Spread) throws {
-            let few = try Self.work(among: 100, spread)
-            let many = try Self.work(among: 100_000, spread)
+        /// With caps over routes too, as long as they are not reached.
+        @Test(arguments: Spread.allCases, [false, true])
+        func aStepsWorkDoesNotGrowWithThePool(_ spread: Spread, isCapped: Bool) throws {
+            let few = try Self.work(among: 100, spread, isCapped)
+            let many = try Self.work(among: 100_000, spread, isCapped)
             #expect(few.keys == many.keys)
             for (step, work) in few.sorted(by: { $0.key < $1.key }) {
                 let grown = try #require(many[step])
@@ -29,11 +30,15 @@
         }
 
         /// How much each kind of step does in a pool with so many idle connections.
-        private static func work(among count: Int, _ spread: Spread) throws -> [String: Int] {
+        private static func work(
+            among count: Int, _ spread: Spread, _ isCapped: Bool
+        ) throws -> [String: Int] {
             let driver = PoolDriver {
                 $0.maxIdle = nil
                 $0.maxIdlePerHost = nil
                 $0.lifetime = .seconds(1000)
+                $0.maxConnections = isCapped ? 1_000_000 : nil
+                $0.maxConnectionsPerOrigin = isCapped ? 1_000_000 : nil
             }
             let perRoute = spread == .oneRoute ? count : 10
             var opened: [ConnectionID] = []

@@ -33,9 +33,10 @@ final class PoolDriver {
     func pass(_ duration: Duration) { now = now.advanced(by: duration) }
 
     func lease(
-        _ route: Route, _ reuse: Reuse = .pooled, isPatient: Bool = false
+        _ route: Route, _ reuse: Reuse = .pooled, isPatient: Bool = false, mayDial: Bool = true
     ) -> LeaseResult {
-        let (result, actions) = pool.lease(route, reuse: reuse, isPatient: isPatient, now: now)
+        let (result, actions) = pool.lease(
+            route, reuse: reuse, isPatient: isPatient, mayDial: mayDial, now: now)
         perform(actions)
         return result
     }
@@ -73,9 +74,9 @@ final class PoolDriver {
         perform(pool.capacityChanged(connection, to: capacity, now: now))
     }
 
-    func fail(_ connection: ConnectionID) {
+    func fail(_ connection: ConnectionID, wasMade: Bool = true) {
         dials.removeAll { $0 == connection }
-        perform(pool.dialFailed(connection, now: now))
+        perform(pool.dialFailed(connection, wasMade: wasMade, now: now))
     }
 
     func release(_ connection: ConnectionID) {

@@ -95,6 +95,11 @@ extension EngineEvent {
         case .exchangeCancelled: "cancelled"
         case .http2Avoided(_, let evidence, _):
             "HTTP/2 avoided: \(evidence.map(\.rawValue).joined(separator: " "))"
+        case .proxyFailing(_, let target, let evidence, _):
+            "proxy failing\(target == nil ? "" : " to a target"): "
+                + evidence.map(\.rawValue).joined(separator: " ")
+        case .proxyRecovered(_, let target):
+            "proxy recovered\(target == nil ? "" : " to a target")"
         case .shutdownStarted: "shutdown started"
         case .shutdownFinished(let cut): "shutdown finished, \(cut.count) cut"
         case .engineDropped(let connections, let exchanges):
