@@ -6,7 +6,7 @@ import ApusCore
 /// connection under it that was used longest ago is closed; without one the route waits under that
 /// cap, in the order of its oldest caller. After each step the queues of the caps that may have a
 /// place again are looked at. So no route waits under a cap that has a free place, or an idle
-/// connection that may be closed for it; and of the routes under the same caps, the one whose caller
+/// connection that may be closed for it; of the routes under the same caps, the one whose caller
 /// came first dials first. A connection in use is never closed for another route.
 extension PoolMachine {
     /// Starts the dials of a route under caps that are wanted and allowed, and those of other

@@ -67,4 +67,16 @@ import Testing
         #expect(error.phase == .connect)
         #expect(error.replay == .notSent)
     }
+
+    @Test(
+        arguments: [
+            (.connectionsPerEngine, "pool.maxConnections"),
+            (.connectionsPerOrigin, "pool.maxConnectionsPerOrigin"),
+            (.connectionsPerProxy, "pool.maxConnectionsPerProxy"),
+            (.dial, nil), (.connectionsPerHost, nil), (.dialsPerHost, nil), (.backoff, nil),
+            (.sharedConnectionsPerHost, nil),
+        ] as [(WaitCause, String?)])
+    func aWaitForACapNamesItsOption(_ cause: WaitCause, _ option: String?) {
+        #expect(cause.cap == option)
+    }
 }
