@@ -43,7 +43,9 @@ public struct ExecutorClient: HTTPTransport {
     public func send(
         _ request: HTTPRequest, body: RequestBody, options: RequestOptions
     ) async throws(TransportError) -> Response {
-        guard let engine else { return try await forward(request, body, options) }
+        guard let engine, options.proxyAlternatives.isEmpty else {
+            return try await forward(request, body, options)
+        }
         return try await engine.send(prepare(request, body, options, for: engine))
     }
 

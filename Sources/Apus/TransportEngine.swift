@@ -59,7 +59,9 @@ public final class TransportEngine: HTTPTransport {
     public func send(
         _ request: HTTPRequest, body: RequestBody, options: RequestOptions
     ) async throws(TransportError) -> Response {
-        try await send(prepare(request, body, options))
+        try await options.proxyAlternatives.isEmpty
+            ? send(prepare(request, body, options))
+            : sendThroughProxies(request, body, options)
     }
 
     /// The same with a request that was checked.

@@ -20,6 +20,9 @@ public struct RequestOptions: Sendable {
     /// No limit, for a request whose client or engine has one.
     public static let unlimited = Duration.seconds(Int64.max)
 
+    /// The maximum number of further proxies.
+    public static let maxProxyAlternatives = 16
+
     /// The time from the call to the last byte; `nil`, the default, uses the client's limit, and
     /// `unlimited` removes it.
     public var totalTimeout: Duration?
@@ -78,6 +81,14 @@ public struct RequestOptions: Sendable {
     public var isolation: IsolationScope?
     /// The proxies that it goes through; `inherit`, the default, leaves the choice to the client.
     public var proxy = ProxySetting.inherit
+    /// Further proxies, each a `.proxy` or a `.chain`, at most `maxProxyAlternatives`; none by
+    /// default.
+    ///
+    /// When the request fails at a proxy and no byte of it has left, it goes on with the next one,
+    /// in order. `totalTimeout` and `headTimeout` cover all tries. Each is an exchange of its own
+    /// for an observer; `ExchangeInfo.tries` and `TransportError.tries` list them, if there were
+    /// several. A request for a raw tunnel tries no other proxy.
+    public var proxyAlternatives: [ProxySetting] = []
     /// Where to connect instead of the origin's own address; `nil`, the default, connects to the
     /// origin.
     public var connectTo: ConnectTarget?

@@ -53,7 +53,8 @@ extension EngineTuning {
         /// are open, or fail at once with that fault: `notSent`, at the hop `proxy`. They never go
         /// without the proxy.
         public var proxyBackoff: Duration? = .seconds(5)
-        /// The longest such time.
+        /// The longest such time; for one target of a proxy, which may be at fault itself, it is at
+        /// most 30 s.
         ///
         /// Default 10 min.
         public var maxProxyBackoff: Duration = .seconds(600)

@@ -25,9 +25,20 @@ struct ProxyCondition: Sendable {
 
     /// How long no dial begins.
     struct Limits: Sendable {
+        /// The longest time for one target, which may be at fault itself: its return must be
+        /// noticed soon.
+        static let mostForTarget = Duration.seconds(30)
+
         /// At first; `nil` is off.
         let first: Duration?
         let most: Duration
+
+        /// The same for one target.
+        var forTarget: Limits {
+            Limits(
+                first: first.map { min($0, Self.mostForTarget) },
+                most: min(most, Self.mostForTarget))
+        }
     }
 
     /// How long a failure counts.

@@ -92,7 +92,9 @@ struct ProxyRecord: Sendable {
             case .target:
                 let changes = succeeded(nil, attempt.now)
                 makeRoom(for: target, attempt.now)
-                guard targets[target, default: ProxyCondition()].failed(kind, attempt, limits)
+                guard
+                    targets[target, default: ProxyCondition()]
+                        .failed(kind, attempt, limits.forTarget)
                 else { return changes }
                 return changes + [Change(target: target, isFailing: true)]
             case .answer: return succeeded(nil, attempt.now) + succeeded(target, attempt.now)

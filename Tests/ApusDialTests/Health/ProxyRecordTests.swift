@@ -94,6 +94,23 @@ import Testing
         #expect(record.bar(to: target, now: at(9))?.left == .seconds(10))
     }
 
+    /// The origin may be what failed, and has come back.
+    @Test func aTargetIsProbedAtLeastEveryHalfMinute() throws {
+        var record = try record()
+        var now: Int64 = 1
+        for number in 1...2 {
+            _ = record.ended(attempt(number, at: now), .failed(.silent), to: target, limits)
+        }
+        for (number, pause) in [5, 10, 20, 30, 30].enumerated() {
+            #expect(record.bar(to: target, now: at(now))?.left == .seconds(pause))
+            now += Int64(pause)
+            record.begins(dial(10 + number), to: target)
+            _ = record.ended(attempt(10 + number, at: now), .failed(.silent), to: target, limits)
+        }
+        let long = ProxyCondition.Limits(first: .seconds(90), most: .seconds(600)).forTarget
+        #expect(long.first == .seconds(30) && long.most == .seconds(30))
+    }
+
     @Test func theTargetsAreBounded() throws {
         var record = try record()
         for port in 1...1000 as ClosedRange<UInt16> {
