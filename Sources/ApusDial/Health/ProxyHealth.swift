@@ -9,21 +9,9 @@ package import ApusCore
 package struct ProxyHealth: Sendable {
     /// The proxies of a route up to one of them, without credentials.
     package struct Path: Hashable, Sendable, CustomStringConvertible {
-        private var hops: [Hop] = []
+        fileprivate var hops: [ProxyHop] = []
 
-        private struct Hop: Hashable {
-            let kind: ProxyEndpoint.Kind
-            let host: String
-            let port: UInt16
-            let text: String
-        }
-
-        fileprivate mutating func append(_ proxy: ProxyEndpoint) {
-            hops.append(
-                Hop(kind: proxy.kind, host: proxy.host, port: proxy.port, text: "\(proxy)"))
-        }
-
-        package var description: String { hops.map(\.text).joined(separator: " then ") }
+        package var description: String { hops.map(\.description).joined(separator: " then ") }
     }
 
     /// A change that is to be reported.
@@ -130,7 +118,7 @@ package struct ProxyHealth: Sendable {
     private static func paths(of route: Route) -> [Path] {
         var path = Path()
         return route.proxies.map {
-            path.append($0)
+            path.hops.append(ProxyHop($0))
             return path
         }
     }

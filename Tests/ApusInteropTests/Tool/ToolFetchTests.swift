@@ -162,7 +162,11 @@ struct ToolFetchTests {
             #expect(
                 Set(errors[0].keys) == [
                     "kind", "phase", "message", "replay", "bytes_sent", "bytes_received", "proxy",
+                    "connection_end",
                 ])
+            let end = try #require(errors[0]["connection_end"] as? [String: Any])
+            #expect(end["sign"] as? String == "fin")
+            #expect(errors[1]["connection_end"] is NSNull)
             #expect(errors[0]["kind"] as? String == "truncated")
             #expect(errors[0]["phase"] as? String == "body")
             #expect(errors[0]["replay"] as? String == "responseStarted")
