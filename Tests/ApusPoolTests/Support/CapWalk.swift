@@ -332,9 +332,12 @@ extension CapWalk {
         for route in dialled where route != answered {
             // At its own limit a route closes a connection for a dial, and takes no place by it.
             if hasRouteLimit, closed.contains(route) { continue }
-            // One dial may serve all callers of a route: the oldest of them counts.
+            // Where one dial may serve all callers of a route, it is made for the oldest of them,
+            // who may have shared another one before.
+            let isShared = routes[route].origin.scheme == .https
             let served = waiters.first {
-                $0.route == route && $0.cause == .dial && (before[$0.id] ?? nil) != .dial
+                $0.route == route && $0.cause == .dial
+                    && (isShared || (before[$0.id] ?? nil) != .dial)
             }
             guard let served else { continue }
             let keys = caps[route].map(\.key)
