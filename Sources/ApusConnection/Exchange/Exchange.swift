@@ -486,7 +486,7 @@ extension Exchange {
     var bodyAwaitedSince: Deadline? { lock.withLock { mailbox.bodyAwaitedSince } }
     /// When the last byte of the body came, or from which on the next was awaited.
     var lastSign: Deadline? { lock.withLock { mailbox.delivery.lastSign } }
-    /// The time for the figures: coarse, which costs little for each piece, unless a limit needs it.
+    /// The time for the figures: coarse, hence cheap, unless a limit needs the exact one.
     private var instant: Deadline {
         request.waitLimits?.watchesBody == true ? .now() : .coarseNow()
     }

@@ -68,6 +68,18 @@ extension PoolMachine {
         vacantRoutes.append(index)
     }
 
+    /// Starts the dial that is matched with a caller.
+    mutating func startDial(
+        for waiter: Int, of index: Int, _ now: Int64, _ actions: inout PoolActions
+    ) {
+        guard let route = routes[index].route else { return }
+        let isPooled = waiters[waiter].reuse == .pooled
+        let slot = addDial(
+            index, for: isPooled ? .shared(waiter: waiter) : .own(waiter: waiter), now)
+        routes[index].queue.match(waiter, with: slot, in: &waiters)
+        actions.dial.append(PoolActions.Dial(connection: id(slot), route: route))
+    }
+
     /// Takes a slot for a new dial.
     mutating func addDial(
         _ route: Int, for purpose: ConnectionSlot.Dial.Purpose, _ now: Int64
