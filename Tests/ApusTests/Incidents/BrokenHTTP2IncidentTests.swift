@@ -97,7 +97,11 @@ private typealias Step = ScriptedPeer.Step
     func endsAtOnceMoveTheWay() async throws {
         let ends = Self.http2([.request(1), .close])
         try await play([ends, ends, Self.http1()]) { scene in
-            for _ in 0..<2 { #expect(await scene.failure()?.kind == .truncated) }
+            for _ in 0..<2 {
+                // A reset where bytes of ours were left unread.
+                let kind = await scene.failure()?.kind
+                #expect(kind == .truncated || kind == .reset)
+            }
             try await scene.expect(.http1)
         }
     }
