@@ -4,7 +4,7 @@ package import ApusHTTP2
 package import ApusSocket
 package import ApusTLS
 package import ApusTunnel
-import ApusWire
+package import ApusWire
 
 #if canImport(Musl)
     import Musl
@@ -64,6 +64,49 @@ extension TransportError.Kind {
         // What was sent, or a keepalive, was not acknowledged in time.
         case ETIMEDOUT: self = .timeout
         default: self = .reset
+        }
+    }
+}
+
+// What they show of the end of an exchange; `nil` where they show nothing.
+
+extension ConnectionEnd.Sign {
+    package init?(_ ending: WireEnding) {
+        switch ending {
+        case .fin: self = .fin
+        case .closeNotify: self = .closeNotify
+        case .failed(let error): self.init(error)
+        }
+    }
+
+    /// `nil` for what is neither the peer's nor the network's fault.
+    package init?(_ error: WireError) {
+        switch error {
+        case .system(let error): self.init(error)
+        // Without close_notify.
+        case .tls(let error): self = error.kind == .unexpectedEnd ? .fin : .tlsAlert
+        case .tunnel: self = .tunnelEnd
+        case .endInHandshake: self = .fin
+        case .layerTakesNoMore: return nil
+        }
+    }
+
+    private init?(_ error: SystemError) {
+        switch error.errno {
+        case ECONNRESET, EPIPE, ECONNABORTED: self = .reset
+        // Nothing was acknowledged in time, or no way leads to the peer.
+        case ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ENETDOWN: self = .silence
+        default: return nil
+        }
+    }
+
+    /// `nil` where the end of the stream's connection shows it.
+    package init?(_ failure: StreamFailure) {
+        switch failure {
+        case .refused, .reset: self = .streamReset
+        case .aboveLastStreamID: self = .goAway
+        case .malformed, .tooLarge, .trailersNotFramed: self = .engine
+        case .notSent, .connectionLost: return nil
         }
     }
 }

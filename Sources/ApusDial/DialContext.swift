@@ -95,6 +95,18 @@ final class DialContext {
         }
     }
 
+    /// Waits for this side's own part: a name, TLS settings, a callback.
+    ///
+    /// No proxy is at fault for a failure meanwhile.
+    func own<Value>(
+        _ part: () async throws(TransportError) -> Value
+    ) async throws(TransportError) -> Value {
+        passage.waitsForItself(true)
+        let value = try await part()
+        passage.waitsForItself(false)
+        return value
+    }
+
     /// Waits for time to pass; a cancelled dial goes on at once.
     func pause(_ duration: Duration) async {
         _ = await suspension.wait(until: Deadline.now().advanced(by: duration))

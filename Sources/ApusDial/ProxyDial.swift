@@ -207,9 +207,9 @@ final class ProxyDial {
         guard route.proxies[index].kind == .socks5 else {
             return .name(target.host, port: target.port)
         }
-        dial.note { $0.waitsForItself(true) }
-        let addresses = try await socket.lookUp(target.host, target.port).compactMap(\.socksTarget)
-        dial.note { $0.waitsForItself(false) }
+        let addresses = try await dial.own { () async throws(TransportError) in
+            try await socket.lookUp(target.host, target.port).compactMap(\.socksTarget)
+        }
         guard let found = addresses.first else {
             throw dial.failure(
                 .connect(errno: EAFNOSUPPORT), .proxy,
@@ -252,9 +252,9 @@ final class ProxyDial {
         switch proxy.reply(to: refusal.fields) {
         case .said(let answer): return answer
         case .asked(let authenticator, let challenge):
-            dial.note { $0.waitsForItself(true) }
-            let answer = try await ask(authenticator, challenge, index, until: limit)
-            dial.note { $0.waitsForItself(false) }
+            let answer = try await dial.own { () async throws(TransportError) in
+                try await ask(authenticator, challenge, index, until: limit)
+            }
             guard ChallengeReply.isSendable(answer) else {
                 throw failure(TunnelError.invalid(ChallengeReply.unsendable), at: index)
             }

@@ -124,12 +124,11 @@ final class TLSDial {
         _ hop: TransportError.Hop
     ) async throws(TransportError) -> PeerVerifier.Verdict {
         guard let verifier = settings.verifier else { return .accept }
-        dial.note { $0.waitsForItself(true) }
-        let verdict = try await dial.value(
-            .tls, until: limit, late("tls.verifier gave no verdict"), hop
-        ) { verifier.judge(peer, $0) }
-        dial.note { $0.waitsForItself(false) }
-        return verdict
+        return try await dial.own { () async throws(TransportError) in
+            try await dial.value(
+                .tls, until: limit, late("tls.verifier gave no verdict"), hop
+            ) { verifier.judge(peer, $0) }
+        }
     }
 
     /// The context for the handshake; making one takes long, so it is not done on the loop.
@@ -139,19 +138,18 @@ final class TLSDial {
     ) async throws(TransportError) -> TLSContext {
         let contexts = dialer.contexts
         if let made = contexts.made(settings, alpn: alpn) { return made }
-        dial.note { $0.waitsForItself(true) }
-        let made: TLSContextCache.Made = try await dial.value(
-            .tls, until: limit, late("the TLS settings were not loaded"), hop
-        ) { give in
-            contexts.make(settings, alpn: alpn, then: give)
-            return {}
-        }
-        switch made {
-        case .success(let context):
-            dial.note { $0.waitsForItself(false) }
-            return context
-        case .failure(let error):
-            throw dial.failure(TransportError.Kind(error), .tls, error.message, hop: hop)
+        return try await dial.own { () async throws(TransportError) in
+            let made: TLSContextCache.Made = try await dial.value(
+                .tls, until: limit, late("the TLS settings were not loaded"), hop
+            ) { give in
+                contexts.make(settings, alpn: alpn, then: give)
+                return {}
+            }
+            switch made {
+            case .success(let context): return context
+            case .failure(let error):
+                throw dial.failure(TransportError.Kind(error), .tls, error.message, hop: hop)
+            }
         }
     }
 }

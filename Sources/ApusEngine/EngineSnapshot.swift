@@ -70,7 +70,3 @@ extension EngineSnapshot.ConnectionEntry {
             insecureSkipVerify: entry.route.skipsVerification)
     }
 }
-
-extension Duration {
-    var inSeconds: Double { Double(nanoseconds) / 1e9 }
-}

@@ -53,7 +53,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     /// `nil` once closed.
     @exclusivity(unchecked) private var socket: StreamSocket?
     /// What reading ended with; `nil` before that.
-    @exclusivity(unchecked) private var inputEnding: WireEnding?
+    @exclusivity(unchecked) package private(set) var inputEnding: WireEnding?
     @exclusivity(unchecked) private var registration: UInt64 = 0
     @exclusivity(unchecked) private var output: SocketOutput
     /// Nearest to the socket first.
@@ -104,10 +104,6 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     package var sendError: WireError? { output.error }
     /// Whether sending has failed.
     package var hasSendFailed: Bool { output.hasFailed }
-    /// What the peer or the system ended it with; `nil` when neither has.
-    ///
-    /// An error of sending comes first: after a reset, reading may find an end like any other.
-    package var ending: WireEnding? { output.error.flatMap { WireEnding($0) } ?? inputEnding }
     /// How long ago bytes last came and left; `nil` once closed.
     package var silence: StreamSocket.Silence? { socket?.silence }
     /// Bytes that the socket has taken and the peer's system has not acknowledged.
@@ -164,7 +160,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         do throws(WireError) {
             return try takeFromSocket(deliver)
         } catch {
-            inputEnding = inputEnding ?? WireEnding(error)
+            inputEnding = inputEnding ?? .failed(error)
             throw error
         }
     }

@@ -4,6 +4,7 @@ import ApusHTTP1
 import ApusHTTP2
 import ApusSocket
 import ApusTunnel
+import ApusWire
 import Glibc
 import Testing
 
@@ -38,6 +39,29 @@ import Testing
     ])
     func errorsOfTheSystem(_ errno: Int32, _ kind: TransportError.Kind) {
         #expect(TransportError.Kind(SystemError(errno: errno, call: "read")) == kind)
+    }
+
+    @Test(arguments: [
+        (ECONNRESET, ConnectionEnd.Sign.reset), (EPIPE, .reset), (ECONNABORTED, .reset),
+        (ETIMEDOUT, .silence), (EHOSTUNREACH, .silence), (ENETUNREACH, .silence),
+        (ENETDOWN, .silence),
+        // The system's own.
+        (EMFILE, nil), (ENOBUFS, nil), (ENOMEM, nil),
+    ])
+    func errorsOfTheSystemAsTheEndOfAnExchange(_ errno: Int32, _ sign: ConnectionEnd.Sign?) {
+        let error = WireError.system(SystemError(errno: errno, call: "recv"))
+        #expect(ConnectionEnd.Sign(error) == sign)
+        #expect(ConnectionEnd.Sign(.failed(error)) == sign)
+    }
+
+    /// `ConnectionEndIncidentTests` show the errors of TLS.
+    @Test func errorsOfTheWireAsTheEndOfAnExchange() {
+        typealias Sign = ConnectionEnd.Sign
+        #expect(Sign(WireError.tunnel(.endedAtOnce)) == .tunnelEnd)
+        #expect(Sign(WireError.tunnel(.connectionEnded)) == .tunnelEnd)
+        #expect(Sign(WireError.endInHandshake) == .fin)
+        #expect(Sign(WireError.layerTakesNoMore) == nil)
+        #expect(Sign(WireEnding.fin) == .fin && Sign(WireEnding.closeNotify) == .closeNotify)
     }
 
     @Test(arguments: [

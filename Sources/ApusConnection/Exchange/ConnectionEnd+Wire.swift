@@ -15,8 +15,7 @@ extension ConnectionEnd {
     ) {
         let age = now.since(wire.established)
         self.init(
-            sign ?? wire.ending.map(Sign.init) ?? .engine, age: age,
-            isThroughProxy: !route.proxies.isEmpty,
+            sign ?? wire.endSign ?? .engine, age: age, isThroughProxy: !route.proxies.isEmpty,
             isSecured: facts.tls != nil)
         if let silence = wire.silence {
             sinceReceived = min(age, silence.sinceReceived)
@@ -34,26 +33,12 @@ extension ConnectionEnd {
     }
 }
 
-extension ConnectionEnd.Sign {
-    fileprivate init(_ ending: WireEnding) {
-        switch ending {
-        case .fin: self = .fin
-        case .closeNotify: self = .closeNotify
-        case .reset: self = .reset
-        case .tlsAlert: self = .tlsAlert
-        case .tunnelEnd: self = .tunnelEnd
-        case .silence: self = .silence
-        }
-    }
-
-    /// What a failure of one stream shows; `nil` where its connection's end does.
-    init?(_ failure: StreamFailure) {
-        switch failure {
-        case .refused, .reset: self = .streamReset
-        case .aboveLastStreamID: self = .goAway
-        case .malformed, .tooLarge, .trailersNotFramed: self = .engine
-        case .notSent, .connectionLost: return nil
-        }
+extension Wire {
+    /// What it ended with; `nil` when neither the peer nor the network ended it.
+    ///
+    /// An error of sending comes first: after a reset, reading may find an end like any other.
+    fileprivate var endSign: ConnectionEnd.Sign? {
+        sendError.flatMap { .init($0) } ?? inputEnding.flatMap { .init($0) }
     }
 }
 

@@ -94,8 +94,7 @@ package struct ExchangeMailbox {
         if case .ended = outcome { outcome = .failed(error()) }
     }
 
-    /// Since when the next byte of a body that has begun is awaited; `nil` while it is not, or no
-    /// limit asks for that.
+    /// Since when the next byte of a body that has begun is awaited; `nil` while it is not.
     package var bodyAwaitedSince: Deadline? {
         // Not while a slow consumer is awaited.
         outcome == nil && !isPaused && chunks.isEmpty ? delivery.lastSign : nil

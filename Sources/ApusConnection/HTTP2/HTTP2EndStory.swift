@@ -25,10 +25,8 @@ struct HTTP2EndStory {
     private(set) var isOver = false
     /// Whether the peer's system acknowledges nothing any more.
     private(set) var isLost = false
-    /// Whether it ends because something did not come in time.
-    private(set) var isSilence = false
     /// How the connection ended for those of its exchanges that are not over; `nil` before that.
-    var connectionEnd: ConnectionEnd?
+    private var connectionEnd: ConnectionEnd?
 
     /// Whether the peer's first bytes were HTTP/1's.
     private var peerSpeaksHTTP1 = false
@@ -46,12 +44,13 @@ struct HTTP2EndStory {
 
     /// The connection has ended; the fault is this one, unless one was noted before.
     mutating func hasEnded(
-        _ reason: CloseReason, _ kind: TransportError.Kind, _ message: String
+        _ reason: CloseReason, _ kind: TransportError.Kind, _ message: String,
+        _ connectionEnd: ConnectionEnd?
     ) {
         endsWith(kind, message)
         isOver = true
-        isSilence = kind == .timeout
-        isLost = isSilence && reason == .transportError
+        isLost = kind == .timeout && reason == .transportError
+        self.connectionEnd = connectionEnd
     }
 
     /// Fails an exchange with the GOAWAY or the fault that its connection ends with.

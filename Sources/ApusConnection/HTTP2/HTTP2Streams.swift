@@ -70,9 +70,9 @@ final class HTTP2Streams {
         _ reason: CloseReason, _ kind: TransportError.Kind, _ message: String
     ) {
         let exchange = streams.first?.value.exchange ?? waiting.first
-        endStory.hasEnded(reason, kind, message)
-        let sign: ConnectionEnd.Sign? = endStory.isSilence ? .silence : nil
-        endStory.connectionEnd = exchange.flatMap { connectionEnd(of: $0, sign) }
+        let sign: ConnectionEnd.Sign? = kind == .timeout ? .silence : nil
+        endStory.hasEnded(
+            reason, kind, message, exchange.flatMap { connectionEnd(of: $0, sign) })
     }
 
     /// How an exchange ends now; `nil` is by what the wire ended with.

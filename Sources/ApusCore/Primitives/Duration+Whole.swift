@@ -15,6 +15,9 @@ extension Duration {
         return rest > 0 ? whole + 1 : whole
     }
 
+    /// The duration in seconds, for snapshots.
+    package var inSeconds: Double { Double(nanoseconds) / 1e9 }
+
     /// The duration doubled so many times, from zero up to a bound: what a wait grows to.
     package func doubled(_ times: Int, upTo most: Duration) -> Duration {
         var result = max(.zero, self)

@@ -133,9 +133,7 @@ public struct ProxyEndpoint: Sendable, Hashable {
     package var hasOptions: Bool { given != nil }
 
     /// `host:port`, with brackets around IPv6.
-    package var hostAndPort: String {
-        host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
-    }
+    package var hostAndPort: String { Host.withPort(host, port) }
 
     /// The TLS settings for this proxy, in an engine with the given settings.
     package func tls(in engine: EngineTuning.TLS) -> EngineTuning.TLS {

@@ -13,8 +13,5 @@ package struct ProxyHop: Sendable, Hashable {
 
 extension ProxyHop: CustomStringConvertible {
     /// As a proxy is shown: scheme, host and port, with brackets around IPv6.
-    package var description: String {
-        let isIPv6 = host.text.utf8.contains(UInt8(ascii: ":"))
-        return "\(kind.rawValue)://" + (isIPv6 ? "[\(host)]:\(port)" : "\(host):\(port)")
-    }
+    package var description: String { "\(kind.rawValue)://\(Host.withPort(host.text, port))" }
 }

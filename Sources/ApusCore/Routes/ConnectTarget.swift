@@ -13,8 +13,7 @@ public enum ConnectTarget: Sendable, Hashable, CustomStringConvertible {
     /// The address and port, or "unix:" and the path.
     public var description: String {
         switch self {
-        case .address(let address, let port):
-            address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+        case .address(let address, let port): Host.withPort(address, port)
         case .unixSocket(let path): "unix:\(path)"
         }
     }

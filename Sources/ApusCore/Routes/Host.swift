@@ -34,6 +34,11 @@ package enum Host {
         return host
     }
 
+    /// `host:port`, with brackets around IPv6.
+    package static func withPort(_ host: String, _ port: UInt16) -> String {
+        host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+
     /// The name without a trailing dot.
     package static func withoutDot(_ name: String) -> String {
         name.utf8.last == UInt8(ascii: ".") ? String(name.dropLast()) : name

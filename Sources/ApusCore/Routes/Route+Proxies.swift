@@ -69,5 +69,5 @@ package struct TunnelTarget: Sendable, Hashable {
     }
 
     /// As CONNECT wants it, with brackets around IPv6.
-    package var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    package var authority: String { Host.withPort(host, port) }
 }

@@ -125,10 +125,10 @@ struct ProxyRecord: Sendable {
         entry.dials = dials
         entry.opened = opened
         for (failure, count) in failures { entry.failures[failure.rawValue] = count }
-        entry.handshakeSeconds = handshake.map { Double($0.nanoseconds) / 1e9 }
+        entry.handshakeSeconds = handshake?.inSeconds
         entry.failingTargets = targets.filter(\.value.isFailing).keys.map(\.authority).sorted()
         let times = [proxy.untilProbe(now: now)] + targets.values.map { $0.untilProbe(now: now) }
-        entry.secondsToProbe = times.compactMap { $0 }.min().map { Double($0.nanoseconds) / 1e9 }
+        entry.secondsToProbe = times.compactMap { $0 }.min()?.inSeconds
         return entry
     }
 

@@ -387,8 +387,10 @@ extension ConnectionPool: DialDelegate {
             let route = pool.entries.opening(of: connection.id)?.route
             pool.entries.closed(connection.id)
             let losses = pool.machine.counters.losses
-            defer { if pool.machine.counters.losses > losses { cut = route } }
-            return pool.machine.connectionClosed(connection.id, reason: reason, now: now)
+            let actions = pool.machine.connectionClosed(
+                connection.id, reason: reason, now: now)
+            if pool.machine.counters.losses > losses { cut = route }
+            return actions
         }
         if let cut, reason.isCut { dialer.proxies.wasCut(cut, now: now) }
     }

@@ -64,22 +64,3 @@ package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
         }
     }
 }
-
-extension SystemError {
-    /// What it says of a connection's peer.
-    package enum Loss: Sendable, Hashable {
-        /// The connection was reset.
-        case reset
-        /// Nothing was acknowledged in time, or no way leads to the peer.
-        case silence
-    }
-
-    /// What it says of a connection's peer; `nil` for a shortage of the system's own.
-    package var loss: Loss? {
-        switch errno {
-        case ECONNRESET, EPIPE, ECONNABORTED: .reset
-        case ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ENETDOWN: .silence
-        default: nil
-        }
-    }
-}

@@ -20,16 +20,4 @@ import Testing
         #expect(close(-1) == -1)
         #expect(SystemError(call: "close") == SystemError(errno: EBADF, call: "close"))
     }
-
-    @Test func whatAnErrorSaysOfThePeer() {
-        let losses: [(Int32, SystemError.Loss?)] = [
-            (ECONNRESET, .reset), (EPIPE, .reset), (ECONNABORTED, .reset), (ETIMEDOUT, .silence),
-            (EHOSTUNREACH, .silence), (ENETUNREACH, .silence), (ENETDOWN, .silence),
-            // The system's own.
-            (EMFILE, nil), (ENOBUFS, nil), (ENOMEM, nil),
-        ]
-        for (number, loss) in losses {
-            #expect(SystemError(errno: number, call: "recv").loss == loss, "\(number)")
-        }
-    }
 }
