@@ -7,8 +7,10 @@
     ///
     /// The library reports no output of a call that fails, and takes a frame that is whole in one
     /// call by a way that ignores the bound of the window. So each call gets one byte of a frame's
-    /// first bytes, and then at most one block. Nor does it compare the length of a frame that ends
-    /// with an empty block.
+    /// first bytes, and then at most one block; the last bytes of a frame's last block come one by
+    /// one, since a block that is not compressed is output byte by byte, and its last byte is the
+    /// one that the library refuses. Nor does it compare the length of a frame that ends with an
+    /// empty block.
     final class ZstdCodec: Codec {
         static let maxWindowLog: Int32 = 23
         /// The longest header of a frame (RFC 8878, section 3.1.1.1).
@@ -105,8 +107,8 @@
         }
 
         private func sliceLength(of left: Int) -> Int {
-            guard position >= Self.maxHeader else { return min(left, 1) }
-            return min(left, wanted > Self.blockHeader ? wanted - Self.blockHeader : wanted)
+            guard position >= Self.maxHeader, wanted > Self.blockHeader else { return min(left, 1) }
+            return min(left, wanted - Self.blockHeader)
         }
 
         /// After a call that took these bytes, and asks for so many; 0 is the end of a frame.

@@ -66,10 +66,10 @@ struct MessageAssembly {
         }
         if message.isCompressed {
             try inflater?.inflate(piece.bytes, isLast: isEnd) { output throws(WebSocketFault) in
-                guard output.count <= limit - message.content.count else {
-                    throw .tooLarge("a message", limit: limit)
-                }
-                try message.append(Bytes(output))
+                // The fault that comes first in the text is reported, however the text was cut.
+                let room = limit - message.content.count
+                try message.append(Bytes(output).prefix(room))
+                guard output.count <= room else { throw .tooLarge("a message", limit: limit) }
             }
         } else {
             if message.content.isEmpty { message.makeRoom(for: piece) }

@@ -88,6 +88,22 @@ import Testing
         }
     }
 
+    /// Bytes that are not compressed are output one by one; the last one completes the block that is
+    /// shorter than its frame.
+    @Test(arguments: 1...8) func anUncompressedBlockThatIsTooShortLosesItsLastByte(count: Int) {
+        let first = [UInt8](repeating: 0x61, count: 12)
+        let last = [UInt8](repeating: 0x62, count: count)
+        let packed = Bytes(
+            Self.magic + [0x20, 64] + [12 << 3, 0, 0] + first + [UInt8(count << 3 | 1), 0, 0] + last
+        )
+        let cuts = (0...packed.count).map { packed.cut(at: $0) }
+        for pieces in [packed.single] + cuts {
+            let outcome = ContentSamples.decode(pieces, [.zstd])
+            #expect(outcome.error?.kind == .malformed)
+            #expect(outcome.output == first + last.dropLast())
+        }
+    }
+
     /// Frames of other versions among them, which the library may know.
     @Test(arguments: [
         [0x27, 0xB5, 0x2F, 0xFD], [0x1E, 0xB5, 0x2F, 0xFD], [0x28, 0xB5, 0x2F, 0xFE],

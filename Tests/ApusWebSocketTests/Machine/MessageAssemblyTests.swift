@@ -147,6 +147,24 @@ import Testing
         #expect(played.fault?.code == (count == 100 ? nil : .messageTooBig))
     }
 
+    /// Of a wrong byte and the limit, the first in the text is reported, however it arrives.
+    @Test(
+        arguments: [
+            // 90 letters, 0xFF, 100 letters.
+            (
+                [0x4A, 0x4C, 0xA4, 0x15, 0xF8, 0x9F, 0x44, 0x07, 0, 0], .invalidPayload
+            ),
+            // 100 letters, 0xFF.
+            ([0x4A, 0x4C, 0xA4, 0x3D, 0xF8, 0x0F, 0], .messageTooBig),
+        ] as [([UInt8], WebSocketCloseCode)])
+    func theFirstFaultOfACompressedTextIsReported(deflated: [UInt8], code: WebSocketCloseCode) {
+        let limits = WebSocketMachine.Limits(frame: 100, message: 100, sentFrame: 100)
+        let (played, others) = playEverywhere(
+            wire(1, deflated, reserved: 4), limits: limits, agreement: DeflateAgreement())
+        #expect(others == 0)
+        #expect(played.fault?.code == code)
+    }
+
     /// The head alone decides, so nothing is held for a message that is refused.
     @Test func case9_aLongFrameIsRefusedByItsHead() {
         let head: [UInt8] = [0x82, 127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]
