@@ -36,7 +36,7 @@ final class ConnectionPool: @unchecked Sendable {
     /// Where the waits end.
     let loop: EventLoop
     private let timer: PoolTimer
-    private let observer: (any EngineObserver)?
+    private let observer: EventReporter?
 
     private let lock = Lock()
     // Guarded.
@@ -50,7 +50,7 @@ final class ConnectionPool: @unchecked Sendable {
     private var drainWaiter: UnsafeContinuation<Void, Never>?
 
     /// - Parameter loop: where the timers run.
-    init(_ tuning: EngineTuning, dialer: Dialer, loop: EventLoop, observer: (any EngineObserver)?) {
+    init(_ tuning: EngineTuning, dialer: Dialer, loop: EventLoop, observer: EventReporter?) {
         // The seed spreads lifetimes, so that processes started together do not redial together.
         machine = PoolMachine(tuning.pool, http2: tuning.http2, seed: .random(in: 0 ... .max))
         entries = PoolEntries(CapLimits(tuning.pool))
@@ -371,6 +371,12 @@ extension ConnectionPool: DialDelegate {
 
     func trusted(_ connection: any LiveConnection) {
         step { $0.machine.connectionTrusted(connection.id, now: .now()) }
+    }
+
+    func congestionChanged(_ connection: any LiveConnection, isCongested: Bool) {
+        step {
+            $0.machine.congestionChanged(connection.id, isCongested: isCongested, now: .now())
+        }
     }
 
     func closed(_ connection: any LiveConnection, reason: CloseReason) {

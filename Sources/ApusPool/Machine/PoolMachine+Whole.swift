@@ -46,13 +46,9 @@ extension PoolMachine {
         if state.capacity.multiplexes {
             most = min(most, state.multiplexed == 0 ? 1 : limits.multiplexedPerHost)
         }
-        while routes[index].connections < most, actions.dial.count < dials, caps.hasRoom(index),
-            !isHeld(index, now.nanoseconds),
-            routes[index].dials < limits.dialsPerHost(routes[index])
-        {
-            let slot = addDial(index, for: .shared(waiter: nil), now.nanoseconds)
-            actions.dial.append(PoolActions.Dial(connection: id(slot), route: route))
-        }
+        while routes[index].connections < most, actions.dial.count < dials,
+            startUnwantedDial(of: index, now.nanoseconds, &actions)
+        {}
         forgetIfEmpty(index)
         return actions
     }
