@@ -42,7 +42,10 @@ package protocol ConnectionKeeper: AnyObject, Sendable {
     /// A suspect peer showed life.
     func trusted(_ connection: any LiveConnection)
     /// The peer takes less than the exchanges have to send, or no longer does.
-    func congestionChanged(_ connection: any LiveConnection, isCongested: Bool)
+    ///
+    /// - Parameter window: the window with which the peer's streams begin; `nil` when it no longer
+    ///   does.
+    func congestionChanged(_ connection: any LiveConnection, window: Int?)
     /// The connection is gone.
     func closed(_ connection: any LiveConnection, reason: CloseReason)
     /// The peer changed how many exchanges may run at once.

@@ -51,8 +51,9 @@ package final class Engine: Sendable {
             tuning, resolver: names, loops: loops, observer: observer, hooks: hooks)
         self.dialer = dialer
         amender = RequestAmender(tuning, observer: observer)
-        http1Routes = HTTP1Routes(learns: tuning.http2.learnsBrokenRoutes, observer: observer)
-        let pool = ConnectionPool(tuning, dialer: dialer, loop: loops[0], observer: observer)
+        http1Routes = HTTP1Routes(tuning.http2, observer: observer)
+        let pool = ConnectionPool(
+            tuning, dialer: dialer, http1Routes: http1Routes, loop: loops[0], observer: observer)
         self.pool = pool
         addressWatch = tuning.dial.addressCheck.map {
             AddressWatch(every: $0, over: pool, dialer, on: loops[0])
@@ -189,7 +190,7 @@ extension Engine {
 
     @inline(never)
     private func firstTry(_ request: OutgoingRequest, _ started: Deadline) -> NextTry {
-        let route = http1Routes.adapted(request.route)
+        let route = http1Routes.adapted(request.route, bodyLength: request.body.length)
         return NextTry(
             request, over: route, amendments: amender.amendments(for: request, over: route),
             started: started, story: story(of: request, over: route, started))

@@ -38,6 +38,7 @@ extension EngineEvent {
         case .engineDropped, .handshakeStepWasSlow, .http2Avoided, .proxyFailing,
             .responsesBuffered:
             .warning
+        case .uploadsAvoidHTTP2: .notice
         case .proxyRecovered: .notice
         case .connectionOpened(_, let route, _):
             route.skipsVerification ? .warning : .debug
@@ -58,6 +59,14 @@ extension EngineEvent {
                 [
                     "apus.route": "\(route)", "apus.duration": "\(time)",
                     "apus.evidence": evidence.map(\.rawValue).joined(separator: " "),
+                ]
+            )
+        case .uploadsAvoidHTTP2(let route, let length, let time):
+            (
+                "HTTP/2 takes large bodies slowly on this way; HTTP/1.1 is used for them",
+                [
+                    "apus.route": "\(route)", "apus.duration": "\(time)",
+                    "apus.body.size": "\(length)",
                 ]
             )
         case .responsesBuffered(let route, let streams):

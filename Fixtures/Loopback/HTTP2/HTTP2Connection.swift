@@ -31,7 +31,6 @@ final class HTTP2Connection: HTTP2Service {
     /// Set by `open`; valid until `serve` returns.
     private var session: OpaquePointer?
     private var lastActivity = Monotonic.now()
-    private static let connectionWindow: Int32 = 16 << 20
     /// The interval at which a closed gate is checked.
     private static let gateInterval = Duration.milliseconds(2)
 
@@ -84,7 +83,8 @@ final class HTTP2Connection: HTTP2Service {
         nghttp2_submit_settings(
             session, UInt8(NGHTTP2_FLAG_NONE.rawValue), &settings, settings.count)
         nghttp2_session_set_local_window_size(
-            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0, HTTP2Connection.connectionWindow)
+            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), 0,
+            Int32(clamping: options.connectionWindow))
         return session
     }
 

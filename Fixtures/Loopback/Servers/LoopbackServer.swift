@@ -27,6 +27,8 @@ package final class LoopbackServer: Sendable {
         package var maxConcurrentStreams = 100
         /// HTTP/2: the receive window of a stream, in bytes.
         package var initialStreamWindow = 1 << 20
+        /// HTTP/2: the receive window of a connection, in bytes.
+        package var connectionWindow = 16 << 20
         /// HTTP/2: the maximum frame size that a client may send.
         package var maxFrameSize = 16_384
         /// End connections that were idle for so long.

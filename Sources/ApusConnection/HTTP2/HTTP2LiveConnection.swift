@@ -457,9 +457,9 @@ extension HTTP2LiveConnection {
         keeper.released(self)
     }
 
-    /// Bodies wait for the peer's window for too long, or no longer do.
-    nonisolated func congestionChanged(isCongested: Bool) {
-        keeper.congestionChanged(self, isCongested: isCongested)
+    /// Bodies wait for the peer's window, of this size, for too long; `nil`: they no longer do.
+    nonisolated func congestionChanged(window: Int?) {
+        keeper.congestionChanged(self, window: window)
     }
 
     /// How an exchange ends now, while the wire is open; `nil` is by what the wire ended with.

@@ -282,7 +282,10 @@ final class HTTP2Streams {
             }
         }
         let change = windowWatch.observe(isClosed: session.isSendWindowClosed, now: .now())
-        if let change { connection?.congestionChanged(isCongested: change == .congested) }
+        if let change {
+            let window = change == .congested ? session.peerStreamWindow : nil
+            connection?.congestionChanged(window: window)
+        }
     }
 
     private func failUpload(of id: HTTP2StreamID, _ failure: HTTP2Upload.Failure) {

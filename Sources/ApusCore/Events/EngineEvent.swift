@@ -65,6 +65,10 @@ public enum EngineEvent: Sendable {
     /// HTTP/2 has failed on this route's way as often as it may: from now on requests that leave
     /// the version open speak HTTP/1.1 there, for so long (`http2.learnsBrokenRoutes`).
     case http2Avoided(route: Route, because: [HTTP2Evidence], for: Duration)
+    /// Bodies have waited for a peer's small window on this route's way: for so long bodies of this
+    /// length and more go over HTTP/1.1 there, where the request leaves the version open
+    /// (`http2.movesLargeUploads`).
+    case uploadsAvoidHTTP2(route: Route, from: UInt64, for: Duration)
     /// The last event streams on this route's way, so many in a row, arrived whole at their end: a
     /// hop buffers each response before it passes it on. Reported once for a way, until a stream
     /// arrives over its time.

@@ -31,6 +31,14 @@ extension EngineTuning {
         /// uploads of the connection together (RFC 9113, section 5.2). New requests then prefer
         /// connections on which no body waits. Default 50 ms.
         public var maxWindowWait: Duration? = .milliseconds(50)
+        /// Whether large bodies go over HTTP/1.1 on a way where bodies have waited for
+        /// `maxWindowWait`.
+        ///
+        /// That is for 10 minutes, for bodies whose length is known and 16 of the peer's stream
+        /// windows or more (1 MiB where the window is 64 KiB), and for requests that leave the
+        /// version open: over HTTP/1.1 TCP's own window grows. A way is an origin and its proxies,
+        /// whatever their credentials. Default `true`.
+        public var movesLargeUploads = true
         /// The initial receive window of a stream, in bytes.
         ///
         /// Default 256 KiB.

@@ -33,6 +33,7 @@ final class ConnectionPool: @unchecked Sendable {
     private static let prewarmStep = 128
 
     private let dialer: Dialer
+    private let http1Routes: HTTP1Routes
     /// Where the waits end.
     let loop: EventLoop
     private let timer: PoolTimer
@@ -50,11 +51,15 @@ final class ConnectionPool: @unchecked Sendable {
     private var drainWaiter: UnsafeContinuation<Void, Never>?
 
     /// - Parameter loop: where the timers run.
-    init(_ tuning: EngineTuning, dialer: Dialer, loop: EventLoop, observer: EventReporter?) {
+    init(
+        _ tuning: EngineTuning, dialer: Dialer, http1Routes: HTTP1Routes, loop: EventLoop,
+        observer: EventReporter?
+    ) {
         // The seed spreads lifetimes, so that processes started together do not redial together.
         machine = PoolMachine(tuning.pool, http2: tuning.http2, seed: .random(in: 0 ... .max))
         entries = PoolEntries(CapLimits(tuning.pool))
         self.dialer = dialer
+        self.http1Routes = http1Routes
         self.loop = loop
         self.observer = observer
         timer = PoolTimer(on: loop)
@@ -373,10 +378,14 @@ extension ConnectionPool: DialDelegate {
         step { $0.machine.connectionTrusted(connection.id, now: .now()) }
     }
 
-    func congestionChanged(_ connection: any LiveConnection, isCongested: Bool) {
-        step {
-            $0.machine.congestionChanged(connection.id, isCongested: isCongested, now: .now())
+    func congestionChanged(_ connection: any LiveConnection, window: Int?) {
+        var route: Route?
+        step { pool in
+            route = pool.entries.opening(of: connection.id)?.route
+            return pool.machine.congestionChanged(
+                connection.id, isCongested: window != nil, now: .now())
         }
+        if let window, let route { http1Routes.congested(route, window: window) }
     }
 
     func closed(_ connection: any LiveConnection, reason: CloseReason) {

@@ -3,27 +3,40 @@ import ApusSocket
 import Synchronization
 
 /// The routes that speak HTTP/1.1 although ALPN would choose HTTP/2: because their peer demands it,
-/// or because HTTP/2 has failed on their way.
+/// because HTTP/2 has failed on their way, or, for large bodies, because it takes them slowly.
 ///
-/// Unchecked, because `broken` is touched only with the lock held.
+/// Unchecked, because `broken` and `narrow` are touched only with the lock held.
 final class HTTP1Routes: @unchecked Sendable {
     private let demanding = LearnedRoutes()
     /// Whether failures of HTTP/2 are counted.
     private let learns: Bool
+    /// Whether large bodies are moved.
+    private let movesUploads: Bool
     private let observer: EventReporter?
     private let lock = Lock()
     private var broken = BrokenHTTP2()
     /// Whether there is anything in `broken`: most engines never have anything.
     private let isWatching = Atomic<Bool>(false)
+    private var narrow = NarrowWays()
+    /// Whether there is anything in `narrow`.
+    private let hasNarrow = Atomic<Bool>(false)
 
-    init(learns: Bool = true, observer: EventReporter? = nil) {
-        self.learns = learns
+    init(_ tuning: EngineTuning.HTTP2 = EngineTuning.HTTP2(), observer: EventReporter? = nil) {
+        learns = tuning.learnsBrokenRoutes
+        movesUploads = tuning.movesLargeUploads
         self.observer = observer
     }
 
     /// The route as it is to be used, given what was learned before.
-    func adapted(_ route: Route, now: @autoclosure () -> Deadline = .now()) -> Route {
-        guard demanding.contains(route) || avoids(route, now: now()) else { return route }
+    ///
+    /// - Parameter bodyLength: the length of the request's body; `nil` when it is not known.
+    func adapted(
+        _ route: Route, bodyLength: UInt64? = nil, now: @autoclosure () -> Deadline = .now()
+    ) -> Route {
+        guard
+            demanding.contains(route) || avoids(route, now: now())
+                || isTooNarrow(route, for: bodyLength, now: now())
+        else { return route }
         return route.over(.http1Only(alpn: .http1))
     }
 
@@ -33,6 +46,33 @@ final class HTTP1Routes: @unchecked Sendable {
         }
         let now = now()
         return lock.withLock { broken.avoids(route, now: now) }
+    }
+
+    private func isTooNarrow(
+        _ route: Route, for length: UInt64?, now: @autoclosure () -> Deadline
+    ) -> Bool {
+        guard let length, length > 0, hasNarrow.load(ordering: .relaxed),
+            route.versions == .automatic
+        else { return false }
+        let now = now()
+        return lock.withLock { narrow.avoids(route, length: length, now: now) }
+    }
+
+    /// Bodies have waited for a connection's window for too long.
+    ///
+    /// - Parameter window: the window with which the peer's streams begin.
+    func congested(_ route: Route, window: Int, now: Deadline = .now()) {
+        guard movesUploads, route.versions == .automatic, route.origin.scheme == .https else {
+            return
+        }
+        let length = lock.withLock { () -> UInt64? in
+            hasNarrow.store(true, ordering: .relaxed)
+            return narrow.congested(route, window: window, now: now)
+        }
+        if let length {
+            observer?.observe(
+                .uploadsAvoidHTTP2(route: route, from: length, for: NarrowWays.time))
+        }
     }
 
     /// Remembers a route whose peer wants HTTP/1.1.
@@ -76,10 +116,12 @@ final class HTTP1Routes: @unchecked Sendable {
     /// Forgets the routes that match; the predicate is called with no lock held.
     func forget(where matches: (Route) -> Bool) {
         demanding.forget(where: matches)
-        let forgotten = lock.withLock { broken.routes }.filter(matches)
+        let forgotten = lock.withLock { broken.routes + narrow.routes }.filter(matches)
         lock.withLock {
             broken.forget(forgotten)
             isWatching.store(!broken.isEmpty, ordering: .relaxed)
+            narrow.forget(forgotten)
+            hasNarrow.store(!narrow.isEmpty, ordering: .relaxed)
         }
     }
 

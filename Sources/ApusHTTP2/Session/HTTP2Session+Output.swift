@@ -59,6 +59,11 @@ extension HTTP2Session {
         return streams.values.contains { $0.outgoing.count > 0 }
     }
 
+    /// The window with which the peer's streams begin.
+    package var peerStreamWindow: Int {
+        Int(nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE))
+    }
+
     /// Body bytes handed over for the stream that have not left yet.
     package func queuedBytes(on id: HTTP2StreamID) -> Int {
         stream(id)?.outgoing.count ?? 0

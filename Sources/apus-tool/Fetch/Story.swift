@@ -40,6 +40,9 @@ struct Story: EngineObserver {
         case .http2Avoided(let route, let evidence, _):
             "HTTP/2 fails on the way of \(route) ("
                 + evidence.map(\.rawValue).joined(separator: ", ") + "); HTTP/1.1 is used"
+        case .uploadsAvoidHTTP2(let route, let length, _):
+            "HTTP/2 takes large bodies slowly on the way of \(route); HTTP/1.1 is used for "
+                + "\(length) bytes and more"
         case .responsesBuffered(let route, let streams):
             "a hop on the way of \(route) buffers responses: the last \(streams) event streams "
                 + "arrived whole at their end"

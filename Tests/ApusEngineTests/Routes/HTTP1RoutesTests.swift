@@ -36,4 +36,36 @@ import Testing
         let changed = HTTP1Routes().demanded(by: try route(.automatic))
         #expect(changed == (try route(.http1Only(alpn: .http1))))
     }
+
+    @Test func aLargeBodyTakesHTTP1OnANarrowWay() throws {
+        let routes = HTTP1Routes()
+        let narrow = try route(1, scheme: .https)
+        let changed = try route(1, scheme: .https, versions: .http1Only(alpn: .http1))
+        #expect(routes.adapted(narrow, bodyLength: 2 << 20) == narrow)
+        routes.congested(narrow, window: 65_535)
+        #expect(routes.adapted(narrow, bodyLength: 2 << 20) == changed)
+        // Small, none, and of unknown length.
+        for length in [100_000, 0, nil] as [UInt64?] {
+            #expect(routes.adapted(narrow, bodyLength: length) == narrow)
+        }
+        routes.forget { $0 == narrow }
+        #expect(routes.adapted(narrow, bodyLength: 2 << 20) == narrow)
+    }
+
+    @Test func noBodyIsMovedWhereThatIsNotAllowed() throws {
+        var tuning = EngineTuning.HTTP2()
+        let automatic = try route(1, scheme: .https)
+        let fixed = try route(1, scheme: .https, versions: .http2Only)
+        // In the clear HTTP/2 is prior knowledge.
+        let plain = try route(1)
+        let routes = HTTP1Routes(tuning)
+        for route in [fixed, plain] {
+            routes.congested(route, window: 65_535)
+            #expect(routes.adapted(route, bodyLength: 2 << 20) == route)
+        }
+        tuning.movesLargeUploads = false
+        let off = HTTP1Routes(tuning)
+        off.congested(automatic, window: 65_535)
+        #expect(off.adapted(automatic, bodyLength: 2 << 20) == automatic)
+    }
 }

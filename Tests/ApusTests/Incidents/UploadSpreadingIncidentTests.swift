@@ -52,4 +52,40 @@ private typealias Frames = HTTP2Frames
             #expect(stand.engine.snapshot().connectionsOpened == 1)
         }
     }
+
+    /// A real path with a round trip of 120 ms, longer than `maxWindowWait`.
+    @Test("A16: a large upload takes HTTP/1.1 where HTTP/2 takes it slowly")
+    func aLargeUploadTakesHTTP1OnANarrowWay() async throws {
+        try FixturePaths.ensureCertificates()
+        var options = LoopbackServer.Options(tls: FixturePaths.certificate("leaf"))
+        options.initialStreamWindow = 65_535
+        options.connectionWindow = 65_535
+        let server = try LoopbackServer(options)
+        let relay = try DelayingRelay(to: server.port, delay: .milliseconds(60))
+        let chronicle = Chronicle()
+        var tuning = relaxedTuning
+        tuning.tls.roots = .file(FixturePaths.pem("ca"))
+        let engine = try TransportEngine(tuning, observer: chronicle)
+        func versions(_ sizes: [Int]) async throws -> [String] {
+            var versions: [String] = []
+            for size in sizes {
+                let body = Bytes([UInt8](repeating: 0x61, count: size))
+                let response = try await engine.send(
+                    .post("https://localhost:\(relay.port)/sink"), body: .bytes(body))
+                #expect(try await text(of: response) == "\(size)\n")
+                versions.append(response.info.connection.protocolName)
+            }
+            return versions
+        }
+        #expect(try await versions([300_000]) == ["h2"])
+        #expect(chronicle.words.contains("uploads of 1048560 avoid HTTP/2"))
+        #expect(
+            try await versions([2_000_000, 1_048_560, 1_048_559, 5])
+                == ["http/1.1", "http/1.1", "h2", "h2"])
+        engine.drain { _ in true }
+        #expect(try await versions([1_048_560]) == ["h2"])
+        await engine.shutdown()
+        relay.stop()
+        server.stop()
+    }
 }

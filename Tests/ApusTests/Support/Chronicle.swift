@@ -95,6 +95,7 @@ extension EngineEvent {
         case .exchangeCancelled: "cancelled"
         case .http2Avoided(_, let evidence, _):
             "HTTP/2 avoided: \(evidence.map(\.rawValue).joined(separator: " "))"
+        case .uploadsAvoidHTTP2(_, let length, _): "uploads of \(length) avoid HTTP/2"
         case .responsesBuffered(_, let streams): "\(streams) streams buffered"
         case .proxyFailing(_, let target, let evidence, _):
             "proxy failing\(target == nil ? "" : " to a target"): "
