@@ -40,6 +40,8 @@ import Testing
             "timers of a loop; BodyDeadlineTests and RequirementTests show them",
         "Sources/ApusConnection/HTTP1/HTTP1LiveConnection.swift":
             "a shell; the suites of ApusTests/HTTP1 play every fault against it",
+        "Sources/ApusConnection/HTTP1/HTTP1LiveConnection+Calls.swift":
+            "a shell; the suites of ApusTests/HTTP1 play every fault against it",
         "Sources/ApusConnection/HTTP1/HTTP1Request.swift":
             "internal; HTTP1ContinueTests and ForwardedChallengeTests show it",
         "Sources/ApusConnection/HTTP1/HTTP1Upload.swift":

@@ -54,6 +54,15 @@ public struct ConnectionEnd: Sendable, Hashable {
     public package(set) var pingsAnswered = 0
     /// Since a byte last came after a PING; `nil` when none has.
     public package(set) var sinceAnswer: Duration?
+    /// Bytes that the socket has taken since the request began, TLS's own and those of tunnels
+    /// included; `nil` over HTTP/2 and on a Unix socket, where they are not counted.
+    public package(set) var bytesWritten: UInt64?
+    /// How many of those the system at the other end of TCP has acknowledged: the origin's, or the
+    /// nearest proxy's; `nil` as `bytesWritten`.
+    ///
+    /// A reset may overtake an acknowledgement, so 0 alone does not show that nothing arrived:
+    /// `TransportError.Replay.notReceived` says where it does.
+    public package(set) var bytesAcknowledged: UInt64?
     /// Whether a proxy is between, so that the connection's own peer is that proxy.
     public package(set) var isThroughProxy: Bool
     /// Whether TLS reaches to the origin.
@@ -103,6 +112,9 @@ extension ConnectionEnd: CustomStringConvertible {
         // Where the connection has other traffic than the exchange's.
         if let silence, sinceReceived.map({ silence > $0 + .milliseconds(100) }) ?? true {
             parts.append("none of the response for \(silence.words)")
+        }
+        if let bytesWritten, let bytesAcknowledged, bytesAcknowledged < bytesWritten {
+            parts.append("\(bytesAcknowledged) of \(bytesWritten) bytes written acknowledged")
         }
         if let sinceGoAway { parts.append("GOAWAY \(sinceGoAway.words) before") }
         if pings > 0 {

@@ -147,6 +147,20 @@ package final class StreamSocket: Sendable {
         return Int(max(0, count))
     }
 
+    /// Takes the error that the socket has met and that no call has returned; `nil` without one.
+    package func takeError() -> SystemError? {
+        var error: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        guard unsafe getsockopt(descriptor.number, SOL_SOCKET, SO_ERROR, &error, &length) == 0
+        else { return nil }
+        return error == 0 ? nil : SystemError(errno: error, call: "getsockopt(SO_ERROR)")
+    }
+
+    /// How long TCP waits for an acknowledgement before it sends again; `nil` when it is unknown.
+    package var retransmissionTimeout: Duration? {
+        tcpInfo.map { .microseconds(Int64($0.tcpi_rto)) }
+    }
+
     /// The progress of written bytes.
     package enum SendState: Sendable, Hashable {
         /// Everything is acknowledged.
