@@ -99,6 +99,8 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     package var silence: StreamSocket.Silence? { socket?.silence }
     /// Bytes that the socket has taken and the peer's system has not acknowledged.
     package var unacknowledgedCount: Int { socket?.unacknowledgedCount ?? 0 }
+    /// Its own address; `nil` when it is unknown, or closed.
+    package var localAddress: SocketAddress? { socket?.localAddress }
     /// What TCP shows of what was sent after `start`, a value of `sentCount`; `nil` once closed,
     /// and on a Unix socket.
     ///

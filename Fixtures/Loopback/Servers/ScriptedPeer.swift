@@ -49,7 +49,7 @@ package final class ScriptedPeer: Sendable {
         /// Segments with data that come from now on are lost on the way, until `receiveAgain`; the
         /// peer's system sends them again.
         case loseInput
-        /// Waits until `loseInput` has lost a segment.
+        /// Waits until `loseInput` loses one more segment: one that was lost before comes again.
         case untilLost
         /// Ends `loseInput`.
         case receiveAgain
@@ -255,7 +255,8 @@ private struct ScriptActor {
         case .sendWithCloseNotify(let bytes): return channel.sendWithCloseNotify(bytes)
         case .loseInput: return LostInput.begin(on: channel.descriptor)
         case .untilLost:
-            while LostInput.count(on: channel.descriptor) == 0 {
+            let before = LostInput.count(on: channel.descriptor)
+            while LostInput.count(on: channel.descriptor) == before {
                 let end = Monotonic.after(.milliseconds(1))
                 guard Socket.sleep(channel.descriptor, until: end) else { return false }
             }

@@ -10,6 +10,8 @@ struct HTTP1Ending {
 
     /// Whether the peer or the network has ended it.
     var isRemote: Bool { reason == .peerClosed || reason == .transportError }
+    /// What ended it, where the wire does not show that.
+    var sign: ConnectionEnd.Sign? { reason == .localAddressLost ? .localAddressLost : nil }
     /// Whether it is the system's own time-out: the peer's system has not acknowledged what was
     /// sent.
     var isLost: Bool { kind == .timeout && reason == .transportError }

@@ -1,5 +1,5 @@
 package import ApusCore
-import ApusSocket
+package import ApusSocket
 import ApusWire
 
 // What is called from any thread, and by the wire.
@@ -26,7 +26,16 @@ extension HTTP1LiveConnection {
     }
 
     package nonisolated func close(_ reason: CloseReason) {
-        onLoop(loop) { $0.close(by: reason) }
+        onLoop(loop) {
+            $0.close(by: reason, .shutdown, "the connection was closed: \(reason)")
+        }
+    }
+
+    package nonisolated func addressRemoved(_ removed: RemovedAddress) {
+        onLoop(loop) { connection in
+            guard let loss = connection.wire.loss(by: removed) else { return }
+            connection.close(by: .localAddressLost, .reset, loss)
+        }
     }
 
     package nonisolated func wireReadable() { assumeIsolated { $0.readInput() } }

@@ -23,7 +23,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         loop.asUnownedSerialExecutor()
     }
 
-    private let wire: Wire
+    let wire: Wire
     private let keeper: any ConnectionKeeper
     private let tuning: EngineTuning.HTTP1
     private let upload: HTTP1Upload
@@ -432,9 +432,9 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     }
 
     /// Closes on the engine's behalf, a duplex as well.
-    func close(by reason: CloseReason) {
-        if case .duplex(let duplex) = work { return duplex.close(reason, .shutdown) }
-        end(reason, .shutdown, "the connection was closed: \(reason)")
+    func close(by reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
+        if case .duplex(let duplex) = work { return duplex.close(reason, kind) }
+        end(reason, kind, message)
     }
 
     private func end(_ reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
@@ -451,7 +451,8 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         if case .drain(_, let timer) = work { loop.cancel(timer) }
         wire.keepSessions()
         let exchange = exchange
-        let lastState = exchange.flatMap { connectionEnd(of: $0, ending.isLost ? .silence : nil) }
+        let sign = ending.isLost ? .silence : ending.sign
+        let lastState = exchange.flatMap { connectionEnd(of: $0, sign) }
         wire.close()
         work = .none
         exchange?.timers.stop(on: loop)

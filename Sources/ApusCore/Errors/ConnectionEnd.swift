@@ -21,6 +21,8 @@ public struct ConnectionEnd: Sendable, Hashable {
         case tunnelEnd
         /// Neither bytes, acknowledgements nor an answer to a PING came in time.
         case silence
+        /// The local address of the connection was removed from this system.
+        case localAddressLost
         /// The engine itself: a limit, a violation by the peer, a drain or a shutdown.
         case engine
     }
@@ -85,7 +87,7 @@ public struct ConnectionEnd: Sendable, Hashable {
     /// both directions, was cut by the way. A plain end of TCP can be either's.
     public var cutBy: Cutter? {
         switch sign {
-        case .engine: return .here
+        case .engine, .localAddressLost: return .here
         case .silence, .tunnelEnd: return .way
         case .streamReset, .goAway: return .origin
         case .closeNotify, .tlsAlert: return isSecured ? .origin : nil
@@ -142,6 +144,7 @@ extension ConnectionEnd.Sign {
         case .goAway: "GOAWAY"
         case .tunnelEnd: "end of the tunnel"
         case .silence: "silence"
+        case .localAddressLost: "loss of the local address"
         case .engine: "end"
         }
     }

@@ -74,6 +74,9 @@ import Testing
         fin.bytesAcknowledged = 0
         #expect(
             "\(fin)" == "FIN on a connection of 125 s; 0 of 512 bytes written acknowledged")
+        #expect(
+            "\(end(.localAddressLost))"
+                == "loss of the local address on a connection of 125 s; ended here")
         #expect("\(end(.engine))" == "end on a connection of 125 s; ended here")
         #expect("\(end(.fin, tls: false))" == "FIN on a connection of 125 s")
     }

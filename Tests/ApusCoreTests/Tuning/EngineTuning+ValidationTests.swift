@@ -143,7 +143,7 @@ extension FieldRow {
             "tls.verifier", "tls.allowsPartialChain", "tls.keyLog",
             // Switches.
             "tls.isStrict", "http1.lenience", "http1.detectsNonArrival",
-            "pool.learnsIdleTime",
+            "pool.learnsIdleTime", "pool.noticesSleep", "dial.watchesLocalAddresses",
             "http2.learnsBrokenRoutes",
             // Package access: tests alone begin near the last stream number.
             "http2.firstStream",
