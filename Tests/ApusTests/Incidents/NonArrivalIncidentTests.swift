@@ -106,7 +106,7 @@ private typealias Step = ScriptedPeer.Step
     }
 
     @Test(
-        "B1: a POST that arrives after the peer's close is sent again",
+        "row 12, B1: a POST that arrives after the peer's close is sent again",
         arguments: [Way.clear, .tls, .forwarded, .connect, .socks], [0, 200_000])
     func aPostThatArrivesAfterTheClose(_ way: Way, _ size: Int) async throws {
         let end: [Step] = (way.isTLS ? [.closeNotify] : []) + [.endBothWays, .receiveAgain, .close]
@@ -139,7 +139,7 @@ private typealias Step = ScriptedPeer.Step
         }
     }
 
-    @Test("B1: a peer that has ended its own direction alone may read the POST")
+    @Test("row 12, B1: a peer that has ended its own direction alone may read the POST")
     func aHalfClosingPeerReadsThePost() async throws {
         let script = Self.begun + [.halfClose, .receiveAgain, .expectHead, .readUntilEnd]
         try await play([script]) { scene in
@@ -244,7 +244,7 @@ private typealias Step = ScriptedPeer.Step
         }
     }
 
-    @Test("B1: over hundreds of races each POST is acted on once, or not, and never twice")
+    @Test("row 12, B1: over hundreds of races no POST is acted on twice")
     func races() async throws {
         let count = Soak.rounds(4000, short: 400)
         var generator = SplitMix(seed: 17)
