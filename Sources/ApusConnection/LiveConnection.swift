@@ -1,5 +1,6 @@
 package import ApusCore
 package import ApusSocket
+import ApusWire
 
 /// An established connection, whatever it speaks: what the pool holds and exchanges run on.
 ///
@@ -27,6 +28,10 @@ package protocol LiveConnection: AnyObject, Sendable {
     func uploadReady(_ exchange: Exchange)
     /// Closes at once; what is in flight fails.
     func close(_ reason: CloseReason)
+    /// Closes at once if this is its local address; what is in flight fails.
+    func addressRemoved(_ removed: RemovedAddress)
+    /// The system has slept: asks the peer whether it is there, where the protocol has a question.
+    func systemSlept()
 }
 
 /// What a connection reports its changes of state to: the pool's shell.
@@ -60,6 +65,16 @@ package protocol ConnectionKeeper: AnyObject, Sendable {
 
 extension LiveConnection {
     package func becameIdle() {}
+    package func systemSlept() {}
+}
+
+extension Wire {
+    /// Why it cannot go on after an address was removed; `nil` when it can.
+    func loss(by removed: RemovedAddress) -> String? {
+        guard let local = localAddress, removed.isAddress(of: local), !StreamSocket.isLocal(local)
+        else { return nil }
+        return "the local address \(local) was removed from this system"
+    }
 }
 
 extension LiveConnection where Self: Actor {

@@ -8,5 +8,8 @@ package struct DialHooks: Sendable {
     /// Asked before each socket is opened: an error that it gives takes the socket's place.
     package var openFailure: (@Sendable (SocketAddress) -> SystemError?)?
 
+    /// What takes the place of the system's clocks where the engine looks whether it has slept.
+    package var clocks: @Sendable () -> ClockPair = { .now() }
+
     package init() {}
 }

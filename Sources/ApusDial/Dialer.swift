@@ -19,7 +19,7 @@ package final class Dialer: Sendable {
     package let tuning: EngineTuning
     package let resolver: any Resolver
     let observer: EventReporter?
-    let hooks: DialHooks
+    package let hooks: DialHooks
     let contexts = TLSContextCache()
     package let sessions: TLSSessionCache
     package let handshakes = HandshakeMeter()

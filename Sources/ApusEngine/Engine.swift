@@ -73,6 +73,7 @@ package final class Engine: Sendable {
         pool.shutDown()
         Task {
             await pool.waitUntilEmpty()
+            pool.stopListening()
             // A group's loops end with it, and it must last until here.
             if group == nil { for loop in loops { loop.stopAndDetach() } }
             _ = ending.finish()
@@ -100,6 +101,11 @@ package final class Engine: Sendable {
     /// Closes the connections that carry nothing now.
     package func closeIdle() {
         pool.closeIdle()
+    }
+
+    /// Looks whether the system has slept, as when the system reports that its clock was set.
+    package func clocksChanged() {
+        pool.clocksChanged()
     }
 
     /// Dials until the route has so many connections, within its limits.
@@ -363,6 +369,7 @@ extension Engine {
             return []
         }
         await pool.waitUntilEmpty()
+        pool.stopListening()
         if group == nil { await EventLoop.stopAndJoin(loops) }
         let cut = ending.finish()
         observer?.observe(.shutdownFinished(cut: cut))

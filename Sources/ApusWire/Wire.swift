@@ -18,16 +18,6 @@ package protocol WireOwner: AnyObject {
 ///
 /// Unchecked, because it is confined to its loop: each method is called on the loop's thread only.
 package final class Wire: ReadinessHandler, @unchecked Sendable {
-    /// What one read gave.
-    package enum ReadOutcome {
-        /// Some bytes were delivered; there may be more.
-        case progress
-        /// Nothing more now.
-        case wouldBlock
-        /// The peer ended its side in good order: with close_notify where there is TLS.
-        case end
-    }
-
     /// What is sent in a row before others on the loop have their turn.
     package static let maxSentInRow: UInt64 = 1024 * 1024
     /// What is encrypted before the socket is asked again.
@@ -54,6 +44,7 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     @exclusivity(unchecked) private var socket: StreamSocket?
     /// What reading ended with; `nil` before that.
     @exclusivity(unchecked) package private(set) var inputEnding: WireEnding?
+    @exclusivity(unchecked) private var metReset = MetReset()
     @exclusivity(unchecked) private var registration: UInt64 = 0
     @exclusivity(unchecked) private var output: SocketOutput
     /// Nearest to the socket first.
@@ -108,6 +99,27 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
     package var silence: StreamSocket.Silence? { socket?.silence }
     /// Bytes that the socket has taken and the peer's system has not acknowledged.
     package var unacknowledgedCount: Int { socket?.unacknowledgedCount ?? 0 }
+    /// Its own address; `nil` when it is unknown, or closed.
+    package var localAddress: SocketAddress? { socket?.localAddress }
+    /// What TCP shows of what was sent after `start`, a value of `sentCount`; `nil` once closed,
+    /// and on a Unix socket.
+    ///
+    /// - Parameter isRelayed: whether the socket's peer is a proxy that only passes bytes on.
+    package func arrival(since start: UInt64, isRelayed: Bool) -> RequestArrival? {
+        guard let socket, remoteAddress.family != .unix else { return nil }
+        // Under TLS the peer that speaks HTTP says itself that it ends, in the clear its system
+        // does.
+        let hasSpeakerEnded =
+            switch (layers.last, inputEnding) {
+            case (.tls, .closeNotify): true
+            case (nil, .fin): !isRelayed
+            default: false
+            }
+        return RequestArrival(
+            written: sentCount - min(sentCount, start), on: socket,
+            hasSpeakerEnded: hasSpeakerEnded,
+            reset: metReset.look(at: socket, read: inputEnding, sent: output.error))
+    }
     /// Bytes that a tunnel's window has not let out yet.
     private var backlog: Int {
         tunnels.isEmpty ? 0 : tunnels.reduce(0) { $0 + $1.backlog }

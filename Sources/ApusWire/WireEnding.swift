@@ -7,3 +7,15 @@ package enum WireEnding {
     /// The first error.
     case failed(WireError)
 }
+
+extension Wire {
+    /// What one read gave.
+    package enum ReadOutcome {
+        /// Some bytes were delivered; there may be more.
+        case progress
+        /// Nothing more now.
+        case wouldBlock
+        /// The peer ended its side in good order: with close_notify where there is TLS.
+        case end
+    }
+}

@@ -40,12 +40,16 @@ import Testing
             "timers of a loop; BodyDeadlineTests and RequirementTests show them",
         "Sources/ApusConnection/HTTP1/HTTP1LiveConnection.swift":
             "a shell; the suites of ApusTests/HTTP1 play every fault against it",
+        "Sources/ApusConnection/HTTP1/HTTP1LiveConnection+Calls.swift":
+            "a shell; the suites of ApusTests/HTTP1 play every fault against it",
         "Sources/ApusConnection/HTTP1/HTTP1Request.swift":
             "internal; HTTP1ContinueTests and ForwardedChallengeTests show it",
         "Sources/ApusConnection/HTTP1/HTTP1Upload.swift":
             "writes to a wire; HTTP1UploadTests and UploadTurnTests show it",
         "Sources/ApusConnection/HTTP2/HTTP2LiveConnection.swift":
             "a shell; the suites of ApusTests/HTTP2 play every fault against it",
+        "Sources/ApusConnection/HTTP2/HTTP2LiveConnection+Host.swift":
+            "a shell; HostIncidentTests show it",
         "Sources/ApusConnection/HTTP2/HTTP2EndStory.swift":
             "internal; HTTP2EndingTests show each error",
         "Sources/ApusConnection/HTTP2/HTTP2Streams.swift":
@@ -74,6 +78,8 @@ import Testing
         "Sources/ApusContent/Codecs/Codec.swift":
             "internal; the tests of each codec go through it",
         "Sources/ApusZlib/ZlibStream.swift": "internal; InflaterTests and DeflaterTests show it",
+        "Sources/ApusEngine/Host/HostWatch.swift": "a shell; HostIncidentTests show it",
+        "Sources/ApusSocket/Host/HostNotices.swift": "a shell; HostIncidentTests show it",
         "Sources/ApusEngine/AddressWatch.swift": "a shell; TransportEngine+RoutesTests show it",
         "Sources/ApusEngine/Engine.swift": "a shell; the tests in ApusTests/Engine show it",
         "Sources/ApusEngine/Pool/ConnectionPool.swift":

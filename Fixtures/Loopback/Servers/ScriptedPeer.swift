@@ -46,8 +46,17 @@ package final class ScriptedPeer: Sendable {
         case closeNotify
         /// Sends these bytes and TLS's orderly end, in one write to the socket.
         case sendWithCloseNotify([UInt8])
+        /// Segments with data that come from now on are lost on the way, until `receiveAgain`; the
+        /// peer's system sends them again.
+        case loseInput
+        /// Waits until `loseInput` loses one more segment: one that was lost before comes again.
+        case untilLost
+        /// Ends `loseInput`.
+        case receiveAgain
         /// FIN, in one direction.
         case halfClose
+        /// FIN, and a reset for each byte that comes later: what a close is for the peer.
+        case endBothWays
         /// Closes at once, without close_notify; a reset if bytes were left unread.
         case close
         /// Closes with a reset.
@@ -244,8 +253,18 @@ private struct ScriptActor {
             channel.sendCloseNotify()
             return true
         case .sendWithCloseNotify(let bytes): return channel.sendWithCloseNotify(bytes)
+        case .loseInput: return LostInput.begin(on: channel.descriptor)
+        case .untilLost:
+            let before = LostInput.count(on: channel.descriptor)
+            while LostInput.count(on: channel.descriptor) == before {
+                let end = Monotonic.after(.milliseconds(1))
+                guard Socket.sleep(channel.descriptor, until: end) else { return false }
+            }
+            return true
+        case .receiveAgain: return LostInput.end(on: channel.descriptor)
         case .halfClose:
             return shutdown(channel.descriptor, Int32(SHUT_WR)) == 0
+        case .endBothWays: return shutdown(channel.descriptor, Int32(SHUT_RDWR)) == 0
         case .close: return false
         case .reset:
             Socket.resetOnClose(channel.descriptor)

@@ -60,12 +60,22 @@ package actor RawConnection: LiveConnection, WireOwner {
     package nonisolated func uploadReady(_ exchange: Exchange) {}
 
     package nonisolated func close(_ reason: CloseReason) {
+        onLoop(loop) { $0.close(reason, .shutdown) }
+    }
+
+    package nonisolated func addressRemoved(_ removed: RemovedAddress) {
         onLoop(loop) { connection in
-            if let duplex = connection.duplex { return duplex.close(reason, .shutdown) }
-            guard connection.wire.isOpen else { return }
-            connection.wire.close()
-            connection.keeper.closed(connection, reason: reason)
+            if connection.wire.loss(by: removed) != nil {
+                connection.close(.localAddressLost, .reset)
+            }
         }
+    }
+
+    private func close(_ reason: CloseReason, _ kind: TransportError.Kind) {
+        if let duplex { return duplex.close(reason, kind) }
+        guard wire.isOpen else { return }
+        wire.close()
+        keeper.closed(self, reason: reason)
     }
 
     /// Left to the duplex, which reads once it is there.

@@ -23,6 +23,12 @@ extension ConnectionEnd {
         }
     }
 
+    /// Adds what TCP shows of the request's bytes.
+    mutating func add(_ arrival: RequestArrival?) {
+        bytesWritten = arrival?.written
+        bytesAcknowledged = arrival?.acknowledged
+    }
+
     /// Adds what an HTTP/2 session knows.
     mutating func add(
         _ session: HTTP2Session, goAway: Deadline?, answer: Deadline?, now: Deadline = .now()

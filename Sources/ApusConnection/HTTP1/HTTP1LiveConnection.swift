@@ -23,7 +23,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         loop.asUnownedSerialExecutor()
     }
 
-    private let wire: Wire
+    let wire: Wire
     private let keeper: any ConnectionKeeper
     private let tuning: EngineTuning.HTTP1
     private let upload: HTTP1Upload
@@ -39,6 +39,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     @exclusivity(unchecked) private var answerBytes = 0
     /// The peer has refused the request, whose answer is read to the end all the same.
     @exclusivity(unchecked) private var isRefused = false
+    @exclusivity(unchecked) private var endWatch = HTTP1EndWatch()
     /// The consumer has enough for now, so nothing is read.
     @exclusivity(unchecked) private var isPaused = false
 
@@ -65,13 +66,13 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         if wire.mayHaveInput { wire.readLater() }
     }
 
-    private var exchange: Exchange? {
+    var exchange: Exchange? {
         if case .exchange(let exchange) = work { exchange } else { nil }
     }
 
     // MARK: Requests
 
-    private func begin(_ exchange: Exchange, isReused: Bool) {
+    func begin(_ exchange: Exchange, isReused: Bool) {
         // What came since the last answer is no answer to this request.
         readWhatHasCome()
         if wire.isOpen, let (words, hasEnded) = firstWords.requestBegins() {
@@ -145,8 +146,8 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     }
 
     /// - Parameter start: what the wire had sent when the turn began, if that is not now.
-    private func sendBody(since start: UInt64? = nil) {
-        guard let exchange else { return }
+    func sendBody(since start: UInt64? = nil) {
+        guard let exchange, endWatch.ending == nil else { return }
         let progress = upload.advance(exchange, since: start ?? wire.sentCount)
         if upload.hasSentLength { machine.requestFinished() }
         switch progress {
@@ -184,7 +185,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     // MARK: Reading
 
     /// Reads while there is something to read and a consumer takes it.
-    private func readInput() {
+    func readInput() {
         if hasMoreInput(after: HTTP1LiveConnection.maxReadsInRow) { wire.readLater() }
     }
 
@@ -196,6 +197,10 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     /// Reads so many times at most; whether there may be more.
     private func hasMoreInput(after limit: Int) -> Bool {
+        if let ending = endWatch.ending {
+            end(ending)
+            return false
+        }
         var reads = 0
         // After sending has failed nothing more can come, so all that came is read, ready or not.
         while wire.mayHaveInput || wire.hasSendFailed, !isPaused, wire.isOpen {
@@ -331,7 +336,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     // MARK: Consumers that are slow, late or gone
 
-    private func resumeReading(for exchange: Exchange) {
+    func resumeReading(for exchange: Exchange) {
         guard self.exchange === exchange, isPaused else { return }
         isPaused = false
         // Not at once: a consumer on this loop would then never have to wait for a piece, and would
@@ -339,11 +344,16 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         wire.readLater()
     }
 
+    /// No request is on its way here: what has come before the first one answers no request.
+    func refuseFirstWords() {
+        if let fault = firstWords.refuse() { end(.unsolicitedBytes, .malformed, fault) }
+    }
+
     /// No caller waits for the exchange any more.
     ///
     /// A dropped body may be short, so it is read on without a reader, to keep the connection; a
     /// cancelled request may be answered at any time.
-    private func give(up exchange: Exchange, _ reason: CloseReason) {
+    func give(up exchange: Exchange, _ reason: CloseReason) {
         guard self.exchange === exchange else { return }
         let (request, bytes) = (exchange.request, exchange.request.limits.drainBytes)
         let isWorthDraining =
@@ -421,30 +431,59 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         return true
     }
 
-    /// Closes, and fails what is in flight; idempotent.
+    /// Closes on the engine's behalf, a duplex as well.
+    func close(by reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
+        if case .duplex(let duplex) = work { return duplex.close(reason, kind) }
+        end(reason, kind, message)
+    }
+
     private func end(_ reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
+        end(HTTP1Ending(reason: reason, kind: kind, message: message))
+    }
+
+    /// Closes, and fails what is in flight; idempotent.
+    private func end(_ ending: HTTP1Ending) {
         guard wire.isOpen else { return }
         upload.stop(exchange)
+        let verdict = arrival(at: ending)
+        guard verdict != .undecided else { return }
+        endWatch.cancel(on: loop)
         if case .drain(_, let timer) = work { loop.cancel(timer) }
         wire.keepSessions()
         let exchange = exchange
-        // The system's own time-out: the peer's system has not acknowledged what was sent.
-        let isLost = kind == .timeout && reason == .transportError
-        let ending = exchange.flatMap { connectionEnd(of: $0, isLost ? .silence : nil) }
+        let sign = ending.isLost ? .silence : ending.sign
+        let lastState = exchange.flatMap { connectionEnd(of: $0, sign) }
         wire.close()
         work = .none
         exchange?.timers.stop(on: loop)
         // The peer had given the connection up before this request reached it.
         let isStale =
-            [.peerClosed, .transportError].contains(reason) && !machine.responseStarted
-            && exchange?.isOnReusedConnection == true
-        keeper.closed(self, reason: isStale ? .staleReuse : reason)
+            ending.isRemote && !machine.responseStarted && exchange?.isOnReusedConnection == true
+        keeper.closed(self, reason: isStale ? .staleReuse : ending.reason)
         guard let exchange else { return }
         if machine.responseStarted { exchange.responseStarted() }
-        if isLost { exchange.connectionLost() }
+        if ending.isLost { exchange.connectionLost() }
         exchange.failed(
-            kind, phase: isLost && exchange.isAwaitingHead ? .send : nil, message,
-            replay: nothingHasLeft ? .notSent : nil, ending)
+            ending.kind, phase: ending.isLost && exchange.isAwaitingHead ? .send : nil,
+            ending.message,
+            replay: nothingHasLeft ? .notSent : verdict == .notReceived ? .notReceived : nil,
+            lastState)
+    }
+
+    /// What TCP shows of the request, if the peer has ended the connection under it.
+    private func arrival(at ending: HTTP1Ending) -> RequestArrival.Verdict {
+        guard tuning.detectsNonArrival, ending.isRemote, !machine.responseStarted, let exchange,
+            let state = arrival(of: exchange)
+        else { return .unknown }
+        return endWatch.verdict(on: ending, state, loop: loop) { [weak self] in
+            self?.assumeIsolated { $0.readInput() }
+        }
+    }
+
+    private func arrival(of exchange: Exchange) -> RequestArrival? {
+        let route = exchange.request.route
+        return wire.arrival(
+            since: sentBefore, isRelayed: !route.proxies.isEmpty && !route.isForwarded)
     }
 
     /// How an exchange that goes on ends now; `nil` is by what the wire ended with.
@@ -452,47 +491,8 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         of exchange: Exchange, _ sign: ConnectionEnd.Sign?
     ) -> ConnectionEnd? {
         guard !exchange.hasEnded else { return nil }
-        return ConnectionEnd(sign, on: wire, over: exchange.request.route, facts)
+        var end = ConnectionEnd(sign, on: wire, over: exchange.request.route, facts)
+        end.add(arrival(of: exchange))
+        return end
     }
-}
-
-// MARK: - From any thread, and from the wire
-
-extension HTTP1LiveConnection {
-    package nonisolated func start(_ exchange: Exchange, isReused: Bool) {
-        onLoop(loop) { $0.begin(exchange, isReused: isReused) }
-    }
-
-    package nonisolated func cancel(_ exchange: Exchange, reason: CloseReason) {
-        onLoop(loop) { $0.give(up: exchange, reason) }
-    }
-
-    /// No request is on its way here: what has come before the first one answers no request.
-    package nonisolated func becameIdle() {
-        onLoop(loop) { connection in
-            if let fault = connection.firstWords.refuse() {
-                connection.end(.unsolicitedBytes, .malformed, fault)
-            }
-        }
-    }
-
-    package nonisolated func consumed(_ count: Int, by exchange: Exchange) {
-        onLoop(loop) { $0.resumeReading(for: exchange) }
-    }
-
-    package nonisolated func uploadReady(_ exchange: Exchange) {
-        onLoop(loop) { connection in
-            if connection.exchange === exchange { connection.sendBody() }
-        }
-    }
-
-    package nonisolated func close(_ reason: CloseReason) {
-        onLoop(loop) { connection in
-            if case .duplex(let duplex) = connection.work { return duplex.close(reason, .shutdown) }
-            connection.end(reason, .shutdown, "the connection was closed: \(reason)")
-        }
-    }
-
-    package nonisolated func wireReadable() { assumeIsolated { $0.readInput() } }
-    package nonisolated func wireWritable() { assumeIsolated { $0.sendBody() } }
 }

@@ -27,7 +27,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         loop.asUnownedSerialExecutor()
     }
 
-    private let wire: Wire
+    let wire: Wire
     private let keeper: any ConnectionKeeper
     private let session: HTTP2Session
     private let streams: HTTP2Streams
@@ -169,7 +169,11 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     private func expire(_ exchange: Exchange, _ wait: ExchangeWait) {
         guard var limit = exchange.request.limit(of: wait) else { return }
         limit.note(answer: watch.lastAnswer, now: .now())
-        guard streams.expire(exchange, limit) else { return }
+        if streams.expire(exchange, limit) { askPeer() }
+    }
+
+    /// Asks the peer for a sign of life at once.
+    func askPeer() {
         perform(watch.requestTimedOut(now: .now(), output: output))
         setAlarm()
     }
@@ -347,7 +351,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     /// Closes, and gives every exchange in flight its verdict; idempotent.
     ///
     /// The pool hears of it first, so that no exchange that is sent again comes back here.
-    private func end(_ reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
+    func end(_ reason: CloseReason, _ kind: TransportError.Kind, _ message: String) {
         guard wire.isOpen else { return }
         streams.connectionEnded(reason, kind, message)
         if case .opening(let timer) = state { loop.cancel(timer) }
@@ -427,13 +431,8 @@ extension HTTP2LiveConnection {
 // MARK: - On the loop
 
 extension HTTP2LiveConnection {
-    package nonisolated func wireReadable() {
-        assumeIsolated { $0.readInput() }
-    }
-
-    package nonisolated func wireWritable() {
-        assumeIsolated { $0.flushNow() }
-    }
+    package nonisolated func wireReadable() { assumeIsolated { $0.readInput() } }
+    package nonisolated func wireWritable() { assumeIsolated { $0.flushNow() } }
 
     package nonisolated func flush() {
         assumeIsolated { connection in

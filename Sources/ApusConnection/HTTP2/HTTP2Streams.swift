@@ -72,7 +72,8 @@ final class HTTP2Streams {
         _ reason: CloseReason, _ kind: TransportError.Kind, _ message: String
     ) {
         let exchange = streams.first?.value.exchange ?? waiting.first
-        let sign: ConnectionEnd.Sign? = kind == .timeout ? .silence : nil
+        let sign: ConnectionEnd.Sign? =
+            reason == .localAddressLost ? .localAddressLost : kind == .timeout ? .silence : nil
         endStory.hasEnded(
             reason, kind, message, exchange.flatMap { connectionEnd(of: $0, sign) })
     }

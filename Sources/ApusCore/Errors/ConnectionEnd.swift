@@ -21,6 +21,8 @@ public struct ConnectionEnd: Sendable, Hashable {
         case tunnelEnd
         /// Neither bytes, acknowledgements nor an answer to a PING came in time.
         case silence
+        /// The local address of the connection was removed from this system.
+        case localAddressLost
         /// The engine itself: a limit, a violation by the peer, a drain or a shutdown.
         case engine
     }
@@ -54,6 +56,15 @@ public struct ConnectionEnd: Sendable, Hashable {
     public package(set) var pingsAnswered = 0
     /// Since a byte last came after a PING; `nil` when none has.
     public package(set) var sinceAnswer: Duration?
+    /// Bytes that the socket has taken since the request began, TLS's own and those of tunnels
+    /// included; `nil` over HTTP/2 and on a Unix socket, where they are not counted.
+    public package(set) var bytesWritten: UInt64?
+    /// How many of those the system at the other end of TCP has acknowledged: the origin's, or the
+    /// nearest proxy's; `nil` as `bytesWritten`.
+    ///
+    /// A reset may overtake an acknowledgement, so 0 alone does not show that nothing arrived:
+    /// `TransportError.Replay.notReceived` says where it does.
+    public package(set) var bytesAcknowledged: UInt64?
     /// Whether a proxy is between, so that the connection's own peer is that proxy.
     public package(set) var isThroughProxy: Bool
     /// Whether TLS reaches to the origin.
@@ -76,7 +87,7 @@ public struct ConnectionEnd: Sendable, Hashable {
     /// both directions, was cut by the way. A plain end of TCP can be either's.
     public var cutBy: Cutter? {
         switch sign {
-        case .engine: return .here
+        case .engine, .localAddressLost: return .here
         case .silence, .tunnelEnd: return .way
         case .streamReset, .goAway: return .origin
         case .closeNotify, .tlsAlert: return isSecured ? .origin : nil
@@ -104,6 +115,9 @@ extension ConnectionEnd: CustomStringConvertible {
         if let silence, sinceReceived.map({ silence > $0 + .milliseconds(100) }) ?? true {
             parts.append("none of the response for \(silence.words)")
         }
+        if let bytesWritten, let bytesAcknowledged, bytesAcknowledged < bytesWritten {
+            parts.append("\(bytesAcknowledged) of \(bytesWritten) bytes written acknowledged")
+        }
         if let sinceGoAway { parts.append("GOAWAY \(sinceGoAway.words) before") }
         if pings > 0 {
             let last = sinceAnswer.map { ", the last \($0.words) before" } ?? ""
@@ -130,6 +144,7 @@ extension ConnectionEnd.Sign {
         case .goAway: "GOAWAY"
         case .tunnelEnd: "end of the tunnel"
         case .silence: "silence"
+        case .localAddressLost: "loss of the local address"
         case .engine: "end"
         }
     }

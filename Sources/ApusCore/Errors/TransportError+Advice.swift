@@ -39,7 +39,7 @@ extension TransportError {
         switch replay {
         case .responseStarted: return .givenUp
         case .unknown where !isIdempotent: return .givenUp
-        case .unknown, .notSent, .refusedByPeer: return place
+        case .unknown, .notSent, .notReceived, .refusedByPeer: return place
         }
     }
 

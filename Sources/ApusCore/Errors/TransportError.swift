@@ -96,6 +96,9 @@ public struct TransportError: Error, Sendable {
     public enum Replay: String, Sendable, Hashable, Codable {
         /// No byte of the request left, in any try: no harm.
         case notSent
+        /// The peer had ended its side before a byte of the request reached it, and its system
+        /// refused the bytes that came after: no harm (HTTP/1.1; `http1.detectsNonArrival`).
+        case notReceived
         /// The peer proved that it did not act on it: no harm.
         case refusedByPeer
         /// The peer may have acted on it: only an idempotent request may be sent again.

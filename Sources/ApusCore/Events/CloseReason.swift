@@ -38,6 +38,10 @@ public enum CloseReason: String, Sendable, Hashable, Codable, CaseIterable {
     case retired
     /// Its host's name now has other addresses.
     case addressChanged
+    /// The system had slept, and the connection was idle.
+    case systemSlept
+    /// Its local address was removed from this system.
+    case localAddressLost
     /// The request asked for a connection that is not kept.
     case notPooled
     /// The connection became a raw duplex.

@@ -99,6 +99,11 @@ extension EngineTuning {
         /// Use it only where a name resolves to all of its addresses: with a varying subset, good
         /// connections would be retired.
         public var addressCheck: Duration?
+        /// Whether connections end when their local address is removed from this system.
+        ///
+        /// Default `true`. The engine hears of it by netlink; where that is not permitted, the
+        /// option has no effect.
+        public var watchesLocalAddresses = true
 
         private var localAddressText: ExactText?
         private var localInterfaceText: ExactText?

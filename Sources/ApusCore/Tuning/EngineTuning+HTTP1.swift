@@ -11,6 +11,13 @@ extension EngineTuning {
         ///
         /// Default 1 s.
         public var keepAliveMargin: Duration = .seconds(1)
+        /// Whether a request on a connection that the peer has ended is held until TCP shows
+        /// whether a byte of it had reached the peer.
+        ///
+        /// Default `true`. A request of which none did has the verdict `notReceived` and is sent
+        /// again, a POST as well. The wait is over at the peer's reset or acknowledgement; it lasts
+        /// two retransmission timeouts of the connection, and 2 s at most.
+        public var detectsNonArrival = true
         /// Faults that are accepted from servers.
         ///
         /// Default: none.

@@ -95,6 +95,12 @@ extension EngineTuning {
         /// After two idle periods that the origin ended, connections to it are closed shortly
         /// before that time. Default `true`.
         public var learnsIdleTime = true
+        /// Whether idle connections are closed after the system has slept, and those over HTTP/2
+        /// that carry something are asked by a PING at once.
+        ///
+        /// Default `true`. Sleep is what the clock that counts it (CLOCK_BOOTTIME) has gained on
+        /// the one that does not (CLOCK_MONOTONIC).
+        public var noticesSleep = true
 
         /// Creates the default settings.
         public init() {}

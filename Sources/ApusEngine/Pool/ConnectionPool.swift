@@ -37,6 +37,7 @@ final class ConnectionPool: @unchecked Sendable {
     /// Where the waits end.
     let loop: EventLoop
     private let timer: PoolTimer
+    private let hostWatch: HostWatch
     private let observer: EventReporter?
 
     private let lock = Lock()
@@ -63,6 +64,7 @@ final class ConnectionPool: @unchecked Sendable {
         self.loop = loop
         self.observer = observer
         timer = PoolTimer(on: loop)
+        hostWatch = HostWatch(tuning, clocks: dialer.hooks.clocks, on: loop)
     }
 
     // MARK: Leasing
@@ -175,6 +177,7 @@ final class ConnectionPool: @unchecked Sendable {
             return actions
         }
         if !isWanted { connection.becameIdle() }
+        hostWatch.connectionMade(in: self)
         lookAtOverdue()
     }
 
@@ -258,6 +261,26 @@ final class ConnectionPool: @unchecked Sendable {
     func closeIdle() {
         step { $0.machine.evictIdle(atMost: .max, now: .now()) }
     }
+
+    // MARK: The system
+
+    /// The clocks may show that the system has slept.
+    func clocksChanged() { hostWatch.clocksChanged() }
+
+    /// Closes what is idle, and has the rest ask its peers where it can.
+    func systemSlept() {
+        step { $0.machine.closeIdle(.systemSlept, atMost: .max, now: .now()) }
+        for connection in lock.withLock({ entries.openConnections }) { connection.systemSlept() }
+    }
+
+    /// Ends the connections that are bound to an address which this system has lost.
+    func addressRemoved(_ removed: RemovedAddress) {
+        let left = lock.withLock { entries.openConnections }
+        for connection in left { connection.addressRemoved(removed) }
+    }
+
+    /// The engine has ended.
+    func stopListening() { hostWatch.stop() }
 
     // MARK: Shutting down
 
@@ -343,6 +366,7 @@ final class ConnectionPool: @unchecked Sendable {
     }
 
     private func deadlineReached() {
+        hostWatch.clocksChanged()
         step { pool in
             pool.armed = nil
             let actions = pool.machine.deadlineReached(now: .now())

@@ -81,9 +81,7 @@ final class NextTry {
     /// The error of the last try as the error of the request: what a peer may have done with an
     /// earlier try is unknown still.
     func failure(_ error: TransportError) -> TransportError {
-        guard mayHaveBeenActedOn, error.replay == .notSent || error.replay == .refusedByPeer else {
-            return error
-        }
+        guard mayHaveBeenActedOn, error.replay.isHarmless else { return error }
         var error = error
         error.replay = .unknown
         return error

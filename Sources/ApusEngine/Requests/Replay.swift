@@ -30,6 +30,8 @@ extension OutgoingRequest {
         }
         switch error.replay {
         case .notSent, .refusedByPeer: return true
+        // A connection that was made for the request and ends at once is a fault of the peer.
+        case .notReceived: return wasInPool && isSilent
         case .unknown:
             return isSilent && wasInPool && error.bytesReceived == 0 && isIdempotent
         case .responseStarted: return false
@@ -63,6 +65,16 @@ extension TransportError {
         switch kind {
         case .h2Stream(let code), .h2GoAway(let code, _, _): code
         default: nil
+        }
+    }
+}
+
+extension TransportError.Replay {
+    /// Whether it proves that sending again does no harm.
+    var isHarmless: Bool {
+        switch self {
+        case .notSent, .notReceived, .refusedByPeer: true
+        case .unknown, .responseStarted: false
         }
     }
 }

@@ -58,10 +58,17 @@ extension PoolMachine {
     ///
     /// - Parameter most: 1, as when descriptors run out, or all.
     package mutating func evictIdle(atMost most: Int, now: Deadline) -> PoolActions {
+        closeIdle(.evicted, atMost: most, now: now)
+    }
+
+    /// Closes idle connections for this reason, those that have been idle longest first.
+    package mutating func closeIdle(
+        _ reason: CloseReason, atMost most: Int, now: Deadline
+    ) -> PoolActions {
         var actions = PoolActions()
         while actions.close.count < most, let oldest = idle.tail {
             let route = slots[oldest].route
-            close(oldest, .evicted, &actions)
+            close(oldest, reason, &actions)
             tidy(route, now.nanoseconds, &actions)
         }
         return actions

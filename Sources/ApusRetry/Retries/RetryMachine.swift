@@ -109,7 +109,7 @@ package struct RetryMachine: Sendable {
     /// one.
     package func verdict(of last: TransportError.Replay) -> TransportError.Replay {
         switch last {
-        case .notSent, .refusedByPeer: isInDoubt ? .unknown : last
+        case .notSent, .notReceived, .refusedByPeer: isInDoubt ? .unknown : last
         case .unknown, .responseStarted: last
         }
     }

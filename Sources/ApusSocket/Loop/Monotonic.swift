@@ -18,6 +18,23 @@ extension Deadline {
     }
 }
 
+/// Two clocks at one instant: one stands still while the system sleeps, the other does not.
+package struct ClockPair: Sendable, Hashable {
+    /// On CLOCK_MONOTONIC.
+    package let awake: Deadline
+    /// On CLOCK_BOOTTIME.
+    package let whole: Deadline
+
+    package init(awake: Deadline, whole: Deadline) {
+        self.awake = awake
+        self.whole = whole
+    }
+
+    package static func now() -> ClockPair {
+        ClockPair(awake: .now(), whole: Deadline(nanoseconds: capus_boottime_now()))
+    }
+}
+
 /// The CPU time of the calling thread.
 package enum ThreadTime {
     /// The CPU time of the thread since it began.

@@ -147,9 +147,12 @@ extension SocketAddress: CustomStringConvertible {
     }
 
     /// `%` and the interface's number; nothing for an address without a zone.
-    private var zone: String {
-        let index = unsafe raw[24..<28].withUnsafeBytes { unsafe $0.loadUnaligned(as: UInt32.self) }
-        return index == 0 ? "" : "%\(index)"
+    private var zone: String { zoneNumber == 0 ? "" : "%\(zoneNumber)" }
+
+    /// The interface's number of an IPv6 address with a zone; 0 for any other.
+    var zoneNumber: UInt32 {
+        guard family == .ipv6 else { return 0 }
+        return unsafe raw[24..<28].withUnsafeBytes { unsafe $0.loadUnaligned(as: UInt32.self) }
     }
 
     private var unixPath: String {

@@ -48,6 +48,32 @@ package final class StreamSocket: Sendable {
         descriptor = opened
     }
 
+    /// The address that the socket is bound to; `nil` when it is unknown.
+    package var localAddress: SocketAddress? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return unsafe withUnsafeMutablePointer(to: &storage) { storage in
+            unsafe storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                guard unsafe getsockname(descriptor.number, address, &length) == 0 else {
+                    return nil
+                }
+                return unsafe SocketAddress(UnsafePointer(address), length: length)
+            }
+        }
+    }
+
+    /// Whether the system still has this address, so that a socket can be bound to it.
+    package static func isLocal(_ address: SocketAddress) -> Bool {
+        let type = Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue)
+        let number = socket(address.protocolFamily, type, 0)
+        // Without a descriptor nothing is known, so nothing is ended.
+        guard number >= 0 else { return true }
+        let probe = FileDescriptor(number)
+        return unsafe address.with(port: 0).withPointer {
+            unsafe Glibc.bind(probe.number, $0, $1)
+        } == 0 || errno != EADDRNOTAVAIL
+    }
+
     /// Starts connecting; `true` when connected at once, `false` when writability will show the
     /// result.
     package func startConnecting(to address: SocketAddress) throws(SystemError) -> Bool {
@@ -145,6 +171,20 @@ package final class StreamSocket: Sendable {
         var count: Int32 = 0
         guard unsafe ioctl(descriptor.number, UInt(TIOCOUTQ), &count) == 0 else { return 0 }
         return Int(max(0, count))
+    }
+
+    /// Takes the error that the socket has met and that no call has returned; `nil` without one.
+    package func takeError() -> SystemError? {
+        var error: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        guard unsafe getsockopt(descriptor.number, SOL_SOCKET, SO_ERROR, &error, &length) == 0
+        else { return nil }
+        return error == 0 ? nil : SystemError(errno: error, call: "getsockopt(SO_ERROR)")
+    }
+
+    /// How long TCP waits for an acknowledgement before it sends again; `nil` when it is unknown.
+    package var retransmissionTimeout: Duration? {
+        tcpInfo.map { .microseconds(Int64($0.tcpi_rto)) }
     }
 
     /// The progress of written bytes.

@@ -21,6 +21,11 @@ package struct SystemError: Error, Sendable, Hashable, CustomStringConvertible {
         self.init(errno: Glibc.errno, call: call)
     }
 
+    /// Whether it is a reset that came after the peer's end (FIN).
+    ///
+    /// One without a FIN before it is ECONNRESET. That holds of the first error of a TCP socket.
+    package var isResetAfterEnd: Bool { errno == EPIPE }
+
     /// The call and the system's message, such as "recv: Connection reset by peer", and the limit
     /// that was reached, if one was.
     ///

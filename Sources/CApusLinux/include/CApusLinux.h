@@ -58,6 +58,20 @@ static inline int64_t capus_monotonic_coarse_now(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/// Now on CLOCK_BOOTTIME, which counts the time that the system sleeps too, in nanoseconds.
+static inline int64_t capus_boottime_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/// Opens a socket that reports changes of the system's addresses (rtnetlink); -1 when it cannot.
+int capus_open_address_notices(void);
+
+/// Opens a timer that is readable after the wall clock was set, as it is after a sleep; -1 when it
+/// cannot. Reading it fails with ECANCELED and makes it ready for the next time.
+int capus_open_clock_notices(void);
+
 /// Which event loop the calling thread is, or NULL; an address to compare with, never to follow.
 extern __thread const void *capus_current_loop;
 static inline const void *capus_loop_of_thread(void) { return capus_current_loop; }

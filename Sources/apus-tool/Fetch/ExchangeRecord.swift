@@ -161,6 +161,11 @@ struct ExchangeFailure {
             ("since_sent_us", .microseconds(end.sinceSent)),
             ("silence_us", .microseconds(end.silence)),
             ("since_goaway_us", .microseconds(end.sinceGoAway)),
+            ("bytes_written", end.bytesWritten.map { .integer(Int(clamping: $0)) } ?? .null),
+            (
+                "bytes_acknowledged",
+                end.bytesAcknowledged.map { .integer(Int(clamping: $0)) } ?? .null
+            ),
             ("pings", .integer(end.pings)), ("pings_answered", .integer(end.pingsAnswered)),
         ])
     }

@@ -32,7 +32,8 @@ struct ProcessUsage {
         return pages * sysconf(Int32(_SC_PAGESIZE)) / 1024
     }
 
-    /// The number of descriptors that are sockets.
+    /// The number of descriptors that are sockets, without the one by which an engine hears of
+    /// the system's addresses.
     static func openSockets() -> Int {
         guard let folder = opendir("/proc/self/fd") else { return 0 }
         defer { closedir(folder) }
@@ -46,8 +47,15 @@ struct ProcessUsage {
                 guard let start = room.baseAddress else { return }
                 length = max(0, readlink("/proc/self/fd/" + name, start, room.count))
             }
-            if target.starts(with: "socket:".utf8) { count += 1 }
+            if target.starts(with: "socket:".utf8), !isNetlink(Int32(name) ?? -1) { count += 1 }
         }
         return count
+    }
+
+    private static func isNetlink(_ descriptor: Int32) -> Bool {
+        var domain: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &length)
+        return domain == AF_NETLINK
     }
 }

@@ -76,4 +76,5 @@ private final class IdleConnection: LiveConnection {
     func consumed(_ count: Int, by exchange: Exchange) {}
     func uploadReady(_ exchange: Exchange) {}
     func close(_ reason: CloseReason) {}
+    func addressRemoved(_ removed: RemovedAddress) {}
 }

@@ -68,6 +68,15 @@ import Testing
         #expect(
             "\(end(.fin, goAway: 30))"
                 == "FIN on a connection of 125 s; GOAWAY 30 s before; cut by the origin")
+        var fin = end(.fin, tls: false)
+        (fin.bytesWritten, fin.bytesAcknowledged) = (512, 512)
+        #expect("\(fin)" == "FIN on a connection of 125 s")
+        fin.bytesAcknowledged = 0
+        #expect(
+            "\(fin)" == "FIN on a connection of 125 s; 0 of 512 bytes written acknowledged")
+        #expect(
+            "\(end(.localAddressLost))"
+                == "loss of the local address on a connection of 125 s; ended here")
         #expect("\(end(.engine))" == "end on a connection of 125 s; ended here")
         #expect("\(end(.fin, tls: false))" == "FIN on a connection of 125 s")
     }

@@ -97,7 +97,7 @@ import Testing
 
     @Test(arguments: rows)
     func theVerdictDecidesWhetherAndTheRestWhere(row: Row) {
-        for replay in [TransportError.Replay.notSent, .refusedByPeer] {
+        for replay in [TransportError.Replay.notSent, .notReceived, .refusedByPeer] {
             #expect(row.error(replay).advice == row.advice)
             #expect(row.error(replay).advice(forIdempotent: true) == row.advice)
         }

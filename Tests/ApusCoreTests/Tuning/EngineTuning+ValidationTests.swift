@@ -142,7 +142,8 @@ extension FieldRow {
             "tls.insecureSkipVerify", "tls.resumption", "tls.sendsServerName", "tls.pins",
             "tls.verifier", "tls.allowsPartialChain", "tls.keyLog",
             // Switches.
-            "tls.isStrict", "http1.lenience", "pool.learnsIdleTime",
+            "tls.isStrict", "http1.lenience", "http1.detectsNonArrival",
+            "pool.learnsIdleTime", "pool.noticesSleep", "dial.watchesLocalAddresses",
             "http2.learnsBrokenRoutes", "http2.movesLargeUploads",
             // Package access: tests alone begin near the last stream number.
             "http2.firstStream",

@@ -18,7 +18,8 @@ import Testing
     @Test(
         "what a peer may have done with an earlier try stays unknown",
         arguments: [
-            (.notSent, .unknown), (.refusedByPeer, .unknown), (.unknown, .unknown),
+            (.notSent, .unknown), (.notReceived, .unknown), (.refusedByPeer, .unknown),
+            (.unknown, .unknown),
             (.responseStarted, .responseStarted),
         ] as [(TransportError.Replay, TransportError.Replay)])
     func failure(last: TransportError.Replay, reported: TransportError.Replay) throws {
@@ -26,11 +27,12 @@ import Testing
         #expect(next.failure(error(last)).replay == last)
         next.isRepeated(after: error(.notSent))
         next.isRepeated(after: error(.refusedByPeer))
+        next.isRepeated(after: error(.notReceived))
         #expect(next.failure(error(last)).replay == last)
         next.isRepeated(after: error(.unknown))
         next.isRepeated(after: error(.notSent))
         #expect(next.failure(error(last)).replay == reported)
-        #expect(next.replays == 4)
+        #expect(next.replays == 5)
     }
 
     @Test func theFirstTryIsAsTheRequestSays() throws {

@@ -32,7 +32,8 @@ import Testing
     }
 
     @Test(arguments: [
-        Failure(replay: .notSent), Failure(replay: .refusedByPeer),
+        Failure(replay: .notSent), Failure(replay: .notReceived), Failure(replay: .refusedByPeer),
+        Failure(kind: .truncated, replay: .notReceived),
         Failure(kind: .truncated, replay: .notSent),
         Failure(kind: .h2Stream(code: 7), replay: .refusedByPeer),
         Failure(kind: .h2GoAway(code: 0, lastStreamID: 0), replay: .refusedByPeer),
@@ -45,6 +46,8 @@ import Testing
     }
 
     @Test(arguments: [
+        // A connection that was made for the request.
+        Failure(replay: .notReceived, wasInPool: false),
         Failure(replay: .responseStarted), Failure(kind: .timeout, replay: .notSent),
         Failure(kind: .cancelled, replay: .notSent), Failure(kind: .malformed, replay: .notSent),
         Failure(kind: .tooLarge, replay: .notSent), Failure(kind: .shutdown, replay: .notSent),

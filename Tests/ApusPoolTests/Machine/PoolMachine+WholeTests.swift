@@ -179,6 +179,14 @@ import Testing
         #expect(driver.closes.isEmpty)
     }
 
+    @Test func afterASleepAllThatIsIdleIsClosedAndSaysWhy() {
+        let driver = PoolDriver()
+        let opened = driver.open(Routes.plain("a.test"), 2)
+        driver.release(opened[0])
+        driver.perform(driver.pool.closeIdle(.systemSlept, atMost: .max, now: driver.now))
+        #expect(driver.closes == [.init(connection: opened[0], reason: .systemSlept)])
+    }
+
     @Test func drainingByPredicateTouchesNoOtherRoute() {
         let driver = PoolDriver()
         let first = driver.open(Routes.plain("a.test"), 2)

@@ -187,6 +187,7 @@ import Testing
         #expect(machine.verdict(of: .notSent) == .notSent)
         _ = machine.failed(error(.reset, .head, .unknown), now: start) { 0 }
         #expect(machine.verdict(of: .notSent) == .unknown)
+        #expect(machine.verdict(of: .notReceived) == .unknown)
         #expect(machine.verdict(of: .refusedByPeer) == .unknown)
         #expect(machine.verdict(of: .responseStarted) == .responseStarted)
         var gateway = self.machine()

@@ -130,6 +130,31 @@ import Testing
         #expect(error == SystemError(errno: ECONNRESET, call: "recv"))
     }
 
+    @Test func aResetAfterTheEndDiffersFromOneWithoutIt() throws {
+        let reset = try Connection().reset()
+        var error: SystemError?
+        #expect(
+            comesTrue {
+                error = reset.takeError()
+                return error != nil
+            })
+        #expect(error?.errno == ECONNRESET && error?.isResetAfterEnd == false)
+        #expect(reset.takeError() == nil, "it is taken")
+
+        let ended = try Connection().close()
+        #expect(comesTrue { ended.hasPendingInput() })
+        #expect(ended.takeError() == nil)
+        #expect(try [1].withSpan { try ended.write($0) } == 1)
+        #expect(
+            comesTrue {
+                error = ended.takeError()
+                return error != nil
+            })
+        #expect(error?.errno == EPIPE && error?.isResetAfterEnd == true)
+        #expect(ended.unacknowledgedCount == 1)
+        #expect(try #require(ended.retransmissionTimeout) > .zero)
+    }
+
     @Test func aFullSocketTakesNothingUntilThePeerReads() throws {
         let connection = try Connection()
         let piece = [UInt8](repeating: 1, count: 256 * 1024)
