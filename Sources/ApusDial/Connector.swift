@@ -135,7 +135,8 @@ actor Connector {
         do throws(HTTP2Error) {
             let connection = try HTTP2LiveConnection(
                 id: dial.id, wire: wire, facts: facts, tuning: dialer.tuning,
-                budget: dialer.windowBudget, keeper: keeper)
+                way: ConnectionWay(route, dialer.ways), budget: dialer.windowBudget,
+                keeper: keeper)
             connection.assumeIsolated { $0.attach() }
             return connection
         } catch {

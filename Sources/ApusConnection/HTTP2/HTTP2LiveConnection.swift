@@ -33,6 +33,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     private let streams: HTTP2Streams
     @exclusivity(unchecked) private var state = HTTP2ConnectionState.open
     @exclusivity(unchecked) private var watch: HTTP2PeerWatch
+    @exclusivity(unchecked) private var way: ConnectionWay
     @exclusivity(unchecked) private var alarm = LoopAlarm()
     @exclusivity(unchecked) private var isFlushScheduled = false
     /// What comes up during a flush is part of it.
@@ -44,7 +45,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     package init(
         id: ConnectionID, wire: Wire, facts: ConnectionFacts, tuning: EngineTuning,
-        budget: any WindowBudget, keeper: any ConnectionKeeper
+        way: ConnectionWay, budget: any WindowBudget, keeper: any ConnectionKeeper
     ) throws(HTTP2Error) {
         self.id = id
         self.wire = wire
@@ -57,7 +58,8 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         session = try HTTP2Session(tuning.http2, limits: tuning.limits, budget: budget)
         if tuning.http2.firstStream > 1 { session.skipStreamIDs(to: tuning.http2.firstStream) }
         streams = HTTP2Streams(session, on: wire.loop)
-        watch = HTTP2PeerWatch(tuning.http2, now: .now())
+        self.way = way
+        watch = HTTP2PeerWatch(self.way.settings(), now: .now())
     }
 
     /// Takes over the wire; called once, on the loop, before the pool hears of the connection.
@@ -104,15 +106,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     // MARK: The peer's health
 
-    /// Bytes that have left the session and that the peer's system has not taken.
-    private var undeliveredCount: Int { wire.unsentCount + wire.unacknowledgedCount }
-
-    private var output: HTTP2Liveness.Output {
-        let underWay = UInt64(wire.unacknowledgedCount)
-        return HTTP2Liveness.Output(
-            taken: wire.sentCount - min(wire.sentCount, underWay),
-            isPending: underWay > 0 || wire.unsentCount > 0)
-    }
+    private var output: HTTP2Liveness.Output { HTTP2Liveness.Output(of: wire) }
 
     private func perform(_ action: HTTP2PeerWatch.Action?) {
         switch action {
@@ -144,7 +138,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         alarm.hasFired()
         let actions = watch.deadlineReached(
             now: .now(), areSettingsAcknowledged: session.areSettingsAcknowledged,
-            output: output, pending: undeliveredCount)
+            output: output, pending: wire.undeliveredCount)
         for action in actions { perform(action) }
         setAlarm()
     }
@@ -213,7 +207,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     }
 
     private func watchOutput(_ wasWritable: Bool) {
-        let unsent = wire.isWritable ? 0 : undeliveredCount
+        let unsent = wire.isWritable ? 0 : wire.undeliveredCount
         perform(watch.flushed(unsent: unsent, hasMoved: wasWritable, now: .now()))
         setAlarm()
     }
@@ -268,11 +262,10 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     private func bytesReceived(_ bytes: RawSpan) {
         let now = Deadline.now()
-        if let action = watch.bytesReceived(now: now) {
-            perform(action)
-            // The alarm is set for the peer's time of death, which is too late for a new silence.
-            setAlarm()
-        }
+        let isAnswer = watch.isAnswerOwed
+        perform(watch.bytesReceived(now: now))
+        // The alarm is set for a doubt or the peer's death, which is too late for a new silence.
+        if isAnswer { setAlarm() }
         session.timePassed(now: now)
         do throws(HTTP2Error) {
             try session.bytesReceived(bytes)
@@ -309,6 +302,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         guard !streams.handle(event) else { return }
         switch event {
         case .goAway(let last, let code, let debug):
+            way.goAwayReceived(code: code, debug: debug)
             // Out of the pool before the streams that it ends hear of it, so that none comes back.
             streams.goAwayReceived(.init(last: last, code: code, debug: debug))
             startDraining(.goAway)
@@ -465,6 +459,7 @@ extension HTTP2LiveConnection {
             var end = ConnectionEnd(
                 sign, on: connection.wire, over: exchange.request.route, connection.facts)
             end.add(connection.session, goAway: goAway, answer: connection.watch.lastAnswer)
+            connection.way.explain(&end)
             return end
         }
     }

@@ -54,6 +54,9 @@ public struct ConnectionEnd: Sendable, Hashable {
     public package(set) var pingsAnswered = 0
     /// Since a byte last came after a PING; `nil` when none has.
     public package(set) var sinceAnswer: Duration?
+    /// How long later connections of the way wait in silence before a PING, where the peer ended
+    /// this one with `too_many_pings`; `nil` elsewhere.
+    public package(set) var nextPingAfter: Duration?
     /// Whether a proxy is between, so that the connection's own peer is that proxy.
     public package(set) var isThroughProxy: Bool
     /// Whether TLS reaches to the origin.
@@ -108,6 +111,9 @@ extension ConnectionEnd: CustomStringConvertible {
         if pings > 0 {
             let last = sinceAnswer.map { ", the last \($0.words) before" } ?? ""
             parts.append("\(pingsAnswered) of \(pings) PINGs answered\(last)")
+        }
+        if let nextPingAfter {
+            parts.append("too_many_pings: \(nextPingAfter.words) between PINGs from now on")
         }
         switch cutBy {
         case .origin: parts.append("cut by the origin")

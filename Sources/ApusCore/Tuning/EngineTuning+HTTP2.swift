@@ -12,6 +12,12 @@ extension EngineTuning {
         /// Then one request tries HTTP/2 again. Requests that allow HTTP/2 alone are never moved.
         /// A way is an origin and its proxies, whatever their credentials. Default `true`.
         public var learnsBrokenRoutes = true
+        /// Whether the PINGs of later connections follow what a way's connections have met.
+        ///
+        /// A peer that ends a connection with `too_many_pings` gets them half as often, down to one
+        /// in 10 minutes; this is forgotten 6 hours after the last complaint. A way is an origin
+        /// and its proxies, whatever their credentials. Default `true`.
+        public var learnsPings = true
         /// Streams that a connection may open before the peer's SETTINGS arrive.
         ///
         /// From 1 to 100; default 1, which no peer refuses. Requests beyond it wait for the

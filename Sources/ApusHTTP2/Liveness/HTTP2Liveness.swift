@@ -71,9 +71,18 @@ package struct HTTP2Liveness: Sendable {
         lastHeard = now
     }
 
+    /// Whether a PING is unanswered.
+    package var isAnswerOwed: Bool {
+        switch state {
+        case .pinged, .suspect: true
+        case .trusted, .doubted, .dead: false
+        }
+    }
+
     /// When `deadlineReached` is to be called; `nil` is never.
     ///
-    /// Bytes that are received move it to a later instant, or leave it as it is.
+    /// Bytes that are received move it to a later instant or leave it as it is, except where they
+    /// answer a PING.
     package var nextDeadline: Deadline? {
         switch state {
         case .trusted: silence.map { lastHeard.advanced(by: $0) }

@@ -64,6 +64,9 @@ package struct HTTP2PeerWatch: Sendable {
     /// When the peer last answered a PING; `nil` when it never did.
     package var lastAnswer: Deadline? { liveness.lastAnswer }
 
+    /// Whether a PING is unanswered; the next bytes change `nextDeadline` in either direction.
+    package var isAnswerOwed: Bool { liveness.isAnswerOwed }
+
     /// Why a connection ends, with the limit that says so.
     package func message(for cause: Cause) -> String {
         let (what, limit, option): (String, Duration?, String) =
@@ -82,7 +85,7 @@ package struct HTTP2PeerWatch: Sendable {
 
     /// When `deadlineReached` is to be called; `nil` is never.
     ///
-    /// Bytes that are received move it to a later instant, unless they lead to an action.
+    /// Bytes that are received move it to a later instant, unless they answer a PING.
     package var nextDeadline: Deadline? {
         earlier(
             earlier(liveness.nextDeadline, outputWatch.nextDeadline),

@@ -162,6 +162,7 @@ struct ExchangeFailure {
             ("silence_us", .microseconds(end.silence)),
             ("since_goaway_us", .microseconds(end.sinceGoAway)),
             ("pings", .integer(end.pings)), ("pings_answered", .integer(end.pingsAnswered)),
+            ("next_ping_after_us", .microseconds(end.nextPingAfter)),
         ])
     }
 

@@ -68,6 +68,12 @@ import Testing
         #expect(
             "\(end(.fin, goAway: 30))"
                 == "FIN on a connection of 125 s; GOAWAY 30 s before; cut by the origin")
+        var calm = end(.goAway)
+        calm.nextPingAfter = .seconds(30)
+        #expect(
+            "\(calm)"
+                == "GOAWAY on a connection of 125 s; "
+                + "too_many_pings: 30 s between PINGs from now on; cut by the origin")
         #expect("\(end(.engine))" == "end on a connection of 125 s; ended here")
         #expect("\(end(.fin, tls: false))" == "FIN on a connection of 125 s")
     }

@@ -143,7 +143,7 @@ extension FieldRow {
             "tls.verifier", "tls.allowsPartialChain", "tls.keyLog",
             // Switches.
             "tls.isStrict", "http1.lenience", "pool.learnsIdleTime",
-            "http2.learnsBrokenRoutes",
+            "http2.learnsBrokenRoutes", "http2.learnsPings",
             // Package access: tests alone begin near the last stream number.
             "http2.firstStream",
         ]

@@ -72,6 +72,22 @@ import Testing
         #expect(clock.due == 40)
     }
 
+    @Test func anAnswerIsOwedFromThePingToTheNextByte() {
+        var clock = Clock(pingAfter: .seconds(1))
+        _ = clock.open()
+        #expect(!clock.liveness.isAnswerOwed)
+        #expect(clock.next() == .ping)
+        #expect(clock.liveness.isAnswerOwed)
+        #expect(clock.next() == .suspect)
+        #expect(clock.liveness.isAnswerOwed)
+        #expect(clock.hear() == .trust)
+        #expect(!clock.liveness.isAnswerOwed)
+        // The next silence is over before the doubt would have come.
+        #expect(clock.next() == .ping)
+        #expect(clock.hear() == nil)
+        #expect(clock.due == 5)
+    }
+
     @Test func bytesMoveTheDeadlineAwayAndAnEarlyLookChangesNothing() {
         var clock = Clock()
         _ = clock.open()

@@ -1,0 +1,17 @@
+import ApusHTTP2
+import ApusWire
+
+extension Wire {
+    /// Bytes that were sent and that the peer's system has not taken.
+    var undeliveredCount: Int { unsentCount + unacknowledgedCount }
+}
+
+extension HTTP2Liveness.Output {
+    /// What has become of a wire's bytes.
+    init(of wire: Wire) {
+        let underWay = UInt64(wire.unacknowledgedCount)
+        self.init(
+            taken: wire.sentCount - min(wire.sentCount, underWay),
+            isPending: underWay > 0 || wire.unsentCount > 0)
+    }
+}

@@ -1,0 +1,35 @@
+// What was learned of ways, in a snapshot.
+extension EngineSnapshot {
+    /// What was learned of one way from its connections.
+    ///
+    /// A way is an origin and its proxies, whatever their credentials.
+    public struct LearnedWay: Sendable, Hashable, Codable, CustomStringConvertible {
+        /// A route of the way without secrets.
+        public package(set) var route: String
+        /// The silence after which a new connection with open streams sends a PING, in seconds;
+        /// `nil` when PINGs are off.
+        public package(set) var pingAfterSeconds: Double?
+        /// How often the peer ended a connection with `too_many_pings`.
+        public package(set) var pingComplaints = 0
+
+        package init(route: String) {
+            self.route = route
+        }
+
+        /// As in "https://a.example: PING after 30 s, too many for the peer 1 time".
+        public var description: String {
+            var text = route
+            text += pingAfterSeconds.map { ": PING after \(Self.words($0))" } ?? ": no PINGs"
+            if pingComplaints > 0 {
+                text += ", too many for the peer \(Self.times(pingComplaints))"
+            }
+            return text
+        }
+
+        private static func words(_ seconds: Double) -> String { Duration.seconds(seconds).words }
+
+        private static func times(_ count: Int) -> String {
+            count == 1 ? "1 time" : "\(count) times"
+        }
+    }
+}

@@ -1,0 +1,15 @@
+import ApusCore
+import Testing
+
+/// The lines of learned ways in a snapshot.
+@Suite struct EngineSnapshotWaysTests {
+    @Test func aWayIsOneLine() {
+        var way = EngineSnapshot.LearnedWay(route: "https://a.test")
+        #expect("\(way)" == "https://a.test: no PINGs")
+        way.pingAfterSeconds = 30
+        way.pingComplaints = 1
+        #expect("\(way)" == "https://a.test: PING after 30 s, too many for the peer 1 time")
+        way.pingComplaints = 2
+        #expect("\(way)" == "https://a.test: PING after 30 s, too many for the peer 2 times")
+    }
+}
