@@ -28,6 +28,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     private let tuning: EngineTuning.HTTP1
     private let upload: HTTP1Upload
     private let recent: HTTP1RecentFields
+    @exclusivity(unchecked) private var way: ConnectionWay
     @exclusivity(unchecked) private var machine: HTTP1Session
     @exclusivity(unchecked) private var work = HTTP1Work.none
     @exclusivity(unchecked) private var firstWords = HTTP1FirstWords()
@@ -44,7 +45,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     package init(
         id: ConnectionID, wire: Wire, facts: ConnectionFacts, tuning: EngineTuning,
-        recent: HTTP1RecentFields, keeper: any ConnectionKeeper
+        recent: HTTP1RecentFields, way: ConnectionWay, keeper: any ConnectionKeeper
     ) {
         self.id = id
         self.wire = wire
@@ -52,6 +53,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         self.keeper = keeper
         loop = wire.loop
         self.recent = recent
+        self.way = way
         self.tuning = tuning.http1
         upload = HTTP1Upload(over: wire)
         machine = HTTP1Session(limits: tuning.limits, lenience: tuning.http1.lenience)
@@ -148,6 +150,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     private func sendBody(since start: UInt64? = nil) {
         guard let exchange else { return }
         let progress = upload.advance(exchange, since: start ?? wire.sentCount)
+        way.sent(on: wire)
         if upload.hasSentLength { machine.requestFinished() }
         switch progress {
         case .waits: break
@@ -225,6 +228,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         }
         var offset = 0
         answerBytes += bytes.byteCount
+        way.received(on: wire)
         // Once, at the end: by then the connection may be free for the caller's next request.
         defer { exchange?.wake() }
         do throws(HTTP1Error) {
@@ -372,7 +376,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         // No head can be expected of a peer that does not take the request.
         let phase = wait == .head && upload.isSending ? .send : wait.phase
         if let limit = exchange.request.limit(of: wait) {
-            exchange.failed(limit, phase: phase, connectionEnd(of: exchange, .engine))
+            exchange.failed(limit, phase: phase, exchange.end(.engine, on: wire, facts))
         }
         end(.timeout, .timeout, "timeout")
     }
@@ -430,7 +434,8 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         let exchange = exchange
         // The system's own time-out: the peer's system has not acknowledged what was sent.
         let isLost = kind == .timeout && reason == .transportError
-        let ending = exchange.flatMap { connectionEnd(of: $0, isLost ? .silence : nil) }
+        var ending = exchange?.end(isLost ? .silence : nil, on: wire, facts)
+        way.ended(&ending)
         wire.close()
         work = .none
         exchange?.timers.stop(on: loop)
@@ -445,14 +450,6 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         exchange.failed(
             kind, phase: isLost && exchange.isAwaitingHead ? .send : nil, message,
             replay: nothingHasLeft ? .notSent : nil, ending)
-    }
-
-    /// How an exchange that goes on ends now; `nil` is by what the wire ended with.
-    private func connectionEnd(
-        of exchange: Exchange, _ sign: ConnectionEnd.Sign?
-    ) -> ConnectionEnd? {
-        guard !exchange.hasEnded else { return nil }
-        return ConnectionEnd(sign, on: wire, over: exchange.request.route, facts)
     }
 }
 

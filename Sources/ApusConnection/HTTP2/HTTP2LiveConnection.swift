@@ -59,7 +59,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         if tuning.http2.firstStream > 1 { session.skipStreamIDs(to: tuning.http2.firstStream) }
         streams = HTTP2Streams(session, on: wire.loop)
         self.way = way
-        watch = HTTP2PeerWatch(self.way.settings(), now: .now())
+        watch = HTTP2PeerWatch(way.settings(tuning.http2), now: .now())
     }
 
     /// Takes over the wire; called once, on the loop, before the pool hears of the connection.
@@ -112,6 +112,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         switch action {
         case nil: break
         case .ping:
+            way.pings(on: wire)
             session.ping()
             scheduleFlush()
         case .suspect: keeper.suspected(self)
@@ -202,6 +203,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         if streams.hasFinishing, !isCut, wire.isOpen, wire.isWritable {
             streams.giveUpUnfinished()
         }
+        way.sent(on: wire)
         if wire.isOpen, !wire.isWritable || !watch.isOutputFlowing { watchOutput(wasWritable) }
         if wire.hasSendFailed { readInput(evenIfQuiet: true) }
     }
@@ -262,6 +264,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     private func bytesReceived(_ bytes: RawSpan) {
         let now = Deadline.now()
+        way.received(on: wire)
         let isAnswer = watch.isAnswerOwed
         perform(watch.bytesReceived(now: now))
         // The alarm is set for a doubt or the peer's death, which is too late for a new silence.
@@ -310,6 +313,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             keeper.capacityChanged(self, to: maxStreams)
             perform(watch.settingsReceived())
             streams.submitWaiting { takesStreams }
+        case .pingAcknowledged: way.pingAcknowledged()
         // Any byte is a sign of life, and it was counted as one when it came.
         default: break
         }
@@ -462,6 +466,11 @@ extension HTTP2LiveConnection {
             connection.way.explain(&end)
             return end
         }
+    }
+
+    /// The connection has ended in this way for those that it carried.
+    nonisolated func ended(_ end: inout ConnectionEnd?) {
+        assumeIsolated { $0.way.ended(&end) }
     }
 
     /// The first stream was opened, or the last one closed.

@@ -2,8 +2,10 @@ package import ApusCore
 
 /// What the connections of each way have shown, for the PINGs of later ones.
 ///
-/// A peer that ends a connection with `too_many_pings` gets PINGs half as often from then on. What
-/// was learned is forgotten after `memory` without another complaint. Without clock or lock.
+/// A peer that ends a connection with `too_many_pings` gets PINGs half as often from then on. A way
+/// that cuts two connections after about the same silence, although they carry exchanges, gets PINGs
+/// before that silence is over, unless its peer complains of them. What was learned is forgotten
+/// after `memory` without another sign of it. Without clock or lock.
 package struct WayMemory: Sendable {
     /// That the peer gets too many PINGs.
     private struct Complaint {
@@ -20,6 +22,7 @@ package struct WayMemory: Sendable {
         /// A route of the way, for those who forget and those who report.
         let route: Route
         var complaint: Complaint?
+        var silence = SilenceMemory()
     }
 
     /// The most ways that are remembered; beyond, the memory begins anew.
@@ -28,6 +31,10 @@ package struct WayMemory: Sendable {
     static let memory = Duration.seconds(6 * 3600)
     /// The longest silence before a PING, unless the tuning has a longer one.
     static let longestInterval = Duration.seconds(600)
+    /// The shortest silence before a PING, unless the tuning has a shorter one.
+    static let shortestInterval = Duration.seconds(1)
+    /// The part of the way's silence after which a PING is sent, in percent.
+    static let pingPercentage = 60
 
     private var records: [Way: Record] = [:]
 
@@ -56,6 +63,20 @@ package struct WayMemory: Sendable {
         }
     }
 
+    /// A connection with an open exchange was cut after this silence in both directions.
+    ///
+    /// - Returns: the way's limit, when the cut agrees with it.
+    package mutating func wasCut(
+        on route: Route, after silence: Duration, now: Deadline
+    ) -> SilenceLimit? {
+        change(route) { $0.silence.wasCut(after: silence, now: now) }
+    }
+
+    /// A connection has outlived this silence in both directions.
+    package mutating func outlived(_ silence: Duration, on route: Route) {
+        records[Way(route)]?.silence.outlived(silence)
+    }
+
     private mutating func change<Result>(
         _ route: Route, _ body: (inout Record) -> Result
     ) -> Result {
@@ -68,23 +89,27 @@ package struct WayMemory: Sendable {
 
     // MARK: What follows
 
-    /// The settings of a new connection of the route.
-    package func adapted(
-        _ tuning: EngineTuning.HTTP2, for route: Route, now: Deadline
-    ) -> EngineTuning.HTTP2 {
-        guard let record = records[Way(route)] else { return tuning }
-        return adapted(tuning, record, now)
+    /// What a new connection of the route is to know.
+    package func lessons(
+        for route: Route, _ tuning: EngineTuning.HTTP2, now: Deadline
+    ) -> WayLessons {
+        lessons(records[Way(route)], tuning, now)
     }
 
-    private func adapted(
-        _ tuning: EngineTuning.HTTP2, _ record: Record, _ now: Deadline
-    ) -> EngineTuning.HTTP2 {
-        var tuning = tuning
+    private func lessons(
+        _ record: Record?, _ tuning: EngineTuning.HTTP2, _ now: Deadline
+    ) -> WayLessons {
+        var lessons = WayLessons(pingAfter: tuning.pingAfter, idlePingAfter: tuning.idlePingAfter)
+        guard let record else { return lessons }
+        lessons.silenceLimit = record.silence.limit(now: now)
         if let complaint = record.complaint, complaint.isKnown(now) {
-            tuning.pingAfter = tuning.pingAfter.map { max($0, complaint.interval) }
-            tuning.idlePingAfter = tuning.idlePingAfter.map { max($0, complaint.interval) }
+            lessons.pingAfter = lessons.pingAfter.map { max($0, complaint.interval) }
+            lessons.idlePingAfter = lessons.idlePingAfter.map { max($0, complaint.interval) }
+        } else if let limit = lessons.silenceLimit {
+            let interval = max(limit.silence * Self.pingPercentage / 100, Self.shortestInterval)
+            lessons.pingAfter = lessons.pingAfter.map { min($0, interval) }
         }
-        return tuning
+        return lessons
     }
 
     // MARK: Forgetting and reporting
@@ -102,10 +127,14 @@ package struct WayMemory: Sendable {
         _ tuning: EngineTuning.HTTP2, now: Deadline
     ) -> [EngineSnapshot.LearnedWay] {
         records.values.compactMap { record in
-            guard let complaint = record.complaint, complaint.isKnown(now) else { return nil }
+            let lessons = lessons(record, tuning, now)
+            let complaint = record.complaint.flatMap { $0.isKnown(now) ? $0 : nil }
+            guard complaint != nil || lessons.silenceLimit != nil else { return nil }
             var entry = EngineSnapshot.LearnedWay(route: record.route.description)
-            entry.pingAfterSeconds = adapted(tuning, record, now).pingAfter?.inSeconds
-            entry.pingComplaints = complaint.count
+            entry.pingAfterSeconds = lessons.pingAfter?.inSeconds
+            entry.pingComplaints = complaint?.count ?? 0
+            entry.silenceLimitSeconds = lessons.silenceLimit?.silence.inSeconds
+            entry.silenceLimitSeen = lessons.silenceLimit?.count ?? 0
             return entry
         }
     }

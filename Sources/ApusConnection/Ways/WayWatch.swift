@@ -14,9 +14,9 @@ package final class WayWatch: @unchecked Sendable {
         self.tuning = tuning
     }
 
-    /// The settings of a new connection of the route.
-    func adapted(for route: Route, now: Deadline = .now()) -> EngineTuning.HTTP2 {
-        lock.withLock { memory.adapted(tuning, for: route, now: now) }
+    /// What a new connection of the route is to know.
+    func lessons(for route: Route, now: Deadline = .now()) -> WayLessons {
+        lock.withLock { memory.lessons(for: route, tuning, now: now) }
     }
 
     /// Something was learned; `nil` when `http2.learnsPings` is off.

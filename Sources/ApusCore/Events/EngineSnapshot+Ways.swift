@@ -11,6 +11,11 @@ extension EngineSnapshot {
         public package(set) var pingAfterSeconds: Double?
         /// How often the peer ended a connection with `too_many_pings`.
         public package(set) var pingComplaints = 0
+        /// The silence after which the way ends connections that carry an exchange, in seconds;
+        /// `nil` when none was met.
+        public package(set) var silenceLimitSeconds: Double?
+        /// How many connections ended after about that silence.
+        public package(set) var silenceLimitSeen = 0
 
         package init(route: String) {
             self.route = route
@@ -22,6 +27,10 @@ extension EngineSnapshot {
             text += pingAfterSeconds.map { ": PING after \(Self.words($0))" } ?? ": no PINGs"
             if pingComplaints > 0 {
                 text += ", too many for the peer \(Self.times(pingComplaints))"
+            }
+            if let silenceLimitSeconds {
+                text += ", ends silent connections after \(Self.words(silenceLimitSeconds))"
+                text += " (seen \(Self.times(silenceLimitSeen)))"
             }
             return text
         }

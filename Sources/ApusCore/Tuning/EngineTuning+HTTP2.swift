@@ -15,8 +15,10 @@ extension EngineTuning {
         /// Whether the PINGs of later connections follow what a way's connections have met.
         ///
         /// A peer that ends a connection with `too_many_pings` gets them half as often, down to one
-        /// in 10 minutes; this is forgotten 6 hours after the last complaint. A way is an origin
-        /// and its proxies, whatever their credentials. Default `true`.
+        /// in 10 minutes. Where two connections with open exchanges were cut after about the same
+        /// silence in both directions, later ones send PINGs at 60 % of it, once a second at most.
+        /// Both are forgotten 6 hours after the last sign. A way is an origin and its proxies,
+        /// whatever their credentials. Default `true`.
         public var learnsPings = true
         /// Streams that a connection may open before the peer's SETTINGS arrive.
         ///

@@ -162,6 +162,8 @@ struct ExchangeFailure {
             ("silence_us", .microseconds(end.silence)),
             ("since_goaway_us", .microseconds(end.sinceGoAway)),
             ("pings", .integer(end.pings)), ("pings_answered", .integer(end.pingsAnswered)),
+            ("silence_limit_us", .microseconds(end.silenceLimit)),
+            ("silence_limit_seen", .integer(end.silenceLimitSeen)),
             ("next_ping_after_us", .microseconds(end.nextPingAfter)),
         ])
     }

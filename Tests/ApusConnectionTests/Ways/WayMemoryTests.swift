@@ -24,6 +24,12 @@ import Testing
         return tuning
     }
 
+    private func lessons(
+        pingAfter: Duration? = .seconds(15), idle: Duration? = nil
+    ) -> WayLessons {
+        WayLessons(pingAfter: pingAfter, idlePingAfter: idle)
+    }
+
     private let hours = 3600.0
 
     // MARK: too_many_pings
@@ -31,14 +37,14 @@ import Testing
     @Test func eachComplaintDoublesTheIntervalUpToTenMinutes() throws {
         var memory = WayMemory()
         let route = try way()
-        #expect(memory.adapted(tuning(), for: route, now: at(0)) == tuning())
+        #expect(memory.lessons(for: route, tuning(), now: at(0)) == lessons())
         var interval = Duration.seconds(15)
         for expected in [30, 60, 120, 240, 480, 600, 600] {
             interval = memory.pingsWereTooMany(on: route, after: interval, now: at(0))
             #expect(interval == .seconds(expected))
             #expect(
-                memory.adapted(tuning(), for: route, now: at(1))
-                    == tuning(pingAfter: .seconds(expected)))
+                memory.lessons(for: route, tuning(), now: at(1))
+                    == lessons(pingAfter: .seconds(expected)))
         }
         let entries = memory.entries(tuning(), now: at(1))
         #expect(entries.map(\.pingAfterSeconds) == [600])
@@ -62,8 +68,8 @@ import Testing
         var memory = WayMemory()
         _ = try memory.pingsWereTooMany(on: way(), after: .seconds(15), now: at(0))
         let other = try way(isolation: "another credential")
-        #expect(memory.adapted(tuning(), for: other, now: at(1)).pingAfter == .seconds(30))
-        #expect(try memory.adapted(tuning(), for: way("b.test"), now: at(1)) == tuning())
+        #expect(memory.lessons(for: other, tuning(), now: at(1)).pingAfter == .seconds(30))
+        #expect(try memory.lessons(for: way("b.test"), tuning(), now: at(1)) == lessons())
         #expect(memory.entries(tuning(), now: at(1)).map(\.route) == ["https://a.test"])
     }
 
@@ -72,15 +78,15 @@ import Testing
         let route = try way()
         _ = memory.pingsWereTooMany(on: route, after: .seconds(15), now: at(0))
         #expect(
-            memory.adapted(tuning(idle: .seconds(20)), for: route, now: at(1))
-                == tuning(pingAfter: .seconds(30), idle: .seconds(30)))
+            memory.lessons(for: route, tuning(idle: .seconds(20)), now: at(1))
+                == lessons(pingAfter: .seconds(30), idle: .seconds(30)))
         #expect(
-            memory.adapted(tuning(pingAfter: .seconds(40)), for: route, now: at(1))
-                == tuning(pingAfter: .seconds(40)))
+            memory.lessons(for: route, tuning(pingAfter: .seconds(40)), now: at(1))
+                == lessons(pingAfter: .seconds(40)))
         // Off stays off.
         #expect(
-            memory.adapted(tuning(pingAfter: nil), for: route, now: at(1)) == tuning(pingAfter: nil)
-        )
+            memory.lessons(for: route, tuning(pingAfter: nil), now: at(1))
+                == lessons(pingAfter: nil))
         // A tuning that is rarer than the bound is not exceeded by it.
         let rare = memory.pingsWereTooMany(on: route, after: .seconds(900), now: at(2))
         #expect(rare == .seconds(900))
@@ -92,12 +98,68 @@ import Testing
         _ = memory.pingsWereTooMany(on: route, after: .seconds(15), now: at(0))
         _ = memory.pingsWereTooMany(on: route, after: .seconds(30), now: at(hours))
         let end = 7 * hours
-        #expect(memory.adapted(tuning(), for: route, now: at(end - 1)).pingAfter == .seconds(60))
-        #expect(memory.adapted(tuning(), for: route, now: at(end)) == tuning())
+        #expect(memory.lessons(for: route, tuning(), now: at(end - 1)).pingAfter == .seconds(60))
+        #expect(memory.lessons(for: route, tuning(), now: at(end)) == lessons())
         #expect(memory.entries(tuning(), now: at(end)).isEmpty)
         let next = memory.pingsWereTooMany(on: route, after: .seconds(15), now: at(end))
         #expect(next == .seconds(30))
         #expect(memory.entries(tuning(), now: at(end)).map(\.pingComplaints) == [1])
+    }
+
+    // MARK: Silence
+
+    /// Two cuts after so many seconds, the second of which ends at `end`.
+    private func cut(
+        _ memory: inout WayMemory, _ route: Route, after seconds: Double, end: Double
+    ) {
+        for end in [end - seconds - 1, end] {
+            _ = memory.wasCut(on: route, after: .seconds(seconds), now: at(end))
+        }
+    }
+
+    @Test(arguments: [
+        // A limit in seconds, and the silence before a PING.
+        (4, 2.4), (20, 12), (25, 15), (120, 15), (1, 1), (1.5, 1),
+    ])
+    func pingsComeAtThreeFifthsOfTheLimitAndNeverLaterThanTuned(
+        limit: Double, pingAfter: Double
+    ) throws {
+        var memory = WayMemory()
+        let route = try way()
+        cut(&memory, route, after: limit, end: 0)
+        let lessons = memory.lessons(for: route, tuning(), now: at(1))
+        #expect(lessons.pingAfter == .seconds(pingAfter))
+        #expect(lessons.silenceLimit?.silence == .seconds(limit))
+        let entry = try #require(memory.entries(tuning(), now: at(1)).first)
+        #expect(entry.silenceLimitSeconds == limit && entry.silenceLimitSeen == 2)
+        #expect(entry.pingAfterSeconds == pingAfter && entry.pingComplaints == 0)
+        // Off stays off, and what is more often stays so.
+        let off = memory.lessons(for: route, tuning(pingAfter: nil), now: at(1))
+        #expect(off.pingAfter == nil)
+        let often = memory.lessons(for: route, tuning(pingAfter: .milliseconds(50)), now: at(1))
+        #expect(often.pingAfter == .milliseconds(50))
+        #expect(memory.lessons(for: route, tuning(), now: at(6 * hours)).pingAfter == .seconds(15))
+    }
+
+    @Test func aComplaintOfPingsWinsOverTheLimit() throws {
+        var memory = WayMemory()
+        let route = try way()
+        cut(&memory, route, after: 20, end: 0)
+        _ = memory.pingsWereTooMany(on: route, after: .seconds(12), now: at(1))
+        let lessons = memory.lessons(for: route, tuning(), now: at(2))
+        #expect(lessons.pingAfter == .seconds(24))
+        #expect(lessons.silenceLimit?.silence == .seconds(20))
+    }
+
+    @Test func aLongerSilenceForgetsTheLimit() throws {
+        var memory = WayMemory()
+        let route = try way()
+        cut(&memory, route, after: 20, end: 0)
+        memory.outlived(.seconds(21), on: route)
+        #expect(memory.lessons(for: route, tuning(), now: at(1)).pingAfter == .seconds(12))
+        memory.outlived(.seconds(40), on: route)
+        #expect(memory.lessons(for: route, tuning(), now: at(1)) == lessons())
+        #expect(memory.entries(tuning(), now: at(1)).isEmpty)
     }
 
     // MARK: Bounds

@@ -68,6 +68,13 @@ import Testing
         #expect(
             "\(end(.fin, goAway: 30))"
                 == "FIN on a connection of 125 s; GOAWAY 30 s before; cut by the origin")
+        var cut = end(.fin, proxy: true)
+        cut.silenceLimit = .seconds(120)
+        cut.silenceLimitSeen = 3
+        #expect(
+            "\(cut)"
+                == "FIN on a connection of 125 s; "
+                + "this way ends silent connections after 120 s (seen 3 times); cut by the way")
         var calm = end(.goAway)
         calm.nextPingAfter = .seconds(30)
         #expect(

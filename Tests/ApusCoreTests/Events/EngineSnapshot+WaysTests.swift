@@ -11,5 +11,12 @@ import Testing
         #expect("\(way)" == "https://a.test: PING after 30 s, too many for the peer 1 time")
         way.pingComplaints = 2
         #expect("\(way)" == "https://a.test: PING after 30 s, too many for the peer 2 times")
+        var limited = EngineSnapshot.LearnedWay(route: "https://a.test")
+        limited.pingAfterSeconds = 72
+        limited.silenceLimitSeconds = 120
+        limited.silenceLimitSeen = 3
+        #expect(
+            "\(limited)" == "https://a.test: PING after 72 s, "
+                + "ends silent connections after 120 s (seen 3 times)")
     }
 }

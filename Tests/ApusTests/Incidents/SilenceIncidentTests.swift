@@ -80,4 +80,80 @@ private typealias Step = ScriptedPeer.Step
             #expect(stand.engine.snapshot().learnedWays.isEmpty)
         }
     }
+
+    // MARK: Silence
+
+    /// A connection that is ended after two seconds in which nothing came.
+    private static func cutting(_ steps: [Step]) -> [Step] {
+        [.endAfterSilence(.seconds(2))] + steps
+    }
+
+    @Test("C2: a way that cuts silent connections gets PINGs before that")
+    func aWayThatCutsSilentConnections() async throws {
+        let script = Self.cutting(
+            Self.begun + [.expectPing(1), .pong, Self.end, .readUntilEnd])
+        let scripts = [[Step]](repeating: script, count: 20)
+        try await withHTTP2(
+            scripts: scripts, tuning: Self.tuning(pingAfter: .seconds(600))
+        ) { stand in
+            var errors: [TransportError] = []
+            // A machine under load may need more than two.
+            while stand.engine.snapshot().learnedWays.isEmpty, errors.count < 10 {
+                errors.append(try #require(await failure(stand)))
+            }
+            #expect(errors.count >= 2)
+            let end = try #require(errors.last?.connectionEnd)
+            #expect([.fin, .reset].contains(end.sign) && end.silenceLimitSeen == 2)
+            #expect(try #require(end.silenceLimit) >= .seconds(1.9))
+            #expect(errors.first?.connectionEnd?.silenceLimit == nil)
+            let line = "\(try #require(errors.last))"
+            #expect(line.contains("this way ends silent connections after "))
+            #expect(line.contains(" s (seen 2 times)"))
+            let learned = try #require(stand.engine.snapshot().learnedWays.first)
+            #expect(learned.silenceLimitSeen == 2 && learned.pingComplaints == 0)
+            #expect(try #require(learned.pingAfterSeconds) < 600)
+            // The next one lives; on a machine under load, one of the next.
+            var answer: String?
+            while answer == nil, stand.peer.connectionCount < 20 {
+                answer = try? await text(of: stand.client.send(.get(stand.url)))
+            }
+            #expect(answer == "1")
+        }
+    }
+
+    @Test("C2: on HTTP/1.1 the limit is learned too, and the error names it")
+    func aWayThatCutsSilentConnectionsOfHTTP1() async throws {
+        let half = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
+        let peer = try ScriptedPeer(
+            everyConnection: Self.cutting([.expectHead, .sendText(half), .expectHead]))
+        defer { peer.stop() }
+        let engine = try TransportEngine(Self.tuning(pingAfter: .seconds(600)))
+        var ends: [ConnectionEnd] = []
+        while engine.snapshot().learnedWays.isEmpty, ends.count < 10 {
+            let error = await transportError {
+                _ = try await text(of: engine.send(.get("http://127.0.0.1:\(peer.port)/")))
+            }
+            ends.append(try #require(error?.connectionEnd))
+        }
+        #expect(ends.count >= 2 && ends.first?.silenceLimit == nil)
+        #expect(ends.last?.silenceLimitSeen == 2)
+        await engine.shutdown()
+    }
+
+    @Test("C3: a silence that answered PINGs have outlived is no limit of the way")
+    func aSilenceThatWasOutlivedBefore() async throws {
+        // Each cut comes after as long a silence as the PINGs had ended before.
+        let script =
+            Self.begun + [.expectPing(1), .pong, .expectPing(2), .pong, .pause(.seconds(1.2))]
+        var tuning = Self.tuning(pingAfter: .seconds(1.5))
+        tuning.http2.deadAfter = .seconds(600)
+        let scripts = [[Step]](repeating: script, count: 2)
+        try await withHTTP2(scripts: scripts, tuning: tuning) { stand in
+            for _ in 0..<2 {
+                let end = try #require(await failure(stand)?.connectionEnd)
+                #expect(end.pingsAnswered == 2 && end.silenceLimit == nil)
+            }
+            #expect(stand.engine.snapshot().learnedWays.isEmpty)
+        }
+    }
 }
