@@ -106,7 +106,7 @@ package final class Engine: Sendable {
     }
 
     /// Has the connections of the routes that match take no more, and forgets what is kept to make
-    /// others like them: TLS sessions, routes with their proxies' credentials, and what was learned.
+    /// others like them: TLS sessions, routes with their proxies' credentials, what was learned.
     ///
     /// What is known of a proxy is forgotten when a route through it without credentials matches.
     /// The predicate is called with no lock held.

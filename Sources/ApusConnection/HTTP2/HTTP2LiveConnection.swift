@@ -59,7 +59,8 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         if tuning.http2.firstStream > 1 { session.skipStreamIDs(to: tuning.http2.firstStream) }
         streams = HTTP2Streams(session, on: wire.loop)
         self.way = way
-        watch = HTTP2PeerWatch(way.settings(tuning.http2), now: .now())
+        watch = HTTP2PeerWatch(
+            way.settings(tuning.http2), pingTime: way.pingTime, now: .now())
     }
 
     /// Takes over the wire; called once, on the loop, before the pool hears of the connection.
@@ -106,7 +107,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     // MARK: The peer's health
 
-    private var output: HTTP2Liveness.Output { HTTP2Liveness.Output(of: wire) }
+    private var output: HTTP2Liveness.Output { .init(of: wire, hasPing: session.isPingInFlight) }
 
     private func perform(_ action: HTTP2PeerWatch.Action?) {
         switch action {
@@ -313,7 +314,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             keeper.capacityChanged(self, to: maxStreams)
             perform(watch.settingsReceived())
             streams.submitWaiting { takesStreams }
-        case .pingAcknowledged: way.pingAcknowledged()
+        case .pingAcknowledged: way.pingAcknowledged(after: watch.pingAcknowledged(now: .now()))
         // Any byte is a sign of life, and it was counted as one when it came.
         default: break
         }

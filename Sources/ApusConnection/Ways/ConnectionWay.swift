@@ -17,6 +17,8 @@ package struct ConnectionWay: Sendable {
     private var silenceBeforePing = Duration.zero
     /// The longest silence before a PING that was answered.
     private var outlived = Duration.zero
+    /// Whether it is known that the way's PINGs are answered.
+    private var isAnswering: Bool
     /// The silence before a PING on later connections, once the peer has complained.
     private var nextInterval: Duration?
 
@@ -25,6 +27,7 @@ package struct ConnectionWay: Sendable {
         self.route = route
         self.watch = watch
         lessons = watch.lessons(for: route)
+        isAnswering = lessons.pingTime != nil
         gauge = lessons.silenceLimit.map { SilenceGauge($0.silence, now: .now()) }
     }
 
@@ -51,8 +54,18 @@ package struct ConnectionWay: Sendable {
         silenceBeforePing = wire.silence.map { min($0.sinceReceived, $0.sinceSent) } ?? .zero
     }
 
-    mutating func pingAcknowledged() {
+    /// How long PINGs take there; `nil` while none was acknowledged.
+    var pingTime: Duration? { lessons.pingTime }
+
+    /// A PING was acknowledged, after this time where it was sent because of a silence.
+    mutating func pingAcknowledged(after time: Duration?) {
         outlived = max(outlived, silenceBeforePing)
+        // PINGs for other ends are many; one shows that they are answered.
+        guard time != nil || !isAnswering else { return }
+        isAnswering = true
+        watch.learn { [route] memory, now in
+            memory.pingAcknowledged(on: route, after: time, now: now)
+        }
     }
 
     // MARK: The end

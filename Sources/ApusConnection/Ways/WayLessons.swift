@@ -8,6 +8,8 @@ package struct WayLessons: Sendable, Hashable {
     package var idlePingAfter: Duration?
     /// How long the way lets it be silent while it carries an exchange; `nil` when unknown.
     package var silenceLimit: SilenceLimit?
+    /// How long PINGs take there; `nil` while none was acknowledged.
+    package var pingTime: Duration?
 
     package init(pingAfter: Duration?, idlePingAfter: Duration?) {
         self.pingAfter = pingAfter

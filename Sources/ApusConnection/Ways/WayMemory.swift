@@ -1,12 +1,23 @@
 package import ApusCore
+import ApusHTTP2
 
 /// What the connections of each way have shown, for the PINGs of later ones.
 ///
 /// A peer that ends a connection with `too_many_pings` gets PINGs half as often from then on. A way
-/// that cuts two connections after about the same silence, although they carry exchanges, gets PINGs
-/// before that silence is over, unless its peer complains of them. What was learned is forgotten
-/// after `memory` without another sign of it. Without clock or lock.
+/// that cuts two connections after about the same silence, although they carry exchanges, gets
+/// PINGs before that silence is over, unless its peer complains of them. How long PINGs take says
+/// how long the next one may be unanswered, and that they are answered at all. What was learned is
+/// forgotten after `memory` without another sign of it. Without clock or lock.
 package struct WayMemory: Sendable {
+    /// How long PINGs take.
+    private struct PingTime {
+        let time: Duration
+        let last: Deadline
+
+        /// Whether it still counts.
+        func isKnown(_ now: Deadline) -> Bool { now < last.advanced(by: WayMemory.memory) }
+    }
+
     /// That the peer gets too many PINGs.
     private struct Complaint {
         /// The silence before a PING on later connections.
@@ -23,6 +34,7 @@ package struct WayMemory: Sendable {
         let route: Route
         var complaint: Complaint?
         var silence = SilenceMemory()
+        var pingTime: PingTime?
     }
 
     /// The most ways that are remembered; beyond, the memory begins anew.
@@ -77,6 +89,17 @@ package struct WayMemory: Sendable {
         records[Way(route)]?.silence.outlived(silence)
     }
 
+    /// A PING was acknowledged after this time, or, where it is `nil`, in good time.
+    package mutating func pingAcknowledged(
+        on route: Route, after time: Duration?, now: Deadline
+    ) {
+        change(route) { record in
+            let known = record.pingTime.flatMap { $0.isKnown(now) ? $0.time : nil }
+            let next = time.map { HTTP2Liveness.pingTime(known, $0) }
+            record.pingTime = PingTime(time: next ?? known ?? .zero, last: now)
+        }
+    }
+
     private mutating func change<Result>(
         _ route: Route, _ body: (inout Record) -> Result
     ) -> Result {
@@ -102,6 +125,7 @@ package struct WayMemory: Sendable {
         var lessons = WayLessons(pingAfter: tuning.pingAfter, idlePingAfter: tuning.idlePingAfter)
         guard let record else { return lessons }
         lessons.silenceLimit = record.silence.limit(now: now)
+        lessons.pingTime = record.pingTime.flatMap { $0.isKnown(now) ? $0.time : nil }
         if let complaint = record.complaint, complaint.isKnown(now) {
             lessons.pingAfter = lessons.pingAfter.map { max($0, complaint.interval) }
             lessons.idlePingAfter = lessons.idlePingAfter.map { max($0, complaint.interval) }
@@ -129,12 +153,14 @@ package struct WayMemory: Sendable {
         records.values.compactMap { record in
             let lessons = lessons(record, tuning, now)
             let complaint = record.complaint.flatMap { $0.isKnown(now) ? $0 : nil }
-            guard complaint != nil || lessons.silenceLimit != nil else { return nil }
+            let isKnown = lessons.silenceLimit != nil || lessons.pingTime != nil
+            guard complaint != nil || isKnown else { return nil }
             var entry = EngineSnapshot.LearnedWay(route: record.route.description)
             entry.pingAfterSeconds = lessons.pingAfter?.inSeconds
             entry.pingComplaints = complaint?.count ?? 0
             entry.silenceLimitSeconds = lessons.silenceLimit?.silence.inSeconds
             entry.silenceLimitSeen = lessons.silenceLimit?.count ?? 0
+            entry.pingTimeSeconds = lessons.pingTime?.inSeconds
             return entry
         }
     }

@@ -16,15 +16,19 @@ extension EngineSnapshot {
         public package(set) var silenceLimitSeconds: Double?
         /// How many connections ended after about that silence.
         public package(set) var silenceLimitSeen = 0
+        /// How long PINGs take, in seconds: the longest time, which each shorter one brings an
+        /// eighth nearer to its own; `nil` while none was acknowledged.
+        public package(set) var pingTimeSeconds: Double?
 
         package init(route: String) {
             self.route = route
         }
 
-        /// As in "https://a.example: PING after 30 s, too many for the peer 1 time".
+        /// As in "https://a.example: PING after 30 s (takes 20 ms), too many for the peer 1 time".
         public var description: String {
             var text = route
             text += pingAfterSeconds.map { ": PING after \(Self.words($0))" } ?? ": no PINGs"
+            if let pingTimeSeconds { text += " (takes \(Self.words(pingTimeSeconds)))" }
             if pingComplaints > 0 {
                 text += ", too many for the peer \(Self.times(pingComplaints))"
             }

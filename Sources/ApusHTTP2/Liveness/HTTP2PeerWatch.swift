@@ -18,7 +18,7 @@ package struct HTTP2PeerWatch: Sendable {
 
     /// Why a connection ends.
     package enum Cause: Sendable, Hashable {
-        /// A PING was not answered within `http2.deadAfter`.
+        /// A PING was not answered in time (`HTTP2Liveness.timeToDeath`).
         case noAnswer
         /// The peer has taken nothing for `http2.writeTimeout`.
         case noProgress
@@ -52,12 +52,14 @@ package struct HTTP2PeerWatch: Sendable {
     private var peerSettingsDue: Deadline?
 
     /// The connection is established at `now`, and idle.
-    package init(_ tuning: EngineTuning.HTTP2, now: Deadline) {
+    ///
+    /// - Parameter pingTime: how long PINGs take on the way; `nil` while none was acknowledged.
+    package init(_ tuning: EngineTuning.HTTP2, pingTime: Duration? = nil, now: Deadline) {
         suspectAfter = tuning.suspectAfter
         deadAfter = tuning.deadAfter
         writeTimeout = tuning.writeTimeout
         settingsTimeout = tuning.settingsTimeout
-        liveness = HTTP2Liveness(tuning, now: now)
+        liveness = HTTP2Liveness(tuning, pingTime: pingTime, now: now)
         outputWatch = HTTP2OutputWatch(tuning)
     }
 
@@ -71,7 +73,7 @@ package struct HTTP2PeerWatch: Sendable {
     package func message(for cause: Cause) -> String {
         let (what, limit, option): (String, Duration?, String) =
             switch cause {
-            case .noAnswer: ("no answer to a PING within", deadAfter, "http2.deadAfter")
+            case .noAnswer: ("no answer to a PING within", liveness.timeToDeath, deathOption)
             case .noProgress:
                 ("the peer took nothing of what was sent for", writeTimeout, "http2.writeTimeout")
             case .noAcknowledgement:
@@ -81,6 +83,12 @@ package struct HTTP2PeerWatch: Sendable {
                 )
             }
         return "\(what) \((limit ?? .zero).words) (\(option))"
+    }
+
+    /// Where the time to death comes from.
+    private var deathOption: String {
+        liveness.timeToDeath > deadAfter
+            ? "by the way's PING times; http2.deadAfter is \(deadAfter.words)" : "http2.deadAfter"
     }
 
     /// When `deadlineReached` is to be called; `nil` is never.
@@ -117,6 +125,11 @@ package struct HTTP2PeerWatch: Sendable {
     package mutating func bytesReceived(now: Deadline) -> Action? {
         guard let action = liveness.bytesReceived(now: now) else { return nil }
         return judge(action)
+    }
+
+    /// A PING was acknowledged; see `HTTP2Liveness.pingAcknowledged`.
+    package mutating func pingAcknowledged(now: Deadline) -> Duration? {
+        liveness.pingAcknowledged(now: now)
     }
 
     /// The first stream was opened; see `HTTP2Liveness.streamsOpened`.

@@ -51,7 +51,7 @@ import Testing
     @Test func whatEndsSeveralConnectionsAtOnceIsOneCut() {
         let memory = play([(60, 100, nil, 0), (60, 100, nil, 0), (59.5, 101, nil, 0)])
         #expect(memory.limit(now: at(102)) == nil)
-        // Once the limit is known, they are told of it, and not counted.
+        // Once the limit is known, such cuts are explained by it, and not counted.
         _ = play([(60, 100, nil, 0), (60, 200, 60, 2), (60, 200, 60, 2), (60, 261, 60, 3)])
     }
 

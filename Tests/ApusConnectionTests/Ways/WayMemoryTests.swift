@@ -118,21 +118,23 @@ import Testing
     }
 
     @Test(arguments: [
-        // A limit in seconds, and the silence before a PING.
-        (4, 2.4), (20, 12), (25, 15), (120, 15), (1, 1), (1.5, 1),
+        // A limit in milliseconds, and the silence before a PING.
+        (4000, 2400), (20_000, 12_000), (25_000, 15_000), (120_000, 15_000), (1000, 1000),
+        (1500, 1000),
     ])
     func pingsComeAtThreeFifthsOfTheLimitAndNeverLaterThanTuned(
-        limit: Double, pingAfter: Double
+        limit: Int, pingAfter: Int
     ) throws {
         var memory = WayMemory()
         let route = try way()
-        cut(&memory, route, after: limit, end: 0)
+        cut(&memory, route, after: Double(limit) / 1000, end: 0)
         let lessons = memory.lessons(for: route, tuning(), now: at(1))
-        #expect(lessons.pingAfter == .seconds(pingAfter))
-        #expect(lessons.silenceLimit?.silence == .seconds(limit))
+        #expect(lessons.pingAfter == .milliseconds(pingAfter))
+        #expect(lessons.silenceLimit?.silence == .milliseconds(limit))
         let entry = try #require(memory.entries(tuning(), now: at(1)).first)
-        #expect(entry.silenceLimitSeconds == limit && entry.silenceLimitSeen == 2)
-        #expect(entry.pingAfterSeconds == pingAfter && entry.pingComplaints == 0)
+        #expect(entry.silenceLimitSeconds == Double(limit) / 1000)
+        #expect(entry.silenceLimitSeen == 2 && entry.pingComplaints == 0)
+        #expect(entry.pingAfterSeconds == Double(pingAfter) / 1000)
         // Off stays off, and what is more often stays so.
         let off = memory.lessons(for: route, tuning(pingAfter: nil), now: at(1))
         #expect(off.pingAfter == nil)
@@ -160,6 +162,22 @@ import Testing
         memory.outlived(.seconds(40), on: route)
         #expect(memory.lessons(for: route, tuning(), now: at(1)) == lessons())
         #expect(memory.entries(tuning(), now: at(1)).isEmpty)
+    }
+
+    // MARK: What PINGs take
+
+    @Test func whatPingsTakeIsKeptForSixHours() throws {
+        var memory = WayMemory()
+        let route = try way()
+        memory.pingAcknowledged(on: route, after: nil, now: at(0))
+        #expect(memory.lessons(for: route, tuning(), now: at(1)).pingTime == .zero)
+        memory.pingAcknowledged(on: route, after: .seconds(10), now: at(1))
+        memory.pingAcknowledged(on: route, after: .seconds(2), now: at(2))
+        memory.pingAcknowledged(on: route, after: nil, now: at(3))
+        #expect(memory.lessons(for: route, tuning(), now: at(4)).pingTime == .seconds(9))
+        #expect(memory.entries(tuning(), now: at(4)).map(\.pingTimeSeconds) == [9])
+        #expect(memory.lessons(for: route, tuning(), now: at(3 + 6 * hours)) == lessons())
+        #expect(memory.entries(tuning(), now: at(3 + 6 * hours)).isEmpty)
     }
 
     // MARK: Bounds

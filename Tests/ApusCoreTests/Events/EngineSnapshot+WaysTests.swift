@@ -9,8 +9,11 @@ import Testing
         way.pingAfterSeconds = 30
         way.pingComplaints = 1
         #expect("\(way)" == "https://a.test: PING after 30 s, too many for the peer 1 time")
+        way.pingTimeSeconds = 0.02
         way.pingComplaints = 2
-        #expect("\(way)" == "https://a.test: PING after 30 s, too many for the peer 2 times")
+        #expect(
+            "\(way)" == "https://a.test: PING after 30 s (takes 20 ms), "
+                + "too many for the peer 2 times")
         var limited = EngineSnapshot.LearnedWay(route: "https://a.test")
         limited.pingAfterSeconds = 72
         limited.silenceLimitSeconds = 120

@@ -5,7 +5,7 @@ import Testing
 private typealias Frames = HTTP2Frames
 private typealias Step = ScriptedPeer.Step
 
-/// PINGs that are too many or too few for their way: incidents A9, C2, C3.
+/// PINGs that are too many or too few for their way, or never answered: incidents A9, A13, C2, C3.
 @Suite(.timeLimit(.minutes(5))) struct SilenceIncidentTests {
     private static let calm = Frames.goAway(1, 11, "too_many_pings")
 
@@ -153,7 +153,55 @@ private typealias Step = ScriptedPeer.Step
                 let end = try #require(await failure(stand)?.connectionEnd)
                 #expect(end.pingsAnswered == 2 && end.silenceLimit == nil)
             }
+            let learned = try #require(stand.engine.snapshot().learnedWays.first)
+            #expect(learned.silenceLimitSeconds == nil && learned.pingTimeSeconds != nil)
+        }
+    }
+
+    // MARK: Life
+
+    private static var strict: EngineTuning {
+        var tuning = tuning(pingAfter: .milliseconds(50))
+        tuning.http2.suspectAfter = .milliseconds(50)
+        tuning.http2.deadAfter = .milliseconds(200)
+        return tuning
+    }
+
+    @Test("A13: a peer that never acknowledges a PING keeps its quiet stream")
+    func aPeerThatAcknowledgesNoPing() async throws {
+        let script =
+            Self.begun + [
+                .expectPing(1), .send(Frames.data(1, [0x30])), .signal("sent"),
+                .waitForSignal("suspected"), .pause(.seconds(1)), Self.end, .readUntilEnd,
+            ]
+        try await withHTTP2(script, tuning: Self.strict) { stand in
+            let response = try await stand.client.send(.get(stand.url))
+            #expect(await stand.signal("sent"))
+            try await eventually("the peer is suspected") {
+                stand.engine.snapshot().connectionEntries.first?.state == .suspect
+            }
+            stand.peer.release("suspected")
+            #expect(try await text(of: response) == "01")
+            #expect(stand.story.closes.isEmpty)
             #expect(stand.engine.snapshot().learnedWays.isEmpty)
+        }
+    }
+
+    @Test("A13: where the way's PINGs are answered, one that is not ends the connection")
+    func aWayWhosePingsAreAnswered() async throws {
+        let answers = Self.begun + [.expectPing(1), .pong, Self.end, .close]
+        let silent = Self.begun + [.silence]
+        var tuning = Self.strict
+        tuning.http2.deadAfter = .seconds(1)
+        try await withHTTP2(answers, silent, tuning: tuning) { stand in
+            let first = try await stand.client.send(.get(stand.url))
+            #expect(try await text(of: first) == "1")
+            try await stand.settles(connections: 0)
+            let learned = try #require(stand.engine.snapshot().learnedWays.first)
+            #expect(learned.pingTimeSeconds != nil)
+            let error = await failure(stand)
+            #expect(error?.kind == .timeout && error?.connectionEnd?.sign == .silence)
+            #expect(error?.message.hasPrefix("no answer to a PING within ") == true)
         }
     }
 }
