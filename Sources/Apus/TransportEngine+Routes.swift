@@ -54,9 +54,11 @@ extension TransportEngine {
     /// Retires the connections of every matching route, as after the revocation of a credential.
     ///
     /// Idle connections close at once; those in use get no new exchange and close after their last.
-    /// Their TLS sessions are forgotten. Dials in flight are not affected, and later requests may
-    /// dial the same routes. What is known of a proxy (`EngineSnapshot.proxies`) is forgotten when
-    /// the predicate matches a route through it that has neither credentials nor a scope.
+    /// Their TLS sessions are forgotten, and what was learned of their ways
+    /// (`EngineSnapshot.http2Avoided`, `.learnedWays`). Dials in flight are not affected, and later
+    /// requests may dial the same routes. What is known of a proxy (`EngineSnapshot.proxies`) is
+    /// forgotten when the predicate matches a route through it that has neither credentials nor a
+    /// scope.
     public func drain(where matches: (Route) -> Bool) {
         engine.drain(where: matches)
     }

@@ -127,7 +127,8 @@ actor Connector {
         guard isHTTP2 else {
             let connection = HTTP1LiveConnection(
                 id: dial.id, wire: wire, facts: facts, tuning: dialer.tuning,
-                recent: dialer.recentFields(on: dial.loop), keeper: keeper)
+                recent: dialer.recentFields(on: dial.loop),
+                way: ConnectionWay(route, dialer.ways), keeper: keeper)
             connection.assumeIsolated { $0.attach() }
             return connection
         }
@@ -135,7 +136,8 @@ actor Connector {
         do throws(HTTP2Error) {
             let connection = try HTTP2LiveConnection(
                 id: dial.id, wire: wire, facts: facts, tuning: dialer.tuning,
-                budget: dialer.windowBudget, keeper: keeper)
+                way: ConnectionWay(route, dialer.ways), budget: dialer.windowBudget,
+                keeper: keeper)
             connection.assumeIsolated { $0.attach() }
             return connection
         } catch {

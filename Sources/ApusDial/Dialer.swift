@@ -24,6 +24,7 @@ package final class Dialer: Sendable {
     package let sessions: TLSSessionCache
     package let handshakes = HandshakeMeter()
     package let proxies: ProxyWatch
+    package let ways: WayWatch
     /// What the windows of all h2 connections may grow by.
     let windowBudget: EngineWindowBudget
     private let loops: [EventLoop]
@@ -42,6 +43,7 @@ package final class Dialer: Sendable {
         recentFields = loops.map { _ in HTTP1RecentFields() }
         self.observer = observer
         proxies = ProxyWatch(tuning.pool, observer: observer)
+        ways = WayWatch(tuning.http2)
         windowBudget = EngineWindowBudget(tuning.http2.windowBudget)
         sessions = TLSSessionCache(perHop: tuning.tls.maxSessionsPerRoute)
     }

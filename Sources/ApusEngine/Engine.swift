@@ -116,7 +116,7 @@ package final class Engine: Sendable {
     }
 
     /// Has the connections of the routes that match take no more, and forgets what is kept to make
-    /// others like them: TLS sessions, and the ways with their proxies' credentials.
+    /// others like them: TLS sessions, routes with their proxies' credentials, what was learned.
     ///
     /// What is known of a proxy is forgotten when a route through it without credentials matches.
     /// The predicate is called with no lock held.
@@ -127,6 +127,7 @@ package final class Engine: Sendable {
         http1Routes.forget(where: matches)
         dialer.proxies.forget(where: matches)
         bufferingWatch?.forget(where: matches)
+        dialer.ways.forget(where: matches)
         dialer.sessions.forget(where: matches)
         pool.drainAll(of: drained, .retired)
     }
@@ -149,6 +150,7 @@ package final class Engine: Sendable {
             machine, facts: facts, replays: replays.load(ordering: .relaxed))
         dialer.handshakes.fill(&snapshot.counters)
         snapshot.http2Avoided = http1Routes.avoided()
+        snapshot.learnedWays = dialer.ways.entries()
         snapshot.proxies = dialer.proxies.entries()
         return snapshot
     }

@@ -62,6 +62,9 @@ import Testing
             "a shell; TransportEngine+TunnelTests show it",
         "Sources/ApusConnection/Duplex/WireDuplex.swift":
             "a shell; DuplexTests and DuplexEndingTests show it",
+        "Sources/ApusConnection/Ways/ConnectionWay.swift":
+            "of the connection's shell; SilenceIncidentTests show it",
+        "Sources/ApusConnection/Ways/WayWatch.swift": "a shell; SilenceIncidentTests show it",
         "Sources/ApusConnection/LiveConnection.swift":
             "one choice of thread; every suite of ApusTests goes through it",
         "Sources/ApusHTTP1/Scanning.swift": "internal; TranscriptTests feed it at every offset",

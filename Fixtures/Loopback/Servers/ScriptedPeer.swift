@@ -34,6 +34,8 @@ package final class ScriptedPeer: Sendable {
         case signal(String)
         /// Waits for so long, or until the peer closes.
         case pause(Duration)
+        /// From now on the script ends when nothing has come for so long.
+        case endAfterSilence(Duration)
         /// As `startTLS`, in TLS 1.2, and answering ALPN with this name whatever was offered.
         case startOddTLS(CertificateFiles, alpn: String? = nil)
         /// Sends so many TLS 1.3 KeyUpdates.
@@ -216,6 +218,8 @@ private struct ScriptActor {
     private let stage: Stage
     /// The offset in the received bytes at which the next expectation begins.
     private var position = 0
+    /// How long nothing may come; `nil` is no limit.
+    private var patience: Duration?
 
     init(descriptor: Int32, index: Int, stage: Stage) {
         channel = Channel(descriptor: descriptor)
@@ -245,6 +249,9 @@ private struct ScriptActor {
             return true
         case .pause(let duration):
             return Socket.sleep(channel.descriptor, until: Monotonic.after(duration))
+        case .endAfterSilence(let duration):
+            patience = duration
+            return true
         case .startOddTLS(let files, let name): return startOddTLS(files, name)
         case .keyUpdates(let count): return channel.sendKeyUpdates(count)
         case .renegotiate: return channel.askForRenegotiation()
@@ -306,6 +313,12 @@ private struct ScriptActor {
 
     /// Receives once and keeps it; `false` at the end.
     private func receive() -> Bool {
+        if let patience, channel.input.isEmpty {
+            let end = Monotonic.after(patience)
+            guard Socket.wait(channel.descriptor, for: Int32(POLLIN), until: end) != 0 else {
+                return false
+            }
+        }
         let fill = channel.input.isEmpty ? channel.fill(waiting: true) : .bytes
         let bytes = Array(channel.input.readable)
         channel.input.removeAll()

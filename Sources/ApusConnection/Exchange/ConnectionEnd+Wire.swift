@@ -49,6 +49,13 @@ extension Wire {
 }
 
 extension Exchange {
+    /// How it ends now on a wire, if it goes on; `nil` is by what the wire ended with.
+    func end(
+        _ sign: ConnectionEnd.Sign?, on wire: Wire, _ facts: ConnectionFacts
+    ) -> ConnectionEnd? {
+        hasEnded ? nil : ConnectionEnd(sign, on: wire, over: request.route, facts)
+    }
+
     /// An end of the connection as this exchange has met it.
     func met(_ end: ConnectionEnd?) -> ConnectionEnd? {
         guard var end else { return nil }

@@ -28,6 +28,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     private let tuning: EngineTuning.HTTP1
     private let upload: HTTP1Upload
     private let recent: HTTP1RecentFields
+    @exclusivity(unchecked) private var way: ConnectionWay
     @exclusivity(unchecked) private var machine: HTTP1Session
     @exclusivity(unchecked) private var work = HTTP1Work.none
     @exclusivity(unchecked) private var firstWords = HTTP1FirstWords()
@@ -45,7 +46,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     package init(
         id: ConnectionID, wire: Wire, facts: ConnectionFacts, tuning: EngineTuning,
-        recent: HTTP1RecentFields, keeper: any ConnectionKeeper
+        recent: HTTP1RecentFields, way: ConnectionWay, keeper: any ConnectionKeeper
     ) {
         self.id = id
         self.wire = wire
@@ -53,6 +54,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         self.keeper = keeper
         loop = wire.loop
         self.recent = recent
+        self.way = way
         self.tuning = tuning.http1
         upload = HTTP1Upload(over: wire)
         machine = HTTP1Session(limits: tuning.limits, lenience: tuning.http1.lenience)
@@ -149,6 +151,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     func sendBody(since start: UInt64? = nil) {
         guard let exchange, endWatch.ending == nil else { return }
         let progress = upload.advance(exchange, since: start ?? wire.sentCount)
+        way.sent(on: wire)
         if upload.hasSentLength { machine.requestFinished() }
         switch progress {
         case .waits: break
@@ -230,6 +233,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         }
         var offset = 0
         answerBytes += bytes.byteCount
+        way.received(on: wire)
         // Once, at the end: by then the connection may be free for the caller's next request.
         defer { exchange?.wake() }
         do throws(HTTP1Error) {
@@ -382,7 +386,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         // No head can be expected of a peer that does not take the request.
         let phase = wait == .head && upload.isSending ? .send : wait.phase
         if let limit = exchange.request.limit(of: wait) {
-            exchange.failed(limit, phase: phase, connectionEnd(of: exchange, .engine))
+            exchange.failed(limit, phase: phase, exchange.end(.engine, on: wire, facts))
         }
         end(.timeout, .timeout, "timeout")
     }
@@ -451,8 +455,9 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         if case .drain(_, let timer) = work { loop.cancel(timer) }
         wire.keepSessions()
         let exchange = exchange
-        let sign = ending.isLost ? .silence : ending.sign
-        let lastState = exchange.flatMap { connectionEnd(of: $0, sign) }
+        var lastState = exchange?.end(ending.isLost ? .silence : ending.sign, on: wire, facts)
+        lastState?.add(exchange.flatMap(arrival(of:)))
+        way.ended(&lastState)
         wire.close()
         work = .none
         exchange?.timers.stop(on: loop)
@@ -484,15 +489,5 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         let route = exchange.request.route
         return wire.arrival(
             since: sentBefore, isRelayed: !route.proxies.isEmpty && !route.isForwarded)
-    }
-
-    /// How an exchange that goes on ends now; `nil` is by what the wire ended with.
-    private func connectionEnd(
-        of exchange: Exchange, _ sign: ConnectionEnd.Sign?
-    ) -> ConnectionEnd? {
-        guard !exchange.hasEnded else { return nil }
-        var end = ConnectionEnd(sign, on: wire, over: exchange.request.route, facts)
-        end.add(arrival(of: exchange))
-        return end
     }
 }

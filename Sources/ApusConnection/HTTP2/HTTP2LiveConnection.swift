@@ -28,11 +28,12 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     }
 
     let wire: Wire
-    private let keeper: any ConnectionKeeper
+    let keeper: any ConnectionKeeper
     private let session: HTTP2Session
     private let streams: HTTP2Streams
     @exclusivity(unchecked) private var state = HTTP2ConnectionState.open
     @exclusivity(unchecked) private var watch: HTTP2PeerWatch
+    @exclusivity(unchecked) private var way: ConnectionWay
     @exclusivity(unchecked) private var alarm = LoopAlarm()
     @exclusivity(unchecked) private var isFlushScheduled = false
     /// What comes up during a flush is part of it.
@@ -44,7 +45,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     package init(
         id: ConnectionID, wire: Wire, facts: ConnectionFacts, tuning: EngineTuning,
-        budget: any WindowBudget, keeper: any ConnectionKeeper
+        way: ConnectionWay, budget: any WindowBudget, keeper: any ConnectionKeeper
     ) throws(HTTP2Error) {
         self.id = id
         self.wire = wire
@@ -57,7 +58,9 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         session = try HTTP2Session(tuning.http2, limits: tuning.limits, budget: budget)
         if tuning.http2.firstStream > 1 { session.skipStreamIDs(to: tuning.http2.firstStream) }
         streams = HTTP2Streams(session, tuning.http2, on: wire.loop)
-        watch = HTTP2PeerWatch(tuning.http2, now: .now())
+        self.way = way
+        watch = HTTP2PeerWatch(
+            way.settings(tuning.http2), pingTime: way.pingTime, now: .now())
     }
 
     /// Takes over the wire; called once, on the loop, before the pool hears of the connection.
@@ -104,20 +107,13 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     // MARK: The peer's health
 
-    /// Bytes that have left the session and that the peer's system has not taken.
-    private var undeliveredCount: Int { wire.unsentCount + wire.unacknowledgedCount }
-
-    private var output: HTTP2Liveness.Output {
-        let underWay = UInt64(wire.unacknowledgedCount)
-        return HTTP2Liveness.Output(
-            taken: wire.sentCount - min(wire.sentCount, underWay),
-            isPending: underWay > 0 || wire.unsentCount > 0)
-    }
+    private var output: HTTP2Liveness.Output { .init(of: wire, hasPing: session.isPingInFlight) }
 
     private func perform(_ action: HTTP2PeerWatch.Action?) {
         switch action {
         case nil: break
         case .ping:
+            way.pings(on: wire)
             session.ping()
             scheduleFlush()
         case .suspect: keeper.suspected(self)
@@ -144,7 +140,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         alarm.hasFired()
         let actions = watch.deadlineReached(
             now: .now(), areSettingsAcknowledged: session.areSettingsAcknowledged,
-            output: output, pending: undeliveredCount)
+            output: output, pending: wire.undeliveredCount)
         for action in actions { perform(action) }
         setAlarm()
     }
@@ -212,12 +208,13 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         if streams.hasFinishing, !isCut, wire.isOpen, wire.isWritable {
             streams.giveUpUnfinished()
         }
+        way.sent(on: wire)
         if wire.isOpen, !wire.isWritable || !watch.isOutputFlowing { watchOutput(wasWritable) }
         if wire.hasSendFailed { readInput(evenIfQuiet: true) }
     }
 
     private func watchOutput(_ wasWritable: Bool) {
-        let unsent = wire.isWritable ? 0 : undeliveredCount
+        let unsent = wire.isWritable ? 0 : wire.undeliveredCount
         perform(watch.flushed(unsent: unsent, hasMoved: wasWritable, now: .now()))
         setAlarm()
     }
@@ -272,11 +269,11 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     private func bytesReceived(_ bytes: RawSpan) {
         let now = Deadline.now()
-        if let action = watch.bytesReceived(now: now) {
-            perform(action)
-            // The alarm is set for the peer's time of death, which is too late for a new silence.
-            setAlarm()
-        }
+        way.received(on: wire)
+        let isAnswer = watch.isAnswerOwed
+        perform(watch.bytesReceived(now: now))
+        // The alarm is set for a doubt or the peer's death, which is too late for a new silence.
+        if isAnswer { setAlarm() }
         session.timePassed(now: now)
         do throws(HTTP2Error) {
             try session.bytesReceived(bytes)
@@ -313,6 +310,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         guard !streams.handle(event) else { return }
         switch event {
         case .goAway(let last, let code, let debug):
+            way.goAwayReceived(code: code, debug: debug)
             // Out of the pool before the streams that it ends hear of it, so that none comes back.
             streams.goAwayReceived(.init(last: last, code: code, debug: debug))
             startDraining(.goAway)
@@ -320,6 +318,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
             keeper.capacityChanged(self, to: maxStreams)
             perform(watch.settingsReceived())
             streams.submitWaiting { takesStreams }
+        case .pingAcknowledged: way.pingAcknowledged(after: watch.pingAcknowledged(now: .now()))
         // Any byte is a sign of life, and it was counted as one when it came.
         default: break
         }
@@ -451,16 +450,6 @@ extension HTTP2LiveConnection {
         }
     }
 
-    /// An exchange has left the connection: its slot is free.
-    nonisolated func slotFreed() {
-        keeper.released(self)
-    }
-
-    /// Bodies wait for the peer's window, of this size, for too long; `nil`: they no longer do.
-    nonisolated func congestionChanged(window: Int?) {
-        keeper.congestionChanged(self, window: window)
-    }
-
     /// How an exchange ends now, while the wire is open; `nil` is by what the wire ended with.
     nonisolated func connectionEnd(
         _ sign: ConnectionEnd.Sign?, of exchange: Exchange, goAway: Deadline?
@@ -469,8 +458,14 @@ extension HTTP2LiveConnection {
             var end = ConnectionEnd(
                 sign, on: connection.wire, over: exchange.request.route, connection.facts)
             end.add(connection.session, goAway: goAway, answer: connection.watch.lastAnswer)
+            connection.way.explain(&end)
             return end
         }
+    }
+
+    /// The connection has ended in this way for those that it carried.
+    nonisolated func ended(_ end: inout ConnectionEnd?) {
+        assumeIsolated { $0.way.ended(&end) }
     }
 
     /// The first stream was opened, or the last one closed.

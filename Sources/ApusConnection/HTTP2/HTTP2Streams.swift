@@ -74,8 +74,9 @@ final class HTTP2Streams {
         let exchange = streams.first?.value.exchange ?? waiting.first
         let sign: ConnectionEnd.Sign? =
             reason == .localAddressLost ? .localAddressLost : kind == .timeout ? .silence : nil
-        endStory.hasEnded(
-            reason, kind, message, exchange.flatMap { connectionEnd(of: $0, sign) })
+        var end = exchange.flatMap { connectionEnd(of: $0, sign) }
+        connection?.ended(&end)
+        endStory.hasEnded(reason, kind, message, end)
     }
 
     /// How an exchange ends now; `nil` is by what the wire ended with.

@@ -65,6 +65,14 @@ public struct ConnectionEnd: Sendable, Hashable {
     /// A reset may overtake an acknowledgement, so 0 alone does not show that nothing arrived:
     /// `TransportError.Replay.notReceived` says where it does.
     public package(set) var bytesAcknowledged: UInt64?
+    /// How long later connections of the way wait in silence before a PING, where the peer ended
+    /// this one with `too_many_pings`; `nil` elsewhere.
+    public package(set) var nextPingAfter: Duration?
+    /// After how long a silence the way ends connections that carry an exchange, where this one
+    /// agrees with others before it; `nil` elsewhere.
+    public package(set) var silenceLimit: Duration?
+    /// How many connections ended after about that silence, this one included; 0 without it.
+    public package(set) var silenceLimitSeen = 0
     /// Whether a proxy is between, so that the connection's own peer is that proxy.
     public package(set) var isThroughProxy: Bool
     /// Whether TLS reaches to the origin.
@@ -122,6 +130,14 @@ extension ConnectionEnd: CustomStringConvertible {
         if pings > 0 {
             let last = sinceAnswer.map { ", the last \($0.words) before" } ?? ""
             parts.append("\(pingsAnswered) of \(pings) PINGs answered\(last)")
+        }
+        if let silenceLimit {
+            parts.append(
+                "this way ends silent connections after \(silenceLimit.words) "
+                    + "(seen \(silenceLimitSeen) times)")
+        }
+        if let nextPingAfter {
+            parts.append("too_many_pings: \(nextPingAfter.words) between PINGs from now on")
         }
         switch cutBy {
         case .origin: parts.append("cut by the origin")

@@ -24,6 +24,8 @@ public struct EngineSnapshot: Sendable, Hashable, Codable {
     public package(set) var connectionCaps: [ConnectionCap] = []
     /// Each way that speaks HTTP/1.1 because HTTP/2 has failed on it, sorted by text.
     public package(set) var http2Avoided: [HTTP2Avoidance] = []
+    /// Each way of which something was learned for later connections, sorted by text.
+    public package(set) var learnedWays: [LearnedWay] = []
     /// Each proxy that was dialled, sorted by text.
     public package(set) var proxies: [ProxyEntry] = []
     /// Each connection, oldest first.

@@ -12,6 +12,15 @@ extension EngineTuning {
         /// Then one request tries HTTP/2 again. Requests that allow HTTP/2 alone are never moved.
         /// A way is an origin and its proxies, whatever their credentials. Default `true`.
         public var learnsBrokenRoutes = true
+        /// Whether the PINGs of later connections follow what a way's connections have met.
+        ///
+        /// A peer that ends a connection with `too_many_pings` gets them half as often, down to one
+        /// in 10 minutes. Where two connections with open exchanges were cut after about the same
+        /// silence in both directions, later ones send PINGs at 60 % of it, once a second at most.
+        /// The times of PINGs make `deadAfter` longer. All of it is forgotten 6 hours after the
+        /// last sign. A way is an origin and its proxies, whatever their credentials. Default
+        /// `true`.
+        public var learnsPings = true
         /// Streams that a connection may open before the peer's SETTINGS arrive.
         ///
         /// From 1 to 100; default 1, which no peer refuses. Requests beyond it wait for the
@@ -60,9 +69,12 @@ extension EngineTuning {
         ///
         /// Default 2 s.
         public var suspectAfter: Duration = .seconds(2)
-        /// The time without an answer to a PING after which the connection is closed.
+        /// The time without an answer to a PING after which the connection is closed, at least.
         ///
-        /// Default 10 s.
+        /// It is four times what PINGs took on the connection and on others of its way, where that
+        /// is more, up to six times this value. Where no PING was ever acknowledged and the peer's
+        /// system takes what is sent, one unanswered PING closes no connection; it gets no new
+        /// streams. Default 10 s.
         public var deadAfter: Duration = .seconds(10)
         /// The silence on a connection without streams after which a PING is sent; `nil`, the
         /// default, sends the PING together with the next request.

@@ -2,21 +2,9 @@ package import ApusCore
 
 /// The ways on which HTTP/2 has failed, and for how long they speak HTTP/1.1 instead.
 ///
-/// A way is an origin and the proxies to it, whatever their credentials: what breaks HTTP/2 is
-/// between. Two failures within a minute are enough, or one that proves it. After ten minutes one
+/// Two failures within a minute are enough, or one that proves it. After ten minutes one
 /// request probes HTTP/2 while the others stay; its success ends the matter. Without clock or lock.
 package struct BrokenHTTP2: Sendable {
-    /// An origin and the proxies to it.
-    package struct Way: Hashable, Sendable {
-        private let origin: Origin
-        private let proxies: [ProxyHop]
-
-        package init(_ route: Route) {
-            origin = route.origin
-            proxies = route.proxies.map { ProxyHop($0) }
-        }
-    }
-
     private enum State {
         /// Failures are counted. Exits: `.avoided`.
         case suspected

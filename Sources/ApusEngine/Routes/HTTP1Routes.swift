@@ -137,6 +137,13 @@ final class HTTP1Routes: @unchecked Sendable {
 }
 
 extension TransportError {
+    /// Whether the connection ended after a second without a byte, which shows a limit of silence.
+    private var isCutInSilence: Bool {
+        guard let received = connectionEnd?.sinceReceived, let sent = connectionEnd?.sinceSent
+        else { return false }
+        return min(received, sent) >= .seconds(1)
+    }
+
     /// What a failure over HTTP/2 shows of the way; `nil` when it shows nothing.
     fileprivate func evidence(isReused: Bool) -> HTTP2Evidence? {
         guard replay != .responseStarted else { return nil }
@@ -144,7 +151,8 @@ extension TransportError {
         switch kind {
         case .h2Stream(code: 1), .h2Stream(code: 2): return .streamReset
         case .h2GoAway(code: 1, _, _) where !isReused: return .refusedAtOnce
-        case .truncated where !isReused, .reset where !isReused: return .endedAtOnce
+        case .truncated where !isReused, .reset where !isReused:
+            return isCutInSilence ? nil : .endedAtOnce
         case .timeout where phase == .head && timeLimit?.pingAnswered != nil: return .silentStream
         default: return nil
         }

@@ -7,6 +7,16 @@ package import ApusCore
 /// difference. Any byte from the peer is an answer. A PING that was queued after other bytes
 /// arrives when they have, however slow the path: until then each byte that the peer's system takes
 /// is a sign of life, and the time begins anew with it.
+///
+/// The time to death is `http2.deadAfter`, or four times what PINGs take on the way where that is
+/// more, up to six times `http2.deadAfter`. An unanswered PING is a proof where one of these holds:
+/// - a PING was acknowledged before, on this connection or on another of the way;
+/// - the peer has sent nothing at all on this connection;
+/// - the PING itself has not arrived: the peer's system has acknowledged no byte since;
+/// - no stream is open, so that the end costs nothing.
+///
+/// Elsewhere something on the way may swallow PINGs. The peer then stays suspect; what ends the
+/// connection is TCP (keepalive, `dial.userTimeout`, `http2.writeTimeout`) or a request's limit.
 package struct HTTP2Liveness: Sendable {
     /// What the connection has to do.
     package enum Action: Sendable, Hashable {
@@ -26,10 +36,13 @@ package struct HTTP2Liveness: Sendable {
         let taken: UInt64
         /// Whether there are others that it has not.
         let isPending: Bool
+        /// Whether a PING is unanswered already: one is sent at a time.
+        let hasPing: Bool
 
-        package init(taken: UInt64 = 0, isPending: Bool = false) {
+        package init(taken: UInt64 = 0, isPending: Bool = false, hasPing: Bool = false) {
             self.taken = taken
             self.isPending = isPending
+            self.hasPing = hasPing
         }
     }
 
@@ -43,8 +56,11 @@ package struct HTTP2Liveness: Sendable {
         /// any byte, `.suspect` by `http2.suspectAfter`.
         case pinged(Deadline)
         /// That PING is unanswered for too long: no new streams. Exits: `.trusted` by any byte,
-        /// `.pinged` when the bytes before it move, `.dead` by `http2.deadAfter`.
+        /// `.pinged` when the bytes before it move, `.dead` or `.unproven` by the time to death.
         case suspect(Deadline, nextLook: Deadline)
+        /// The same, but it proves nothing. Exits: `.trusted` by any byte, `.suspect`, and with it
+        /// `.dead`, when no stream is left.
+        case unproven
         /// No exits.
         case dead
     }
@@ -53,6 +69,14 @@ package struct HTTP2Liveness: Sendable {
     private let idlePingAfter: Duration?
     private let suspectAfter: Duration
     private let deadAfter: Duration
+    /// How long PINGs take on the way; `nil` while none was acknowledged there.
+    private var pingTime: Duration?
+    /// Since when the next acknowledgement is waited for.
+    private var askedAt: Deadline?
+    /// Whether the peer has sent anything.
+    private var hasHeard = false
+    /// How many bytes the peer's system had taken before the last PING was sent.
+    private var takenAtPing: UInt64 = 0
     private var state = State.trusted
     private var lastHeard: Deadline
     /// When the peer last answered a PING, by whatever it sent.
@@ -63,7 +87,10 @@ package struct HTTP2Liveness: Sendable {
     private var takenBefore: UInt64?
 
     /// The connection is established at `now`, and idle.
-    package init(_ tuning: EngineTuning.HTTP2, now: Deadline) {
+    ///
+    /// - Parameter pingTime: how long PINGs take on the way; `nil` while none was acknowledged.
+    package init(_ tuning: EngineTuning.HTTP2, pingTime: Duration? = nil, now: Deadline) {
+        self.pingTime = pingTime
         pingAfter = tuning.pingAfter
         idlePingAfter = tuning.idlePingAfter
         suspectAfter = tuning.suspectAfter
@@ -71,22 +98,32 @@ package struct HTTP2Liveness: Sendable {
         lastHeard = now
     }
 
+    /// Whether a PING is unanswered.
+    package var isAnswerOwed: Bool {
+        switch state {
+        case .pinged, .suspect, .unproven: true
+        case .trusted, .doubted, .dead: false
+        }
+    }
+
     /// When `deadlineReached` is to be called; `nil` is never.
     ///
-    /// Bytes that are received move it to a later instant, or leave it as it is.
+    /// Bytes that are received move it to a later instant or leave it as it is, except where they
+    /// answer a PING.
     package var nextDeadline: Deadline? {
         switch state {
         case .trusted: silence.map { lastHeard.advanced(by: $0) }
         case .doubted(let askAt): askAt
         case .pinged(let asked): asked.advanced(by: suspectAfter)
         case .suspect(_, let nextLook): nextLook
-        case .dead: nil
+        case .unproven, .dead: nil
         }
     }
 
     /// The peer has sent something.
     package mutating func bytesReceived(now: Deadline) -> Action? {
         lastHeard = now
+        hasHeard = true
         switch state {
         case .trusted, .dead: return nil
         case .doubted:
@@ -96,11 +133,37 @@ package struct HTTP2Liveness: Sendable {
             state = .trusted
             lastAnswer = now
             return nil
-        case .suspect:
+        case .suspect, .unproven:
             state = .trusted
             lastAnswer = now
             return .trust
         }
+    }
+
+    /// A PING was acknowledged; called after `bytesReceived`.
+    ///
+    /// - Returns: how long it took; `nil` when it was not sent because of a silence.
+    package mutating func pingAcknowledged(now: Deadline) -> Duration? {
+        guard let asked = askedAt else {
+            if pingTime == nil { pingTime = .zero }
+            return nil
+        }
+        askedAt = nil
+        let time = now.since(asked)
+        pingTime = Self.pingTime(pingTime, time)
+        return time
+    }
+
+    /// What PINGs take, after another one: the longest time, which a shorter one brings an eighth
+    /// nearer to its own.
+    package static func pingTime(_ known: Duration?, _ next: Duration) -> Duration {
+        guard let known, next < known else { return next }
+        return known - (known - next) / 8
+    }
+
+    /// How long a PING may be unanswered.
+    package var timeToDeath: Duration {
+        max(deadAfter, min((pingTime ?? .zero) * 4, deadAfter * 6))
     }
 
     /// The first stream was opened: from now on silence counts.
@@ -121,6 +184,7 @@ package struct HTTP2Liveness: Sendable {
     /// connections too.
     package mutating func streamsClosed() {
         hasStreams = false
+        if case .unproven = state { state = .suspect(lastHeard, nextLook: lastHeard) }
     }
 
     /// A request ran out of time, which may be the peer's death: it is asked at once, or
@@ -157,13 +221,17 @@ package struct HTTP2Liveness: Sendable {
                 state = .pinged(now)
                 return .trust
             }
-            guard asked.advanced(by: deadAfter) <= now else {
+            guard asked.advanced(by: timeToDeath) <= now else {
                 lookAgain(asked, now)
+                return nil
+            }
+            guard isProof(output) else {
+                state = .unproven
                 return nil
             }
             state = .dead
             return .end
-        case .dead: return nil
+        case .unproven, .dead: return nil
         }
     }
 
@@ -172,8 +240,16 @@ package struct HTTP2Liveness: Sendable {
 
     private mutating func ask(_ now: Deadline, _ output: Output) -> Action {
         note(output)
+        if !output.hasPing { takenAtPing = output.taken }
+        if askedAt == nil { askedAt = now }
         state = .pinged(now)
         return .ping
+    }
+
+    /// Whether a PING that is unanswered for too long shows that the peer is dead.
+    private func isProof(_ output: () -> Output) -> Bool {
+        guard pingTime == nil, hasHeard, hasStreams, takenBefore == nil else { return true }
+        return output().taken <= takenAtPing
     }
 
     /// Whether bytes before the PING were taken since they were last looked at.
@@ -191,7 +267,7 @@ package struct HTTP2Liveness: Sendable {
 
     /// Suspects the peer until its time of death, and looks before that while bytes may move.
     private mutating func lookAgain(_ asked: Deadline, _ now: Deadline) {
-        let death = asked.advanced(by: deadAfter)
+        let death = asked.advanced(by: timeToDeath)
         let next = takenBefore == nil ? death : min(death, now.advanced(by: suspectAfter))
         state = .suspect(asked, nextLook: next)
     }

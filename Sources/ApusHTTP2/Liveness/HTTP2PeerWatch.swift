@@ -18,7 +18,7 @@ package struct HTTP2PeerWatch: Sendable {
 
     /// Why a connection ends.
     package enum Cause: Sendable, Hashable {
-        /// A PING was not answered within `http2.deadAfter`.
+        /// A PING was not answered in time (`HTTP2Liveness.timeToDeath`).
         case noAnswer
         /// The peer has taken nothing for `http2.writeTimeout`.
         case noProgress
@@ -52,23 +52,28 @@ package struct HTTP2PeerWatch: Sendable {
     private var peerSettingsDue: Deadline?
 
     /// The connection is established at `now`, and idle.
-    package init(_ tuning: EngineTuning.HTTP2, now: Deadline) {
+    ///
+    /// - Parameter pingTime: how long PINGs take on the way; `nil` while none was acknowledged.
+    package init(_ tuning: EngineTuning.HTTP2, pingTime: Duration? = nil, now: Deadline) {
         suspectAfter = tuning.suspectAfter
         deadAfter = tuning.deadAfter
         writeTimeout = tuning.writeTimeout
         settingsTimeout = tuning.settingsTimeout
-        liveness = HTTP2Liveness(tuning, now: now)
+        liveness = HTTP2Liveness(tuning, pingTime: pingTime, now: now)
         outputWatch = HTTP2OutputWatch(tuning)
     }
 
     /// When the peer last answered a PING; `nil` when it never did.
     package var lastAnswer: Deadline? { liveness.lastAnswer }
 
+    /// Whether a PING is unanswered; the next bytes change `nextDeadline` in either direction.
+    package var isAnswerOwed: Bool { liveness.isAnswerOwed }
+
     /// Why a connection ends, with the limit that says so.
     package func message(for cause: Cause) -> String {
         let (what, limit, option): (String, Duration?, String) =
             switch cause {
-            case .noAnswer: ("no answer to a PING within", deadAfter, "http2.deadAfter")
+            case .noAnswer: ("no answer to a PING within", liveness.timeToDeath, deathOption)
             case .noProgress:
                 ("the peer took nothing of what was sent for", writeTimeout, "http2.writeTimeout")
             case .noAcknowledgement:
@@ -80,9 +85,15 @@ package struct HTTP2PeerWatch: Sendable {
         return "\(what) \((limit ?? .zero).words) (\(option))"
     }
 
+    /// Where the time to death comes from.
+    private var deathOption: String {
+        liveness.timeToDeath > deadAfter
+            ? "by the way's PING times; http2.deadAfter is \(deadAfter.words)" : "http2.deadAfter"
+    }
+
     /// When `deadlineReached` is to be called; `nil` is never.
     ///
-    /// Bytes that are received move it to a later instant, unless they lead to an action.
+    /// Bytes that are received move it to a later instant, unless they answer a PING.
     package var nextDeadline: Deadline? {
         earlier(
             earlier(liveness.nextDeadline, outputWatch.nextDeadline),
@@ -114,6 +125,11 @@ package struct HTTP2PeerWatch: Sendable {
     package mutating func bytesReceived(now: Deadline) -> Action? {
         guard let action = liveness.bytesReceived(now: now) else { return nil }
         return judge(action)
+    }
+
+    /// A PING was acknowledged; see `HTTP2Liveness.pingAcknowledged`.
+    package mutating func pingAcknowledged(now: Deadline) -> Duration? {
+        liveness.pingAcknowledged(now: now)
     }
 
     /// The first stream was opened; see `HTTP2Liveness.streamsOpened`.

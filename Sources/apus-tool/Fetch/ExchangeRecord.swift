@@ -167,6 +167,9 @@ struct ExchangeFailure {
                 end.bytesAcknowledged.map { .integer(Int(clamping: $0)) } ?? .null
             ),
             ("pings", .integer(end.pings)), ("pings_answered", .integer(end.pingsAnswered)),
+            ("silence_limit_us", .microseconds(end.silenceLimit)),
+            ("silence_limit_seen", .integer(end.silenceLimitSeen)),
+            ("next_ping_after_us", .microseconds(end.nextPingAfter)),
         ])
     }
 

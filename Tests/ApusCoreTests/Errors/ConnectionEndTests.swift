@@ -77,6 +77,19 @@ import Testing
         #expect(
             "\(end(.localAddressLost))"
                 == "loss of the local address on a connection of 125 s; ended here")
+        var cut = end(.fin, proxy: true)
+        cut.silenceLimit = .seconds(120)
+        cut.silenceLimitSeen = 3
+        #expect(
+            "\(cut)"
+                == "FIN on a connection of 125 s; "
+                + "this way ends silent connections after 120 s (seen 3 times); cut by the way")
+        var calm = end(.goAway)
+        calm.nextPingAfter = .seconds(30)
+        #expect(
+            "\(calm)"
+                == "GOAWAY on a connection of 125 s; "
+                + "too_many_pings: 30 s between PINGs from now on; cut by the origin")
         #expect("\(end(.engine))" == "end on a connection of 125 s; ended here")
         #expect("\(end(.fin, tls: false))" == "FIN on a connection of 125 s")
     }

@@ -145,6 +145,7 @@ extension FieldRow {
             "tls.isStrict", "http1.lenience", "http1.detectsNonArrival",
             "pool.learnsIdleTime", "pool.noticesSleep", "dial.watchesLocalAddresses",
             "http2.learnsBrokenRoutes", "http2.movesLargeUploads",
+            "http2.learnsPings",
             // Package access: tests alone begin near the last stream number.
             "http2.firstStream",
         ]

@@ -41,6 +41,18 @@ import Testing
         #expect(watch().message(for: cause) == message)
     }
 
+    @Test func theMessageNamesWhatPingsTake() {
+        var watch = watch()
+        _ = watch.streamsOpened(now: at(0), output: Output())
+        #expect(look(&watch, at: 10) == [.ping])
+        _ = watch.bytesReceived(now: at(22))
+        #expect(watch.pingAcknowledged(now: at(22)) == .seconds(12))
+        #expect(
+            watch.message(for: .noAnswer)
+                == "no answer to a PING within 48 s (by the way's PING times; "
+                + "http2.deadAfter is 10 s)")
+    }
+
     @Test func aPeerThatSendsNoSettingsIsSuspectUntilTheyCome() {
         var watch = watch()
         watch.settingsSent(now: at(0), hasPeerSettings: false)

@@ -72,6 +72,9 @@ struct FrozenServerTests {
         let files = try ServedFiles.files.get()
         let (engine, client) = try Self.engine(deadAfter: .seconds(3))
         let old = try await client.send(.get(url + files.large.path))
+        try await eventually("it has answered a PING") {
+            engine.snapshot().learnedWays.first?.pingTimeSeconds != nil
+        }
         let start = ContinuousClock.now
         #expect(server.signal(SIGSTOP))
         let error = await #expect(throws: TransportError.self) {

@@ -83,8 +83,8 @@ enum HTTP2Frames {
         frame(pingType, flags: ack ? 1 : 0, [0, 0, 0, 0, 0, 0, 0, number])
     }
 
-    static func goAway(_ last: Int32, _ code: UInt32 = 0) -> [UInt8] {
-        frame(goAwayType, word(UInt32(bitPattern: last)) + word(code))
+    static func goAway(_ last: Int32, _ code: UInt32 = 0, _ debug: String = "") -> [UInt8] {
+        frame(goAwayType, word(UInt32(bitPattern: last)) + word(code) + Array(debug.utf8))
     }
 
     static func windowUpdate(_ stream: Int32, _ increment: UInt32) -> [UInt8] {

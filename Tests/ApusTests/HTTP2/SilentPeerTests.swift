@@ -50,8 +50,9 @@ private typealias Frames = HTTP2Frames
 
     @Test func row73_aPeerThatNeverWakesIsGivenUp() async throws {
         try await withHTTP2(
-            .http2(Frames.head(1)) + [.silence], .wellBehaved(),
-            tuning: Self.tuning(deadAfter: .seconds(3))
+            [
+                .send(Frames.settings()), .requestAndPing, .send(Frames.head(1)), .pong, .silence,
+            ], .wellBehaved(), tuning: Self.tuning(deadAfter: .seconds(3))
         ) { stand in
             let response = try await stand.client.send(.get(stand.url))
             let error = await transportError { _ = try await response.body.collect(upTo: 10) }

@@ -66,19 +66,39 @@ final class NetworkNamespace: Sendable {
         }
     }
 
+    /// Where others find this network.
+    var path: String { "/proc/\(getpid())/fd/\(descriptor)" }
+
     /// Runs `ip` inside.
     func run(_ command: String) async throws {
+        try await run(NetworkNamespace.ip, command.split(separator: " ").map(String.init))
+    }
+
+    /// Runs a program inside.
+    func run(_ program: String, _ words: [String]) async throws {
         try await inside {
-            let words = ([NetworkNamespace.ip] + command.split(separator: " ").map(String.init))
-            let arguments = words.map { strdup($0) } + [nil]
+            let arguments = ([program] + words).map { strdup($0) } + [nil]
             defer { for word in arguments { free(word) } }
             var child = pid_t()
-            guard posix_spawn(&child, NetworkNamespace.ip, nil, nil, arguments, nil) == 0 else {
-                throw Failure(description: "ip \(command): \(errno)")
+            let what = "\(program) \(words)"
+            guard posix_spawn(&child, program, nil, nil, arguments, nil) == 0 else {
+                throw Failure(description: "\(what): \(errno)")
             }
             var status: Int32 = 0
             while waitpid(child, &status, 0) < 0, errno == EINTR {}
-            guard status == 0 else { throw Failure(description: "ip \(command): \(status)") }
+            guard status == 0 else { throw Failure(description: "\(what): \(status)") }
+        }
+    }
+
+    /// Sets a value of the network under /proc/sys/net.
+    func set(_ name: String, to value: String) async throws {
+        try await inside {
+            let file = open("/proc/sys/net/\(name)", O_WRONLY | O_CLOEXEC)
+            guard file >= 0 else { throw Failure(description: "\(name): \(errno)") }
+            defer { close(file) }
+            guard write(file, value, value.utf8.count) == value.utf8.count else {
+                throw Failure(description: "\(name): \(errno)")
+            }
         }
     }
 

@@ -1,0 +1,11 @@
+/// An origin and the proxies to it, whatever their credentials: what is between breaks connections
+/// and sets their limits.
+package struct Way: Hashable, Sendable {
+    private let origin: Origin
+    private let proxies: [ProxyHop]
+
+    package init(_ route: Route) {
+        origin = route.origin
+        proxies = route.proxies.map { ProxyHop($0) }
+    }
+}
