@@ -29,7 +29,7 @@ final class HeldBody: @unchecked Sendable {
 /// What is known of a request's body without its bytes.
 package struct BodyFacts: Sendable {
     /// How many bytes there are; `nil` when that is known at the end only.
-    let length: UInt64?
+    package let length: UInt64?
     /// Whether the body can be made again for another try.
     let isReplayable: Bool
 

@@ -107,7 +107,8 @@ extension ConnectionEnd {
     fileprivate var silenceOfCut: Duration? {
         switch sign {
         case .fin, .reset, .tunnelEnd: break
-        case .closeNotify, .tlsAlert, .streamReset, .goAway, .silence, .engine: return nil
+        case .closeNotify, .tlsAlert, .streamReset, .goAway, .silence, .localAddressLost, .engine:
+            return nil
         }
         guard sinceGoAway == nil, let sinceReceived, let sinceSent else { return nil }
         return min(sinceReceived, sinceSent)

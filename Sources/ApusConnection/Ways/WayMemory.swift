@@ -30,15 +30,11 @@ package struct WayMemory: Sendable {
     }
 
     private struct Record {
-        /// A route of the way, for those who forget and those who report.
-        let route: Route
         var complaint: Complaint?
         var silence = SilenceMemory()
         var pingTime: PingTime?
     }
 
-    /// The most ways that are remembered; beyond, the memory begins anew.
-    package static let maxWays = 1024
     /// How long something learned counts without another sign of it.
     static let memory = Duration.seconds(6 * 3600)
     /// The longest silence before a PING, unless the tuning has a longer one.
@@ -48,7 +44,7 @@ package struct WayMemory: Sendable {
     /// The part of the way's silence after which a PING is sent, in percent.
     static let pingPercentage = 60
 
-    private var records: [Way: Record] = [:]
+    private var records = WayRecords<Record>()
 
     package init() {}
 
@@ -86,7 +82,7 @@ package struct WayMemory: Sendable {
 
     /// A connection has outlived this silence in both directions.
     package mutating func outlived(_ silence: Duration, on route: Route) {
-        records[Way(route)]?.silence.outlived(silence)
+        records[route]?.silence.outlived(silence)
     }
 
     /// A PING was acknowledged after this time, or, where it is `nil`, in good time.
@@ -103,10 +99,8 @@ package struct WayMemory: Sendable {
     private mutating func change<Result>(
         _ route: Route, _ body: (inout Record) -> Result
     ) -> Result {
-        let way = Way(route)
-        if records[way] == nil, records.count >= Self.maxWays { records.removeAll() }
-        var record = records[way] ?? Record(route: route)
-        defer { records[way] = record }
+        var record = records[route] ?? Record()
+        defer { records[route] = record }
         return body(&record)
     }
 
@@ -116,7 +110,7 @@ package struct WayMemory: Sendable {
     package func lessons(
         for route: Route, _ tuning: EngineTuning.HTTP2, now: Deadline
     ) -> WayLessons {
-        lessons(records[Way(route)], tuning, now)
+        lessons(records[route], tuning, now)
     }
 
     private func lessons(
@@ -139,23 +133,24 @@ package struct WayMemory: Sendable {
     // MARK: Forgetting and reporting
 
     /// A route of each way of which something is known.
-    package var routes: [Route] { records.values.map(\.route) }
+    package var routes: [Route] { records.routes }
 
     /// Forgets the ways of these routes.
     package mutating func forget(_ routes: [Route]) {
-        for route in routes { records[Way(route)] = nil }
+        records.forget(routes)
     }
 
     /// The ways as users read of them, in no order.
     package func entries(
         _ tuning: EngineTuning.HTTP2, now: Deadline
     ) -> [EngineSnapshot.LearnedWay] {
-        records.values.compactMap { record in
+        records.entries.compactMap { kept in
+            let record = kept.record
             let lessons = lessons(record, tuning, now)
             let complaint = record.complaint.flatMap { $0.isKnown(now) ? $0 : nil }
             let isKnown = lessons.silenceLimit != nil || lessons.pingTime != nil
             guard complaint != nil || isKnown else { return nil }
-            var entry = EngineSnapshot.LearnedWay(route: record.route.description)
+            var entry = EngineSnapshot.LearnedWay(route: kept.route.description)
             entry.pingAfterSeconds = lessons.pingAfter?.inSeconds
             entry.pingComplaints = complaint?.count ?? 0
             entry.silenceLimitSeconds = lessons.silenceLimit?.silence.inSeconds

@@ -21,14 +21,10 @@ package struct BrokenHTTP2: Sendable {
     }
 
     private struct Record {
-        /// A route of the way, for those who forget and those who report.
-        let route: Route
         var state = State.suspected
         var failures: [Failure]
     }
 
-    /// The most ways that are remembered; beyond, the memory begins anew.
-    package static let maxWays = 1024
     /// How long a failure counts.
     static let memory = Duration.seconds(60)
     /// How many failures are enough.
@@ -38,7 +34,7 @@ package struct BrokenHTTP2: Sendable {
     /// How long the one request that probes is waited for.
     static let probeTime = Duration.seconds(60)
 
-    private var records: [Way: Record] = [:]
+    private var records = WayRecords<Record>()
 
     package init() {}
 
@@ -46,13 +42,12 @@ package struct BrokenHTTP2: Sendable {
 
     /// Whether a request that begins now is to speak HTTP/1.1; the first one after the time probes.
     package mutating func avoids(_ route: Route, now: Deadline) -> Bool {
-        let way = Way(route)
-        switch records[way]?.state {
+        switch records[route]?.state {
         case nil, .suspected: return false
         case .avoided(let end) where now < end: return true
         case .probed(let since) where now < since.advanced(by: Self.probeTime): return true
         case .avoided, .probed:
-            records[way]?.state = .probed(since: now)
+            records[route]?.state = .probed(since: now)
             return false
         }
     }
@@ -63,9 +58,7 @@ package struct BrokenHTTP2: Sendable {
     package mutating func failed(
         _ route: Route, _ evidence: HTTP2Evidence, on connection: UInt64, now: Deadline
     ) -> [HTTP2Evidence]? {
-        let way = Way(route)
-        if records[way] == nil, records.count >= Self.maxWays { records.removeAll() }
-        var record = records[way] ?? Record(route: route, failures: [])
+        var record = records[route] ?? Record(failures: [])
         record.failures.removeAll { $0.time.advanced(by: Self.memory) <= now }
         // What ends a connection ends many requests at once, and is one failure.
         let isKnown = record.failures.contains {
@@ -82,7 +75,7 @@ package struct BrokenHTTP2: Sendable {
             case .avoided: false
             }
         if isEnough { record.state = .avoided(until: now.advanced(by: Self.time)) }
-        records[way] = record
+        records[route] = record
         return isEnough ? record.failures.map(\.evidence) : nil
     }
 
@@ -90,28 +83,28 @@ package struct BrokenHTTP2: Sendable {
     ///
     /// Small requests may work where large ones fail, so it does not undo what is only suspected.
     package mutating func succeeded(_ route: Route) {
-        let way = Way(route)
-        if case .probed = records[way]?.state { records[way] = nil }
+        if case .probed = records[route]?.state { records[route] = nil }
     }
 
     /// A route of each way with failures.
-    package var routes: [Route] { records.values.map(\.route) }
+    package var routes: [Route] { records.routes }
 
     /// Forgets the ways of these routes.
     package mutating func forget(_ routes: [Route]) {
-        for route in routes { records[Way(route)] = nil }
+        records.forget(routes)
     }
 
     /// The ways that are avoided, with what was held against them and the time that is left.
     package func avoided(
         now: Deadline
     ) -> [(route: Route, evidence: [HTTP2Evidence], left: Duration)] {
-        records.values.compactMap { record in
+        records.entries.compactMap { entry in
+            let record = entry.record
             let evidence = record.failures.map(\.evidence)
             switch record.state {
             case .suspected: return nil
-            case .avoided(let end): return (record.route, evidence, max(.zero, end.since(now)))
-            case .probed: return (record.route, evidence, .zero)
+            case .avoided(let end): return (entry.route, evidence, max(.zero, end.since(now)))
+            case .probed: return (entry.route, evidence, .zero)
             }
         }
     }

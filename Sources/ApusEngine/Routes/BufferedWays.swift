@@ -14,8 +14,6 @@ package struct BufferedWays: Sendable {
         case streamed
     }
 
-    /// The most ways that are remembered; beyond, the memory begins anew.
-    package static let maxWays = 1024
     /// How many streams in a row are enough.
     static let limit = 3
     /// The shortest time on the connection that says anything.
@@ -26,9 +24,8 @@ package struct BufferedWays: Sendable {
     /// twentieth of the time on the connection.
     static let maxBurst = Duration.milliseconds(500)
 
-    /// A route of each way, for those who forget, and its buffered streams in a row; the way has
-    /// been reported when they are `limit`.
-    private var records: [BrokenHTTP2.Way: (route: Route, streams: Int)] = [:]
+    /// The buffered streams in a row of each way, which has been reported when they are `limit`.
+    private var records = WayRecords<Int>()
 
     package init() {}
 
@@ -50,25 +47,23 @@ package struct BufferedWays: Sendable {
     ///
     /// - Returns: whether the way is to be reported, which it is once.
     package mutating func streamEnded(_ route: Route, _ delivery: Delivery) -> Bool {
-        let way = BrokenHTTP2.Way(route)
         switch delivery {
         case .streamed:
-            records[way] = nil
+            records[route] = nil
             return false
         case .buffered:
-            if records[way] == nil, records.count >= Self.maxWays { records.removeAll() }
-            let streams = (records[way]?.streams ?? 0) + 1
+            let streams = (records[route] ?? 0) + 1
             guard streams <= Self.limit else { return false }
-            records[way] = (route, streams)
+            records[route] = streams
             return streams == Self.limit
         }
     }
 
     /// A route of each way that is remembered.
-    package var routes: [Route] { records.values.map(\.route) }
+    package var routes: [Route] { records.routes }
 
     /// Forgets the ways of these routes.
     package mutating func forget(_ routes: [Route]) {
-        for route in routes { records[BrokenHTTP2.Way(route)] = nil }
+        records.forget(routes)
     }
 }

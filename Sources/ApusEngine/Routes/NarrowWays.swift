@@ -7,21 +7,17 @@ package import ApusCore
 /// own window grows with each. For ten minutes after bodies have waited for the window such a body
 /// goes over HTTP/1.1. Without clock or lock.
 package struct NarrowWays: Sendable {
-    /// The most ways that are remembered; beyond, the memory begins anew.
-    package static let maxWays = 1024
     /// The length of a large body, in windows.
     static let windows: UInt64 = 16
     /// How long a way counts as narrow.
     static let time = Duration.seconds(600)
 
     private struct Record {
-        /// A route of the way, for those who forget.
-        let route: Route
         let minLength: UInt64
         let end: Deadline
     }
 
-    private var records: [BrokenHTTP2.Way: Record] = [:]
+    private var records = WayRecords<Record>()
 
     package init() {}
 
@@ -32,31 +28,27 @@ package struct NarrowWays: Sendable {
     /// - Parameter window: the window with which the peer's streams begin, in bytes.
     /// - Returns: the length from which bodies go over HTTP/1.1, when that begins now; else `nil`.
     package mutating func congested(_ route: Route, window: Int, now: Deadline) -> UInt64? {
-        let way = BrokenHTTP2.Way(route)
-        if records[way] == nil, records.count >= Self.maxWays { records.removeAll() }
-        let isKnown = records[way].map { now < $0.end } ?? false
+        let isKnown = records[route].map { now < $0.end } ?? false
         let minLength = UInt64(max(window, 65_535)) * Self.windows
-        records[way] = Record(
-            route: route, minLength: minLength, end: now.advanced(by: Self.time))
+        records[route] = Record(minLength: minLength, end: now.advanced(by: Self.time))
         return isKnown ? nil : minLength
     }
 
     /// Whether a body of this length is to go over HTTP/1.1; a way past its time is forgotten.
     package mutating func avoids(_ route: Route, length: UInt64, now: Deadline) -> Bool {
-        let way = BrokenHTTP2.Way(route)
-        guard let record = records[way] else { return false }
+        guard let record = records[route] else { return false }
         guard now < record.end else {
-            records[way] = nil
+            records[route] = nil
             return false
         }
         return length >= record.minLength
     }
 
     /// A route of each way that is remembered.
-    package var routes: [Route] { records.values.map(\.route) }
+    package var routes: [Route] { records.routes }
 
     /// Forgets the ways of these routes.
     package mutating func forget(_ routes: [Route]) {
-        for route in routes { records[BrokenHTTP2.Way(route)] = nil }
+        records.forget(routes)
     }
 }

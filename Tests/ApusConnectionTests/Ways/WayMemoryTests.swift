@@ -193,7 +193,7 @@ import Testing
 
     @Test func theMemoryIsBounded() throws {
         var memory = WayMemory()
-        for index in 0...WayMemory.maxWays {
+        for index in 0...Way.maxRemembered {
             _ = try memory.pingsWereTooMany(
                 on: way("h\(index).test"), after: .seconds(15), now: at(0))
         }

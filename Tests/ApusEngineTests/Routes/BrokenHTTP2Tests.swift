@@ -114,7 +114,7 @@ import Testing
 
     @Test func theMemoryIsBounded() throws {
         var broken = BrokenHTTP2()
-        for number in 0...BrokenHTTP2.maxWays {
+        for number in 0...Way.maxRemembered {
             _ = try broken.failed(way("h\(number)"), .streamReset, on: 1, now: at(0))
         }
         #expect(broken.routes.count == 1)

@@ -73,7 +73,7 @@ import Testing
 
     @Test func theMemoryIsBounded() throws {
         var ways = BufferedWays()
-        for number in 0...BufferedWays.maxWays {
+        for number in 0...Way.maxRemembered {
             _ = ways.streamEnded(try route(number), .buffered)
         }
         #expect(ways.routes.count == 1)

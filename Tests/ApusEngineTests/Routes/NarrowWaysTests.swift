@@ -48,7 +48,7 @@ import Testing
 
     @Test func theMemoryIsBounded() throws {
         var ways = NarrowWays()
-        for number in 0...NarrowWays.maxWays {
+        for number in 0...Way.maxRemembered {
             _ = ways.congested(try route(number), window: 65_535, now: at(0))
         }
         #expect(ways.routes.count == 1)
