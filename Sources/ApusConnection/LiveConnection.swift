@@ -46,6 +46,8 @@ package protocol ConnectionKeeper: AnyObject, Sendable {
     func suspected(_ connection: any LiveConnection)
     /// A suspect peer showed life.
     func trusted(_ connection: any LiveConnection)
+    /// The peer takes less than the exchanges have to send, or no longer does.
+    func congestionChanged(_ connection: any LiveConnection, isCongested: Bool)
     /// The connection is gone.
     func closed(_ connection: any LiveConnection, reason: CloseReason)
     /// The peer changed how many exchanges may run at once.

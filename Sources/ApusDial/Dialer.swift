@@ -18,7 +18,7 @@ package protocol DialDelegate: ConnectionKeeper {
 package final class Dialer: Sendable {
     package let tuning: EngineTuning
     package let resolver: any Resolver
-    let observer: (any EngineObserver)?
+    let observer: EventReporter?
     package let hooks: DialHooks
     let contexts = TLSContextCache()
     package let sessions: TLSSessionCache
@@ -33,7 +33,7 @@ package final class Dialer: Sendable {
 
     package init(
         _ tuning: EngineTuning, resolver: any Resolver, loops: [EventLoop],
-        observer: (any EngineObserver)?, hooks: DialHooks
+        observer: EventReporter?, hooks: DialHooks
     ) {
         self.tuning = tuning
         self.hooks = hooks

@@ -18,7 +18,8 @@ package final class Engine: Sendable {
     private let pool: ConnectionPool
     package let dialer: Dialer
     private let addressWatch: AddressWatch?
-    private let observer: (any EngineObserver)?
+    private let observer: EventReporter?
+    private let bufferingWatch: BufferingWatch?
     private let ending = EngineEnding()
     /// What `OutgoingRequest` looks its route up in.
     package let routes = RouteMemory()
@@ -39,6 +40,8 @@ package final class Engine: Sendable {
     ) throws {
         try tuning.validate()
         self.tuning = tuning
+        bufferingWatch = observer.map { BufferingWatch($0) }
+        let observer = bufferingWatch.map { EventReporter($0) }
         self.observer = observer
         self.group = group
         let loops = try group?.loops ?? LoopGroup.makeLoops(tuning.eventLoops)
@@ -122,6 +125,7 @@ package final class Engine: Sendable {
         amender.forget(where: matches)
         http1Routes.forget(where: matches)
         dialer.proxies.forget(where: matches)
+        bufferingWatch?.forget(where: matches)
         dialer.sessions.forget(where: matches)
         pool.drainAll(of: drained, .retired)
     }
@@ -393,7 +397,7 @@ extension Engine {
     }
 }
 
-extension EngineObserver {
+extension EventReporter {
     /// Reports answers that serve beyond their time.
     fileprivate var staleAnswers: StaleAnswer.Listener {
         { answer in

@@ -17,7 +17,7 @@ public struct LoggingObserver: EngineObserver {
     }
 
     /// Logs one event.
-    public func observe(_ event: EngineEvent) {
+    public func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
         let level = event.level
         guard level >= logger.logLevel else { return }
         let (message, metadata) = event.line
@@ -35,7 +35,9 @@ extension EngineEvent {
             .info
         case .shutdownStarted: .info
         case .shutdownFinished(let cut): cut.isEmpty ? .info : .notice
-        case .engineDropped, .handshakeStepWasSlow, .http2Avoided, .proxyFailing: .warning
+        case .engineDropped, .handshakeStepWasSlow, .http2Avoided, .proxyFailing,
+            .responsesBuffered:
+            .warning
         case .proxyRecovered: .notice
         case .connectionOpened(_, let route, _):
             route.skipsVerification ? .warning : .debug
@@ -57,6 +59,11 @@ extension EngineEvent {
                     "apus.route": "\(route)", "apus.duration": "\(time)",
                     "apus.evidence": evidence.map(\.rawValue).joined(separator: " "),
                 ]
+            )
+        case .responsesBuffered(let route, let streams):
+            (
+                "event streams arrive whole at their end; a hop on this way buffers responses",
+                ["apus.route": "\(route)", "apus.streams": "\(streams)"]
             )
         case .proxyFailing(let proxy, let target, let evidence, let time):
             (

@@ -58,7 +58,7 @@ public struct MetricsObserver: EngineObserver {
     }
 
     /// Records one event.
-    public func observe(_ event: EngineEvent) {
+    public func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
         switch event {
         case .dialFailed(_, let error):
             let server = error.route.map { self.server($0) } ?? []

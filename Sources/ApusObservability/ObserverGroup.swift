@@ -10,7 +10,7 @@ public struct ObserverGroup: EngineObserver {
     }
 
     /// Passes one event to each observer.
-    public func observe(_ event: EngineEvent) {
-        for observer in observers { observer.observe(event) }
+    public func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
+        for observer in observers { observer.observe(event, at: instant) }
     }
 }

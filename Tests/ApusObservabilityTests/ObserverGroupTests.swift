@@ -15,7 +15,7 @@ import Testing
             self.notes = notes
         }
 
-        func observe(_ event: EngineEvent) {
+        func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
             notes.names.withLock { $0.append(name) }
         }
     }

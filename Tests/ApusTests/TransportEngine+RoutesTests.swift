@@ -44,7 +44,7 @@ import Testing
             self.engine.withLock { $0 = engine }
         }
 
-        func observe(_ event: EngineEvent) {
+        func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
             guard case .dialStarted = event, dials == nil else { return }
             let count = engine.withLock { $0 }?.snapshot().counters.dials
             seen.withLock { $0 = count }

@@ -311,7 +311,7 @@ extension Exchange {
             progress.hasHead = true
         }
         timings.headReceived()
-        if let story { story.responded(response.status.code) }
+        if let story { story.responded(response) }
     }
 
     /// The response is a head alone, and the connection a raw duplex; `wake()` resumes the task.
@@ -330,7 +330,7 @@ extension Exchange {
             return mailbox.end(.ended(trailers: nil))
         }
         if isWanted, let story {
-            story.responded(response.status.code)
+            story.responded(response)
             reportEnd(to: story)
         }
         return isWanted

@@ -8,7 +8,7 @@ import HTTPTypes
 /// Unchecked, because what is under "guarded" is touched only with the lock held.
 package final class ExchangeStory: @unchecked Sendable {
     package let number: UInt64
-    private let observer: any EngineObserver
+    private let observer: EventReporter
     private let metadata: RequestMetadata?
     private let started: Deadline
 
@@ -19,7 +19,7 @@ package final class ExchangeStory: @unchecked Sendable {
 
     package init(
         _ number: UInt64, _ request: OutgoingRequest, over route: Route, started: Deadline,
-        to observer: any EngineObserver
+        to observer: EventReporter
     ) {
         self.number = number
         self.observer = observer
@@ -48,8 +48,13 @@ package final class ExchangeStory: @unchecked Sendable {
             .exchangeStarted(exchange: number, connection: id, isReused: isReused))
     }
 
-    func responded(_ status: Int) {
-        lock.withLock { summary.status = status }
+    func responded(_ response: HTTPResponse) {
+        let status = response.status.code
+        let isEventStream = response.isEventStream
+        lock.withLock {
+            summary.status = status
+            summary.isEventStream = isEventStream
+        }
         observer.observe(.exchangeResponded(exchange: number, status: status))
     }
 
@@ -103,5 +108,13 @@ package final class ExchangeStory: @unchecked Sendable {
             summary.bytesReceived = received
             return summary
         }
+    }
+}
+
+extension HTTPResponse {
+    /// Whether the content is a stream of server-sent events.
+    fileprivate var isEventStream: Bool {
+        guard let type = headerFields[.contentType] else { return false }
+        return type.prefix { $0 != ";" && $0 != " " }.lowercased() == "text/event-stream"
     }
 }

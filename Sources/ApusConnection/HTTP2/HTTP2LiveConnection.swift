@@ -56,7 +56,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         capacity = min(tuning.http2.maxStreamsPerConnection, 100)
         session = try HTTP2Session(tuning.http2, limits: tuning.limits, budget: budget)
         if tuning.http2.firstStream > 1 { session.skipStreamIDs(to: tuning.http2.firstStream) }
-        streams = HTTP2Streams(session, on: wire.loop)
+        streams = HTTP2Streams(session, tuning.http2, on: wire.loop)
         watch = HTTP2PeerWatch(tuning.http2, now: .now())
     }
 
@@ -454,6 +454,11 @@ extension HTTP2LiveConnection {
     /// An exchange has left the connection: its slot is free.
     nonisolated func slotFreed() {
         keeper.released(self)
+    }
+
+    /// Bodies wait for the peer's window for too long, or no longer do.
+    nonisolated func congestionChanged(isCongested: Bool) {
+        keeper.congestionChanged(self, isCongested: isCongested)
     }
 
     /// How an exchange ends now, while the wire is open; `nil` is by what the wire ended with.

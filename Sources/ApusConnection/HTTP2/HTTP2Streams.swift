@@ -35,12 +35,14 @@ final class HTTP2Streams {
     @exclusivity(unchecked) private var waiting: [Exchange] = []
     @exclusivity(unchecked) private var refusalsInRow = 0
     @exclusivity(unchecked) private var hasAnswered = false
+    @exclusivity(unchecked) private var windowWatch: HTTP2WindowWatch
     /// How the connection ends, which its streams' errors show.
     @exclusivity(unchecked) private var endStory = HTTP2EndStory()
 
-    init(_ session: HTTP2Session, on loop: EventLoop) {
+    init(_ session: HTTP2Session, _ tuning: EngineTuning.HTTP2, on loop: EventLoop) {
         self.session = session
         self.loop = loop
+        windowWatch = HTTP2WindowWatch(limit: tuning.maxWindowWait)
     }
 
     /// Reports to this connection from now on.
@@ -270,7 +272,7 @@ final class HTTP2Streams {
         pump?.stop()
     }
 
-    /// Counts what was framed of the bodies.
+    /// Counts what was framed of the bodies, and watches how long the others wait for the window.
     func countSentBodies() {
         while let sent = session.nextSentBody() {
             guard let stream = streams[sent.stream] else { continue }
@@ -280,6 +282,8 @@ final class HTTP2Streams {
                 stream.upload.sent(sent.count, of: stream.exchange, on: sent.stream, session)
             }
         }
+        let change = windowWatch.observe(isClosed: session.isSendWindowClosed, now: .now())
+        if let change { connection?.congestionChanged(isCongested: change == .congested) }
     }
 
     private func failUpload(of id: HTTP2StreamID, _ failure: HTTP2Upload.Failure) {

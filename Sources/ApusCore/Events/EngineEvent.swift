@@ -65,6 +65,10 @@ public enum EngineEvent: Sendable {
     /// HTTP/2 has failed on this route's way as often as it may: from now on requests that leave
     /// the version open speak HTTP/1.1 there, for so long (`http2.learnsBrokenRoutes`).
     case http2Avoided(route: Route, because: [HTTP2Evidence], for: Duration)
+    /// The last event streams on this route's way, so many in a row, arrived whole at their end: a
+    /// hop buffers each response before it passes it on. Reported once for a way, until a stream
+    /// arrives over its time.
+    case responsesBuffered(route: Route, streams: Int)
     /// A proxy is failing: for so long no connection is made through it to this host and port, or
     /// to any when `target` is `nil`; then one dial probes it (`pool.proxyBackoff`).
     case proxyFailing(proxy: String, target: String?, because: [ProxyFailure], for: Duration)

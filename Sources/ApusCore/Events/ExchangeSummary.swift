@@ -14,6 +14,8 @@ public struct ExchangeSummary: Sendable {
     public package(set) var isReused = false
     /// The final status; `nil` when no head arrived.
     public package(set) var status: Int?
+    /// Whether the final head's `Content-Type` is `text/event-stream`.
+    package var isEventStream = false
     /// How many times the request was sent again.
     public package(set) var replays = 0
     /// From the call until the request had its last connection; `nil` when it had none.

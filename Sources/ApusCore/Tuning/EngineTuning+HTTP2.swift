@@ -24,6 +24,13 @@ extension EngineTuning {
         ///
         /// Default 8.
         public var maxConnectionsPerHost = 8
+        /// How long request bodies may wait for a connection's flow-control window before the route
+        /// gets a further connection, within `maxConnectionsPerHost`; `nil` is off.
+        ///
+        /// A peer with a small window on a long path takes so much in each round trip, from all
+        /// uploads of the connection together (RFC 9113, section 5.2). New requests then prefer
+        /// connections on which no body waits. Default 50 ms.
+        public var maxWindowWait: Duration? = .milliseconds(50)
         /// The initial receive window of a stream, in bytes.
         ///
         /// Default 256 KiB.

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Unchecked, because `health` is touched only with the lock held.
 package final class ProxyWatch: @unchecked Sendable {
-    private let observer: (any EngineObserver)?
+    private let observer: EventReporter?
     /// How long a proxy that begins to fail is left alone.
     private let pause: Duration
     private let lock = Lock()
@@ -14,7 +14,7 @@ package final class ProxyWatch: @unchecked Sendable {
     /// Whether any proxy is failing: most engines never have one, and their requests take no lock.
     private let isBarring = Atomic<Bool>(false)
 
-    package init(_ tuning: EngineTuning.Pool, observer: (any EngineObserver)?) {
+    package init(_ tuning: EngineTuning.Pool, observer: EventReporter?) {
         self.observer = observer
         pause = tuning.proxyBackoff ?? .zero
         health = ProxyHealth(tuning)

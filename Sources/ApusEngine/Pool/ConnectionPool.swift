@@ -37,7 +37,7 @@ final class ConnectionPool: @unchecked Sendable {
     let loop: EventLoop
     private let timer: PoolTimer
     private let hostWatch: HostWatch
-    private let observer: (any EngineObserver)?
+    private let observer: EventReporter?
 
     private let lock = Lock()
     // Guarded.
@@ -51,7 +51,7 @@ final class ConnectionPool: @unchecked Sendable {
     private var drainWaiter: UnsafeContinuation<Void, Never>?
 
     /// - Parameter loop: where the timers run.
-    init(_ tuning: EngineTuning, dialer: Dialer, loop: EventLoop, observer: (any EngineObserver)?) {
+    init(_ tuning: EngineTuning, dialer: Dialer, loop: EventLoop, observer: EventReporter?) {
         // The seed spreads lifetimes, so that processes started together do not redial together.
         machine = PoolMachine(tuning.pool, http2: tuning.http2, seed: .random(in: 0 ... .max))
         entries = PoolEntries(CapLimits(tuning.pool))
@@ -254,7 +254,7 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// Closes what is idle; the pool goes on.
     func closeIdle() {
-        step { $0.machine.evictIdle(atMost: .max, now: .now()) }
+        step { $0.machine.closeIdle(.evicted, most: .max, now: .now()) }
     }
 
     // MARK: The system
@@ -264,7 +264,7 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// Closes what is idle, and has the rest ask its peers where it can.
     func systemSlept() {
-        step { $0.machine.closeIdle(.systemSlept, atMost: .max, now: .now()) }
+        step { $0.machine.closeIdle(.systemSlept, most: .max, now: .now()) }
         for connection in lock.withLock({ entries.openConnections }) { connection.systemSlept() }
     }
 
@@ -397,6 +397,12 @@ extension ConnectionPool: DialDelegate {
         step { $0.machine.connectionTrusted(connection.id, now: .now()) }
     }
 
+    func congestionChanged(_ connection: any LiveConnection, isCongested: Bool) {
+        step {
+            $0.machine.congestionChanged(connection.id, isCongested: isCongested, now: .now())
+        }
+    }
+
     func closed(_ connection: any LiveConnection, reason: CloseReason) {
         let now = Deadline.now()
         if let observer, let opening = lock.withLock({ entries.opening(of: connection.id) }) {
@@ -432,7 +438,7 @@ extension ConnectionPool: DialDelegate {
 
     func evictIdle() -> Bool {
         guard lock.withLock({ machine.counts.idle > 0 }) else { return false }
-        step { $0.machine.evictIdle(atMost: 1, now: .now()) }
+        step { $0.machine.closeIdle(.evicted, most: 1, now: .now()) }
         return true
     }
 }

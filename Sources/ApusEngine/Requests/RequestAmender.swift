@@ -10,11 +10,11 @@ import HTTPTypes
 /// with credentials for the proxy that forwards it (407).
 final class RequestAmender: Sendable {
     private let proxyTimeout: Duration?
-    private let observer: (any EngineObserver)?
+    private let observer: EventReporter?
     /// The routes whose proxies have asked for credentials with what they forward.
     private let askingRoutes = LearnedRoutes()
 
-    init(_ tuning: EngineTuning, observer: (any EngineObserver)?) {
+    init(_ tuning: EngineTuning, observer: EventReporter?) {
         proxyTimeout = tuning.dial.proxyTimeout
         self.observer = observer
     }

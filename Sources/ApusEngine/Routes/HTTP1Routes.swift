@@ -10,13 +10,13 @@ final class HTTP1Routes: @unchecked Sendable {
     private let demanding = LearnedRoutes()
     /// Whether failures of HTTP/2 are counted.
     private let learns: Bool
-    private let observer: (any EngineObserver)?
+    private let observer: EventReporter?
     private let lock = Lock()
     private var broken = BrokenHTTP2()
     /// Whether there is anything in `broken`: most engines never have anything.
     private let isWatching = Atomic<Bool>(false)
 
-    init(learns: Bool = true, observer: (any EngineObserver)? = nil) {
+    init(learns: Bool = true, observer: EventReporter? = nil) {
         self.learns = learns
         self.observer = observer
     }

@@ -53,6 +53,12 @@ extension HTTP2Session {
         return Int(min(stream, nghttp2_session_get_remote_window_size(session)))
     }
 
+    /// Whether a body waits and the connection's window is closed.
+    package var isSendWindowClosed: Bool {
+        guard nghttp2_session_get_remote_window_size(session) <= 0 else { return false }
+        return streams.values.contains { $0.outgoing.count > 0 }
+    }
+
     /// Body bytes handed over for the stream that have not left yet.
     package func queuedBytes(on id: HTTP2StreamID) -> Int {
         stream(id)?.outgoing.count ?? 0

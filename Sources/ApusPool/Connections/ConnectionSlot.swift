@@ -71,6 +71,8 @@ enum ConnectionSlot: Sendable {
         var owner: Int?
         /// Whether the peer may be dead: no new exchanges until it shows life.
         var isSuspect = false
+        /// Whether the peer takes less than its exchanges have to send: new ones prefer others.
+        var isCongested = false
         var listing = Listing.none
         /// Exchanges that it was given so far.
         var carried = 0
@@ -81,6 +83,8 @@ enum ConnectionSlot: Sendable {
         var hasRoom: Bool { exchanges < capacity && !isSuspect }
         /// Whether it counts towards the multiplexed connections that a route may grow to.
         var isUsableMultiplexed: Bool { sharing != .exclusive && !isSuspect }
+        /// Whether it is one of those, and congested.
+        var isCongestedMultiplexed: Bool { isUsableMultiplexed && isCongested }
         /// Whether waiters do better to wait for the peer's first limit than to dial.
         var isAwaited: Bool { sharing == .unreported && !isSuspect }
         /// The list where the connection belongs while it is open.
@@ -188,6 +192,11 @@ extension ConnectionSlot {
     /// Whether it counts towards the multiplexed connections that a route may grow to.
     var isUsableMultiplexed: Bool {
         if case .open(let connection) = self { connection.isUsableMultiplexed } else { false }
+    }
+
+    /// Whether it is one of those, and congested.
+    var isCongestedMultiplexed: Bool {
+        if case .open(let connection) = self { connection.isCongestedMultiplexed } else { false }
     }
 
     /// Whether waiters do better to wait for the peer's first limit than to dial.

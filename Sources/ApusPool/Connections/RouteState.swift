@@ -20,8 +20,10 @@ struct RouteState: Sendable {
     var sharedDials = 0
     /// Open connections for many exchanges, neither draining nor suspect.
     var multiplexed = 0
-    /// Those of them whose peer has not reported yet how many exchanges it allows: waiters count
-    /// on each as on a dial in flight.
+    /// Those of them that are congested.
+    var congested = 0
+    /// Those of the multiplexed ones whose peer has not reported yet how many exchanges it allows:
+    /// waiters count on each as on a dial in flight.
     var unreported = 0
     /// Open connections, idle or not; draining ones are not counted.
     var open = 0
@@ -48,6 +50,12 @@ struct RouteState: Sendable {
 
     /// Whether nothing is left to know: no connection, no waiter, and no pause to keep.
     var isEmpty: Bool { connections == 0 && queue.count == 0 && pause.end == nil }
+
+    /// Whether a further connection would help the exchanges to send, and is allowed.
+    func isCongested(_ limits: PoolLimits) -> Bool {
+        congested > 0 && congested == multiplexed && sharedDials == 0
+            && multiplexed < limits.multiplexedPerHost
+    }
 
     /// Whether the waiters need more dials than those in flight.
     func wantsDial(_ limits: PoolLimits, _ now: Int64) -> Bool {

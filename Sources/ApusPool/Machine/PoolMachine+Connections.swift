@@ -115,24 +115,35 @@ extension PoolMachine {
     package mutating func connectionSuspected(
         _ connection: ConnectionID, now: Deadline
     ) -> PoolActions {
-        suspicion(connection, true, now)
+        roomChanged(connection, now) { $0.isSuspect = true }
     }
 
     /// The peer of a suspect connection showed life.
     package mutating func connectionTrusted(
         _ connection: ConnectionID, now: Deadline
     ) -> PoolActions {
-        suspicion(connection, false, now)
+        roomChanged(connection, now) { $0.isSuspect = false }
     }
 
-    private mutating func suspicion(
-        _ connection: ConnectionID, _ isSuspect: Bool, _ now: Deadline
+    /// The peer takes less than the connection's exchanges have to send, or no longer does.
+    ///
+    /// While that is so of every connection that the route may use, the route grows by one.
+    package mutating func congestionChanged(
+        _ connection: ConnectionID, isCongested: Bool, now: Deadline
+    ) -> PoolActions {
+        var actions = roomChanged(connection, now) { $0.isCongested = isCongested }
+        if let slot = find(connection), routes[slots[slot].route].isCongested(limits) {
+            _ = startUnwantedDial(of: slots[slot].route, now.nanoseconds, &actions)
+        }
+        return actions
+    }
+
+    private mutating func roomChanged(
+        _ connection: ConnectionID, _ now: Deadline, _ change: (inout ConnectionSlot.Open) -> Void
     ) -> PoolActions {
         var actions = PoolActions()
-        guard let slot = find(connection), case .open(let before) = slots[slot],
-            before.isSuspect != isSuspect
-        else { return actions }
-        changeRoom(slot) { $0.isSuspect = isSuspect }
+        guard let slot = find(connection), slots[slot].isOpen else { return actions }
+        changeRoom(slot, change)
         settle(slot, now.nanoseconds, &actions)
         return actions
     }

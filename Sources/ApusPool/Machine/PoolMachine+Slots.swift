@@ -18,7 +18,10 @@ extension PoolMachine {
         let slot: Int
         let order: UInt64
         let exchanges: Int
+        /// A congested connection adds nothing to what is enough.
         let capacity: Int
+        /// `exchanges`, more than any other's when the connection is congested.
+        let load: Int
     }
 
     /// The route's connections with room, the oldest first.
@@ -32,10 +35,12 @@ extension PoolMachine {
             var next = list.head
             while let slot = next, case .open(let connection) = slots[slot], connection.hasRoom {
                 meter.add()
+                let (exchanges, isCongested) = (connection.exchanges, connection.isCongested)
                 found.append(
                     Candidate(
-                        slot: slot, order: times[slot].order, exchanges: connection.exchanges,
-                        capacity: connection.capacity))
+                        slot: slot, order: times[slot].order, exchanges: exchanges,
+                        capacity: isCongested ? exchanges : connection.capacity,
+                        load: isCongested ? exchanges + 1 << 32 : exchanges))
                 next = routeLinks.next(slot)
             }
         }
@@ -78,6 +83,21 @@ extension PoolMachine {
             index, for: isPooled ? .shared(waiter: waiter) : .own(waiter: waiter), now)
         routes[index].queue.match(waiter, with: slot, in: &waiters)
         actions.dial.append(PoolActions.Dial(connection: id(slot), route: route))
+    }
+
+    /// Starts a dial that no waiter depends on, if every limit allows it.
+    ///
+    /// - Returns: whether one was started.
+    mutating func startUnwantedDial(
+        of index: Int, _ now: Int64, _ actions: inout PoolActions
+    ) -> Bool {
+        let state = routes[index]
+        guard let route = state.route, !isShutDown, !isHeld(index, now), caps.hasRoom(index),
+            state.connections < limits.connectionsPerHost, state.dials < limits.dialsPerHost(state)
+        else { return false }
+        let slot = addDial(index, for: .shared(waiter: nil), now)
+        actions.dial.append(PoolActions.Dial(connection: id(slot), route: route))
+        return true
     }
 
     /// Takes a slot for a new dial.
@@ -153,18 +173,21 @@ extension PoolMachine {
         vacantSlots.append(slot)
     }
 
-    /// Changes what decides whether a connection counts as open, as one to grow by, or to wait for,
-    /// and counts anew.
+    /// Changes what decides whether a connection counts as open, as one to grow by, as congested,
+    /// or to wait for, and counts anew.
     mutating func change(
         _ slot: Int, of route: Int, _ change: (inout ConnectionSlot) -> Void
     ) {
         let wasOpen = slots[slot].isOpen
         let (wasUsable, wasAwaited) = (slots[slot].isUsableMultiplexed, slots[slot].isAwaited)
+        let wasCongested = slots[slot].isCongestedMultiplexed
         change(&slots[slot])
         let isOpen = slots[slot].isOpen
         let (isUsable, isAwaited) = (slots[slot].isUsableMultiplexed, slots[slot].isAwaited)
         if wasOpen != isOpen { routes[route].open += isOpen ? 1 : -1 }
         if wasUsable != isUsable { routes[route].multiplexed += isUsable ? 1 : -1 }
+        let isCongested = slots[slot].isCongestedMultiplexed
+        if wasCongested != isCongested { routes[route].congested += isCongested ? 1 : -1 }
         if wasAwaited != isAwaited { routes[route].unreported += isAwaited ? 1 : -1 }
     }
 

@@ -7,6 +7,10 @@ import ApusCore
 /// connections that together could carry twice what there is are enough, and the others get nothing
 /// new, become idle, and are closed when their idle time is over. Between the two lies enough room
 /// that a load which swings moves nothing.
+///
+/// A route also grows, by one connection at a time, when the peers of all its connections take less
+/// than the exchanges have to send; and an exchange goes to a connection where that is not so, if
+/// there is one.
 extension PoolMachine {
     /// Of the connections that are enough, the one that carries least; of those, the oldest.
     mutating func leastLoadedOfEnough(_ route: Int) -> Int? {
@@ -16,7 +20,7 @@ extension PoolMachine {
         for candidate in candidates {
             guard let found = best, capacity < 2 * (carried + 1) else { break }
             capacity += min(candidate.capacity, 1 << 32)
-            if candidate.exchanges < found.exchanges { best = candidate }
+            if candidate.load < found.load { best = candidate }
         }
         return best?.slot
     }

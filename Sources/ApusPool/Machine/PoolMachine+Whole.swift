@@ -46,13 +46,9 @@ extension PoolMachine {
         if state.capacity.multiplexes {
             most = min(most, state.multiplexed == 0 ? 1 : limits.multiplexedPerHost)
         }
-        while routes[index].connections < most, actions.dial.count < dials, caps.hasRoom(index),
-            !isHeld(index, now.nanoseconds),
-            routes[index].dials < limits.dialsPerHost(routes[index])
-        {
-            let slot = addDial(index, for: .shared(waiter: nil), now.nanoseconds)
-            actions.dial.append(PoolActions.Dial(connection: id(slot), route: route))
-        }
+        while routes[index].connections < most, actions.dial.count < dials,
+            startUnwantedDial(of: index, now.nanoseconds, &actions)
+        {}
         forgetIfEmpty(index)
         return actions
     }
@@ -61,18 +57,11 @@ extension PoolMachine {
     /// touched, and the pool goes on.
     ///
     /// - Parameter most: 1, as when descriptors run out, or all.
-    package mutating func evictIdle(atMost most: Int, now: Deadline) -> PoolActions {
-        closeIdle(.evicted, atMost: most, now: now)
-    }
-
-    /// Closes idle connections for this reason, those that have been idle longest first.
-    package mutating func closeIdle(
-        _ reason: CloseReason, atMost most: Int, now: Deadline
-    ) -> PoolActions {
+    package mutating func closeIdle(_ why: CloseReason, most: Int, now: Deadline) -> PoolActions {
         var actions = PoolActions()
         while actions.close.count < most, let oldest = idle.tail {
             let route = slots[oldest].route
-            close(oldest, reason, &actions)
+            close(oldest, why, &actions)
             tidy(route, now.nanoseconds, &actions)
         }
         return actions

@@ -4,7 +4,7 @@ import Apus
 struct Story: EngineObserver {
     let console: Console
 
-    func observe(_ event: EngineEvent) {
+    func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
         if let text = text(of: event) { console.line("* " + text) }
     }
 
@@ -40,6 +40,9 @@ struct Story: EngineObserver {
         case .http2Avoided(let route, let evidence, _):
             "HTTP/2 fails on the way of \(route) ("
                 + evidence.map(\.rawValue).joined(separator: ", ") + "); HTTP/1.1 is used"
+        case .responsesBuffered(let route, let streams):
+            "a hop on the way of \(route) buffers responses: the last \(streams) event streams "
+                + "arrived whole at their end"
         case .proxyFailing(let proxy, let target, let evidence, let time):
             "the proxy \(proxy) is failing" + (target.map { " to \($0)" } ?? "") + " ("
                 + evidence.map(\.rawValue).joined(separator: ", ")

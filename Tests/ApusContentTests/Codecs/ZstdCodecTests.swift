@@ -88,8 +88,8 @@ import Testing
         }
     }
 
-    /// Bytes that are not compressed are output one by one; the last one completes the block that is
-    /// shorter than its frame.
+    /// Bytes that are not compressed are output one by one; the last one completes the block that
+    /// is shorter than its frame.
     @Test(arguments: 1...8) func anUncompressedBlockThatIsTooShortLosesItsLastByte(count: Int) {
         let first = [UInt8](repeating: 0x61, count: 12)
         let last = [UInt8](repeating: 0x62, count: count)

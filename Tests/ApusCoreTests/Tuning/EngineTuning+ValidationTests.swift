@@ -310,6 +310,7 @@ private let protocolRows: [FieldRow] = [
     .number("http2.maxStreamsPerConnection", \.http2.maxStreamsPerConnection, 1...million),
     .number("http2.streamsBeforeSettings", \.http2.streamsBeforeSettings, 1...100),
     .number("http2.maxConnectionsPerHost", \.http2.maxConnectionsPerHost, 1...million),
+    .time("http2.maxWindowWait", \.http2.maxWindowWait),
     FieldRow(
         "http2.streamWindow",
         accepted: [

@@ -75,6 +75,7 @@ import Testing
         #expect(http1.keepAliveMargin == .seconds(1))
         #expect(http2.maxStreamsPerConnection == 100)
         #expect(http2.maxConnectionsPerHost == 8)
+        #expect(http2.maxWindowWait == .milliseconds(50))
         #expect(http2.streamsBeforeSettings == 1)
         #expect(http2.streamWindow == 256 * 1024)
         #expect(http2.maxStreamWindow == 4 * 1024 * 1024)

@@ -8,7 +8,7 @@ import Testing
     private final class Recorder: EngineObserver {
         let words = Mutex<[String]>([])
 
-        func observe(_ event: EngineEvent) {
+        func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
             switch event {
             case .proxyFailing(let proxy, let target, let evidence, let time):
                 words.withLock {
@@ -33,7 +33,7 @@ import Testing
 
     @Test func changesAreReportedOnce() throws {
         let recorder = Recorder()
-        let watch = ProxyWatch(EngineTuning().pool, observer: recorder)
+        let watch = ProxyWatch(EngineTuning().pool, observer: EventReporter(recorder))
         let route = try proxyRoute("http://c@p:1")
         #expect(watch.refusal(of: route, now: at(1)) == nil)
         try fail(watch)

@@ -141,7 +141,7 @@ private struct DialObserver: EngineObserver {
         self.dialStarted = dialStarted
     }
 
-    func observe(_ event: EngineEvent) {
+    func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
         if case .dialStarted = event { dialStarted() }
     }
 }

@@ -8,7 +8,12 @@ extension Scenario {
 
     /// A gate answers no request before so many wait at it, so that a burst on one connection
     /// fails.
-    static let coldBurst = Scenario("60 cold requests are spread over connections") { talk in
+    ///
+    /// A server with little patience ends connections that a slow machine has just made, so a
+    /// request has more replays.
+    static let coldBurst = Scenario(
+        "60 cold requests are spread over connections", tune: { $0.limits.replays = 16 }
+    ) { talk in
         let gate = "/gate/\(UUID().uuidString)/30"
         let answers = try await withThrowingTaskGroup(of: (UInt64, String).self) { group in
             for _ in 0..<60 {

@@ -83,4 +83,100 @@ import Testing
         #expect(driver.dials.isEmpty)
         #expect(driver.closes.isEmpty)
     }
+
+    // MARK: Congestion
+
+    /// A connection of capacity 100 that carries one exchange.
+    private func single(
+        _ http2: EngineTuning.HTTP2 = .init(),
+        _ change: (inout EngineTuning.Pool) -> Void = { _ in }
+    ) throws -> (PoolDriver, ConnectionID) {
+        let driver = PoolDriver(http2: http2, change)
+        _ = try #require(driver.wait(Routes.secure()))
+        let dial = try #require(driver.dials.first)
+        driver.establish(dial, capacity: 100)
+        return (driver, dial)
+    }
+
+    private func congest(_ driver: PoolDriver, _ connection: ConnectionID, _ isOn: Bool = true) {
+        driver.perform(
+            driver.pool.congestionChanged(connection, isCongested: isOn, now: driver.now))
+    }
+
+    @Test func aRouteWhoseConnectionsAreCongestedGrowsByOne() throws {
+        let (driver, first) = try single()
+        congest(driver, first)
+        let dial = try #require(driver.dials.first)
+        #expect(driver.dials.count == 1)
+        // No caller waits for it, and no second one begins beside it.
+        #expect(driver.take(Routes.secure()) == first)
+        congest(driver, first)
+        #expect(driver.dials.count == 1)
+        driver.establish(dial, capacity: 100)
+        for _ in 0..<5 { #expect(driver.take(Routes.secure()) == dial) }
+        congest(driver, dial)
+        let third = try #require(driver.dials.first)
+        driver.establish(third, capacity: 100)
+        #expect(driver.take(Routes.secure()) == third)
+        // Where bodies no longer wait, the oldest is enough as ever.
+        for connection in [first, dial, third] { congest(driver, connection, false) }
+        #expect(driver.take(Routes.secure()) == first)
+        #expect(driver.dials.isEmpty)
+    }
+
+    @Test func congestionEverywhereIsAsNoCongestion() throws {
+        var http2 = EngineTuning.HTTP2()
+        http2.maxConnectionsPerHost = 2
+        let (driver, first) = try single(http2)
+        congest(driver, first)
+        let second = try #require(driver.dials.first)
+        driver.establish(second, capacity: 100)
+        congest(driver, second)
+        #expect(driver.dials.isEmpty)
+        #expect(driver.take(Routes.secure()) == second)
+        #expect(driver.take(Routes.secure()) == first)
+    }
+
+    @Test func aCongestedConnectionThatIsFullOrGoneCountsNoMore() throws {
+        let (driver, first) = try single()
+        congest(driver, first)
+        let second = try #require(driver.dials.first)
+        driver.establish(second, capacity: 2)
+        for _ in 0..<2 { #expect(driver.take(Routes.secure()) == second) }
+        // The one without congestion is full.
+        #expect(driver.take(Routes.secure()) == first)
+        driver.closed(first)
+        congest(driver, first)
+        #expect(driver.dials.isEmpty)
+        driver.release(second)
+        #expect(driver.take(Routes.secure()) == second)
+        congest(driver, second)
+        #expect(driver.dials.count == 1)
+    }
+
+    /// `maxConnectionsPerHost` of the pool, a cap, a pause after a failure, HTTP/1.1, the shutdown.
+    @Test func aLimitAllowsNoDialForCongestion() throws {
+        let rows: [(inout EngineTuning.Pool) -> Void] = [
+            { $0.maxConnectionsPerHost = 1 }, { $0.maxConnections = 1 },
+            { $0.maxConnectionsPerOrigin = 1 },
+        ]
+        for row in rows {
+            let (driver, first) = try single(.init(), row)
+            congest(driver, first)
+            #expect(driver.dials.isEmpty)
+        }
+        let (paused, first) = try single(.init()) { $0.dialBackoff = .seconds(5) }
+        congest(paused, first)
+        paused.fail(try #require(paused.dials.first))
+        congest(paused, first)
+        #expect(paused.dials.isEmpty)
+        let plain = PoolDriver()
+        let exclusive = try #require(plain.open(Routes.plain(), 2).first)
+        congest(plain, exclusive)
+        #expect(plain.dials.isEmpty)
+        let (ended, last) = try single()
+        ended.perform(ended.pool.shutDown(now: ended.now))
+        congest(ended, last)
+        #expect(ended.dials.isEmpty)
+    }
 }

@@ -28,7 +28,7 @@ import Testing
             self.ending = ending
         }
 
-        func observe(_ event: EngineEvent) {
+        func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
             switch event {
             case .connected where moment == .dial: prompt()
             case .connectionOpened where moment == .opening: prompt()

@@ -79,8 +79,8 @@ final class CloseLog: EngineObserver, @unchecked Sendable {
 
     var all: [CloseReason] { lock.withLock { reasons } }
 
-    func observe(_ event: EngineEvent) {
-        chronicle.observe(event)
+    func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
+        chronicle.observe(event, at: instant)
         guard case .connectionClosed(_, _, let reason, _) = event else { return }
         lock.withLock { reasons.append(reason) }
     }

@@ -97,7 +97,9 @@ func text(of response: Response) async throws -> String {
 final class Story: EngineObserver {
     private let events = Guarded<[EngineEvent]>([])
 
-    func observe(_ event: EngineEvent) { events.withLock { $0.append(event) } }
+    func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
+        events.withLock { $0.append(event) }
+    }
 
     /// Why connections were closed, in order.
     var closes: [CloseReason] {

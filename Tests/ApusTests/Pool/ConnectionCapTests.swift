@@ -337,7 +337,7 @@ private final class PlaceCount: EngineObserver {
 
     var tally: Tally { state.withLock { $0 } }
 
-    func observe(_ event: EngineEvent) {
+    func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
         state.withLock { tally in
             switch event {
             case .exchangeQueued(_, let route, let cause, _):

@@ -435,7 +435,7 @@ final class ArrivalOrder: EngineObserver {
 
     var tally: Tally { state.withLock { $0 } }
 
-    func observe(_ event: EngineEvent) {
+    func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
         state.withLock { tally in
             switch event {
             case .exchangeBegun(let exchange, _, _, _):

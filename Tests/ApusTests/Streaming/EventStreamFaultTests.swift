@@ -101,7 +101,7 @@ private typealias Frames = HTTP2Frames
     private final class Endings: EngineObserver {
         private let counted = Guarded<[UInt64: Int]>([:])
 
-        func observe(_ event: EngineEvent) {
+        func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
             switch event {
             case .exchangeCompleted(let summary), .exchangeCancelled(let summary),
                 .exchangeFailed(let summary, _):

@@ -8,7 +8,7 @@ final class Chronicle: EngineObserver {
 
     /// The beginnings of bodies are kept apart: whether one is reported before the response's end
     /// is the peer's doing, and few tests ask for it.
-    func observe(_ event: EngineEvent) {
+    func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
         if case .exchangeBodyBegan(let exchange) = event {
             begun.withLock { $0.append(exchange) }
         } else {
@@ -95,6 +95,7 @@ extension EngineEvent {
         case .exchangeCancelled: "cancelled"
         case .http2Avoided(_, let evidence, _):
             "HTTP/2 avoided: \(evidence.map(\.rawValue).joined(separator: " "))"
+        case .responsesBuffered(_, let streams): "\(streams) streams buffered"
         case .proxyFailing(_, let target, let evidence, _):
             "proxy failing\(target == nil ? "" : " to a target"): "
                 + evidence.map(\.rawValue).joined(separator: " ")

@@ -23,7 +23,7 @@ package final class ProxyHealth: EngineObserver {
         states.withLock { Array($0.values) }.sorted { $0.proxy < $1.proxy }
     }
 
-    package func observe(_ event: EngineEvent) {
+    package func observe(_ event: EngineEvent, at instant: EngineEvent.Instant) {
         switch event {
         case .connectionOpened(_, let route, _):
             update(route) {
