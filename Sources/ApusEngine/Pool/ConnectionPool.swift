@@ -259,7 +259,7 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// Closes what is idle; the pool goes on.
     func closeIdle() {
-        step { $0.machine.evictIdle(atMost: .max, now: .now()) }
+        step { $0.machine.closeIdle(.evicted, most: .max, now: .now()) }
     }
 
     // MARK: The system
@@ -269,7 +269,7 @@ final class ConnectionPool: @unchecked Sendable {
 
     /// Closes what is idle, and has the rest ask its peers where it can.
     func systemSlept() {
-        step { $0.machine.closeIdle(.systemSlept, atMost: .max, now: .now()) }
+        step { $0.machine.closeIdle(.systemSlept, most: .max, now: .now()) }
         for connection in lock.withLock({ entries.openConnections }) { connection.systemSlept() }
     }
 
@@ -447,7 +447,7 @@ extension ConnectionPool: DialDelegate {
 
     func evictIdle() -> Bool {
         guard lock.withLock({ machine.counts.idle > 0 }) else { return false }
-        step { $0.machine.evictIdle(atMost: 1, now: .now()) }
+        step { $0.machine.closeIdle(.evicted, most: 1, now: .now()) }
         return true
     }
 }

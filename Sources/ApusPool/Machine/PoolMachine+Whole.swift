@@ -57,18 +57,11 @@ extension PoolMachine {
     /// touched, and the pool goes on.
     ///
     /// - Parameter most: 1, as when descriptors run out, or all.
-    package mutating func evictIdle(atMost most: Int, now: Deadline) -> PoolActions {
-        closeIdle(.evicted, atMost: most, now: now)
-    }
-
-    /// Closes idle connections for this reason, those that have been idle longest first.
-    package mutating func closeIdle(
-        _ reason: CloseReason, atMost most: Int, now: Deadline
-    ) -> PoolActions {
+    package mutating func closeIdle(_ why: CloseReason, most: Int, now: Deadline) -> PoolActions {
         var actions = PoolActions()
         while actions.close.count < most, let oldest = idle.tail {
             let route = slots[oldest].route
-            close(oldest, reason, &actions)
+            close(oldest, why, &actions)
             tidy(route, now.nanoseconds, &actions)
         }
         return actions

@@ -171,11 +171,11 @@ import Testing
         let driver = PoolDriver()
         let opened = driver.open(Routes.plain("a.test"), 1) + driver.open(Routes.plain("b.test"), 1)
         for connection in opened { driver.release(connection) }
-        driver.perform(driver.pool.evictIdle(atMost: 1, now: driver.now))
+        driver.perform(driver.pool.closeIdle(.evicted, most: 1, now: driver.now))
         #expect(driver.closes == [.init(connection: opened[0], reason: .evicted)])
-        driver.perform(driver.pool.evictIdle(atMost: 1, now: driver.now))
+        driver.perform(driver.pool.closeIdle(.evicted, most: 1, now: driver.now))
         driver.closes = []
-        driver.perform(driver.pool.evictIdle(atMost: 1, now: driver.now))
+        driver.perform(driver.pool.closeIdle(.evicted, most: 1, now: driver.now))
         #expect(driver.closes.isEmpty)
     }
 
@@ -183,7 +183,7 @@ import Testing
         let driver = PoolDriver()
         let opened = driver.open(Routes.plain("a.test"), 2)
         driver.release(opened[0])
-        driver.perform(driver.pool.closeIdle(.systemSlept, atMost: .max, now: driver.now))
+        driver.perform(driver.pool.closeIdle(.systemSlept, most: .max, now: driver.now))
         #expect(driver.closes == [.init(connection: opened[0], reason: .systemSlept)])
     }
 

@@ -358,10 +358,10 @@ struct PoolWalk {
         switch Int.random(in: 0..<4, using: &random) {
         case 0:
             last = "evict one"
-            model.apply(pool.evictIdle(atMost: 1, now: now))
+            model.apply(pool.closeIdle(.evicted, most: 1, now: now))
         case 1:
             last = "evict all"
-            model.apply(pool.evictIdle(atMost: .max, now: now))
+            model.apply(pool.closeIdle(.evicted, most: .max, now: now))
             model.require(!model.connections.contains(where: \.isIdle), "left one idle")
         case 2:
             last = "drain \(route)"

@@ -80,7 +80,7 @@
             measure("drain") { driver.drain(opened[7], .goAway) }
             measure("closed") { driver.closed(opened[count / 3]) }
             measure("evictIdle") {
-                driver.perform(driver.pool.evictIdle(atMost: 1, now: driver.now))
+                driver.perform(driver.pool.closeIdle(.evicted, most: 1, now: driver.now))
             }
             measure("prewarm") {
                 driver.perform(driver.pool.prewarm(other, connections: 2, now: driver.now))

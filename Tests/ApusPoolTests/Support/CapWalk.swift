@@ -211,7 +211,7 @@ struct CapWalk {
         switch Int.random(in: 0..<3, using: &random) {
         case 0:
             last = "evict one"
-            apply(pool.evictIdle(atMost: 1, now: now))
+            apply(pool.closeIdle(.evicted, most: 1, now: now))
         case 1:
             let route = Int.random(in: routes.indices, using: &random)
             last = "drain \(route)"
