@@ -163,6 +163,13 @@ extension ScriptedPeer.Step {
         }
     }
 
+    /// Reads until a request and a PING have come: a slow start may bring the PING first.
+    static let requestAndPing = Self.expect { bytes in
+        let types = HTTP2Frames.frames(Array(bytes)).map(\.type)
+        let wanted = [HTTP2Frames.headersType, HTTP2Frames.pingType]
+        return wanted.allSatisfy(types.contains) ? bytes.count : nil
+    }
+
     /// Answers the PING that has come last.
     static let pong = Self.reply { received in
         let ping = HTTP2Frames.frames(received).last {

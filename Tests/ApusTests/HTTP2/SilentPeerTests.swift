@@ -158,11 +158,4 @@ extension ScriptedPeer.Step {
         }
         return isThere ? bytes.count : nil
     }
-
-    /// Reads until a request and a PING have come: a slow start may bring the PING first.
-    fileprivate static let requestAndPing = Self.expect { bytes in
-        let types = HTTP2Frames.frames(Array(bytes)).map(\.type)
-        let wanted = [HTTP2Frames.headersType, HTTP2Frames.pingType]
-        return wanted.allSatisfy(types.contains) ? bytes.count : nil
-    }
 }

@@ -138,8 +138,11 @@ private typealias Step = ScriptedPeer.Step
     @Test("C3: a connection whose PING is not answered was cut by the way")
     func anUnansweredPingIsTheWays() async throws {
         // The first PING shows that they are answered.
-        let answersOnce: [Step] = [.expectFrame(Frames.pingType), .pong, .silence]
-        let end = try await end(Self.begunHTTP2 + answersOnce) { tuning in
+        let answersOnce: [Step] = [
+            .startTLS(FixturePaths.certificate("leaf"), alpn: ["h2"]), .send(Frames.settings()),
+            .requestAndPing, .send(Frames.head(1)), .pong, .silence,
+        ]
+        let end = try await end(answersOnce) { tuning in
             tuning.http2.pingAfter = .milliseconds(20)
             tuning.http2.suspectAfter = .milliseconds(20)
             tuning.http2.deadAfter = .seconds(1)
