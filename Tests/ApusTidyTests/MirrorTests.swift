@@ -50,8 +50,6 @@ import Testing
             "a shell; the suites of ApusTests/HTTP2 play every fault against it",
         "Sources/ApusConnection/HTTP2/HTTP2LiveConnection+Host.swift":
             "a shell; HostIncidentTests show it",
-        "Sources/ApusConnection/HTTP2/HTTP2LiveConnection+Pool.swift":
-            "a shell; HTTP2BurstTests and UploadSpreadingIncidentTests show it",
         "Sources/ApusConnection/HTTP2/HTTP2EndStory.swift":
             "internal; HTTP2EndingTests show each error",
         "Sources/ApusConnection/HTTP2/HTTP2Streams.swift":
