@@ -7,6 +7,8 @@ struct PoolLimits: Sendable {
     let connectionsPerHost: Int
     let waitersPerHost: Int
     let multiplexedPerHost: Int
+    /// Exchanges on a connection for many from which the next one prefers another connection.
+    let preferredPerConnection: Int
     let requestsPerConnection: Int
     let learnsIdleTime: Bool
     /// In nanoseconds.
@@ -25,6 +27,7 @@ struct PoolLimits: Sendable {
         connectionsPerHost = tuning.maxConnectionsPerHost ?? .max
         waitersPerHost = tuning.maxWaitersPerHost
         multiplexedPerHost = http2.maxConnectionsPerHost
+        preferredPerConnection = http2.preferredStreamsPerConnection ?? .max
         requestsPerConnection = tuning.maxRequestsPerConnection ?? .max
         learnsIdleTime = tuning.learnsIdleTime
         idleTimeout = tuning.idleTimeout?.nanoseconds ?? .never

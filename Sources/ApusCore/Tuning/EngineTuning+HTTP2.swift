@@ -33,6 +33,14 @@ extension EngineTuning {
         ///
         /// Default 8.
         public var maxConnectionsPerHost = 8
+        /// The streams of a connection from which the route gets a further connection and the next
+        /// streams prefer it, within `maxConnectionsPerHost`; `nil`, the default, fills connections
+        /// up to `maxStreamsPerConnection` first.
+        ///
+        /// The loss of a connection ends all its streams: with 10 of them at a time, no more than
+        /// 10, as long as the route may have another connection. No request waits for such a
+        /// connection.
+        public var preferredStreamsPerConnection: Int?
         /// How long request bodies may wait for a connection's flow-control window before the route
         /// gets a further connection, within `maxConnectionsPerHost`; `nil` is off.
         ///

@@ -176,6 +176,9 @@ extension EngineTuning.HTTP2 {
         try require("http2.maxStreamsPerConnection", maxStreamsPerConnection, in: 1...1_000_000)
         try require("http2.streamsBeforeSettings", streamsBeforeSettings, in: 1...100)
         try require("http2.maxConnectionsPerHost", maxConnectionsPerHost, in: 1...1_000_000)
+        try require(
+            "http2.preferredStreamsPerConnection", preferredStreamsPerConnection ?? 1,
+            in: 1...1_000_000)
         try requirePositive("http2.maxWindowWait", maxWindowWait)
         try require("http2.streamWindow", streamWindow, in: 65_535...Int(Int32.max))
         try require("http2.maxStreamWindow", maxStreamWindow, in: streamWindow...Int(Int32.max))

@@ -11,7 +11,10 @@ extension HTTP2Session {
     package func send(_ bytes: Bytes, endOfBody: Bool, on id: HTTP2StreamID) {
         guard state.isRunning, let stream = stream(id) else { return }
         stream.outgoing.append(bytes)
-        if endOfBody { finish(stream, trailers: nil) }
+        if endOfBody {
+            finish(stream, trailers: nil)
+            noteSmallBody(of: stream)
+        }
         wake(stream)
     }
 
@@ -124,9 +127,10 @@ extension HTTP2Session {
 
     /// Takes frames out of nghttp2 into `ready` until it holds `limit` bytes.
     func gather(limit: Int) {
+        endGivingWay()
         gather(limit: limit) { true }
         // What the windows hold back is held back; an end without bytes is not.
-        while state.isRunning, ready.count < limit, submitBareEnds() {
+        while state.isRunning, ready.count < limit, endGivingWay() || submitBareEnds() {
             gather(limit: limit) { true }
         }
     }
@@ -165,7 +169,7 @@ extension HTTP2Session {
         if stream.isEndSubmitted { return .deferred }
         let count = min(room, stream.outgoing.count)
         let isLast = stream.outgoing.isFinished && count == stream.outgoing.count
-        guard count > 0 || isLast else {
+        guard count > 0 || isLast, !givesWay(stream) else {
             stream.outgoing.isDeferred = true
             return .deferred
         }
@@ -184,6 +188,7 @@ extension HTTP2Session {
         ready.append(copying: UnsafeRawBufferPointer(start: header, count: 9))
         stream.outgoing.move(length, to: &ready)
         countSent(length, on: id)
+        if smallBodies.isOtherDue { smallBodies.isOtherDue = smallBodies.waiting.contains(id) }
         census.usefulBytesMoved()
         if length > 0, stream.outgoing.count == 0, !stream.outgoing.isFinished {
             events.append(.bodyDrained(id))
@@ -244,7 +249,7 @@ extension HTTP2Session {
             && !stream.isEndSubmitted
     }
 
-    private func wake(_ stream: HTTP2Stream) {
+    func wake(_ stream: HTTP2Stream) {
         guard stream.outgoing.isDeferred else { return }
         stream.outgoing.isDeferred = false
         _ = nghttp2_session_resume_data(session, stream.id)

@@ -58,6 +58,7 @@ package final class HTTP2Session {
     /// Streams whose bodies have ended without a byte left to send; empty once all output was
     /// taken.
     @exclusivity(unchecked) var bareEnds: [HTTP2StreamID] = []
+    @exclusivity(unchecked) var smallBodies = SmallBodies()
     @exclusivity(unchecked) var measurement = WindowMeasurement()
     /// The instant of the last `timePassed`.
     @exclusivity(unchecked) var now: Deadline?
@@ -341,6 +342,7 @@ extension HTTP2Session {
     func forget(_ id: HTTP2StreamID) {
         if let stream = streams.removeValue(forKey: id) { returnGrowth(of: stream) }
         if lastStream?.id == id { lastStream = nil }
+        endGivingWay()
     }
 
     /// Settles a stream as failed; `.closed` follows when it is gone on both sides.

@@ -51,11 +51,8 @@ struct RouteState: Sendable {
     /// Whether nothing is left to know: no connection, no waiter, and no pause to keep.
     var isEmpty: Bool { connections == 0 && queue.count == 0 && pause.end == nil }
 
-    /// Whether a further connection would help the exchanges to send, and is allowed.
-    func isCongested(_ limits: PoolLimits) -> Bool {
-        congested > 0 && congested == multiplexed && sharedDials == 0
-            && multiplexed < limits.multiplexedPerHost
-    }
+    /// Whether a further connection would help the exchanges to send.
+    var isCongested: Bool { congested > 0 && congested == multiplexed }
 
     /// Whether the waiters need more dials than those in flight.
     func wantsDial(_ limits: PoolLimits, _ now: Int64) -> Bool {

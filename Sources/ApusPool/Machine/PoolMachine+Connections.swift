@@ -132,8 +132,9 @@ extension PoolMachine {
         _ connection: ConnectionID, isCongested: Bool, now: Deadline
     ) -> PoolActions {
         var actions = roomChanged(connection, now) { $0.isCongested = isCongested }
-        if let slot = find(connection), routes[slots[slot].route].isCongested(limits) {
-            _ = startUnwantedDial(of: slots[slot].route, now.nanoseconds, &actions)
+        let route = find(connection).map { slots[$0].route }
+        if let route, routes[route].isCongested {
+            startFurtherDial(of: route, now.nanoseconds, &actions)
         }
         return actions
     }

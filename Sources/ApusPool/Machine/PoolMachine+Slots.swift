@@ -18,9 +18,10 @@ extension PoolMachine {
         let slot: Int
         let order: UInt64
         let exchanges: Int
-        /// A congested connection adds nothing to what is enough.
+        /// A congested connection, or one with as many exchanges as are preferred, adds nothing to
+        /// what is enough.
         let capacity: Int
-        /// `exchanges`, more than any other's when the connection is congested.
+        /// `exchanges`, and more than any other's in those two cases.
         let load: Int
     }
 
@@ -35,12 +36,13 @@ extension PoolMachine {
             var next = list.head
             while let slot = next, case .open(let connection) = slots[slot], connection.hasRoom {
                 meter.add()
-                let (exchanges, isCongested) = (connection.exchanges, connection.isCongested)
+                let (exchanges, preferred) = (connection.exchanges, limits.preferredPerConnection)
+                let isLoaded = connection.isCongested || exchanges >= preferred
                 found.append(
                     Candidate(
                         slot: slot, order: times[slot].order, exchanges: exchanges,
-                        capacity: isCongested ? exchanges : connection.capacity,
-                        load: isCongested ? exchanges + 1 << 32 : exchanges))
+                        capacity: isLoaded ? exchanges : min(connection.capacity, preferred),
+                        load: isLoaded ? exchanges + 1 << 32 : exchanges))
                 next = routeLinks.next(slot)
             }
         }
@@ -98,6 +100,15 @@ extension PoolMachine {
         let slot = addDial(index, for: .shared(waiter: nil), now)
         actions.dial.append(PoolActions.Dial(connection: id(slot), route: route))
         return true
+    }
+
+    /// Starts a dial for a further connection for many exchanges, which none waits for, if every
+    /// limit allows it.
+    mutating func startFurtherDial(of index: Int, _ now: Int64, _ actions: inout PoolActions) {
+        let state = routes[index]
+        guard state.sharedDials == 0, (1..<limits.multiplexedPerHost).contains(state.multiplexed)
+        else { return }
+        _ = startUnwantedDial(of: index, now, &actions)
     }
 
     /// Takes a slot for a new dial.

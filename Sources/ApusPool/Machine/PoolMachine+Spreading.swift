@@ -9,8 +9,8 @@ import ApusCore
 /// that a load which swings moves nothing.
 ///
 /// A route also grows, by one connection at a time, when the peers of all its connections take less
-/// than the exchanges have to send; and an exchange goes to a connection where that is not so, if
-/// there is one.
+/// than the exchanges have to send, or when each carries `http2.preferredStreamsPerConnection`; an
+/// exchange goes to a connection where that is not so, if there is one.
 extension PoolMachine {
     /// Of the connections that are enough, the one that carries least; of those, the oldest.
     mutating func leastLoadedOfEnough(_ route: Int) -> Int? {

@@ -84,6 +84,9 @@ package struct PoolMachine: Sendable {
         }
         let index = routeIndex(route)
         if reuse == .pooled, let slot = takeAvailable(index, now.nanoseconds, &actions) {
+            if slots[slot].exchanges >= limits.preferredPerConnection {
+                startFurtherDial(of: index, now.nanoseconds, &actions)
+            }
             return (.leased(id(slot), isReused: occupy(slot)), actions)
         }
         if !mayDial || !isPatient && isHopeless(index, now.nanoseconds) {

@@ -311,6 +311,13 @@ private let protocolRows: [FieldRow] = [
     .number("http2.maxStreamsPerConnection", \.http2.maxStreamsPerConnection, 1...million),
     .number("http2.streamsBeforeSettings", \.http2.streamsBeforeSettings, 1...100),
     .number("http2.maxConnectionsPerHost", \.http2.maxConnectionsPerHost, 1...million),
+    FieldRow(
+        "http2.preferredStreamsPerConnection",
+        accepted: [
+            { $0.http2.preferredStreamsPerConnection = 1 },
+            { $0.http2.preferredStreamsPerConnection = nil },
+        ],
+        refused: [{ $0.http2.preferredStreamsPerConnection = 0 }]),
     .time("http2.maxWindowWait", \.http2.maxWindowWait),
     FieldRow(
         "http2.streamWindow",

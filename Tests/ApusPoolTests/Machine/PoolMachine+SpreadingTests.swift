@@ -179,4 +179,32 @@ import Testing
         congest(ended, last)
         #expect(ended.dials.isEmpty)
     }
+
+    // MARK: Streams that one connection takes with it
+
+    @Test("A13: streams beyond the preferred number get a further connection")
+    func streamsBeyondThePreferredNumberGetAFurtherConnection() throws {
+        var http2 = EngineTuning.HTTP2()
+        http2.preferredStreamsPerConnection = 3
+        http2.maxConnectionsPerHost = 2
+        let (driver, first) = try single(http2)
+        for _ in 0..<2 { #expect(driver.take(Routes.secure()) == first) }
+        #expect(driver.dials.isEmpty)
+        // The fourth is not held up by the dial.
+        #expect(driver.take(Routes.secure()) == first)
+        let second = try #require(driver.dials.first)
+        #expect(driver.take(Routes.secure()) == first)
+        #expect(driver.dials.count == 1)
+        driver.establish(second, capacity: 100)
+        for _ in 0..<3 { #expect(driver.take(Routes.secure()) == second) }
+        // Both have more than is preferred, and a third connection is not allowed.
+        #expect(driver.take(Routes.secure()) == second)
+        #expect(driver.take(Routes.secure()) == second)
+        #expect(driver.take(Routes.secure()) == first)
+        #expect(driver.dials.isEmpty)
+        // Fewer streams go to the oldest connection as ever.
+        for _ in 0..<6 { driver.release(first) }
+        for _ in 0..<5 { driver.release(second) }
+        #expect(driver.take(Routes.secure()) == first)
+    }
 }
