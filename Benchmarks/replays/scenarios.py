@@ -42,6 +42,8 @@ def shown(text):
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1", " ".join(text.split()))
     text = re.sub(r" \[https?://[^]]*\]| \(connection \d+( to [^)]*)?\)", "", text)
     text = re.sub(r"\bport \d+", "port N", text)
+    # A line of another client's source.
+    text = re.sub(r"\.swift:\d+", "", text)
     text = re.sub(r'^(Post|Get) "[^"]*": ', "", text).replace("|", "/").replace("`", "'")
     return text if len(text) <= LONGEST_ERROR else text[:LONGEST_ERROR].rsplit(" ", 1)[0] + " ..."
 

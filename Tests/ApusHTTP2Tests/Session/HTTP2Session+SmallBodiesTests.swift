@@ -62,20 +62,6 @@ import Testing
         #expect(large >= 20_000)
     }
 
-    @Test func smallBodiesThatFillTheWindowAloneDoNotStopALargeOne() throws {
-        let harness = try crowded(2)
-        var large = 0
-        for _ in 0..<10 {
-            _ = try post(1000, harness)
-            _ = harness.takeSent()
-            harness.receive(Wire.windowUpdate(0, 1000))
-            let frames = harness.takeSent()
-            #expect(total(frames) == 1000)
-            large += frames.count { $0.hasPrefix("DATA 1 ") || $0.hasPrefix("DATA 3 ") }
-        }
-        #expect(large >= 3)
-    }
-
     @Test func bodiesGoOnWhenTheSmallOneIsReset() throws {
         let harness = try crowded()
         let small = try post(100, harness)
