@@ -3,10 +3,10 @@ import CApusNghttp2
 
 // Small bodies go before large ones while bodies wait for the connection's window.
 //
-// nghttp2 gives each stream its turn, so a small body waits until each large one that came before it
-// has sent a frame: with 25 of them and a window of 64 KiB that is seven round trips. Instead the
-// large ones give way until the small ones that were there have left. Then one of the large ones
-// sends a frame before they give way again.
+// nghttp2 gives each stream its turn, so a small body waits until each large one that came before
+// it has sent a frame: with 25 of them and a window of 64 KiB that is seven round trips. Instead
+// the large ones give way until the small ones that were there have left. Then one of the large
+// ones sends a frame before they give way again.
 
 /// The small bodies that wait, and the bodies that give way to them.
 struct SmallBodies {
