@@ -59,6 +59,12 @@ extension Exchange {
     /// An end of the connection as this exchange has met it.
     func met(_ end: ConnectionEnd?) -> ConnectionEnd? {
         guard var end else { return nil }
+        let lastSign = lastSign
+        // Over HTTP/1.1 the connection's last byte is the response's.
+        if lastSign == nil, timings.firstByteAfter != nil, let received = end.sinceReceived {
+            end.silence = received
+            return end
+        }
         let since = lastSign ?? timings.headAt ?? timings.sentAt
         // The instant of the last byte is some milliseconds early.
         end.silence = since.map { min(end.age, Deadline.now().since($0)) }

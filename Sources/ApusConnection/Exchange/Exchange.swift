@@ -342,12 +342,12 @@ extension Exchange {
     /// Hands over a piece of the body; `wake()` resumes the task.
     ///
     /// - Returns: whether to go on reading; when not, `LiveConnection.consumed` says when.
-    func bodyReceived(_ bytes: Bytes) -> Bool {
+    func bodyReceived(_ bytes: Bytes, at now: Deadline? = nil) -> Bool {
         let (mayGoOn, isFirst) = lock.withLock {
             guard !mailbox.isOver else { return (true, false) }
             let isFirst = progress.bytesReceived == 0
             progress.bytesReceived += UInt64(bytes.count)
-            return (mailbox.bodyReceived(bytes, now: instant), isFirst)
+            return (mailbox.bodyReceived(bytes, now: now ?? instant), isFirst)
         }
         if isFirst { bodyBegan() }
         return mayGoOn
@@ -484,11 +484,11 @@ extension Exchange {
 
     /// Since when the body's next byte is awaited; `nil` while it is not.
     var bodyAwaitedSince: Deadline? { lock.withLock { mailbox.bodyAwaitedSince } }
-    /// When the last byte of the body came, or from which on the next was awaited.
+    /// When the last byte of the body came, or from which on the next was awaited, if known.
     var lastSign: Deadline? { lock.withLock { mailbox.delivery.lastSign } }
-    /// The time for the figures: coarse, hence cheap, unless a limit needs the exact one.
-    private var instant: Deadline {
-        request.waitLimits?.watchesBody == true ? .now() : .coarseNow()
+    /// The time for the figures: exact for a limit, coarse for an observer, `nil` without either.
+    private var instant: Deadline? {
+        request.waitLimits?.watchesBody == true ? .now() : story.map { _ in .coarseNow() }
     }
 
     /// How many body bytes are still owed of what the request declared; negative when there were

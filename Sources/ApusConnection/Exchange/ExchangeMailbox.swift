@@ -63,9 +63,10 @@ package struct ExchangeMailbox {
 
     /// Puts in a piece of the body.
     ///
+    /// - Parameter now: the time for the figures; `nil` is no figures.
     /// - Returns: whether to go on reading; when not, a credit says when.
-    package mutating func bodyReceived(_ bytes: Bytes, now: Deadline) -> Bool {
-        delivery.received(bytes.count, isAwaited: chunks.isEmpty, now: now)
+    package mutating func bodyReceived(_ bytes: Bytes, now: Deadline?) -> Bool {
+        if let now { delivery.received(bytes.count, isAwaited: chunks.isEmpty, now: now) }
         chunks.append(bytes)
         if chunks.byteCount >= maxBytes { isPaused = true }
         return !isPaused
@@ -122,11 +123,11 @@ package struct ExchangeMailbox {
     /// - Parameters:
     ///   - hasWaited: whether the task is the one that has waited for it.
     ///   - deadline: when the read ends without one; `nil` is never.
-    ///   - instant: the time for the figures, which may be a coarse one.
+    ///   - instant: the time for the figures, which may be a coarse one; `nil` is no figures.
     ///   - creditsAlways: whether the connection hears of what is taken also while it reads.
     package mutating func takeChunk(
         hasWaited: Bool, until deadline: Deadline? = nil, now: @autoclosure () -> Deadline,
-        instant: @autoclosure () -> Deadline, creditsAlways: @autoclosure () -> Bool
+        instant: @autoclosure () -> Deadline?, creditsAlways: @autoclosure () -> Bool
     ) -> Taken {
         guard hasWaited || !reader.isWaiting else { return .secondReader }
         let taken = takeChunk(instant: instant(), creditsAlways: creditsAlways())
@@ -138,10 +139,10 @@ package struct ExchangeMailbox {
     }
 
     private mutating func takeChunk(
-        instant: @autoclosure () -> Deadline, creditsAlways: @autoclosure () -> Bool
+        instant: @autoclosure () -> Deadline?, creditsAlways: @autoclosure () -> Bool
     ) -> Taken {
         if let chunk = chunks.popFirst() {
-            if chunks.isEmpty { delivery.awaited(now: instant()) }
+            if chunks.isEmpty, let instant = instant() { delivery.awaited(now: instant) }
             uncredited += chunk.count
             let isDue = chunks.isEmpty || uncredited >= maxBytes / 4
             guard outcome == nil, isDue, isPaused || creditsAlways() else {

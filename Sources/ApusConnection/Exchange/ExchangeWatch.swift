@@ -25,7 +25,9 @@ package struct ExchangeWatch: Sendable {
             self.firstByte = firstByte
             self.readIdle = readIdle
             self.notice = notice
-            guard shortest != nil else { return nil }
+            guard writeIdle != nil || response != nil || firstByte != nil || watchesBody else {
+                return nil
+            }
         }
 
         /// Whether a limit asks since when the body's next byte is awaited.

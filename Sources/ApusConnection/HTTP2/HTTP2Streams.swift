@@ -316,7 +316,7 @@ final class HTTP2Streams {
             if let duplex = stream.duplex {
                 duplex.received(bytes)
             } else {
-                _ = stream.exchange.bodyReceived(bytes)
+                _ = stream.exchange.bodyReceived(bytes, at: session.now)
                 stream.exchange.wake()
             }
         case .end(let id, let trailers): responseEnded(on: id, trailers)

@@ -61,7 +61,7 @@ package final class HTTP2Session {
     @exclusivity(unchecked) var smallBodies = SmallBodies()
     @exclusivity(unchecked) var measurement = WindowMeasurement()
     /// The instant of the last `timePassed`.
-    @exclusivity(unchecked) var now: Deadline?
+    @exclusivity(unchecked) package internal(set) var now: Deadline?
     @exclusivity(unchecked) var section: FieldSection
     @exclusivity(unchecked) var request = RequestSection()
     @exclusivity(unchecked) var state = HTTP2SessionState.open
