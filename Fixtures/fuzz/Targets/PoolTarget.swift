@@ -63,6 +63,7 @@ struct PoolWalk {
         tuning.lifetime = second & 16 != 0 ? .seconds(20) : nil
         var http2 = EngineTuning.HTTP2()
         http2.maxConnectionsPerHost = second & 32 != 0 ? 1 : 8
+        http2.preferredStreamsPerConnection = second & 64 != 0 ? 2 : nil
         self.tuning = tuning
         maxMultiplexed = http2.maxConnectionsPerHost
         pool = PoolMachine(tuning, http2: http2, seed: UInt64(second))
@@ -186,6 +187,11 @@ struct PoolWalk {
                 ? pool.connectionSuspected(id, now: now) : pool.connectionTrusted(id, now: now))
     }
 
+    private mutating func congest(_ target: UInt8) {
+        guard let id = pick(target, among: { !$0.isDialling }) else { return }
+        apply(pool.congestionChanged(id, isCongested: target & 0x40 != 0, now: now))
+    }
+
     private mutating func passTime(_ target: UInt8) {
         now = now.advanced(by: .milliseconds(Int(target) * 50))
         guard target & 1 == 0 else { return }
@@ -196,7 +202,7 @@ struct PoolWalk {
     private mutating func rare(_ target: UInt8) {
         switch target % 8 {
         case 0 where target > 200: apply(pool.shutDown(now: now))
-        case 0, 1: apply(pool.evictIdle(atMost: 1, now: now))
+        case 0, 1: apply(pool.closeIdle(.evicted, most: 1, now: now))
         case 2: apply(pool.prewarm(Self.routes[Int(target) / 8 % 3], connections: 3, now: now))
         case 3:
             let route = Self.routes[Int(target) / 8 % 3]
@@ -208,6 +214,7 @@ struct PoolWalk {
             if let id = pick(target, among: { !$0.isDialling }) {
                 pool.idleTimeHinted(id, .milliseconds(Int(target) * 10))
             }
+        case 5: congest(target)
         default: cancel(target)
         }
     }
