@@ -45,7 +45,7 @@ import Testing
     }
 
     @Test func theFirstAddressThatAnswersWins() async throws {
-        let peer = try ScriptedPeer(everyConnection: [.readUntilEnd])
+        let peer = try ScriptedPeer(everyConnection: [.signal("accepted"), .readUntilEnd])
         defer { peer.stop() }
         try await withLoop { loop in
             let address = try address(peer.port)
@@ -55,6 +55,8 @@ import Testing
             #expect(attempts == ["\(address): connected"])
             #expect(race.begun != nil)
         }
+        // The peer's thread accepts a little after the system.
+        #expect(await peer.signal("accepted", timeout: .seconds(60)))
         #expect(peer.connectionCount == 1)
     }
 
