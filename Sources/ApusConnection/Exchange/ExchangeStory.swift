@@ -50,7 +50,7 @@ package final class ExchangeStory: @unchecked Sendable {
 
     func responded(_ response: HTTPResponse) {
         let status = response.status.code
-        let isEventStream = response.isEventStream
+        let isEventStream = response.headerFields.isEventStream
         lock.withLock {
             summary.status = status
             summary.isEventStream = isEventStream
@@ -108,13 +108,5 @@ package final class ExchangeStory: @unchecked Sendable {
             summary.bytesReceived = received
             return summary
         }
-    }
-}
-
-extension HTTPResponse {
-    /// Whether the content is a stream of server-sent events.
-    fileprivate var isEventStream: Bool {
-        guard let type = headerFields[.contentType] else { return false }
-        return type.prefix { $0 != ";" && $0 != " " }.lowercased() == "text/event-stream"
     }
 }

@@ -449,14 +449,15 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     private func end(_ ending: HTTP1Ending) {
         guard wire.isOpen else { return }
         upload.stop(exchange)
-        let verdict = arrival(at: ending)
+        let exchange = exchange
+        let arrival = exchange.flatMap(arrival(of:))
+        let verdict = verdict(on: ending, arrival)
         guard verdict != .undecided else { return }
         endWatch.cancel(on: loop)
         if case .drain(_, let timer) = work { loop.cancel(timer) }
         wire.keepSessions()
-        let exchange = exchange
         var lastState = exchange?.end(ending.isLost ? .silence : ending.sign, on: wire, facts)
-        lastState?.add(exchange.flatMap(arrival(of:)))
+        lastState?.add(arrival)
         way.ended(&lastState)
         wire.close()
         work = .none
@@ -476,11 +477,12 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     }
 
     /// What TCP shows of the request, if the peer has ended the connection under it.
-    private func arrival(at ending: HTTP1Ending) -> RequestArrival.Verdict {
-        guard tuning.detectsNonArrival, ending.isRemote, !machine.responseStarted, let exchange,
-            let state = arrival(of: exchange)
+    private func verdict(
+        on ending: HTTP1Ending, _ arrival: RequestArrival?
+    ) -> RequestArrival.Verdict {
+        guard tuning.detectsNonArrival, ending.isRemote, !machine.responseStarted, let arrival
         else { return .unknown }
-        return endWatch.verdict(on: ending, state, loop: loop) { [weak self] in
+        return endWatch.verdict(on: ending, arrival, loop: loop) { [weak self] in
             self?.assumeIsolated { $0.readInput() }
         }
     }

@@ -110,7 +110,6 @@ extension ConnectionEnd {
         case .closeNotify, .tlsAlert, .streamReset, .goAway, .silence, .localAddressLost, .engine:
             return nil
         }
-        guard sinceGoAway == nil, let sinceReceived, let sinceSent else { return nil }
-        return min(sinceReceived, sinceSent)
+        return sinceGoAway == nil ? connectionSilence : nil
     }
 }

@@ -88,6 +88,12 @@ public struct ConnectionEnd: Sendable, Hashable {
         self.isSecured = isSecured
     }
 
+    /// How long the connection had carried nothing in either direction; `nil` when unknown.
+    package var connectionSilence: Duration? {
+        guard let sinceReceived, let sinceSent else { return nil }
+        return min(sinceReceived, sinceSent)
+    }
+
     /// Who cut the exchange; `nil` where nothing shows it.
     ///
     /// What only the origin can say is the origin's: the end of a stream, a GOAWAY, close_notify. A
@@ -103,8 +109,7 @@ public struct ConnectionEnd: Sendable, Hashable {
             if sinceGoAway != nil { return .origin }
             guard isSecured else { return nil }
             if isThroughProxy { return .way }
-            guard let sinceReceived, let sinceSent else { return nil }
-            return min(sinceReceived, sinceSent) >= Self.longSilence ? .way : nil
+            return connectionSilence.map { $0 >= Self.longSilence } == true ? .way : nil
         }
     }
 }

@@ -177,7 +177,7 @@ extension EngineTuning.HTTP2 {
         try require("http2.streamsBeforeSettings", streamsBeforeSettings, in: 1...100)
         try require("http2.maxConnectionsPerHost", maxConnectionsPerHost, in: 1...1_000_000)
         try require(
-            "http2.preferredStreamsPerConnection", preferredStreamsPerConnection ?? 1,
+            "http2.preferredStreamsPerConnection", preferredStreamsPerConnection,
             in: 1...1_000_000)
         try requirePositive("http2.maxWindowWait", maxWindowWait)
         try require("http2.streamWindow", streamWindow, in: 65_535...Int(Int32.max))

@@ -139,9 +139,7 @@ final class HTTP1Routes: @unchecked Sendable {
 extension TransportError {
     /// Whether the connection ended after a second without a byte, which shows a limit of silence.
     private var isCutInSilence: Bool {
-        guard let received = connectionEnd?.sinceReceived, let sent = connectionEnd?.sinceSent
-        else { return false }
-        return min(received, sent) >= .seconds(1)
+        connectionEnd?.connectionSilence.map { $0 >= .seconds(1) } == true
     }
 
     /// What a failure over HTTP/2 shows of the way; `nil` when it shows nothing.

@@ -12,22 +12,10 @@ package enum EventStreamAnswer {
     package init(_ head: HTTPResponse) {
         switch head.status.code {
         case 200:
-            let type = head.headerFields[.contentType]
-            self = Self.isEventStream(type) ? .stream : .refusal(.contentType(type))
+            let fields = head.headerFields
+            self = fields.isEventStream ? .stream : .refusal(.contentType(fields[.contentType]))
         case 204: self = .end
         default: self = .refusal(.status(head))
         }
-    }
-
-    /// Whether a Content-Type names an event stream, whatever its parameters.
-    private static func isEventStream(_ type: String?) -> Bool {
-        guard let type else { return false }
-        let essence = type.utf8.prefix { $0 != UInt8(ascii: ";") }
-        let isBlank = { (byte: UInt8) in
-            byte == 0x20 || (0x09...0x0D).contains(byte) && byte != 0x0B
-        }
-        let name = essence.drop(while: isBlank).reversed().drop(while: isBlank).reversed()
-        return name.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
-            .elementsEqual("text/event-stream".utf8)
     }
 }

@@ -106,7 +106,8 @@ extension PoolMachine {
     /// limit allows it.
     mutating func startFurtherDial(of index: Int, _ now: Int64, _ actions: inout PoolActions) {
         let state = routes[index]
-        guard state.sharedDials == 0, (1..<limits.multiplexedPerHost).contains(state.multiplexed)
+        guard state.sharedDials == 0, state.multiplexed > 0,
+            state.multiplexed < limits.multiplexedPerHost
         else { return }
         _ = startUnwantedDial(of: index, now, &actions)
     }

@@ -18,7 +18,7 @@ extension Deadline {
     }
 }
 
-/// Two clocks at one instant: one stands still while the system sleeps, the other does not.
+/// Two clocks at one instant: one stops while the system sleeps, the other does not.
 package struct ClockPair: Sendable, Hashable {
     /// On CLOCK_MONOTONIC.
     package let awake: Deadline

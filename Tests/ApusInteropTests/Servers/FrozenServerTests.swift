@@ -31,14 +31,6 @@ struct FrozenServerTests {
         return (engine, ExecutorClient(engine, versions: .http2Only))
     }
 
-    private func eventually(_ what: String, _ condition: () -> Bool) async throws {
-        let end = ContinuousClock.now.advanced(by: .seconds(120))
-        while !condition() {
-            try #require(ContinuousClock.now < end, "never happened: \(what)")
-            try await Task.sleep(for: .milliseconds(5))
-        }
-    }
-
     @Test func row73_aFrozenServerGetsNoNewStreamsAndContinuesItsOldOnes() async throws {
         let server = try Self.start("nghttpd-frozen")
         let url = "http://127.0.0.1:\(server.ports["PORT"] ?? 0)"

@@ -26,8 +26,8 @@ struct UploadSpreadingTests {
             for _ in 0..<26 {
                 group.addTask { try? await post(Self.large) }
             }
-            while engine.snapshot().connectionsOpened < 2 {
-                try await Task.sleep(for: .milliseconds(10))
+            try await eventually("a second connection") {
+                engine.snapshot().connectionsOpened >= 2
             }
             for _ in 0..<3 { try await post(Bytes("small")) }
             // 26 MB through these windows take many seconds.
