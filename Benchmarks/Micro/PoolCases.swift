@@ -35,15 +35,16 @@ func poolCases() -> [Case] {
             let piece = Bytes([UInt8](repeating: 0, count: 1024))
             let now = Deadline(nanoseconds: 0)
             return {
-                var mailbox = ExchangeMailbox(maxBytes: 65_536, start: now)
+                var mailbox = ExchangeMailbox(
+                    maxBytes: 65_536, creditStep: .max, start: now)
                 mailbox.headReceived(head)
                 _ = mailbox.takeHead()
                 _ = mailbox.bodyReceived(piece, now: now)
                 _ = mailbox.takeChunk(
-                    hasWaited: false, now: now, instant: now, creditsAlways: false)
+                    hasWaited: false, now: now, instant: now)
                 _ = mailbox.end(.ended(trailers: nil))
                 _ = mailbox.takeChunk(
-                    hasWaited: false, now: now, instant: now, creditsAlways: false)
+                    hasWaited: false, now: now, instant: now)
             }
         },
         Case(name: "timer", title: "set and cancel a timer among 1,000") {

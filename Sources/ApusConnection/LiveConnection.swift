@@ -11,8 +11,8 @@ package protocol LiveConnection: AnyObject, Sendable {
     /// Where it lives.
     var loop: EventLoop { get }
     var isHTTP2: Bool { get }
-    /// Whether `consumed` is to be called for each part taken, not only after a pause.
-    var creditsConsumption: Bool { get }
+    /// Taken bytes from which on `consumed` is called, and not only after a pause; `.max` is never.
+    var creditStep: Int { get }
     /// How many exchanges it may carry at once.
     var capacity: Int { get }
 
@@ -36,8 +36,8 @@ package protocol LiveConnection: AnyObject, Sendable {
 
 /// What a connection reports its changes of state to: the pool's shell.
 package protocol ConnectionKeeper: AnyObject, Sendable {
-    /// One exchange is over and the connection may carry another.
-    func released(_ connection: any LiveConnection)
+    /// One exchange is over at this instant, and the connection may carry another.
+    func released(_ connection: any LiveConnection, at now: Deadline)
     /// No new exchanges; those in flight go on.
     func draining(_ connection: any LiveConnection, reason: CloseReason)
     /// The peer asks for calm: no dial in its place at once. Called before `draining`.

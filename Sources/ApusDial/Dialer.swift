@@ -51,6 +51,17 @@ package final class Dialer: Sendable {
     /// Whether a connection may live on another loop than the one that asks.
     var hasSeveralLoops: Bool { loops.count > 1 }
 
+    /// The number of the loop that the caller runs on; `nil` where it runs on none, or there is but
+    /// one.
+    package var callersLoop: Int? {
+        hasSeveralLoops ? loops.firstIndex(where: \.isCurrent) : nil
+    }
+
+    /// The number of a loop among those of the engine.
+    package func number(of loop: EventLoop) -> Int {
+        loops.firstIndex { $0 === loop } ?? 0
+    }
+
     /// What the HTTP/1.1 connections of a loop share.
     func recentFields(on loop: EventLoop) -> HTTP1RecentFields {
         let index = loops.firstIndex { $0 === loop }

@@ -217,7 +217,7 @@ extension Engine {
     private func begin(_ next: NextTry, on lease: ConnectionPool.Lease) -> Exchange {
         let exchange = Exchange(
             next.request, over: next.route, on: lease.connection, started: next.started,
-            story: next.story)
+            leased: lease.instant, story: next.story)
         exchange.amendments = next.amendments
         next.story?.started(on: lease.connection, isReused: lease.isReused)
         lease.connection.start(exchange, isReused: lease.isReused)

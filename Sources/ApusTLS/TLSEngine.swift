@@ -203,8 +203,9 @@ package final class TLSEngine {
     ) throws(TLSError) {
         // Bytes after close_notify are ignored (RFC 8446, section 6.1).
         guard !isReceiveClosed, !ciphertext.isEmpty else { return }
-        // Room for the input and for the part of an earlier record that OpenSSL holds.
-        let room = min(ciphertext.byteCount + Self.recordSize, Self.maxScratch)
+        // Room for the input and for the part of an earlier record, where OpenSSL holds one.
+        let held = SSL_has_pending(ssl) == 0 ? 0 : Self.recordSize
+        let room = min(ciphertext.byteCount + held, Self.maxScratch)
         let outcome = ciphertext.withUnsafeBytes { bytes in
             port.lend(bytes, &output) { drain(room: room, plaintext) }.result
         }

@@ -232,4 +232,32 @@ import Testing
         #expect(executors[..<3] == executors[3...])
         await engine.shutdown()
     }
+
+    /// A request whose connection lives on the loop of its task never changes threads.
+    @Test func aRequestPrefersAnIdleConnectionOfItsOwnLoop() async throws {
+        var tuning = relaxedTuning
+        tuning.eventLoops = 2
+        try await withStand(.http1, tuning: tuning) { stand in
+            // One on each loop: a dial that no loop asked for gets the next one.
+            let options = stand.client.options()
+            let dials = try stand.engine.prewarm(
+                stand.url("/"), connections: 2, options: options)
+            #expect(dials == 2)
+            try await eventually("both are there") { stand.engine.snapshot().idle == 2 }
+            let executors = [stand.engine.taskExecutor, stand.engine.taskExecutor]
+            var found: [Set<UInt64>] = [[], []]
+            for number in 0..<20 {
+                let loop = number / 2 % 2
+                found[loop].insert(
+                    try await Task(executorPreference: executors[loop]) {
+                        let response = try await stand.get("/")
+                        _ = try await response.body.collect(upTo: 100)
+                        return response.info.connectionID
+                    }.value)
+            }
+            #expect(found[0].count == 1)
+            #expect(found[1].count == 1)
+            #expect(found[0] != found[1])
+        }
+    }
 }

@@ -12,7 +12,7 @@ package actor RawConnection: LiveConnection, WireOwner {
     package nonisolated let id: ConnectionID
     package nonisolated let facts: ConnectionFacts
     package nonisolated var isHTTP2: Bool { false }
-    package nonisolated var creditsConsumption: Bool { false }
+    package nonisolated var creditStep: Int { .max }
     package nonisolated var capacity: Int { 1 }
     package nonisolated let loop: EventLoop
     package nonisolated var unownedExecutor: UnownedSerialExecutor {

@@ -42,23 +42,23 @@ package final class Exchange: @unchecked Sendable {
     @exclusivity(unchecked) private var isUploadOver = false
     @exclusivity(unchecked) private var upgradedTo: (any DuplexStream)?
 
-    /// The connection is there as of now; `started` is when the caller asked.
+    /// `started` is when the caller asked, and `leased` when the connection was there.
     ///
     /// Made in the caller's task, whose surroundings become those of the body's producer.
     package init(
         _ request: OutgoingRequest, over route: Route, on connection: any LiveConnection,
-        started: Deadline, story: ExchangeStory?
+        started: Deadline, leased: Deadline, story: ExchangeStory?
     ) {
         self.request = request
         place = ExchangePlace(
             route: route, connection: connection.id.rawValue,
             address: connection.facts.remoteAddress, exchange: story?.number,
             metadata: request.metadata)
-        let leased = Deadline.now()
         timings = ExchangeTimings(started: started, leased: leased)
         self.story = story
         mailbox = ExchangeMailbox(
-            maxBytes: request.limits.bodyBufferBytes, start: leased)
+            maxBytes: request.limits.bodyBufferBytes, creditStep: connection.creditStep,
+            start: leased)
         pump = request.makePump()
     }
 
@@ -214,8 +214,7 @@ package final class Exchange: @unchecked Sendable {
     ) throws(TransportError) -> Arrival? {
         let taken = lock.withLock {
             mailbox.takeChunk(
-                hasWaited: hasWaited, until: deadline, now: .now(), instant: instant,
-                creditsAlways: connection?.creditsConsumption == true)
+                hasWaited: hasWaited, until: deadline, now: .now(), instant: instant)
         }
         switch taken {
         case .chunk(let bytes, let credit):
@@ -303,14 +302,14 @@ extension Exchange {
     }
 
     /// Hands over the final head; `wake()` resumes the task.
-    func headReceived(_ response: HTTPResponse) {
+    func headReceived(_ response: HTTPResponse, at now: Deadline) {
         lock.withLock {
             guard !mailbox.isOver else { return }
             mailbox.headReceived(response)
             progress.hasResponse = true
             progress.hasHead = true
         }
-        timings.headReceived()
+        timings.headReceived(at: now)
         if let story { story.responded(response) }
     }
 
@@ -318,8 +317,9 @@ extension Exchange {
     ///
     /// - Returns: `false` when no caller waits any more, and the connection closes the duplex.
     func upgraded(_ response: HTTPResponse, to duplex: any DuplexStream) -> Bool {
-        timings.headReceived()
-        timings.finished()
+        let now = Deadline.now()
+        timings.headReceived(at: now)
+        timings.finished(at: now)
         let isWanted = lock.withLock {
             guard !mailbox.isOver else { return false }
             mailbox.headReceived(response)
@@ -342,20 +342,20 @@ extension Exchange {
     /// Hands over a piece of the body; `wake()` resumes the task.
     ///
     /// - Returns: whether to go on reading; when not, `LiveConnection.consumed` says when.
-    func bodyReceived(_ bytes: Bytes, at now: Deadline? = nil) -> Bool {
+    func bodyReceived(_ bytes: Bytes, at now: Deadline) -> Bool {
         let (mayGoOn, isFirst) = lock.withLock {
             guard !mailbox.isOver else { return (true, false) }
             let isFirst = progress.bytesReceived == 0
             progress.bytesReceived += UInt64(bytes.count)
-            return (mailbox.bodyReceived(bytes, now: now ?? instant), isFirst)
+            return (mailbox.bodyReceived(bytes, now: hasFigures ? now : nil), isFirst)
         }
-        if isFirst { bodyBegan() }
+        if isFirst { bodyBegan(at: now) }
         return mayGoOn
     }
 
     /// The response is complete; `wake()` resumes the task.
-    func responseEnded(trailers: HTTPFields?) {
-        finish(.ended(trailers: trailers))
+    func responseEnded(trailers: HTTPFields?, at now: Deadline) {
+        finish(.ended(trailers: trailers), at: now)
     }
 
     /// Resumes the task if it waits.
@@ -381,12 +381,12 @@ extension Exchange {
         var error = lock.withLock { makeError(kind, message, phase: phase, replay: replay) }
         if let limit { error.timeLimit = limit }
         if let end = met(connectionEnd()) { error.connectionEnd = end }
-        finish(.failed(error))
+        finish(.failed(error), at: .now())
         wake()
     }
 
-    private func finish(_ outcome: ExchangeMailbox.Outcome) {
-        timings.finished()
+    private func finish(_ outcome: ExchangeMailbox.Outcome, at now: Deadline) {
+        timings.finished(at: now)
         let isFirst = lock.withLock {
             guard mailbox.end(outcome) else { return false }
             connection = nil
@@ -456,12 +456,6 @@ extension Exchange {
 // MARK: - Another try
 
 extension Exchange {
-    /// Whether the peer refused the expectation alone, and the request can go out without it.
-    package func mayDropExpectation(after head: HTTPResponse) -> Bool {
-        head.status.code == 417 && request.expectsContinue && !amendments.omitsExpectation
-            && mayRepeat
-    }
-
     /// The peer's system acknowledges nothing any more.
     func connectionLost() {
         lock.withLock { progress.isConnectionLost = true }
@@ -486,6 +480,8 @@ extension Exchange {
     var bodyAwaitedSince: Deadline? { lock.withLock { mailbox.bodyAwaitedSince } }
     /// When the last byte of the body came, or from which on the next was awaited, if known.
     var lastSign: Deadline? { lock.withLock { mailbox.delivery.lastSign } }
+    /// Whether a limit or an observer asks when the parts of the body come.
+    private var hasFigures: Bool { story != nil || request.waitLimits?.watchesBody == true }
     /// The time for the figures: exact for a limit, coarse for an observer, `nil` without either.
     private var instant: Deadline? {
         request.waitLimits?.watchesBody == true ? .now() : story.map { _ in .coarseNow() }

@@ -28,6 +28,8 @@ package struct ExchangeMailbox {
 
     /// Bytes from which on the connection stops reading.
     private let maxBytes: Int
+    /// Bytes taken from which on a connection hears of them although it reads.
+    private let creditStep: Int
     private var head: HTTPResponse?
     private var chunks = ChunkQueue()
     /// Bytes taken that were not reported to the connection yet.
@@ -43,9 +45,11 @@ package struct ExchangeMailbox {
 
     /// - Parameters:
     ///   - maxBytes: how many bytes may wait before the connection stops reading.
+    ///   - creditStep: how many bytes are taken before a connection that reads hears of them.
     ///   - start: when the exchange had its connection.
-    package init(maxBytes: Int, start: Deadline) {
+    package init(maxBytes: Int, creditStep: Int, start: Deadline) {
         self.maxBytes = maxBytes
+        self.creditStep = creditStep
         delivery = DeliveryFigures(start: start)
     }
 
@@ -124,13 +128,12 @@ package struct ExchangeMailbox {
     ///   - hasWaited: whether the task is the one that has waited for it.
     ///   - deadline: when the read ends without one; `nil` is never.
     ///   - instant: the time for the figures, which may be a coarse one; `nil` is no figures.
-    ///   - creditsAlways: whether the connection hears of what is taken also while it reads.
     package mutating func takeChunk(
         hasWaited: Bool, until deadline: Deadline? = nil, now: @autoclosure () -> Deadline,
-        instant: @autoclosure () -> Deadline?, creditsAlways: @autoclosure () -> Bool
+        instant: @autoclosure () -> Deadline?
     ) -> Taken {
         guard hasWaited || !reader.isWaiting else { return .secondReader }
-        let taken = takeChunk(instant: instant(), creditsAlways: creditsAlways())
+        let taken = takeChunk(instant: instant())
         guard case .nothing = taken else {
             reader.tookSomething()
             return taken
@@ -138,14 +141,12 @@ package struct ExchangeMailbox {
         return reader.mayWait(until: deadline, now: now()) ? .nothing : .late
     }
 
-    private mutating func takeChunk(
-        instant: @autoclosure () -> Deadline?, creditsAlways: @autoclosure () -> Bool
-    ) -> Taken {
+    private mutating func takeChunk(instant: @autoclosure () -> Deadline?) -> Taken {
         if let chunk = chunks.popFirst() {
             if chunks.isEmpty, let instant = instant() { delivery.awaited(now: instant) }
             uncredited += chunk.count
-            let isDue = chunks.isEmpty || uncredited >= maxBytes / 4
-            guard outcome == nil, isDue, isPaused || creditsAlways() else {
+            let mayGoOn = isPaused && (chunks.isEmpty || uncredited >= maxBytes / 4)
+            guard outcome == nil, mayGoOn || uncredited >= creditStep else {
                 return .chunk(chunk, credit: 0)
             }
             defer {

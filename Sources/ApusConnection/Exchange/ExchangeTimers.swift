@@ -117,8 +117,8 @@ extension Exchange {
     }
 
     /// The body's first bytes have come.
-    func bodyBegan() {
-        timings.firstByteReceived()
+    func bodyBegan(at now: Deadline) {
+        timings.firstByteReceived(at: now)
         story?.bodyBegan()
     }
 

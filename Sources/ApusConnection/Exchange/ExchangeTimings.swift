@@ -20,11 +20,11 @@ package struct ExchangeTimings: ~Copyable, Sendable {
     }
 
     func sent() { sentInstant.store(Deadline.now().nanoseconds, ordering: .relaxed) }
-    func headReceived() { headInstant.store(Deadline.now().nanoseconds, ordering: .relaxed) }
-    func firstByteReceived() {
-        firstByteInstant.store(Deadline.now().nanoseconds, ordering: .relaxed)
+    func headReceived(at now: Deadline) { headInstant.store(now.nanoseconds, ordering: .relaxed) }
+    func firstByteReceived(at now: Deadline) {
+        firstByteInstant.store(now.nanoseconds, ordering: .relaxed)
     }
-    func finished() { finishedInstant.store(Deadline.now().nanoseconds, ordering: .relaxed) }
+    func finished(at now: Deadline) { finishedInstant.store(now.nanoseconds, ordering: .relaxed) }
 
     var sentAt: Deadline? { deadline(sentInstant) }
     var headAt: Deadline? { deadline(headInstant) }

@@ -16,7 +16,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
     package nonisolated let id: ConnectionID
     package nonisolated let facts: ConnectionFacts
     package nonisolated var isHTTP2: Bool { false }
-    package nonisolated var creditsConsumption: Bool { false }
+    package nonisolated var creditStep: Int { .max }
     package nonisolated var capacity: Int { 1 }
     package nonisolated let loop: EventLoop
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -86,7 +86,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
             return exchange.failed(kind, phase: .send, message, replay: .notSent)
         }
         precondition(self.exchange == nil, "two exchanges at once on an HTTP/1.1 connection")
-        guard exchange.begin(on: self, isReused: isReused) else { return keeper.released(self) }
+        guard exchange.begin(on: self, isReused: isReused) else { return giveBack() }
         work = .exchange(exchange)
         let request = exchange.request
         let scratch = loop.scratch
@@ -96,11 +96,11 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         } catch {
             work = .none
             exchange.failed(.invalidRequest(error), phase: .request, "\(error)")
-            return keeper.released(self)
+            return giveBack()
         }
         guard exchange.requestStarted() else {
             work = .none
-            return keeper.released(self)
+            return giveBack()
         }
         machine.requestStarted(
             method: request.head.method, expectsClose: request.connectionOption == .close,
@@ -234,12 +234,13 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         var offset = 0
         answerBytes += bytes.byteCount
         way.received(on: wire)
+        let now = Deadline.now()
         // Once, at the end: by then the connection may be free for the caller's next request.
         defer { exchange?.wake() }
         do throws(HTTP1Error) {
             while wire.isOpen,
                 let event = try recent.nextEvent(of: &machine, in: bytes, offset: &offset)
-            { handle(event, in: bytes, memory) }
+            { handle(event, in: bytes, memory, now) }
         } catch {
             if failByFirstWords({ $0.fault(error.message) }) { return }
             switch work {
@@ -258,20 +259,22 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     // MARK: Responses
 
-    private func handle(_ event: HTTP1Event, in bytes: RawSpan, _ memory: Bytes?) {
+    private func handle(
+        _ event: HTTP1Event, in bytes: RawSpan, _ memory: Bytes?, _ now: Deadline
+    ) {
         if failByFirstWords({ $0.fault(of: event) }) { return }
         switch event {
         case .informational(let response): informationalReceived(response)
-        case .head(let response, _): headReceived(response)
+        case .head(let response, _): headReceived(response, now)
         case .body(let range):
             if case .drain(let bytesLeft, let timer) = work {
                 work = .drain(bytesLeft: bytesLeft - range.count, timer)
                 if bytesLeft < range.count { end(.responseUnfinished, .cancelled, "dropped") }
                 return
             }
-            let goesOn = exchange?.bodyReceived(Bytes(range, of: bytes, in: memory)) ?? true
-            isPaused = !goesOn
-        case .end(let trailers): responseEnded(trailers)
+            guard let exchange else { return isPaused = false }
+            isPaused = !exchange.bodyReceived(Bytes(range, of: bytes, in: memory), at: now)
+        case .end(let trailers): responseEnded(trailers, now)
         case .upgraded(let response): upgraded(response)
         }
     }
@@ -285,10 +288,10 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     /// A refusal makes the rest of the upload pointless, and a final answer instead of a 100 means
     /// that the body is not wanted (RFC 9110, section 10.1.1).
-    private func headReceived(_ response: HTTPResponse) {
+    private func headReceived(_ response: HTTPResponse, _ now: Deadline) {
         isRefused = response.status.code >= 400
         if isRefused || upload.isHeld { upload.stop(exchange) }
-        exchange?.headReceived(response)
+        exchange?.headReceived(response, at: now)
     }
 
     /// HTTP ends here: the wire goes over to a raw duplex, which lives on in this one's place.
@@ -305,7 +308,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         if !exchange.upgraded(response, to: duplex) { duplex.close() }
     }
 
-    private func responseEnded(_ trailers: HTTPFields?) {
+    private func responseEnded(_ trailers: HTTPFields?, _ now: Deadline) {
         upload.stop(exchange)
         isPaused = false
         wire.keepSessions()
@@ -317,17 +320,19 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         case .drain(_, let timer):
             loop.cancel(timer)
             work = .none
-            free(reason)
+            free(reason, now)
         case .exchange(let exchange):
             work = .none
             exchange.timers.stop(on: loop)
-            free(reason ?? (exchange.request.closesConnection ? .notPooled : nil))
-            exchange.responseEnded(trailers: trailers)
+            free(reason ?? (exchange.request.closesConnection ? .notPooled : nil), now)
+            exchange.responseEnded(trailers: trailers, at: now)
         }
     }
 
+    private func giveBack() { keeper.released(self, at: .now()) }
+
     /// Back to the pool, or closed when there is a reason to.
-    private func free(_ reason: CloseReason?) {
+    private func free(_ reason: CloseReason?, _ now: Deadline) {
         if let reason {
             wire.close()
             return keeper.closed(self, reason: reason)
@@ -335,7 +340,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         if let timeout = machine.keepAliveHint.timeout {
             keeper.idleTimeHinted(self, timeout - min(tuning.keepAliveMargin, timeout / 4))
         }
-        keeper.released(self)
+        keeper.released(self, at: now)
     }
 
     // MARK: Consumers that are slow, late or gone
@@ -405,7 +410,7 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         do throws(HTTP1Error) {
             let exchange = exchange
             if case .end(let trailers) = try machine.streamEnded() {
-                responseEnded(trailers)
+                responseEnded(trailers, .now())
                 exchange?.wake()
             }
             end(.peerClosed, .truncated, "the connection ended")

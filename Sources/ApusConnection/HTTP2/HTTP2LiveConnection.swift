@@ -21,7 +21,7 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
     package nonisolated let facts: ConnectionFacts
     package nonisolated let capacity: Int
     package nonisolated var isHTTP2: Bool { true }
-    package nonisolated var creditsConsumption: Bool { true }
+    package nonisolated let creditStep: Int
     package nonisolated let loop: EventLoop
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         loop.asUnownedSerialExecutor()
@@ -55,6 +55,8 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
         // A hundred until the peer reports its limit: most allow that many (RFC 9113, section
         // 6.5.2).
         capacity = min(tuning.http2.maxStreamsPerConnection, 100)
+        // The peer hears of half a window: an eighth that it has not heard of stops no stream.
+        creditStep = tuning.http2.streamWindow / 8
         session = try HTTP2Session(tuning.http2, limits: tuning.limits, budget: budget)
         if tuning.http2.firstStream > 1 { session.skipStreamIDs(to: tuning.http2.firstStream) }
         streams = HTTP2Streams(session, tuning.http2, on: wire.loop)
@@ -149,11 +151,11 @@ package actor HTTP2LiveConnection: LiveConnection, WireOwner, Flushable {
 
     private func begin(_ exchange: Exchange, isReused: Bool) {
         open()
-        guard exchange.begin(on: self, isReused: isReused) else { return keeper.released(self) }
+        guard exchange.begin(on: self, isReused: isReused) else { return slotFreed() }
         // The limit may have been lowered since the lease: here the request would wait for as long
         // as those that run.
         guard takesStreams, session.hasRoom else {
-            keeper.released(self)
+            slotFreed()
             return streams.fail(exchange, .notSent)
         }
         exchange.startTimers(

@@ -10,13 +10,20 @@ import HTTPTypes
 /// Confined to the connection's loop.
 final class HTTP2Streams {
     /// One stream and what it still needs.
-    private struct Stream {
+    ///
+    /// An object, which an event finds and does not copy.
+    private final class Stream {
         let exchange: Exchange
         /// Whether the peer had reported how many streams it takes: a refusal then means it.
         let isWithinLimit: Bool
-        var upload = HTTP2Upload()
+        @exclusivity(unchecked) var upload = HTTP2Upload()
         /// What the stream has become, when it has left HTTP.
-        var duplex: HTTP2Duplex?
+        @exclusivity(unchecked) var duplex: HTTP2Duplex?
+
+        init(_ exchange: Exchange, isWithinLimit: Bool) {
+            self.exchange = exchange
+            self.isWithinLimit = isWithinLimit
+        }
     }
 
     /// Streams refused in a row, none answered between, before the connection takes no more.
@@ -28,7 +35,7 @@ final class HTTP2Streams {
     private var connection: HTTP2LiveConnection?
     /// Every stream that is not closed on both sides; those whose exchange has ended keep their
     /// slot.
-    @exclusivity(unchecked) private var streams: [HTTP2StreamID: Stream] = [:]
+    @exclusivity(unchecked) private var streams = StreamTable<Stream>()
     /// Streams whose answer is complete while the last of their bodies is about to leave.
     @exclusivity(unchecked) private var finishing: Set<HTTP2StreamID> = []
     /// Extended CONNECTs that wait for the peer's SETTINGS; no more than there are leases.
@@ -71,7 +78,7 @@ final class HTTP2Streams {
     func connectionEnded(
         _ reason: CloseReason, _ kind: TransportError.Kind, _ message: String
     ) {
-        let exchange = streams.first?.value.exchange ?? waiting.first
+        let exchange = streams.values.first?.exchange ?? waiting.first
         let sign: ConnectionEnd.Sign? =
             reason == .localAddressLost ? .localAddressLost : kind == .timeout ? .silence : nil
         var end = exchange.flatMap { connectionEnd(of: $0, sign) }
@@ -131,8 +138,8 @@ final class HTTP2Streams {
             return
         }
         exchange.stream = id
-        let stream = Stream(exchange: exchange, isWithinLimit: session.hasPeerSettings)
-        streams[id] = stream
+        let stream = Stream(exchange, isWithinLimit: session.hasPeerSettings)
+        streams.insert(stream, for: id)
         if streams.count == 1 { connection?.streamsChanged(hasStreams: true) }
         do throws(HTTP2Upload.Failure) {
             try stream.upload.begin(exchange, on: id, session)
@@ -177,13 +184,13 @@ final class HTTP2Streams {
     /// No caller waits for the exchange any more.
     func cancel(_ exchange: Exchange) {
         if withdraw(exchange) { return }
-        if let id = exchange.stream, streams[id] != nil, !endStory.isOver { reset(id) }
+        if let id = exchange.stream, streams.contains(id), !endStory.isOver { reset(id) }
     }
 
     /// Fails an exchange whose time is over; `false` when it is not here any more.
     func expire(_ exchange: Exchange, _ limit: TimeLimit) -> Bool {
         let isWithdrawn = withdraw(exchange)
-        guard isWithdrawn || exchange.stream.map({ streams[$0] != nil }) == true else {
+        guard isWithdrawn || exchange.stream.map(streams.contains) == true else {
             return false
         }
         // What waits in the session for a slot, or for the socket, is taken back by the reset.
@@ -223,12 +230,13 @@ final class HTTP2Streams {
 
     /// A producer has something new.
     func uploadReady(_ exchange: Exchange) {
-        if let id = exchange.stream, streams[id] != nil { advanceUpload(of: id) }
+        if let id = exchange.stream, streams.contains(id) { advanceUpload(of: id) }
     }
 
     private func requestSent(on id: HTTP2StreamID) {
-        guard let exchange = streams[id]?.exchange else { return }
-        streams[id]?.upload.requestSent(exchange) { [weak connection, weak exchange] in
+        guard let stream = streams[id] else { return }
+        let exchange = stream.exchange
+        stream.upload.requestSent(exchange) { [weak connection, weak exchange] in
             if let connection, let exchange { connection.uploadReady(exchange) }
         }
     }
@@ -257,7 +265,7 @@ final class HTTP2Streams {
         var upload = stream.upload
         do throws(HTTP2Upload.Failure) {
             let isForTrailers = try step(&upload, stream.exchange, session)
-            streams[id]?.upload = upload
+            stream.upload = upload
             if isForTrailers {
                 try HTTP2Upload.sendTrailers(of: stream.exchange, on: id, session)
             }
@@ -305,6 +313,9 @@ final class HTTP2Streams {
 
     // MARK: Events
 
+    /// When the bytes came whose events are handled.
+    private var now: Deadline { session.now ?? .now() }
+
     /// Does what an event of a stream means; `false` when it is one of the connection's own.
     func handle(_ event: HTTP2Event) -> Bool {
         switch event {
@@ -316,7 +327,7 @@ final class HTTP2Streams {
             if let duplex = stream.duplex {
                 duplex.received(bytes)
             } else {
-                _ = stream.exchange.bodyReceived(bytes, at: session.now)
+                _ = stream.exchange.bodyReceived(bytes, at: now)
                 stream.exchange.wake()
             }
         case .end(let id, let trailers): responseEnded(on: id, trailers)
@@ -333,7 +344,7 @@ final class HTTP2Streams {
         guard let exchange = streams[id]?.exchange else { return }
         refusalsInRow = 0
         if exchange.request.isExtendedConnect, duplexOpened(response, on: id, exchange) { return }
-        exchange.headReceived(response)
+        exchange.headReceived(response, at: now)
         exchange.wake()
     }
 
@@ -348,7 +359,7 @@ final class HTTP2Streams {
         // The slot is free before the caller hears of the end: its next request finds it.
         let isClosed = !session.isOpen(id)
         if isClosed { closed(id) }
-        stream.exchange.responseEnded(trailers: trailers)
+        stream.exchange.responseEnded(trailers: trailers, at: now)
         stream.exchange.wake()
         guard !isClosed else { return }
         // An answer that came before the upload was done ends the upload.
@@ -387,7 +398,7 @@ final class HTTP2Streams {
     }
 
     private func closed(_ id: HTTP2StreamID) {
-        guard var stream = streams.removeValue(forKey: id) else { return }
+        guard let stream = streams.remove(id) else { return }
         stream.upload.takePump()?.stop()
         stream.exchange.timers.stop(on: loop)
         if streams.isEmpty { connection?.streamsChanged(hasStreams: false) }
@@ -432,6 +443,6 @@ final class HTTP2Streams {
 
     /// The tasks of a duplex want no more of it.
     func closeDuplex(_ id: HTTP2StreamID) {
-        if streams[id] != nil, !endStory.isOver { reset(id) }
+        if streams.contains(id), !endStory.isOver { reset(id) }
     }
 }

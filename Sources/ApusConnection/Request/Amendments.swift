@@ -1,3 +1,5 @@
+package import HTTPTypes
+
 /// How a request differs from what its caller made, by what a peer has answered to it.
 ///
 /// Each part is changed once at most, so that there is never a loop.
@@ -9,5 +11,14 @@ package struct Amendments: Sendable {
 
     package init(proxyAuthorization: String? = nil) {
         self.proxyAuthorization = proxyAuthorization
+    }
+}
+
+/// What an answer allows for the next try.
+extension Exchange {
+    /// Whether the peer refused the expectation alone, and the request can go out without it.
+    package func mayDropExpectation(after head: HTTPResponse) -> Bool {
+        head.status.code == 417 && request.expectsContinue && !amendments.omitsExpectation
+            && mayRepeat
     }
 }

@@ -1,7 +1,7 @@
 package import ApusCore
 
 /// What a route follows from, as a request says it.
-package struct RouteRequirements: Equatable {
+package struct RouteRequirements: Hashable {
     var authority: ExactText
     let scheme: Scheme
     let proxy: ProxySetting
@@ -21,6 +21,13 @@ package struct RouteRequirements: Equatable {
         self.isolation = isolation
         self.connectTo = connectTo
         self.purpose = purpose
+    }
+
+    /// By what differs between the routes of one program; equality compares the rest.
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(authority)
+        hasher.combine(isolation)
+        if case .proxy(let endpoint) = proxy { hasher.combine(endpoint) }
     }
 
     /// The same, with a text that may be kept: that of a request is only for looking up.

@@ -14,6 +14,8 @@ final class ConnectionPool: @unchecked Sendable {
     struct Lease: Sendable {
         let connection: any LiveConnection
         let isReused: Bool
+        /// When the connection was there.
+        let instant: Deadline
         /// What was waited for; `nil` when the connection was there at once.
         var waitedFor: WaitCause?
 
@@ -76,17 +78,20 @@ final class ConnectionPool: @unchecked Sendable {
             case refused(TransportError)
         }
         let route = next.route
-        let now = Deadline.now()
+        let now = next.leaseInstant()
         let held = dialer.proxies.refusal(of: route, now: now)
+        let loop = dialer.callersLoop
         let (decision, deeds) = lock.withLock { () -> (Decision, PoolDeeds) in
             let (result, actions) = machine.lease(
                 route, reuse: Reuse(next.reuse), isPatient: next.request.waitsOutBackoff,
-                mayDial: held == nil, now: now)
+                mayDial: held == nil, near: loop, now: now)
             let decision: Decision
             switch result {
             case .leased(let id, let isReused):
                 decision = .leasing(
-                    .leased(Lease(connection: entries.connection(id), isReused: isReused)))
+                    .leased(
+                        Lease(
+                            connection: entries.connection(id), isReused: isReused, instant: now)))
             case .wait(let id):
                 let cause = machine.waitCause(of: id) ?? .dial
                 let waiter = PoolWaiter(id, for: next, since: now, because: cause, in: self)
@@ -138,7 +143,7 @@ final class ConnectionPool: @unchecked Sendable {
     /// Gives back a lease that was never used.
     func giveBack(_ lease: Lease) {
         lease.connection.becameIdle()
-        released(lease.connection)
+        released(lease.connection, at: .now())
     }
 
     /// Takes a waiter out of the queue.
@@ -172,7 +177,7 @@ final class ConnectionPool: @unchecked Sendable {
             let (capacity, isReported) = pool.firstCapacity(of: connection)
             let actions = pool.machine.connectionEstablished(
                 connection.id, capacity: capacity, isShared: connection.isHTTP2,
-                isReported: isReported, now: now)
+                isReported: isReported, on: dialer.number(of: connection.loop), now: now)
             isWanted = actions.grants.contains { $0.connection == connection.id }
             return actions
         }
@@ -377,8 +382,8 @@ final class ConnectionPool: @unchecked Sendable {
 }
 
 extension ConnectionPool: DialDelegate {
-    func released(_ connection: any LiveConnection) {
-        step { $0.machine.release(connection.id, now: .now()) }
+    func released(_ connection: any LiveConnection, at now: Deadline) {
+        step { $0.machine.release(connection.id, now: now) }
     }
 
     func draining(_ connection: any LiveConnection, reason: CloseReason) {

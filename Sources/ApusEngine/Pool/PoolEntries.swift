@@ -1,6 +1,7 @@
 import ApusConnection
 import ApusCore
 import ApusPool
+import ApusSocket
 
 /// The objects that the identifiers of the pool's machine name: connections, waiters and dials.
 ///
@@ -118,7 +119,8 @@ struct PoolEntries {
                 preconditionFailure("the pool granted something to a waiter that is not entered")
             }
             let lease = ConnectionPool.Lease(
-                connection: connection(grant.connection), isReused: grant.isReused)
+                connection: connection(grant.connection), isReused: grant.isReused,
+                instant: .now())
             deeds.grants.append((waiter, .success(lease)))
         }
         for failed in actions.failedWaiters {

@@ -17,6 +17,8 @@ final class NextTry {
     @exclusivity(unchecked) private(set) var reuse: RequestOptions.Reuse
     @exclusivity(unchecked) private(set) var amendments: Amendments
     @exclusivity(unchecked) private var budget: ReplayBudget
+    /// Whether hardly any time has passed since its caller asked.
+    @exclusivity(unchecked) private var isAtStart: Bool
     /// How often it was sent again so far.
     @exclusivity(unchecked) private(set) var replays = 0
     /// Whether the peer may have acted on a try before this one.
@@ -36,6 +38,14 @@ final class NextTry {
         reuse = request.reuse
         self.amendments = amendments
         budget = ReplayBudget(limit: request.limits.replays)
+        // A body that was said to be empty was heard out before.
+        isAtStart = !(request.body.isEmpty && request.holdsBody)
+    }
+
+    /// When the connection is asked for: at first that is when the request began.
+    func leaseInstant() -> Deadline {
+        defer { isAtStart = false }
+        return isAtStart ? started : .now()
     }
 
     /// Takes one try off the budget; `false` when there is none left.

@@ -4,15 +4,21 @@ import ApusSocket
 
 /// The routes used lately, so that most requests need not work theirs out again.
 ///
-/// Unchecked, because `recent` is touched only with the lock held.
+/// Thousands, since each credential may have routes of its own. A request that finds its route in
+/// here also has the pool's key as the pool has it, which is compared by identity.
+///
+/// Unchecked, because what follows `lock` is touched only with it held.
 package final class RouteMemory: @unchecked Sendable {
-    /// Few enough to be looked through faster than one route is made.
-    private static let maxRoutes = 8
+    /// So many routes that were used last are kept, and as many of those before them at most.
+    package static let maxRoutes = 4096
 
     private let lock = Lock()
-    @exclusivity(unchecked) private var recent: [(requirements: RouteRequirements, route: Route)] =
-        []
-    @exclusivity(unchecked) private var oldest = 0
+    /// The last one: the only one that many programs have.
+    @exclusivity(unchecked) private var last: (requirements: RouteRequirements, route: Route)?
+    /// Those used since `older` was replaced.
+    @exclusivity(unchecked) private var recent: [RouteRequirements: Route] = [:]
+    /// Those that were recent before: what of them is used again becomes recent.
+    @exclusivity(unchecked) private var older: [RouteRequirements: Route] = [:]
 
     package init() {}
 
@@ -20,10 +26,12 @@ package final class RouteMemory: @unchecked Sendable {
     ///
     /// The predicate is called with no lock held.
     package func forget(where matches: (Route) -> Bool) {
-        let forgotten = Set(lock.withLock { recent.map(\.route) }.filter(matches))
+        let kept = lock.withLock { Set(recent.values).union(older.values) }
+        let forgotten = kept.filter(matches)
         lock.withLock {
-            recent.removeAll { forgotten.contains($0.route) }
-            oldest = 0
+            last = nil
+            recent = recent.filter { !forgotten.contains($0.value) }
+            older = older.filter { !forgotten.contains($0.value) }
         }
     }
 
@@ -31,18 +39,34 @@ package final class RouteMemory: @unchecked Sendable {
     package func route(
         for requirements: RouteRequirements, _ make: () throws(InvalidRequest) -> Route
     ) throws(InvalidRequest) -> Route {
-        let known = lock.withLock { recent.first { $0.requirements == requirements }?.route }
-        if let known { return known }
+        if let known = lock.withLock({ find(requirements) }) { return known }
         let route = try make()
         let kept = requirements.kept
-        lock.withLock {
-            if recent.count < RouteMemory.maxRoutes {
-                recent.append((kept, route))
-            } else {
-                recent[oldest] = (kept, route)
-                oldest = (oldest + 1) % RouteMemory.maxRoutes
-            }
-        }
+        lock.withLock { enter(route, for: kept) }
         return route
+    }
+
+    /// With the lock held.
+    private func find(_ requirements: RouteRequirements) -> Route? {
+        if let last, last.requirements == requirements { return last.route }
+        if let index = recent.index(forKey: requirements) {
+            let (kept, route) = recent[index]
+            last = (kept, route)
+            return route
+        }
+        guard let index = older.index(forKey: requirements) else { return nil }
+        let (kept, route) = older[index]
+        enter(route, for: kept)
+        return route
+    }
+
+    /// With the lock held.
+    private func enter(_ route: Route, for kept: RouteRequirements) {
+        last = (kept, route)
+        if recent.count >= Self.maxRoutes {
+            older = recent
+            recent = [:]
+        }
+        recent[kept] = route
     }
 }

@@ -74,6 +74,9 @@ enum ConnectionSlot: Sendable {
         /// Whether the peer takes less than its exchanges have to send: new ones prefer others.
         var isCongested = false
         var listing = Listing.none
+        /// The loop that it lives on; no more than a gap in the layout takes, since each change
+        /// copies all of this.
+        let loop: UInt16
         /// Exchanges that it was given so far.
         var carried = 0
         /// Exchanges in flight; more than `capacity` after the peer has lowered that.

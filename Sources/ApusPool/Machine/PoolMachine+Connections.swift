@@ -11,9 +11,10 @@ extension PoolMachine {
     ///   - isReported: `false` while the peer of such a connection has not reported how many it
     ///     allows: `capacity` is a guess until `capacityChanged`, and the waiters that find no room
     ///     wait for that report rather than for another dial.
+    ///   - loop: the loop that it lives on.
     package mutating func connectionEstablished(
         _ connection: ConnectionID, capacity: Int, isShared: Bool? = nil, isReported: Bool = true,
-        now: Deadline
+        on loop: Int = 0, now: Deadline
     ) -> PoolActions {
         precondition(capacity >= 0, "a connection of negative capacity")
         var actions = PoolActions()
@@ -27,7 +28,7 @@ extension PoolMachine {
         let open = ConnectionSlot.Open(
             number: dial.number, route: route, capacity: capacity,
             sharing: !isMultiplexed ? .exclusive : isReported ? .multiplexed : .unreported,
-            owner: dial.owner)
+            owner: dial.owner, loop: UInt16(clamping: loop))
         startTimes(slot, now.nanoseconds)
         routes[route].pause.succeeded(now.nanoseconds)
         dialEnded(dial)

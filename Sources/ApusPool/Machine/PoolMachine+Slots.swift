@@ -13,6 +13,9 @@ extension PoolMachine {
         return slot
     }
 
+    /// Idle connections that are looked at for one of the caller's loop.
+    static let maxNearLooks = 16
+
     /// A connection with room, as `leastLoadedOfEnough` compares it.
     struct Candidate {
         let slot: Int
@@ -48,6 +51,27 @@ extension PoolMachine {
         }
         found.sort { $0.order < $1.order }
         return found
+    }
+
+    /// The idle connection with room that was used last; one of this loop, if one is among the last
+    /// few, so that its exchange does not change threads.
+    @inline(__always)
+    mutating func usedLast(_ route: Int, near loop: Int?) -> Int? {
+        guard let head = routes[route].idle.head, slots[head].hasRoom else { return nil }
+        return loop.map { nearest(to: head, $0) } ?? head
+    }
+
+    /// The first connection of this loop from `head` on, or else `head`.
+    private mutating func nearest(to head: Int, _ loop: Int) -> Int {
+        var next: Int? = head
+        for _ in 0..<Self.maxNearLooks {
+            guard let slot = next, case .open(let connection) = slots[slot], connection.hasRoom
+            else { break }
+            if Int(connection.loop) == loop { return slot }
+            meter.add()
+            next = routeLinks.next(slot)
+        }
+        return head
     }
 
     /// A route's state, made on the route's first use.

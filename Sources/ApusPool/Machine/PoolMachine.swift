@@ -6,9 +6,9 @@ package import ApusCore
 /// HTTP/2 one of capacity n. It has no clock, lock or socket. The shell calls it under one lock,
 /// releases the lock, and then does what the step returned. The rules, in order:
 ///
-/// 1. A pooled lease takes the idle connection used last. Of connections for many exchanges it
-///    takes the least loaded among the oldest ones that are enough
-///    (`PoolMachine+Spreading.swift`).
+/// 1. A pooled lease takes the idle connection used last, one of the caller's own loop before
+///    others. Of connections for many exchanges it takes the least loaded among the oldest ones
+///    that are enough (`PoolMachine+Spreading.swift`).
 /// 2. Else it waits in line, and dials start within the limits: one for all waiters while the route
 ///    might multiplex, as many as needed once a connection has shown what it carries.
 /// 3. A connection with room serves the oldest waiter, even if it was dialled for another. A dial
@@ -74,8 +74,10 @@ package struct PoolMachine: Sendable {
     /// - Parameters:
     ///   - isPatient: whether the caller waits for the pause after a failed dial to end.
     ///   - mayDial: whether a dial may begin for it; else it is served at once or refused.
+    ///   - loop: the loop that the caller runs on; `nil` prefers none.
     package mutating func lease(
-        _ route: Route, reuse: Reuse, isPatient: Bool = false, mayDial: Bool = true, now: Deadline
+        _ route: Route, reuse: Reuse, isPatient: Bool = false, mayDial: Bool = true,
+        near loop: Int? = nil, now: Deadline
     ) -> (result: LeaseResult, actions: PoolActions) {
         var actions = PoolActions()
         guard !isShutDown else {
@@ -83,7 +85,7 @@ package struct PoolMachine: Sendable {
             return (.refused(.shutDown), actions)
         }
         let index = routeIndex(route)
-        if reuse == .pooled, let slot = takeAvailable(index, now.nanoseconds, &actions) {
+        if reuse == .pooled, let slot = takeAvailable(index, loop, now.nanoseconds, &actions) {
             if slots[slot].exchanges >= limits.preferredPerConnection {
                 startFurtherDial(of: index, now.nanoseconds, &actions)
             }
@@ -148,9 +150,9 @@ extension PoolMachine {
     ///
     /// Those found past their time are closed on the way.
     private mutating func takeAvailable(
-        _ route: Int, _ now: Int64, _ actions: inout PoolActions
+        _ route: Int, _ loop: Int?, _ now: Int64, _ actions: inout PoolActions
     ) -> Int? {
-        while let slot = bestWithRoom(route) {
+        while let slot = bestWithRoom(route, near: loop) {
             let isIdle = slots[slot].exchanges == 0
             guard let reason = times[slot].expiry(isIdle: isIdle, now) else {
                 if isIdle { times[slot].idleUntil = now }
@@ -162,12 +164,11 @@ extension PoolMachine {
     }
 
     /// The connection that is to be used next; a single one is not compared.
-    private mutating func bestWithRoom(_ route: Int) -> Int? {
+    private mutating func bestWithRoom(_ route: Int, near loop: Int?) -> Int? {
         meter.add()
         let isSpread = routes[route].multiplexed > 0 || !routes[route].shared.isEmpty
         if isSpread, routes[route].connections > 1 { return leastLoadedOfEnough(route) }
-        let first = routes[route].shared.head ?? routes[route].idle.head
-        return first.flatMap { slots[$0].hasRoom ? $0 : nil }
+        return routes[route].shared.head ?? usedLast(route, near: loop)
     }
 
     /// Puts one more exchange on a connection.

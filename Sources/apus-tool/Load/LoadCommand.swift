@@ -71,6 +71,12 @@ struct LoadCommand: AsyncParsableCommand {
     @Flag(help: "With sse: parse the events, instead of counting two line feeds to each.")
     var events = false
 
+    @Option(help: "The engine's event loops; the workers are spread over them.")
+    var loops = 1
+
+    @Option(help: "Isolation scopes, as of so many credentials, which requests use in turn.")
+    var scopes = 0
+
     @Option(help: "A name for the output.")
     var scenario = ""
 
@@ -83,7 +89,8 @@ struct LoadCommand: AsyncParsableCommand {
         for (name, value, range) in [
             ("concurrency", concurrency, 1...1_000_000), ("requests", requests, 1...1_000_000_000),
             ("warmup", warmup, 0...1_000_000_000), ("body-bytes", bodyBytes, 0...1 << 30),
-            ("resume", resume, 0...1),
+            ("resume", resume, 0...1), ("loops", loops, 1...1024),
+            ("scopes", scopes, 0...1_000_000),
         ] where !range.contains(value) {
             throw ValidationError("--\(name): \(value) is not in \(range)")
         }
@@ -119,6 +126,7 @@ struct LoadCommand: AsyncParsableCommand {
     /// The settings of an engine that must not limit what is measured.
     private var tuning: EngineTuning {
         var tuning = EngineTuning.executor
+        tuning.eventLoops = loops
         tuning.pool.maxIdle = nil
         tuning.pool.maxIdlePerHost = nil
         tuning.pool.maxWaitersPerHost = max(1024, concurrency)
@@ -155,7 +163,7 @@ struct LoadCommand: AsyncParsableCommand {
             requests: requests, body: body.isEmpty ? .empty : .bytes(Bytes(body)), proxy: setting,
             version: proto == .h2 ? .http2 : .http1,
             versions: proto == .h2 ? .http2Only : .http1Only(alpn: .http1),
-            concurrency: concurrency, isOneShot: isWithoutKeepAlive,
+            concurrency: concurrency, scopes: scopes, isOneShot: isWithoutKeepAlive,
             countsEvents: !events && (mode == .sse || mode == .hold), parsesEvents: events,
             runsOnLoop: (executor ?? environmentExecutor) == .loop, scenario: scenario)
     }

@@ -10,6 +10,8 @@ struct LoadPlan: Sendable {
     let version: HTTPVersion
     let versions: HTTPVersionPolicy
     let concurrency: Int
+    /// Isolation scopes that requests use in turn; 0 is none.
+    let scopes: Int
     /// Whether each request has its own connection.
     let isOneShot: Bool
     /// Whether line feeds in bodies are counted, two to an event.

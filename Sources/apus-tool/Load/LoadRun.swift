@@ -63,10 +63,9 @@ final class LoadRun: Sendable {
     func measureHold() async -> JSON {
         let base = ProcessUsage.residentKiB()
         let worker = LoadWorker(engine: engine, plan: plan, counters: counters)
-        let preference: (any TaskExecutor)? = plan.runsOnLoop ? engine.taskExecutor : nil
         return await withTaskGroup { group in
             for number in 0..<plan.concurrency {
-                group.addTask(executorPreference: preference) { await worker.hold(number) }
+                group.addTask(executorPreference: executor) { await worker.hold(number) }
             }
             let start = monotonicNanoseconds()
             while counters.bodiesBegun + counters.errors < plan.concurrency,
@@ -84,10 +83,9 @@ final class LoadRun: Sendable {
     private func work(_ limit: Int, samples: LatencySamples?) async -> LoadWorker.Tally {
         counters.restart()
         let worker = LoadWorker(engine: engine, plan: plan, counters: counters)
-        let preference: (any TaskExecutor)? = plan.runsOnLoop ? engine.taskExecutor : nil
         return await withTaskGroup { group in
             for _ in 0..<plan.concurrency {
-                group.addTask(executorPreference: preference) {
+                group.addTask(executorPreference: executor) {
                     await worker.run(until: limit, samples: samples)
                 }
             }
@@ -97,6 +95,9 @@ final class LoadRun: Sendable {
             }
         }
     }
+
+    /// Where the next worker runs: each loop in turn, or Swift's pool.
+    private var executor: (any TaskExecutor)? { plan.runsOnLoop ? engine.taskExecutor : nil }
 
     private var connectionsOpened: Int { engine.snapshot().connectionsOpened }
 

@@ -9,7 +9,8 @@ import ApusEvents
 
 /// One worker: takes a number, sends a request, reads the whole response, takes the next number.
 final class LoadWorker: Sendable {
-    let client: ExecutorClient
+    /// One for each scope, used in turn.
+    let clients: [ExecutorClient]
     let plan: LoadPlan
     let options: RequestOptions
     let counters: LoadCounters
@@ -27,7 +28,12 @@ final class LoadWorker: Sendable {
     }
 
     init(engine: TransportEngine, plan: LoadPlan, counters: LoadCounters) {
-        client = ExecutorClient(engine, proxy: plan.proxy, versions: plan.versions)
+        clients = (0..<max(1, plan.scopes)).map { number in
+            ExecutorClient(
+                engine, proxy: plan.proxy,
+                isolation: plan.scopes == 0 ? nil : IsolationScope("credential-\(number)"),
+                versions: plan.versions)
+        }
         self.plan = plan
         self.counters = counters
         var options = RequestOptions()
@@ -74,6 +80,7 @@ final class LoadWorker: Sendable {
     @inline(never)
     private func open(_ number: Int) async throws -> ResponseBody {
         let request = plan.requests[plan.requests.count == 1 ? 0 : number % plan.requests.count]
+        let client = clients[clients.count == 1 ? 0 : number % clients.count]
         let response = try await client.send(request, body: plan.body, options: options)
         if let explanation = plan.explanation { explanation.note(response.info) }
         guard response.head.status.code == 200 else {

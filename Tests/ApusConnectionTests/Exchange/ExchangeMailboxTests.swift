@@ -9,12 +9,11 @@ import Testing
     /// expected where it is taken.
     private final class Box {
         var mailbox: ExchangeMailbox
-        /// Whether the connection wants to hear of all that is taken, as HTTP/2 does.
-        var creditsAlways = false
         var now = Deadline(nanoseconds: 0)
 
-        init() {
-            mailbox = ExchangeMailbox(maxBytes: 100, start: now)
+        /// - Parameter creditStep: taken bytes of which a connection that reads hears.
+        init(creditStep: Int = .max) {
+            mailbox = ExchangeMailbox(maxBytes: 100, creditStep: creditStep, start: now)
         }
 
         /// Puts in so many bytes; whether to go on reading.
@@ -27,8 +26,7 @@ import Testing
         /// What a task takes, in words.
         func take(hasWaited: Bool = false, until deadline: Deadline? = nil) -> String {
             let taken = mailbox.takeChunk(
-                hasWaited: hasWaited, until: deadline, now: now, instant: now,
-                creditsAlways: creditsAlways)
+                hasWaited: hasWaited, until: deadline, now: now, instant: now)
             return words(taken)
         }
 
@@ -134,13 +132,16 @@ import Testing
     }
 
     @Test func aConnectionThatReadsHearsOfCreditsOnlyWhereItWantsThem() {
-        let box = Box()
-        _ = box.put(30)
-        #expect(box.take() == "30 credit 0")
-        box.creditsAlways = true
+        let silent = Box()
+        _ = silent.put(30)
+        #expect(silent.take() == "30 credit 0")
+        let box = Box(creditStep: 25)
         _ = box.put(10)
+        _ = box.put(14)
+        _ = box.put(1)
+        #expect(box.take() == "10 credit 0")
+        #expect(box.take() == "15 credit 25")
         _ = box.put(30)
-        #expect(box.take() == "10 credit 40")
         #expect(box.take() == "30 credit 30")
         // Nothing more is read once the response is over.
         _ = box.put(30)

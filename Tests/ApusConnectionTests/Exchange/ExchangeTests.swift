@@ -52,7 +52,8 @@ import Testing
             ) { (_, make) throws(InvalidRequest) in try make() }
             let connection = IdleConnection(on: loop)
             let exchange = Exchange(
-                request, over: request.route, on: connection, started: .now(), story: nil)
+                request, over: request.route, on: connection, started: .now(), leased: .now(),
+                story: nil)
             try await body(exchange, connection)
         }
     }
@@ -64,7 +65,7 @@ private final class IdleConnection: LiveConnection {
     let facts = ConnectionFacts(protocolName: "http/1.1", remoteAddress: "127.0.0.1:1", tls: nil)
     let loop: EventLoop
     let isHTTP2 = false
-    let creditsConsumption = false
+    let creditStep = Int.max
     let capacity = 1
 
     init(on loop: EventLoop) {

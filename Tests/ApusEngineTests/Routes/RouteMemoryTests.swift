@@ -3,7 +3,7 @@ import ApusCore
 import ApusEngine
 import Testing
 
-/// The few routes that an engine keeps, so that most requests need not work theirs out again.
+/// The routes that an engine keeps, so that most requests need not work theirs out again.
 @Suite struct RouteMemoryTests {
     /// Asks for the route of a host; whether it had to be made.
     private func isMade(_ host: String, by memory: RouteMemory) throws -> Bool {
@@ -18,15 +18,50 @@ import Testing
         return isMade
     }
 
-    @Test func eightRoutesAreKeptAndTheNinthReplacesTheOldest() throws {
+    @Test func fourThousandRoutesAreKeptAndThoseUsedLongestAgoGo() throws {
         let memory = RouteMemory()
-        let hosts = (0..<9).map { "host-\($0)" }
-        for host in hosts.prefix(8) { #expect(try isMade(host, by: memory)) }
-        for host in hosts.prefix(8) { #expect(try !isMade(host, by: memory)) }
-        #expect(try isMade(hosts[8], by: memory))
-        #expect(try !isMade(hosts[8], by: memory))
-        for host in hosts[1..<8] { #expect(try !isMade(host, by: memory)) }
-        #expect(try isMade(hosts[0], by: memory))
+        let most = RouteMemory.maxRoutes
+        #expect(most == 4096)
+        for number in 0..<most { #expect(try isMade("host-\(number)", by: memory)) }
+        for number in 0..<most { #expect(try !isMade("host-\(number)", by: memory)) }
+        // One that is used stays, however many others come.
+        for number in most..<3 * most {
+            #expect(try isMade("host-\(number)", by: memory))
+            #expect(try !isMade("host-0", by: memory))
+        }
+        #expect(try isMade("host-1", by: memory), "used before as many others as are kept")
+        #expect(try !isMade("host-\(3 * most - 1)", by: memory))
+    }
+
+    @Test func routesThatDifferInOnePartAreKeptApart() throws {
+        let memory = RouteMemory()
+        let proxies = try ["http://user:a@p.test", "http://user:b@p.test", "socks5h://p.test:80"]
+            .map { try ProxySetting(parsing: $0) }
+        let chains: [ProxySetting] = [
+            .inherit, .direct, proxies[0], proxies[1], proxies[2],
+            .chain([try ProxyEndpoint(parsing: "http://p.test")]),
+        ]
+        let isolations: [IsolationScope?] = [nil, "one", "two"]
+        for _ in 0..<2 {
+            for proxy in chains {
+                for isolation in isolations {
+                    let requirements = RouteRequirements(
+                        authority: ExactText(lookingFor: "a.test"), scheme: .http, proxy: proxy,
+                        versions: .automatic, isolation: isolation, connectTo: nil,
+                        purpose: .exchanges)
+                    let route = try memory.route(for: requirements) {
+                        () throws(InvalidRequest) in
+                        let origin = try Origin(scheme: .http, host: "a.test")
+                        return Route(
+                            origin: origin, proxies: try proxy.proxies(for: origin),
+                            isolation: isolation)
+                    }
+                    #expect(route.isolation == isolation)
+                    let origin = try Origin(scheme: .http, host: "a.test")
+                    #expect(route.proxies == (try proxy.proxies(for: origin)))
+                }
+            }
+        }
     }
 
     @Test func aForgottenRouteIsMadeAgain() throws {

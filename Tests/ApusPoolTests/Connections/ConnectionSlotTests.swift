@@ -11,7 +11,8 @@ import Testing
     private static func open(
         capacity: Int, _ sharing: ConnectionSlot.Open.Sharing = .multiplexed, owner: Int? = nil
     ) -> ConnectionSlot {
-        .open(.init(number: 7, route: 2, capacity: capacity, sharing: sharing, owner: owner))
+        .open(
+            .init(number: 7, route: 2, capacity: capacity, sharing: sharing, owner: owner, loop: 0))
     }
 
     @Test func aVacantSlotHoldsNothing() {

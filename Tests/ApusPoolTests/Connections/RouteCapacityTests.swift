@@ -7,7 +7,8 @@ import Testing
     private static func connection(
         _ capacity: Int, _ sharing: ConnectionSlot.Open.Sharing
     ) -> ConnectionSlot.Open {
-        ConnectionSlot.Open(number: 1, route: 0, capacity: capacity, sharing: sharing, owner: nil)
+        ConnectionSlot.Open(
+            number: 1, route: 0, capacity: capacity, sharing: sharing, owner: nil, loop: 0)
     }
 
     @Test(arguments: [

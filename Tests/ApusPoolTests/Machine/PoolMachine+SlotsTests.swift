@@ -45,6 +45,23 @@ import Testing
         #expect(ages.allSatisfy { $0 >= .seconds(90) })
     }
 
+    @Test func aCallerOnALoopGetsTheConnectionOfThatLoopThatWasUsedLast() {
+        let driver = PoolDriver()
+        let opened = driver.open(Routes.plain(), on: [0, 1, 0, 1, 2])
+        #expect(driver.take(Routes.plain(), near: 1) == opened[3])
+        #expect(driver.take(Routes.plain(), near: 0) == opened[2])
+        #expect(driver.take(Routes.plain(), near: 0) == opened[0])
+        // None of its own loop is left, or it has none: the one that was used last.
+        #expect(driver.take(Routes.plain(), near: 0) == opened[4])
+        #expect(driver.take(Routes.plain()) == opened[1])
+    }
+
+    @Test func fewConnectionsAreLookedAtForOneOfTheCallersLoop() {
+        let driver = PoolDriver { $0.maxIdlePerHost = nil }
+        let opened = driver.open(Routes.plain(), on: [0] + Array(repeating: 1, count: 100))
+        #expect(driver.take(Routes.plain(), near: 0) == opened[100], "its own is too far down")
+    }
+
     @Test func anIdleConnectionWithoutRoomIsPassedOverAndFoundAgain() throws {
         let driver = PoolDriver()
         _ = driver.wait(Routes.secure())

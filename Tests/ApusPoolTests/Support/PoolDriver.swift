@@ -33,10 +33,11 @@ final class PoolDriver {
     func pass(_ duration: Duration) { now = now.advanced(by: duration) }
 
     func lease(
-        _ route: Route, _ reuse: Reuse = .pooled, isPatient: Bool = false, mayDial: Bool = true
+        _ route: Route, _ reuse: Reuse = .pooled, isPatient: Bool = false, mayDial: Bool = true,
+        near loop: Int? = nil
     ) -> LeaseResult {
         let (result, actions) = pool.lease(
-            route, reuse: reuse, isPatient: isPatient, mayDial: mayDial, now: now)
+            route, reuse: reuse, isPatient: isPatient, mayDial: mayDial, near: loop, now: now)
         perform(actions)
         return result
     }
@@ -52,14 +53,23 @@ final class PoolDriver {
     }
 
     /// A lease that must be served at once.
-    func take(_ route: Route) -> ConnectionID? {
-        guard case .leased(let connection, _) = lease(route) else { return nil }
+    func take(_ route: Route, near loop: Int? = nil) -> ConnectionID? {
+        guard case .leased(let connection, _) = lease(route, near: loop) else { return nil }
         return connection
     }
 
-    func establish(_ connection: ConnectionID, capacity: Int = 1) {
+    func establish(_ connection: ConnectionID, capacity: Int = 1, on loop: Int = 0) {
         dials.removeAll { $0 == connection }
-        perform(pool.connectionEstablished(connection, capacity: capacity, now: now))
+        perform(pool.connectionEstablished(connection, capacity: capacity, on: loop, now: now))
+    }
+
+    /// Dials, establishes and gives back a connection for each of these loops.
+    func open(_ route: Route, on loops: [Int]) -> [ConnectionID] {
+        for _ in loops { _ = wait(route) }
+        let opened = dials
+        for (connection, loop) in zip(opened, loops) { establish(connection, on: loop) }
+        for connection in opened { release(connection) }
+        return opened
     }
 
     /// A connection for many exchanges, whose peer has not said how many.
