@@ -303,14 +303,15 @@ extension Exchange {
 
     /// Hands over the final head; `wake()` resumes the task.
     func headReceived(_ response: HTTPResponse, at now: Deadline) {
+        timings.headReceived(at: now)
+        // First: a task that takes the head on another thread may end the exchange at once.
+        if let story { story.responded(response) }
         lock.withLock {
             guard !mailbox.isOver else { return }
             mailbox.headReceived(response)
             progress.hasResponse = true
             progress.hasHead = true
         }
-        timings.headReceived(at: now)
-        if let story { story.responded(response) }
     }
 
     /// The response is a head alone, and the connection a raw duplex; `wake()` resumes the task.
@@ -320,6 +321,7 @@ extension Exchange {
         let now = Deadline.now()
         timings.headReceived(at: now)
         timings.finished(at: now)
+        if let story { story.responded(response) }
         let isWanted = lock.withLock {
             guard !mailbox.isOver else { return false }
             mailbox.headReceived(response)
@@ -329,10 +331,7 @@ extension Exchange {
             connection = nil
             return mailbox.end(.ended(trailers: nil))
         }
-        if isWanted, let story {
-            story.responded(response)
-            reportEnd(to: story)
-        }
+        if isWanted, let story { reportEnd(to: story) }
         return isWanted
     }
 

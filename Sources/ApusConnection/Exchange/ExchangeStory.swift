@@ -51,11 +51,12 @@ package final class ExchangeStory: @unchecked Sendable {
     func responded(_ response: HTTPResponse) {
         let status = response.status.code
         let isEventStream = response.headerFields.isEventStream
-        lock.withLock {
+        let isOver = lock.withLock {
             summary.status = status
             summary.isEventStream = isEventStream
+            return hasEnded
         }
-        observer.observe(.exchangeResponded(exchange: number, status: status))
+        if !isOver { observer.observe(.exchangeResponded(exchange: number, status: status)) }
     }
 
     func bodyBegan() {
