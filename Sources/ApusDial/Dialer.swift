@@ -57,15 +57,14 @@ package final class Dialer: Sendable {
         hasSeveralLoops ? loops.firstIndex(where: \.isCurrent) : nil
     }
 
-    /// The number of a loop among those of the engine.
-    package func number(of loop: EventLoop) -> Int {
-        loops.firstIndex { $0 === loop } ?? 0
+    /// The number of a loop among those of the engine; `nil` for any other loop.
+    package func number(of loop: EventLoop) -> Int? {
+        loops.firstIndex { $0 === loop }
     }
 
     /// What the HTTP/1.1 connections of a loop share.
     func recentFields(on loop: EventLoop) -> HTTP1RecentFields {
-        let index = loops.firstIndex { $0 === loop }
-        return index.map { recentFields[$0] } ?? HTTP1RecentFields()
+        number(of: loop).map { recentFields[$0] } ?? HTTP1RecentFields()
     }
 
     /// Makes a connection and reports what became of it.

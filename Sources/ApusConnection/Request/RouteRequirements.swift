@@ -23,13 +23,6 @@ package struct RouteRequirements: Hashable {
         self.purpose = purpose
     }
 
-    /// By what differs between the routes of one program; equality compares the rest.
-    package func hash(into hasher: inout Hasher) {
-        hasher.combine(authority)
-        hasher.combine(isolation)
-        if case .proxy(let endpoint) = proxy { hasher.combine(endpoint) }
-    }
-
     /// The same, with a text that may be kept: that of a request is only for looking up.
     package var kept: RouteRequirements {
         var kept = self

@@ -177,7 +177,7 @@ final class ConnectionPool: @unchecked Sendable {
             let (capacity, isReported) = pool.firstCapacity(of: connection)
             let actions = pool.machine.connectionEstablished(
                 connection.id, capacity: capacity, isShared: connection.isHTTP2,
-                isReported: isReported, on: dialer.number(of: connection.loop), now: now)
+                isReported: isReported, on: dialer.number(of: connection.loop) ?? 0, now: now)
             isWanted = actions.grants.contains { $0.connection == connection.id }
             return actions
         }

@@ -25,16 +25,21 @@ import Testing
         let proxies = try (0..<100).map {
             try ProxySetting(parsing: "http://user-\($0):secret@proxy.test:3128")
         }
+        let chains = try (0..<100).map {
+            ProxySetting.chain([
+                try ProxyEndpoint(parsing: "http://near.test"),
+                try ProxyEndpoint(parsing: "http://user-\($0):secret@far.test"),
+            ])
+        }
         let scopes = (0..<100).map { IsolationScope("credential-\($0)") }
         let hosts = (0..<100).map { ExactText(lookingFor: "host-\($0).test") }
         let all =
-            proxies.map { requirements(proxy: $0) } + scopes.map { requirements(isolation: $0) }
-            + hosts.map { requirements($0) }
-        #expect(Set(all).count == 300)
-        #expect(Set(all.map(\.hashValue)).count > 295)
+            (proxies + chains).map { requirements(proxy: $0) }
+            + scopes.map { requirements(isolation: $0) } + hosts.map { requirements($0) }
+        #expect(Set(all).count == 400)
+        #expect(Set(all.map(\.hashValue)).count > 395)
     }
 
-    /// What the hash leaves out is compared too.
     @Test func eachPartIsCompared() throws {
         let all = [
             requirements(), requirements(versions: .http2Only), requirements(proxy: .direct),
