@@ -10,20 +10,13 @@ import HTTPTypes
 /// Confined to the connection's loop.
 final class HTTP2Streams {
     /// One stream and what it still needs.
-    ///
-    /// An object, which an event finds and does not copy.
-    private final class Stream {
+    private struct Stream {
         let exchange: Exchange
         /// Whether the peer had reported how many streams it takes: a refusal then means it.
         let isWithinLimit: Bool
-        @exclusivity(unchecked) var upload = HTTP2Upload()
+        var upload = HTTP2Upload()
         /// What the stream has become, when it has left HTTP.
-        @exclusivity(unchecked) var duplex: HTTP2Duplex?
-
-        init(_ exchange: Exchange, isWithinLimit: Bool) {
-            self.exchange = exchange
-            self.isWithinLimit = isWithinLimit
-        }
+        var duplex: HTTP2Duplex?
     }
 
     /// Streams refused in a row, none answered between, before the connection takes no more.
@@ -35,7 +28,7 @@ final class HTTP2Streams {
     private var connection: HTTP2LiveConnection?
     /// Every stream that is not closed on both sides; those whose exchange has ended keep their
     /// slot.
-    @exclusivity(unchecked) private var streams = StreamTable<Stream>()
+    @exclusivity(unchecked) private var streams: [HTTP2StreamID: Stream] = [:]
     /// Streams whose answer is complete while the last of their bodies is about to leave.
     @exclusivity(unchecked) private var finishing: Set<HTTP2StreamID> = []
     /// Extended CONNECTs that wait for the peer's SETTINGS; no more than there are leases.
@@ -78,7 +71,7 @@ final class HTTP2Streams {
     func connectionEnded(
         _ reason: CloseReason, _ kind: TransportError.Kind, _ message: String
     ) {
-        let exchange = streams.values.first?.exchange ?? waiting.first
+        let exchange = streams.first?.value.exchange ?? waiting.first
         let sign: ConnectionEnd.Sign? =
             reason == .localAddressLost ? .localAddressLost : kind == .timeout ? .silence : nil
         var end = exchange.flatMap { connectionEnd(of: $0, sign) }
@@ -138,8 +131,8 @@ final class HTTP2Streams {
             return
         }
         exchange.stream = id
-        let stream = Stream(exchange, isWithinLimit: session.hasPeerSettings)
-        streams.insert(stream, for: id)
+        let stream = Stream(exchange: exchange, isWithinLimit: session.hasPeerSettings)
+        streams[id] = stream
         if streams.count == 1 { connection?.streamsChanged(hasStreams: true) }
         do throws(HTTP2Upload.Failure) {
             try stream.upload.begin(exchange, on: id, session)
@@ -184,13 +177,13 @@ final class HTTP2Streams {
     /// No caller waits for the exchange any more.
     func cancel(_ exchange: Exchange) {
         if withdraw(exchange) { return }
-        if let id = exchange.stream, streams.contains(id), !endStory.isOver { reset(id) }
+        if let id = exchange.stream, streams[id] != nil, !endStory.isOver { reset(id) }
     }
 
     /// Fails an exchange whose time is over; `false` when it is not here any more.
     func expire(_ exchange: Exchange, _ limit: TimeLimit) -> Bool {
         let isWithdrawn = withdraw(exchange)
-        guard isWithdrawn || exchange.stream.map(streams.contains) == true else {
+        guard isWithdrawn || exchange.stream.map({ streams[$0] != nil }) == true else {
             return false
         }
         // What waits in the session for a slot, or for the socket, is taken back by the reset.
@@ -230,13 +223,12 @@ final class HTTP2Streams {
 
     /// A producer has something new.
     func uploadReady(_ exchange: Exchange) {
-        if let id = exchange.stream, streams.contains(id) { advanceUpload(of: id) }
+        if let id = exchange.stream, streams[id] != nil { advanceUpload(of: id) }
     }
 
     private func requestSent(on id: HTTP2StreamID) {
-        guard let stream = streams[id] else { return }
-        let exchange = stream.exchange
-        stream.upload.requestSent(exchange) { [weak connection, weak exchange] in
+        guard let exchange = streams[id]?.exchange else { return }
+        streams[id]?.upload.requestSent(exchange) { [weak connection, weak exchange] in
             if let connection, let exchange { connection.uploadReady(exchange) }
         }
     }
@@ -265,7 +257,7 @@ final class HTTP2Streams {
         var upload = stream.upload
         do throws(HTTP2Upload.Failure) {
             let isForTrailers = try step(&upload, stream.exchange, session)
-            stream.upload = upload
+            streams[id]?.upload = upload
             if isForTrailers {
                 try HTTP2Upload.sendTrailers(of: stream.exchange, on: id, session)
             }
@@ -398,7 +390,7 @@ final class HTTP2Streams {
     }
 
     private func closed(_ id: HTTP2StreamID) {
-        guard let stream = streams.remove(id) else { return }
+        guard var stream = streams.removeValue(forKey: id) else { return }
         stream.upload.takePump()?.stop()
         stream.exchange.timers.stop(on: loop)
         if streams.isEmpty { connection?.streamsChanged(hasStreams: false) }
@@ -443,6 +435,6 @@ final class HTTP2Streams {
 
     /// The tasks of a duplex want no more of it.
     func closeDuplex(_ id: HTTP2StreamID) {
-        if streams.contains(id), !endStory.isOver { reset(id) }
+        if streams[id] != nil, !endStory.isOver { reset(id) }
     }
 }

@@ -43,7 +43,7 @@ package final class HTTP2Session {
     let session: OpaquePointer
 
     /// Every stream that was submitted and is not closed, sent or not.
-    @exclusivity(unchecked) var streams = StreamTable<HTTP2Stream>()
+    @exclusivity(unchecked) var streams: [HTTP2StreamID: HTTP2Stream] = [:]
     /// The stream found last: frames come in runs.
     @exclusivity(unchecked) var lastStream: HTTP2Stream?
     @exclusivity(unchecked) var events = EventQueue()
@@ -232,7 +232,7 @@ extension HTTP2Session {
         let stream = HTTP2Stream(
             id: result, isDuplex: request.method == .connect, window: tuning.streamWindow)
         if !hasBody { stream.outgoing.finish(trailers: nil) }
-        streams.insert(stream, for: result)
+        streams[result] = stream
         return result
     }
 
@@ -340,7 +340,7 @@ extension HTTP2Session {
     }
 
     func forget(_ id: HTTP2StreamID) {
-        if let stream = streams.remove(id) { returnGrowth(of: stream) }
+        if let stream = streams.removeValue(forKey: id) { returnGrowth(of: stream) }
         if lastStream?.id == id { lastStream = nil }
         endGivingWay()
     }
