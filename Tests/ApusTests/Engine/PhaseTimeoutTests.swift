@@ -108,8 +108,10 @@ private typealias Frames = HTTP2Frames
     func aWindowThatStaysClosedIsLate() async throws {
         var tuning = EngineTuning.default
         tuning.http2.pingAfter = .milliseconds(200)
-        tuning.http2.suspectAfter = .milliseconds(200)
+        // However late an answer is, the next request goes to the same connection.
+        tuning.http2.suspectAfter = .seconds(600)
         tuning.http2.deadAfter = .seconds(600)
+        tuning.http2.maxConnectionsPerHost = 1
         let answered: [ScriptedPeer.Step] = [.expectFrame(Frames.pingType), .pong]
         let script = [ScriptedPeer.Step].http2([]) + (0..<400).flatMap { _ in answered }
         try await withHTTP2(script + [.silence], tuning: tuning) { stand in
