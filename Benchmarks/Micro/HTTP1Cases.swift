@@ -19,6 +19,9 @@ private let events = """
     x-robots-tag: none\r\ncf-cache-status: DYNAMIC\r\ncf-ray: 0123456789abcdef-FRA\r\n\
     vary: accept-encoding\r\ncontent-length: 0\r\n\r\n
     """
+private let changed = changing(
+    events, ["00:00:00 GMT", "hijklmn", "3999", "abcdef-FRA"],
+    to: ["00:00:01 GMT", "nmlkjih", "3998", "abcdee-FRA"])
 private let chunked =
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     + String(repeating: "400\r\n" + String(repeating: "x", count: 1024) + "\r\n", count: 16)
@@ -29,6 +32,9 @@ func http1Cases() -> [Case] {
     [
         Case(name: "head-5", title: "parse a head of 5 fields") { received(small) },
         Case(name: "head-19", title: "parse a head of 19 fields") { received(events) },
+        Case(name: "head-19-changed", title: "the same, 4 of them not those of the last head") {
+            received(events, changed)
+        },
         Case(name: "chunked-16", title: "parse a response of 16 chunks") { received(chunked) },
         Case(name: "request-check", title: "check a request of 6 fields") {
             let request = request()
@@ -52,14 +58,23 @@ func http1Cases() -> [Case] {
     ]
 }
 
-/// Parses a response, as a connection that has received others.
-private func received(_ text: String) -> () throws -> Void {
-    let bytes = Array(text.utf8)
+private func changing(_ text: String, _ parts: [String], to others: [String]) -> String {
+    zip(parts, others).reduce(text) { text, change in
+        text.split(separator: change.0, maxSplits: 1).joined(separator: change.1)
+    }
+}
+
+/// Parses responses by turns, as a connection that has received others.
+private func received(_ texts: String...) -> () throws -> Void {
+    let inputs = texts.map { Array($0.utf8) }
     var machine = HTTP1Session(limits: .init())
-    var recent = HTTP1Session.recentFields()
+    var recent = RecentFields()
+    var turn = 0
     return {
         machine.requestStarted(method: .get, expectsClose: false, upgrade: nil)
         machine.requestFinished()
+        let bytes = inputs[turn]
+        turn = (turn + 1) % inputs.count
         var offset = 0
         while try machine.nextEvent(
             in: bytes.span.bytes, offset: &offset, recent: &recent) != nil

@@ -127,7 +127,7 @@ actor Connector {
         guard isHTTP2 else {
             let connection = HTTP1LiveConnection(
                 id: dial.id, wire: wire, facts: facts, tuning: dialer.tuning,
-                recent: dialer.recentFields(on: dial.loop),
+                recent: dialer.recentFields(of: route.origin, on: dial.loop),
                 way: ConnectionWay(route, dialer.ways), keeper: keeper)
             connection.assumeIsolated { $0.attach() }
             return connection

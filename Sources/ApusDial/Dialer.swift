@@ -28,8 +28,9 @@ package final class Dialer: Sendable {
     /// What the windows of all h2 connections may grow by.
     let windowBudget: EngineWindowBudget
     private let loops: [EventLoop]
-    /// One for each of the loops.
-    private let recentFields: [HTTP1RecentFields]
+    /// So many for each of the loops.
+    private let recentFields: [[HTTP1RecentFields]]
+    private static let recentFieldsPerLoop = 16
     private let turn = Atomic<Int>(0)
 
     package init(
@@ -40,7 +41,9 @@ package final class Dialer: Sendable {
         self.hooks = hooks
         self.resolver = resolver
         self.loops = loops
-        recentFields = loops.map { _ in HTTP1RecentFields() }
+        recentFields = loops.map { _ in
+            (0..<Dialer.recentFieldsPerLoop).map { _ in HTTP1RecentFields() }
+        }
         self.observer = observer
         proxies = ProxyWatch(tuning.pool, observer: observer)
         ways = WayWatch(tuning.http2)
@@ -62,9 +65,11 @@ package final class Dialer: Sendable {
         loops.firstIndex { $0 === loop }
     }
 
-    /// What the HTTP/1.1 connections of a loop share.
-    func recentFields(on loop: EventLoop) -> HTTP1RecentFields {
-        number(of: loop).map { recentFields[$0] } ?? HTTP1RecentFields()
+    /// What the HTTP/1.1 connections of a loop to one origin share; few origins share one.
+    func recentFields(of origin: Origin, on loop: EventLoop) -> HTTP1RecentFields {
+        guard let number = number(of: loop) else { return HTTP1RecentFields() }
+        let shared = recentFields[number]
+        return shared[Int(UInt(bitPattern: origin.hashValue) % UInt(shared.count))]
     }
 
     /// Makes a connection and reports what became of it.

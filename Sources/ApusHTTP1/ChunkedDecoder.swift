@@ -75,7 +75,7 @@ struct ChunkedDecoder {
                 try expect(ASCII.lineFeed, in: input, at: &offset, .chunkDataEnd)
                 state = .size(0, digits: 0)
             case .trailers:
-                var recent = RecentFields(names: 0)
+                var recent = RecentFields()
                 let isWhole = try trailers.parse(
                     input, at: &offset, limits: limits, recent: &recent)
                 guard isWhole else { break }

@@ -79,19 +79,16 @@ struct FieldNames: Sendable {
         slots[slot] = UInt8(entries.count)
     }
 
-    /// The number of spellings, which are numbered from 0.
-    var count: Int { entries.count }
-
     /// Finds the name spelled by a range of bytes.
     @inline(__always)
     func find(
         _ range: Range<Int>, in bytes: RawSpan
-    ) -> (index: Int, name: HTTPField.Name, role: FieldRole)? {
+    ) -> (name: HTTPField.Name, role: FieldRole)? {
         var slot = FieldNames.slot(of: range, in: bytes)
         while slots[slot] != 0 {
             let index = Int(slots[slot]) - 1
             if isSpelling(entries[index].range, equalTo: range, in: bytes) {
-                return (index, entries[index].name, entries[index].role)
+                return (entries[index].name, entries[index].role)
             }
             slot = (slot + 1) % FieldNames.slotCount
         }

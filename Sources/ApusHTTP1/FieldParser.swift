@@ -3,8 +3,10 @@ import HTTPTypes
 
 /// The fields of one section in order, and the facts that they state about the message.
 struct ParsedFields {
-    /// All fields received, in order, except one that is being unfolded.
+    /// All fields received, in order, except those in the memory and one that is being unfolded.
     private var received = HTTPFields()
+    /// How many fields are in the memory of the last head, while they are there.
+    private var remembered: Int?
     /// The last field, when its value continues over several lines.
     private var unfolding: (name: HTTPField.Name, value: [UInt8])?
     private(set) var facts = MessageFacts()
@@ -12,7 +14,35 @@ struct ParsedFields {
     private(set) var isLastPlain = true
 
     /// How many fields were received.
-    var count: Int { received.count + (unfolding == nil ? 0 : 1) }
+    var count: Int { remembered ?? received.count + (unfolding == nil ? 0 : 1) }
+
+    /// Whether the fields are in the memory of the last head.
+    var isRemembered: Bool { remembered != nil }
+
+    /// The fields are put into the memory of the last head, until they are taken from there.
+    mutating func begin(in recent: inout RecentFields) {
+        recent.begin()
+        remembered = 0
+    }
+
+    /// Takes the fields out of the memory, which other heads may use from here on.
+    mutating func take(from recent: inout RecentFields) {
+        guard isRemembered else { return }
+        received = recent.takeFields()
+        remembered = nil
+    }
+
+    /// The head that these fields complete, remembered where it came whole.
+    mutating func response(
+        to line: HeadParser.StatusLine, _ recent: inout RecentFields
+    ) -> HTTPResponse {
+        guard !isRemembered || facts.isLengthRepeated || line.code < 200 else {
+            return recent.finish(code: line.code, reason: line.reason)
+        }
+        take(from: &recent)
+        let status = HTTPResponse.Status(code: line.code, reasonPhrase: line.reason)
+        return HTTPResponse(status: status, headerFields: fields)
+    }
 
     /// The fields as users see them.
     ///
@@ -42,6 +72,11 @@ struct ParsedFields {
     mutating func parseLine(
         in bytes: RawSpan, at offset: Int, names: FieldNames, recent: inout RecentFields
     ) throws(HTTP1Error) -> Int? {
+        if isRemembered, let (line, count) = recent.repeats(bytes, at: offset) {
+            remembered = recent.count
+            note(FieldRole(rawValue: line.role) ?? .plain, at: offset, line.value, in: bytes)
+            return offset + count
+        }
         let end = bytes.byteCount
         var colon = bytes.firstColon(from: offset, atMost: names.longest) ?? offset
         // A common name is a token, so that its bytes need not be looked at one by one.
@@ -61,33 +96,42 @@ struct ParsedFields {
         var valueEnd = lineEnd
         while valueEnd > start, ASCII.isBlank(bytes.byte(valueEnd - 1)) { valueEnd -= 1 }
 
-        let field: HTTPField
-        let role: FieldRole
         let value = bytes.extracting(start..<valueEnd)
-        if let known {
-            role = known.role
-            field =
-                recent.last(at: known.index, equalTo: value)
-                ?? recent.remember(
-                    HTTPField(known.name, validated: value), at: known.index,
-                    count: value.byteCount)
-        } else {
-            let made = try ParsedFields.makeName(offset..<colon, in: bytes)
-            role = made.role
-            field = HTTPField(made.name, validated: value)
+        let (name, role) =
+            if let known { known } else {
+                try ParsedFields.makeName(offset..<colon, in: bytes)
+            }
+        let field = HTTPField(name, validated: value)
+        note(role, at: offset, start - offset..<valueEnd - offset, in: bytes)
+        if isRemembered {
+            let line = RecentFields.Line(
+                value: start - offset..<valueEnd - offset, role: role.rawValue)
+            recent.add(field, line, bytes.extracting(offset..<next))
+            remembered = recent.count
+            return next
         }
-        isLastPlain = role == .plain
-        if role != .plain { facts.note(role, start..<valueEnd, in: bytes) }
         if unfolding != nil { endUnfolding() }
         if received.isEmpty { received.reserveCapacity(16) }
         received.append(field)
         return next
     }
 
+    /// Notes what a field says to the codec; its value is at a range of its line.
+    @inline(__always)
+    private mutating func note(
+        _ role: FieldRole, at offset: Int, _ value: Range<Int>, in bytes: RawSpan
+    ) {
+        isLastPlain = role == .plain
+        guard role != .plain else { return }
+        facts.note(
+            role, offset + value.lowerBound..<offset + value.upperBound, in: bytes)
+    }
+
     /// Appends a line to the last field's value, after one blank (RFC 9112, section 5.2).
     ///
     /// The value becomes a field when the next field begins, so each of its bytes is copied a fixed
     /// number of times, however many lines there are.
+    /// The fields must have been taken from the memory.
     ///
     /// - Returns: `false` when there is no field to append to.
     mutating func fold(_ more: RawSpan) throws(HTTP1Error) -> Bool {

@@ -44,11 +44,6 @@ package struct HTTP1Session: Sendable {
     /// The keep-alive hint of the last response.
     package private(set) var keepAliveHint = KeepAliveHint()
 
-    /// An empty memory of fields, for sessions that share it.
-    package static func recentFields() -> RecentFields {
-        RecentFields(names: FieldNames.common.count)
-    }
-
     /// Creates an idle machine; `lenience` selects faults that are accepted.
     package init(limits: EngineTuning.Limits, lenience: EngineTuning.Lenience = .init()) {
         self.limits = limits
@@ -95,7 +90,7 @@ package struct HTTP1Session: Sendable {
     /// Call it until it returns `nil`: then all input is consumed, and incomplete heads and lines
     /// are kept inside. After `.upgraded` it consumes nothing.
     ///
-    /// - Parameter recent: what earlier responses contained, of this connection or another.
+    /// - Parameter recent: the last head, of this connection or another.
     /// - Throws: the fault of the peer; the connection cannot be used any more.
     package mutating func nextEvent(
         in input: RawSpan, offset: inout Int, recent: inout RecentFields
@@ -114,7 +109,7 @@ package struct HTTP1Session: Sendable {
     package mutating func nextEvent(
         in input: RawSpan, offset: inout Int
     ) throws(HTTP1Error) -> HTTP1Event? {
-        var none = RecentFields(names: 0)
+        var none = RecentFields()
         return try nextEvent(in: input, offset: &offset, recent: &none)
     }
 
@@ -199,14 +194,12 @@ package struct HTTP1Session: Sendable {
     private mutating func headCompleted(
         _ recent: inout RecentFields
     ) throws(HTTP1Error) -> HTTP1Event {
-        let head = head
-        self.head = .head(lenience)
+        defer { head = .head(lenience) }
         guard let line = head.statusLine else { preconditionFailure("a head without status line") }
         let facts = head.fields.facts
         let framing = try BodyFraming.of(
             code: line.code, minorVersion: line.minorVersion, facts: facts, asked: asked)
-        let response = recent.response(
-            code: line.code, reason: line.reason, head.fields.fields)
+        let response = head.response(&recent)
         if case .tunnel = framing {
             try checkProtocol(of: response)
             state = .upgraded

@@ -50,13 +50,14 @@ struct HeadParser {
 
     /// Parses up to the end of the section or of the input.
     ///
-    /// - Parameter recent: fields that may be used again.
+    /// - Parameter recent: the last head, parts of which may be used again.
     /// - Returns: whether the section is complete.
     mutating func parse(
         _ input: RawSpan, at offset: inout Int, limits: EngineTuning.Limits,
         recent: inout RecentFields
     ) throws(HTTP1Error) -> Bool {
         let names = FieldNames.common
+        if hasStatusLine, !hasBegun { fields.begin(in: &recent) }
         while offset < input.byteCount {
             if !partial.isEmpty {
                 guard try completePartial(from: input, at: &offset, limits) else { return false }
@@ -79,7 +80,15 @@ struct HeadParser {
                 offset = input.byteCount
             }
         }
+        // Other heads may come before the rest of this one.
+        fields.take(from: &recent)
         return false
+    }
+
+    /// The response of a complete head.
+    mutating func response(_ recent: inout RecentFields) -> HTTPResponse {
+        guard let statusLine else { preconditionFailure("a head without status line") }
+        return fields.response(to: statusLine, &recent)
     }
 
     /// Appends input up to the next line feed; `false` when there is none.
@@ -151,7 +160,7 @@ struct HeadParser {
     ) throws(HTTP1Error) -> Line {
         let next: Int?
         if hasStatusLine, statusLine == nil {
-            next = try parseStatusLine(bytes, at: offset)
+            next = try parseStatusLine(bytes, at: offset, &recent)
         } else if bytes.byte(offset) == ASCII.carriageReturn {
             guard let end = try endOfLine(in: bytes, at: offset) else { return .incomplete }
             offset = end
@@ -168,6 +177,7 @@ struct HeadParser {
     private mutating func parseLeniently(
         _ line: RawSpan, _ names: FieldNames, _ recent: inout RecentFields
     ) throws(HTTP1Error) -> Bool {
+        fields.take(from: &recent)
         guard let end = LenientLine.end(of: line) else { return false }
         let text = line.extracting(0..<end)
         if hasStatusLine, statusLine == nil { return false }
@@ -188,10 +198,18 @@ struct HeadParser {
     }
 
     private mutating func parseStatusLine(
-        _ bytes: RawSpan, at offset: Int
+        _ bytes: RawSpan, at offset: Int, _ recent: inout RecentFields
     ) throws(HTTP1Error) -> Int? {
+        if fields.isRemembered,
+            let (code, reason, count) = recent.repeatedStatus(in: bytes, at: offset)
+        {
+            let minorVersion = ASCII.digit(bytes.byte(offset + 7)) ?? 0
+            statusLine = StatusLine(minorVersion: minorVersion, code: code, reason: reason)
+            return offset + count
+        }
         guard let (line, next) = try StatusLine.parse(bytes, at: offset) else { return nil }
         statusLine = line
+        if fields.isRemembered { recent.setStatusLine(bytes.extracting(offset..<next)) }
         return next
     }
 }

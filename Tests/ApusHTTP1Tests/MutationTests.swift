@@ -46,7 +46,7 @@ import Testing
 }
 
 /// A generator that gives the same numbers on every run (xorshift64*).
-private struct SmallRandom {
+struct SmallRandom {
     private var state: UInt64
 
     init(seed: UInt64) {

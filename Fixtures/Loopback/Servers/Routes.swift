@@ -7,7 +7,7 @@
 /// | `/chunked/N?chunk=S` | the same without a length, in chunks or frames of S bytes |
 /// | `/eof/N?notify=0` | the same, ended by the connection; 0: without close_notify |
 /// | `/trailers?n=N` | N bytes, then the announced trailers `x-checksum` and `x-count` |
-/// | `/fields/N?size=S` | N response fields `x-0` and so on, of S bytes each |
+/// | `/fields/N?size=S&turns=T` | N fields `x-0` and so on, of S bytes, T values by turns |
 /// | `/status/CODE` | that status, with `CODE\n` where content is allowed |
 /// | `/echo` | the request's content, sent back while it arrives |
 /// | `/sink` | reads the content and answers its length: `N\n` |
@@ -40,7 +40,7 @@ enum Routes {
         case "": return Reply("hello\n")
         case "bytes", "chunked", "eof", "trailers", "fields", "truncate", "endless",
             "head-then-hang":
-            return patterned(target)
+            return patterned(target, context)
         case "sse": return Reply(.events(events(target)), type: "text/event-stream")
         case "status": return status(target.number ?? 200)
         case "echo", "sink", "continue", "early": return reading(target)
@@ -66,7 +66,7 @@ enum Routes {
         }
     }
 
-    private static func patterned(_ target: RouteTarget) -> Reply {
+    private static func patterned(_ target: RouteTarget, _ context: Context) -> Reply {
         let count = target.number ?? 0
         switch target.name {
         case "chunked":
@@ -92,8 +92,10 @@ enum Routes {
             return reply
         case "fields":
             var reply = Reply("hello\n")
+            let turn = context.request % min(max(target.integer("turns") ?? 1, 1), 26)
             let value = String(
-                repeating: "v", count: min(max(target.integer("size") ?? 16, 0), 1 << 20))
+                repeating: Character(UnicodeScalar(UInt8(ascii: "a") + UInt8(turn))),
+                count: min(max(target.integer("size") ?? 16, 0), 1 << 20))
             for index in 0..<min(count, 100_000) { reply.fields.append(("x-\(index)", value)) }
             return reply
         case "truncate":

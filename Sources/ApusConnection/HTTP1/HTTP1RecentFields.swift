@@ -1,11 +1,11 @@
 import ApusCore
 import ApusHTTP1
 
-/// What the last HTTP/1.1 responses on one loop contained, shared by its connections.
+/// The last head of HTTP/1.1 responses, shared by the connections of one loop to an origin.
 ///
 /// Unchecked, because it is confined to its loop: connections use it within their own reads only.
 package final class HTTP1RecentFields: @unchecked Sendable {
-    @exclusivity(unchecked) private var memory = HTTP1Session.recentFields()
+    @exclusivity(unchecked) private var memory = RecentFields()
 
     package init() {}
 

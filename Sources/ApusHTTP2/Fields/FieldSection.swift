@@ -19,30 +19,20 @@ struct FieldSection {
 
     /// A section that grows to this many times a bound ends the connection.
     private static let bombFactor = 4
-    /// Room for fields that is kept from one section to the next.
-    private static let keptRoom = 256
 
     /// The stream that the section is for; `nil` between sections.
     private(set) var stream: HTTP2Stream?
-    private var received: [HTTPField] = []
     /// The value of `:status`; 0 in a trailer section.
     private(set) var status = 0
     /// Names, values and 32 bytes for each field (RFC 9113, section 6.5.2).
     private(set) var byteCount = 0
     /// The same of the fields that are kept.
     var keptByteCount: Int { stream == nil || isDiscarding ? 0 : byteCount }
-    /// The fields that are kept, in order of arrival.
-    var fields: HTTPFields {
-        var fields = HTTPFields()
-        fields.reserveCapacity(received.count)
-        // One by one: only that is specialised in HTTPTypes.
-        for index in received.indices { fields.append(received[index]) }
-        return fields
-    }
     private var fieldCount = 0
     private var isDiscarding = false
 
-    private var recent: RecentFields
+    /// The fields that are kept, and the last head.
+    private var recent = RecentFields()
 
     private let maxBytes: Int
     private let maxFields: Int
@@ -51,12 +41,11 @@ struct FieldSection {
     init(limits: EngineTuning.Limits) {
         maxBytes = limits.headBytes
         maxFields = limits.headFields
-        recent = RecentFields(names: names.count)
     }
 
     mutating func begin(for stream: HTTP2Stream) {
         self.stream = stream
-        forget()
+        recent.begin()
         status = 0
         byteCount = 0
         fieldCount = 0
@@ -65,11 +54,7 @@ struct FieldSection {
 
     mutating func end() {
         stream = nil
-        forget()
-    }
-
-    private mutating func forget() {
-        received.removeAll(keepingCapacity: received.capacity <= Self.keptRoom)
+        recent.begin()
     }
 
     /// Keeps a field, or says why not.
@@ -87,33 +72,34 @@ struct FieldSection {
             status = value.reduce(0) { $0 * 10 + Int($1 &- 0x30) }
             return .keep
         }
-        if let index = names.index(of: name) {
-            let bytes = RawSpan(_unsafeElements: value)
-            received.append(
-                recent.last(at: index, equalTo: bytes)
-                    ?? recent.remember(
-                        HTTPField(name: names[index], value: value), at: index,
-                        count: value.count))
-            return .keep
-        }
-        let text = String(decoding: name, as: UTF8.self)
-        guard let name = HTTPField.Name(parsed: text) else {
+        let nameBytes = RawSpan(_unsafeElements: name)
+        let valueBytes = RawSpan(_unsafeElements: value)
+        if recent.repeats(name: nameBytes, value: valueBytes) { return .keep }
+        guard
+            let known = names.index(of: name).map({ names[$0] })
+                ?? HTTPField.Name(parsed: String(decoding: name, as: UTF8.self))
+        else {
             discard()
             return .malformed
         }
-        received.append(HTTPField(name: name, value: value))
+        let line = RecentFields.Line(value: name.count..<name.count + value.count)
+        recent.add(HTTPField(name: known, value: value), line, nameBytes, valueBytes)
         return .keep
     }
 
     /// The head of a final or informational response.
     mutating func response() -> HTTPResponse {
-        recent.response(code: status, fields)
+        guard status < 200 else { return recent.finish(code: status) }
+        return HTTPResponse(status: .init(code: status), headerFields: recent.takeFields())
     }
+
+    /// The fields of a trailer section.
+    mutating func trailers() -> HTTPFields { recent.takeFields() }
 
     /// Keeps nothing of this section from here on.
     mutating func discard() {
         isDiscarding = true
-        forget()
+        recent.begin()
     }
 
     private mutating func exceeded() -> Verdict {

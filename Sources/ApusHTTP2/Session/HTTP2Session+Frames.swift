@@ -39,13 +39,14 @@ extension HTTP2Session {
         guard let stream = section.stream, stream.id == id, stream.progress != .settled
         else { return }
         if stream.progress == .body {
-            guard section.fields[.contentLength] == nil else {
+            let trailers = section.trailers()
+            guard !trailers.contains(.contentLength) else {
                 // Too late to frame the body, or meant to deceive (RFC 9110, section 6.5.1).
                 refuse(
                     stream, .malformed(.lengthInTrailers), code: HTTP2ErrorCode.protocolError)
                 return
             }
-            settleAsEnded(stream, trailers: section.fields)
+            settleAsEnded(stream, trailers: trailers)
             return
         }
         guard section.status >= 100 else {
