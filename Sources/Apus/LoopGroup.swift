@@ -9,9 +9,12 @@ public final class LoopGroup: Sendable {
 
     /// Creates a group and starts its threads, one by default.
     ///
-    /// - Throws: `InvalidTuning` unless `threads` is in 1...256, `TransportError` when the system
-    ///   has no descriptor or thread left.
-    public init(threads: Int = 1) throws {
-        group = try ApusEngine.LoopGroup(threads: threads)
+    /// - Parameter wakeInterval: as `EngineTuning.wakeInterval`.
+    /// - Throws: `InvalidTuning` unless `threads` is in 1...256 and `wakeInterval` at most 10 ms,
+    ///   `TransportError` when the system has no descriptor or thread left.
+    public init(
+        threads: Int = 1, wakeInterval: Duration? = EngineTuning.default.wakeInterval
+    ) throws {
+        group = try ApusEngine.LoopGroup(threads: threads, wakeInterval: wakeInterval)
     }
 }

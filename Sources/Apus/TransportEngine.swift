@@ -12,7 +12,8 @@ public final class TransportEngine: HTTPTransport {
     ///
     /// - Parameters:
     ///   - tuning: its settings; `.default` by default.
-    ///   - group: threads shared with other engines; with a group `tuning.eventLoops` is ignored.
+    ///   - group: threads shared with other engines; with a group `tuning.eventLoops` and
+    ///     `tuning.wakeInterval` are ignored.
     ///     By default the engine has its own threads.
     ///   - resolver: resolves host names; `nil`, the default, uses the system's resolver on
     ///     separate threads.

@@ -44,7 +44,7 @@ package final class Engine: Sendable {
         let observer = bufferingWatch.map { EventReporter($0) }
         self.observer = observer
         self.group = group
-        let loops = try group?.loops ?? LoopGroup.makeLoops(tuning.eventLoops)
+        let loops = try group?.loops ?? LoopGroup.makeLoops(tuning)
         self.loops = loops
         let names = resolver ?? FamilyResolver(tuning.dial, onStaleAnswer: observer?.staleAnswers)
         let dialer = Dialer(

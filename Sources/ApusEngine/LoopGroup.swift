@@ -7,14 +7,17 @@ package final class LoopGroup: Sendable {
 
     /// Makes the loops and starts their threads.
     ///
-    /// - Throws: `InvalidTuning` for a number out of range, `TransportError` when the system has no
-    ///   descriptor or thread left.
-    package init(threads: Int) throws {
+    /// - Throws: `InvalidTuning` for a number or a time out of range, `TransportError` when the
+    ///   system has no descriptor or thread left.
+    package init(
+        threads: Int, wakeInterval: Duration? = EngineTuning.default.wakeInterval
+    ) throws {
         var tuning = EngineTuning()
         tuning.eventLoops = threads
+        tuning.wakeInterval = wakeInterval
         try tuning.validate()
         do throws(SystemError) {
-            loops = try LoopGroup.makeLoops(threads)
+            loops = try LoopGroup.makeLoops(tuning)
         } catch {
             throw TransportError(
                 .resource(errno: error.errno), phase: .request, message: error.description)
@@ -26,10 +29,14 @@ package final class LoopGroup: Sendable {
     }
 
     /// Loops with running threads; none are left when one cannot be made.
-    static func makeLoops(_ count: Int) throws(SystemError) -> [EventLoop] {
+    static func makeLoops(_ tuning: EngineTuning) throws(SystemError) -> [EventLoop] {
         var loops: [EventLoop] = []
         do throws(SystemError) {
-            for index in 0..<count { loops.append(try EventLoop(name: "apus-loop-\(index)")) }
+            for index in 0..<tuning.eventLoops {
+                loops.append(
+                    try EventLoop(
+                        name: "apus-loop-\(index)", wakeInterval: tuning.wakeInterval))
+            }
         } catch {
             for loop in loops { loop.stopAndDetach() }
             throw error

@@ -3,12 +3,20 @@
 #include <linux/futex.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 
 __thread const void *capus_current_loop = NULL;
 
 void capus_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
+
+void capus_sleep_exactly(void) { prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); }
+
+void capus_rest(int64_t nanoseconds) {
+    struct timespec time = {.tv_nsec = nanoseconds};
+    nanosleep(&time, NULL);
+}
 
 void capus_sleep_while(const void *word, uint32_t value) {
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);

@@ -20,4 +20,12 @@ import Testing
         let error = #expect(throws: InvalidTuning.self) { try LoopGroup(threads: threads) }
         #expect(error?.field == "eventLoops")
     }
+
+    @Test(arguments: [Duration.zero, .milliseconds(11)])
+    func aWakeIntervalOutOfRangeNamesItsField(_ interval: Duration) {
+        let error = #expect(throws: InvalidTuning.self) {
+            try LoopGroup(threads: 1, wakeInterval: interval)
+        }
+        #expect(error?.field == "wakeInterval")
+    }
 }

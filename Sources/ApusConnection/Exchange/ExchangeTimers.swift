@@ -2,8 +2,10 @@ import ApusCore
 import ApusSocket
 import ApusWire
 
-/// The deadlines of one exchange on its connection's loop; without timeouts it holds nothing.
+/// The deadlines of one exchange on its connection's loop, and its share of that loop's load.
 struct ExchangeTimers {
+    /// Whether the loop counts the exchange.
+    private var isCounted = false
     private var timers: [LoopTimer] = []
     /// Looks at the waits that have limits of their own: one at a time, however long they are.
     private var watch: LoopTimer?
@@ -31,8 +33,17 @@ struct ExchangeTimers {
         }
     }
 
-    /// Takes the timers off the loop.
+    /// The loop carries the exchange from here on, until `stop`.
+    fileprivate mutating func count(on loop: EventLoop) {
+        guard !isCounted else { return }
+        isCounted = true
+        loop.load += 1
+    }
+
+    /// Takes the exchange and its timers off the loop.
     mutating func stop(on loop: EventLoop) {
+        if isCounted { loop.load -= 1 }
+        isCounted = false
         for timer in timers { loop.cancel(timer) }
         timers = []
         if let watch { loop.cancel(watch) }
@@ -89,7 +100,7 @@ extension ExchangeOutput {
 }
 
 extension Exchange {
-    /// Sets the timers that the request asks for, if any.
+    /// Counts the exchange on the loop, and sets the timers that the request asks for, if any.
     ///
     /// The timers keep what the closures capture until they are stopped.
     /// - Parameters:
@@ -99,6 +110,7 @@ extension Exchange {
         on loop: EventLoop, output: @autoclosure () -> (Exchange) -> ExchangeOutput,
         expire: @autoclosure () -> (Exchange, ExchangeWait) -> Void
     ) {
+        timers.count(on: loop)
         guard request.hasTimeouts else { return }
         let expire = expire()
         timers.start(for: self, on: loop, output: output()) { [weak self] wait in

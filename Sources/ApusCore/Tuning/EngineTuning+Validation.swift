@@ -11,6 +11,10 @@ extension EngineTuning {
         try http2.validate()
         try limits.validate()
         try require("eventLoops", eventLoops, in: 1...256)
+        try requirePositive("wakeInterval", wakeInterval)
+        guard wakeInterval ?? .zero <= .milliseconds(10) else {
+            throw InvalidTuning(field: "wakeInterval", reason: "is above 10 ms")
+        }
     }
 }
 

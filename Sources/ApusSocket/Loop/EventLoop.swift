@@ -39,13 +39,14 @@ package protocol Flushable: AnyObject {
 /// 1. Take the work that other threads have queued.
 /// 2. Run the jobs of the turn, for about 1 ms at most: those that were queued when the turn began.
 /// 3. When all of them have run, the turn is over: flush each connection that has output, once.
-/// 4. Wait for readiness (epoll), without sleeping while work is left.
+/// 4. Wait for readiness (epoll), without sleeping while work is left; rest before, when busy.
 /// 5. Call the handler of each ready descriptor.
 /// 6. Fire the timers that are due.
 ///
 /// A job that arrives while jobs run is for the next turn, so descriptors and timers are served
 /// however much work adds to itself. Work from another thread goes through a locked queue and a
-/// wake-up; work from the loop's own thread goes to a plain array.
+/// wake-up; work from the loop's own thread goes to a plain array. How long a busy loop rests is
+/// decided by `WakePace`.
 ///
 /// Unchecked, because its state is divided by rule: properties under "foreign" are accessed with
 /// the lock held, properties under "own thread" only by the loop's thread.
@@ -99,13 +100,18 @@ package final class EventLoop: @unchecked Sendable {
     @exclusivity(unchecked) private var freeSlots: [Int] = []
     @exclusivity(unchecked) private var timers = TimerQueue()
     @exclusivity(unchecked) private var dirty: [any Flushable] = []
+    @exclusivity(unchecked) private var pace: WakePace
+    /// How many exchanges the loop's connections carry.
+    @exclusivity(unchecked) package var load = 0
     /// Large buffers that the loop's connections use in turn, so that an idle one holds none.
     package let scratch = LoopScratch()
 
     private var thread = pthread_t()
 
     /// Creates the loop and starts its thread.
-    package init(name: String) throws(SystemError) {
+    ///
+    /// - Parameter wakeInterval: the least time between two wake-ups while it is busy.
+    package init(name: String, wakeInterval: Duration? = nil) throws(SystemError) {
         let epollNumber = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epollNumber >= 0 else { throw SystemError(call: "epoll_create1") }
         epoll = FileDescriptor(epollNumber)
@@ -113,6 +119,7 @@ package final class EventLoop: @unchecked Sendable {
         guard eventNumber >= 0 else { throw SystemError(call: "eventfd") }
         wakeUp = FileDescriptor(eventNumber)
         self.name = name
+        pace = WakePace(interval: wakeInterval)
         guard capus_epoll_add(epoll.number, wakeUp.number, 0) == 0 else {
             throw SystemError(call: "epoll_ctl")
         }
@@ -247,14 +254,15 @@ extension EventLoop {
     fileprivate func run() {
         unsafe capus_set_loop_of_thread(Unmanaged.passUnretained(self).toOpaque())
         unsafe capus_name_thread(name)
+        capus_sleep_exactly()
         let events = UnsafeMutablePointer<epoll_event>.allocate(
             capacity: EventLoop.maxEventsPerTick)
         unsafe events.initialize(repeating: epoll_event(), count: EventLoop.maxEventsPerTick)
         defer { unsafe events.deallocate() }
         while runTick() {
-            let count = unsafe epoll_wait(
-                epoll.number, events, Int32(EventLoop.maxEventsPerTick), timeoutBeforeSleep())
+            let count = unsafe awaitReadiness(events)
             lock.withLock { isAwake = true }
+            pace.woke(load: load, now: .now())
             for index in 0..<max(0, count) {
                 unsafe handle(
                     token: capus_epoll_token(events, index), bits: capus_epoll_bits(events, index))
@@ -264,6 +272,24 @@ extension EventLoop {
             while let action = timers.nextAction(now: now) { action() }
         }
         capus_set_loop_of_thread(nil)
+    }
+
+    /// Waits for readiness; the number of events.
+    private func awaitReadiness(_ events: UnsafeMutablePointer<epoll_event>) -> Int32 {
+        let capacity = Int32(EventLoop.maxEventsPerTick)
+        if isIdle, let rest = pace.rest(load: load, now: .now()) {
+            capus_rest(rest.nanoseconds)
+            let count = unsafe epoll_wait(epoll.number, events, capacity, 0)
+            guard count == 0, isIdle else { return count }
+            pace.restedInVain()
+        }
+        return unsafe epoll_wait(epoll.number, events, capacity, timeoutBeforeSleep())
+    }
+
+    /// Whether no work waits, of this thread or of others.
+    private var isIdle: Bool {
+        work.isEmpty && dirty.isEmpty
+            && lock.withLock { foreignWork.isEmpty && phase == .running }
     }
 
     private func handle(token: UInt64, bits: UInt32) {

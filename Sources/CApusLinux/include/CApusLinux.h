@@ -80,6 +80,13 @@ static inline void capus_set_loop_of_thread(const void *loop) { capus_current_lo
 /// Sets the calling thread's name, at most 15 bytes.
 void capus_name_thread(const char *name);
 
+/// Has the calling thread sleep no longer than it asks for; the system's default adds up to 50
+/// microseconds.
+void capus_sleep_exactly(void);
+
+/// Sleeps for less than a second; a signal may end it early.
+void capus_rest(int64_t nanoseconds);
+
 /// Lets the processor know that the calling thread waits for another one to write.
 static inline void capus_pause(void) {
 #if defined(__x86_64__)

@@ -224,6 +224,10 @@ private let poolRows: [FieldRow] = [
     .number(
         "pool.maxRequestsPerConnection", \.pool.maxRequestsPerConnection, 1...1_000_000_000),
     .number("eventLoops", \.eventLoops, 1...256),
+    .time("wakeInterval", \.wakeInterval),
+    FieldRow(
+        "wakeInterval", accepted: [{ $0.wakeInterval = .milliseconds(10) }],
+        refused: [{ $0.wakeInterval = .milliseconds(10) + .nanoseconds(1) }]),
 ]
 
 private let dialRows: [FieldRow] = [

@@ -20,6 +20,7 @@ import Testing
         #expect(pool.lifetime == nil)
         #expect(EngineTuning() == .default)
         #expect(EngineTuning.default.eventLoops == 1)
+        #expect(EngineTuning.default.wakeInterval == .microseconds(100))
     }
 
     @Test func theExecutorsTuningDiffersInIdleConnectionsAlone() {

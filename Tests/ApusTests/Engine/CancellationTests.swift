@@ -77,6 +77,23 @@ import Testing
     }
 
     @Test(arguments: ProtocolVariant.allCases)
+    func afterATimeout(_ variant: ProtocolVariant) async throws {
+        try await withStand(variant) { stand in
+            for path in ["/hang", "/head-then-hang"] {
+                let error = await transportError {
+                    var options = RequestOptions()
+                    options.totalTimeout = .milliseconds(50)
+                    let response = try await stand.client.send(
+                        .get(stand.url(path)), options: options)
+                    for try await _ in response.body {}
+                }
+                #expect(error?.kind == .timeout)
+            }
+            try await expectNothingLeft(on: stand)
+        }
+    }
+
+    @Test(arguments: ProtocolVariant.allCases)
     func aHundredAtRandomPointsLeaveNoResource(_ variant: ProtocolVariant) async throws {
         try await withStand(variant) { stand in
             var generator = SplitMix(seed: 42)

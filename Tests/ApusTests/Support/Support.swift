@@ -1,4 +1,5 @@
 import Apus
+import ApusSocket
 import Glibc
 import Loopback
 import Testing
@@ -49,9 +50,12 @@ final class Stand: Sendable {
         try await client.send(.get(url(path)))
     }
 
-    /// Ends engine and server, and checks that no descriptor of the engine is left.
+    /// Ends engine and server, and checks that no descriptor of the engine is left, and that its
+    /// loop counts no exchange.
     func close() async {
+        let loop = engine.taskExecutor as? EventLoop
         await engine.shutdown()
+        #expect(loop?.load ?? 0 == 0)
         #expect(descriptors(connectedTo: server.port) == 0)
         server.stop()
     }
