@@ -28,7 +28,7 @@ extension OutgoingRequest {
     ///
     /// - Parameter authorization: what answers the proxy's 407, if it has asked.
     private func proxyFields(_ authorization: String?) -> HTTPFields {
-        guard route.isForwarded, let proxy = route.proxies.last else { return [:] }
+        guard route.isForwarded, let proxy = route.proxies.last else { return HTTPFields() }
         return proxy.fields(authorization: authorization)
     }
 
@@ -39,20 +39,24 @@ extension OutgoingRequest {
     func appendHTTP1Head(
         _ amendments: Amendments, to output: inout [UInt8]
     ) throws(InvalidRequest) {
-        let (head, plan) = http1Head(omitsExpectation: amendments.omitsExpectation)
-        try RequestEncoder.appendHead(
-            of: head, plan: plan, target: TargetForm(of: self.head, on: route),
-            framing: RequestFraming(of: body), connection: connectionOption,
-            additional: proxyFields(amendments.proxyAuthorization), to: &output)
-    }
-
-    /// The head as it goes out, and its plan if there is one: without an expectation that was
-    /// refused, or that has no body to wait for (RFC 9110, section 10.1.1).
-    private func http1Head(omitsExpectation: Bool) -> (HTTPRequest, RequestFieldPlan?) {
-        guard hasExpectation, omitsExpectation || body.isEmpty else { return (head, plan) }
+        // An expectation that was refused, or that has no body to wait for, does not go out (RFC 9110,
+        // section 10.1.1).
+        guard hasExpectation, amendments.omitsExpectation || body.isEmpty else {
+            return try append(head, plan, amendments, to: &output)
+        }
         var head = head
         head.headerFields[.expect] = nil
-        return (head, nil)
+        try append(head, nil, amendments, to: &output)
+    }
+
+    private func append(
+        _ head: HTTPRequest, _ plan: RequestFieldPlan?, _ amendments: Amendments,
+        to output: inout [UInt8]
+    ) throws(InvalidRequest) {
+        try RequestEncoder.appendHead(
+            of: head, plan: plan, target: target, framing: RequestFraming(of: body),
+            connection: connectionOption,
+            additional: proxyFields(amendments.proxyAuthorization), to: &output)
     }
 
     static func hasExpectation(_ head: HTTPRequest) -> Bool {

@@ -15,6 +15,8 @@ package final class OutgoingRequest: Sendable {
     /// Whether it asks for a duplex on an HTTP/2 stream (RFC 8441).
     let isExtendedConnect: Bool
     let onInformational: (@Sendable (HTTPResponse) -> Void)?
+    /// The form of the request's target on HTTP/1.1.
+    let target: TargetForm
     /// Which of the fields go out on HTTP/1.1, made before anything is dialled.
     let plan: RequestFieldPlan
     /// Whether the fields say `Expect: 100-continue`.
@@ -89,12 +91,13 @@ package final class OutgoingRequest: Sendable {
         if wantsDuplex, !isRaw { try OutgoingRequest.checkConnect(head, on: route) }
         let named = route.hasLiteral ? head.naming(route.origin) : head
         let sent = try OutgoingRequest.head(named, options.priority, body.trailerNames)
+        let facts = BodyFacts(body)
+        target = TargetForm(of: sent, on: route)
         plan = try RequestFieldPlan(
-            for: sent, target: TargetForm(of: sent, on: route),
-            framing: RequestFraming(of: BodyFacts(body)))
+            for: sent, target: target, framing: RequestFraming(of: facts))
         hasExpectation = OutgoingRequest.hasExpectation(sent)
         self.head = sent
-        self.body = BodyFacts(body)
+        self.body = facts
         heldBody = body.isEmpty && !body.isEmptyByWord ? nil : HeldBody(body)
         reuse = options.reuse
         upgrade = options.upgrade

@@ -62,10 +62,16 @@ public struct Origin: Sendable, Hashable {
 
     /// Whether an authority of this origin spells the host as it is sent.
     package func isSpelled(in authority: String) -> Bool {
-        let host = isIPv6 ? "[\(host)]" : host
-        let rest = authority.utf8.dropFirst(host.utf8.count)
-        return authority.utf8.starts(with: host.utf8)
-            && (rest.isEmpty || rest.first == UInt8(ascii: ":")) && !host.utf8.contains(0x25)
+        // An IPv4 address or a name; an IPv6 address never begins an authority without a bracket.
+        if authority.hasPrefix(host) { return ends(authority, after: host.utf8.count) }
+        guard isIPv6, !host.utf8.contains(UInt8(ascii: "%")) else { return false }
+        return authority.hasPrefix("[\(host)]") && ends(authority, after: host.utf8.count + 2)
+    }
+
+    /// Whether nothing follows so many bytes but a port.
+    private func ends(_ authority: String, after count: Int) -> Bool {
+        let rest = authority.utf8.dropFirst(count)
+        return rest.isEmpty || rest.first == UInt8(ascii: ":")
     }
 
     /// As `authority`, but with the zone of an IPv6 literal, as in a URL (RFC 6874, section 2).

@@ -20,4 +20,7 @@ extension EventLoop: SerialExecutor, TaskExecutor {
     package func isIsolatingCurrentContext() -> Bool? {
         isCurrent
     }
+
+    /// Asked at each switch of executor; without an answer of its own the runtime compares by casts.
+    package var isMainExecutor: Bool { false }
 }
