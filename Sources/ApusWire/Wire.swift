@@ -125,10 +125,14 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
         tunnels.isEmpty ? 0 : tunnels.reduce(0) { $0 + $1.backlog }
     }
 
-    package func readinessChanged(_ readiness: Readiness) {
+    package func readinessNoticed(_ readiness: Readiness) {
         if readiness.isHungUp { isHungUp = true }
+        if readiness.isReadable || readiness.isHungUp { isReady = true }
+    }
+
+    package func readinessChanged(_ readiness: Readiness) {
+        readinessNoticed(readiness)
         if readiness.isReadable || readiness.isHungUp {
-            isReady = true
             // Else it reads in this very tick, once.
             if !isReadPlanned { owner?.wireReadable() }
             readAheadUnlessOwnerReads()
@@ -142,10 +146,11 @@ package final class Wire: ReadinessHandler, @unchecked Sendable {
 
     // MARK: Reading
 
+    /// Finds out whether bytes or the end have come; in a long turn, by at most 50 µs ago.
+    package func lookBeforeReuse() { if !loop.look() { lookForInput() } }
+
     /// Asks the socket itself whether bytes or the end have come that were not reported yet.
-    package func lookForInput() {
-        if socket?.hasPendingInput() == true { isReady = true }
-    }
+    package func lookForInput() { if socket?.hasPendingInput() == true { isReady = true } }
 
     /// Reads once and delivers what came out at the top, in one or more pieces.
     ///

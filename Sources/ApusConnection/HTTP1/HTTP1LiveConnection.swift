@@ -76,7 +76,8 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
 
     func begin(_ exchange: Exchange, isReused: Bool) {
         // What came since the last answer is no answer to this request.
-        readWhatHasCome()
+        wire.lookBeforeReuse()
+        readInPassing()
         if wire.isOpen, let (words, hasEnded) = firstWords.requestBegins() {
             return answer(exchange, by: words, hasEnded: hasEnded)
         }
@@ -167,7 +168,8 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         of exchange: Exchange, _ kind: TransportError.Kind, _ message: String
     ) {
         upload.stop(exchange)
-        readWhatHasCome()
+        wire.lookForInput()
+        readInPassing()
         guard self.exchange === exchange, !isRefused else { return }
         end(.requestUnfinished, kind, message)
     }
@@ -192,11 +194,8 @@ package actor HTTP1LiveConnection: LiveConnection, WireOwner {
         if hasMoreInput(after: HTTP1LiveConnection.maxReadsInRow) { wire.readLater() }
     }
 
-    /// Reads what has come since the tick began, of which the loop has not reported.
-    private func readWhatHasCome() {
-        wire.lookForInput()
-        _ = hasMoreInput(after: HTTP1LiveConnection.maxReadsInPassing)
-    }
+    /// Reads what has come since the tick began, as a look has found.
+    private func readInPassing() { _ = hasMoreInput(after: HTTP1LiveConnection.maxReadsInPassing) }
 
     /// Reads so many times at most; whether there may be more.
     private func hasMoreInput(after limit: Int) -> Bool {

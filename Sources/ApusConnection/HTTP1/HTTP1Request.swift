@@ -39,8 +39,8 @@ extension OutgoingRequest {
     func appendHTTP1Head(
         _ amendments: Amendments, to output: inout [UInt8]
     ) throws(InvalidRequest) {
-        // An expectation that was refused, or that has no body to wait for, does not go out (RFC 9110,
-        // section 10.1.1).
+        // An expectation that was refused, or that has no body to wait for, does not go out (RFC
+        // 9110, section 10.1.1).
         guard hasExpectation, amendments.omitsExpectation || body.isEmpty else {
             return try append(head, plan, amendments, to: &output)
         }

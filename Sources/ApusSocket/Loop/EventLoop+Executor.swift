@@ -21,6 +21,6 @@ extension EventLoop: SerialExecutor, TaskExecutor {
         isCurrent
     }
 
-    /// Asked at each switch of executor; without an answer of its own the runtime compares by casts.
+    /// Asked at each switch of executor; without an answer here the runtime compares by casts.
     package var isMainExecutor: Bool { false }
 }

@@ -26,6 +26,12 @@ package struct Readiness: Sendable {
 /// Receives the readiness of a descriptor, on the loop's thread.
 package protocol ReadinessHandler: AnyObject {
     func readinessChanged(_ readiness: Readiness)
+    /// `look` has found the same, which is reported in the next tick; only to be noted.
+    func readinessNoticed(_ readiness: Readiness)
+}
+
+extension ReadinessHandler {
+    package func readinessNoticed(_ readiness: Readiness) {}
 }
 
 /// Collects output during a tick and sends it together at the tick's end.
@@ -82,6 +88,9 @@ package final class EventLoop: @unchecked Sendable {
     /// Jobs between two readings of the clock.
     private static let jobsPerLook = 16
     private static let maxEventsPerTick = 512
+    private static let maxEventsPerLook = 64
+    /// How old a look at the descriptors may be where another is asked for in the same turn.
+    private static let maxLookAge = Duration.microseconds(50)
 
     private let epoll: FileDescriptor
     private let wakeUp: FileDescriptor
@@ -100,6 +109,11 @@ package final class EventLoop: @unchecked Sendable {
     @exclusivity(unchecked) private var freeSlots: [Int] = []
     @exclusivity(unchecked) private var timers = TimerQueue()
     @exclusivity(unchecked) private var dirty: [any Flushable] = []
+    /// When `look` last polled, in this turn.
+    @exclusivity(unchecked) private var looked: Deadline?
+    /// What `look` has found, to be reported in the next tick.
+    @exclusivity(unchecked) private var noticed: [(token: UInt64, bits: UInt32)] = []
+    @exclusivity(unchecked) private var isReporting = false
     @exclusivity(unchecked) private var pace: WakePace
     /// How many exchanges the loop's connections carry.
     @exclusivity(unchecked) package var load = 0
@@ -263,10 +277,13 @@ extension EventLoop {
             let count = unsafe awaitReadiness(events)
             lock.withLock { isAwake = true }
             pace.woke(load: load, now: .now())
+            isReporting = true
+            reportNoticed()
             for index in 0..<max(0, count) {
                 unsafe handle(
                     token: capus_epoll_token(events, index), bits: capus_epoll_bits(events, index))
             }
+            isReporting = false
             guard timers.count > 0 else { continue }
             let now = Deadline.now()
             while let action = timers.nextAction(now: now) { action() }
@@ -288,14 +305,50 @@ extension EventLoop {
 
     /// Whether no work waits, of this thread or of others.
     private var isIdle: Bool {
-        work.isEmpty && dirty.isEmpty
+        work.isEmpty && dirty.isEmpty && noticed.isEmpty
             && lock.withLock { foreignWork.isEmpty && phase == .running }
     }
 
     private func handle(token: UInt64, bits: UInt32) {
+        handler(of: token)?.readinessChanged(Readiness(bits: bits))
+    }
+
+    private func handler(of token: UInt64) -> (any ReadinessHandler)? {
         let index = Int(token & 0xffff_ffff)
-        guard index != 0, slots[index].generation == UInt32(token >> 32) else { return }
-        slots[index].handler?.readinessChanged(Readiness(bits: bits))
+        guard index != 0, slots[index].generation == UInt32(token >> 32) else { return nil }
+        return slots[index].handler
+    }
+
+    /// Has handlers note what has come by now; one poll is for all that ask within 50 µs of a turn.
+    ///
+    /// - Returns: `false` while readiness is reported: some of it was polled and is not noted yet.
+    package func look() -> Bool {
+        guard !isReporting else { return false }
+        let now = Deadline.now()
+        if let looked, now.since(looked) < EventLoop.maxLookAge { return true }
+        looked = now
+        unsafe withUnsafeTemporaryAllocation(
+            of: epoll_event.self, capacity: EventLoop.maxEventsPerLook
+        ) { buffer in
+            guard let events = buffer.baseAddress else { return }
+            let count = unsafe epoll_wait(
+                epoll.number, events, Int32(EventLoop.maxEventsPerLook), 0)
+            for index in 0..<max(0, count) {
+                let token = unsafe capus_epoll_token(events, index)
+                let bits = unsafe capus_epoll_bits(events, index)
+                noticed.append((token, bits))
+                handler(of: token)?.readinessNoticed(Readiness(bits: bits))
+            }
+        }
+        return true
+    }
+
+    private func reportNoticed() {
+        looked = nil
+        guard !noticed.isEmpty else { return }
+        let found = noticed
+        noticed.removeAll()
+        for (token, bits) in found { handle(token: token, bits: bits) }
     }
 
     /// Runs queued jobs, then flushes; `false` when the loop was stopped and has finished.
@@ -356,7 +409,7 @@ extension EventLoop {
 
     /// Milliseconds to sleep: 0 when work is waiting, unlimited (-1) without timers.
     private func timeoutBeforeSleep() -> Int32 {
-        guard work.isEmpty, dirty.isEmpty else { return 0 }
+        guard work.isEmpty, dirty.isEmpty, noticed.isEmpty else { return 0 }
         var timeout: Int32 = -1
         if let next = timers.nextDeadline {
             timeout = Int32(clamping: max(0, next.since(.now()).milliseconds))

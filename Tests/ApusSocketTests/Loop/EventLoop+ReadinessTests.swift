@@ -7,12 +7,15 @@ import Testing
 /// Notes each call, and does what the test wants besides.
 private final class Watcher: ReadinessHandler {
     var seen: [Readiness] = []
+    var noticed: [Readiness] = []
     var action: (Readiness) -> Void = { _ in }
 
     func readinessChanged(_ readiness: Readiness) {
         seen.append(readiness)
         action(readiness)
     }
+
+    func readinessNoticed(_ readiness: Readiness) { noticed.append(readiness) }
 }
 
 /// Notes each flush.
@@ -45,6 +48,55 @@ private final class Flusher: Flushable {
             }
             let first = await loop.run { watcher.value.seen.first }
             #expect(first?.isWritable == true)
+        }
+    }
+
+    @Test func aLookNotesWhatIsReportedInTheNextTick() async throws {
+        try await withLoop { loop in
+            let connection = try Connection()
+            let (ours, theirs) = (connection.ours, connection.theirs.number)
+            let watcher = LoopBound(Watcher())
+            await loop.wait { done in
+                watcher.value.action = { _ in done() }
+                register(ours, on: loop, watcher.value)
+            }
+            await loop.wait { done in
+                watcher.value.seen = []
+                watcher.value.action = { readiness in
+                    // What is polled while readiness is reported could not be noted.
+                    #expect(!loop.look())
+                    if readiness.isReadable { done() }
+                }
+                #expect(write(theirs, "x", 1) == 1)
+                #expect(loop.look())
+                #expect(watcher.value.noticed.last?.isReadable == true)
+                #expect(watcher.value.seen.isEmpty)
+            }
+            let (noticed, seen) = await loop.run {
+                (watcher.value.noticed.count, watcher.value.seen.count)
+            }
+            #expect(noticed == 1 && seen == 1)
+        }
+    }
+
+    @Test func aLookNotesNothingOfADescriptorThatIsNoLongerRegistered() async throws {
+        try await withLoop { loop in
+            let connection = try Connection()
+            let (ours, theirs) = (connection.ours, connection.theirs.number)
+            let watcher = LoopBound(Watcher())
+            await loop.run {
+                do throws(SystemError) {
+                    let token = try loop.register(ours.descriptor, handler: watcher.value)
+                    #expect(write(theirs, "x", 1) == 1)
+                    #expect(loop.look())
+                    loop.deregister(ours.descriptor, token: token)
+                } catch {
+                    Issue.record(error)
+                }
+            }
+            for _ in 0..<20 { _ = await loop.run {} }
+            #expect(await loop.run { watcher.value.noticed.count } == 1)
+            #expect(await loop.run { watcher.value.seen.count } == 0)
         }
     }
 
