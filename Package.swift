@@ -209,7 +209,7 @@ let package = Package(
             name: "ApusTests",
             dependencies: [
                 "Apus", "ApusEngine", "ApusDial", "ApusConnection", "ApusWire", "ApusTLS",
-                "ApusSocket", "ApusCore", "Loopback", httpTypes,
+                "ApusSocket", "ApusCore", "Loopback", "LoopFixtures", httpTypes,
             ],
             swiftSettings: house),
         .testTarget(
@@ -226,7 +226,9 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "ApusWebSocketTests",
-            dependencies: ["ApusWebSocket", "ApusZlib", "Apus", "Loopback", httpTypes],
+            dependencies: [
+                "ApusWebSocket", "ApusZlib", "Apus", "Loopback", "LoopFixtures", httpTypes,
+            ],
             swiftSettings: house),
         .testTarget(
             name: "ApusNIOTests", dependencies: ["ApusNIO", "Apus", nioCore],

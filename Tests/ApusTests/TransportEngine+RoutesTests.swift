@@ -1,3 +1,4 @@
+import LoopFixtures
 import Apus
 import ApusDial
 import ApusSocket

@@ -73,7 +73,8 @@ private final class Flusher: Flushable {
                 #expect(watcher.value.seen.isEmpty)
             }
             let (noticed, seen) = await loop.run {
-                (watcher.value.noticed.count, watcher.value.seen.count)
+                watcher.value.action = { _ in }
+                return (watcher.value.noticed.count, watcher.value.seen.count)
             }
             #expect(noticed == 1 && seen == 1)
         }

@@ -1,3 +1,4 @@
+import LoopFixtures
 import Apus
 
 /// Records an engine's events, so that a test can compare their order.

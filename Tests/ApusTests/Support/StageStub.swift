@@ -1,3 +1,4 @@
+import LoopFixtures
 import Apus
 
 /// A stage that passes pieces on as a test wants it, and records its calls.

@@ -1,6 +1,6 @@
 import Apus
 import ApusWebSocket
-import Synchronization
+import LoopFixtures
 
 /// The bytes below a web socket, played by a test.
 final class FakeStream: WebSocketStream {
@@ -17,7 +17,7 @@ final class FakeStream: WebSocketStream {
         var peerHasEnded = false
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     var written: [UInt8] { state.withLock { $0.written } }
     var writes: Int { state.withLock { $0.writes } }
@@ -146,7 +146,7 @@ final class ManualClock: Sendable {
         var sleepers: [Sleeper] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
 
     var sleepers: Int { state.withLock { $0.sleepers.count } }
 
