@@ -9,7 +9,9 @@ public final class LoopGroup: Sendable {
 
     /// Creates a group and starts its threads, one by default.
     ///
-    /// - Parameter wakeInterval: as `EngineTuning.wakeInterval`.
+    /// - Parameters:
+    ///   - threads: how many, from 1 to 256.
+    ///   - wakeInterval: as `EngineTuning.wakeInterval`.
     /// - Throws: `InvalidTuning` unless `threads` is in 1...256 and `wakeInterval` at most 10 ms,
     ///   `TransportError` when the system has no descriptor or thread left.
     public init(
