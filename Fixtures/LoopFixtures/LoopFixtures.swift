@@ -8,10 +8,14 @@ package import ApusSocket
 #endif
 
 /// Gives the body a loop of its own, and ends the loop's thread afterwards.
+///
+/// - Parameter load: how many exchanges the loop is to count.
 package func withLoop<Result>(
-    name: String = "apus-test", _ body: (EventLoop) async throws -> Result
+    name: String = "apus-test", wakeInterval: Duration? = nil, load: Int = 0,
+    _ body: (EventLoop) async throws -> Result
 ) async throws -> Result {
-    let loop = try EventLoop(name: name)
+    let loop = try EventLoop(name: name, wakeInterval: wakeInterval)
+    await loop.run { loop.load = load }
     do {
         let result = try await body(loop)
         await EventLoop.stopAndJoin([loop])

@@ -199,7 +199,7 @@ package struct HTTP1Session: Sendable {
         let facts = head.fields.facts
         let framing = try BodyFraming.of(
             code: line.code, minorVersion: line.minorVersion, facts: facts, asked: asked)
-        let response = head.response(&recent)
+        let response = head.response(to: line, &recent)
         if case .tunnel = framing {
             try checkProtocol(of: response)
             state = .upgraded

@@ -85,10 +85,9 @@ struct HeadParser {
         return false
     }
 
-    /// The response of a complete head.
-    mutating func response(_ recent: inout RecentFields) -> HTTPResponse {
-        guard let statusLine else { preconditionFailure("a head without status line") }
-        return fields.response(to: statusLine, &recent)
+    /// The response of a complete head, which has this status line.
+    mutating func response(to line: StatusLine, _ recent: inout RecentFields) -> HTTPResponse {
+        fields.response(to: line, &recent)
     }
 
     /// Appends input up to the next line feed; `false` when there is none.

@@ -1,7 +1,7 @@
-import LoopFixtures
 import Apus
 import ApusDial
 import ApusSocket
+import LoopFixtures
 import Loopback
 import Testing
 

@@ -192,40 +192,40 @@ package struct RecentFields: Sendable {
 
     /// Removes what the last head had after the fields so far.
     private mutating func trim() {
-        if made.count > count { made.removeLast(made.count - count) }
+        if count == 0 {
+            made = HTTPFields()
+        } else if made.count > count {
+            made.removeLast(made.count - count)
+        }
     }
 
     // MARK: Ends
 
     /// The head at hand, whole, with this status; it is the last one from here on.
     package mutating func finish(code: Int, reason: String = "") -> HTTPResponse {
-        let isSame = progress == .same && count == known.count
-        if isSame, let head, self.code == code, self.reason == reason { return head }
-        if !isSame {
-            if progress == .same { diverge() }
-            trim()
-        }
-        var response = HTTPResponse(status: .init(code: code, reasonPhrase: reason))
+        let hasSameFields = progress == .same && count == known.count
+        var response: HTTPResponse
         if let head, self.code == code, self.reason == reason {
+            if hasSameFields { return head }
             response = head
         } else {
+            response = HTTPResponse(status: .init(code: code, reasonPhrase: reason))
             swap(&statusLine, &nextStatusLine)
         }
-        if !isSame {
-            response.headerFields = made
-            made = HTTPFields()
+        if hasSameFields {
+            response.headerFields = head?.headerFields ?? HTTPFields()
+        } else {
+            response.headerFields = takeFields()
             swap(&known, &next)
-        } else if let head {
-            response.headerFields = head.headerFields
         }
         (self.code, self.reason, head) = (code, reason, response)
+        // Some of its fields had too many bytes to be remembered.
         if known.count != count { forget() }
         return response
     }
 
     /// The fields so far; the last head stays what it was, and nothing more is added.
     package mutating func takeFields() -> HTTPFields {
-        guard count > 0 else { return HTTPFields() }
         if progress == .same { diverge() }
         trim()
         progress = .appended

@@ -86,7 +86,7 @@ package final class EventLoop: @unchecked Sendable {
     /// How long jobs run before the loop polls its descriptors again.
     private static let maxJobTime = Duration.milliseconds(1)
     /// Jobs between two readings of the clock.
-    private static let jobsPerLook = 16
+    private static let jobsPerClockReading = 16
     private static let maxEventsPerTick = 512
     private static let maxEventsPerLook = 64
     /// How old a look at the descriptors may be where another is asked for in the same turn.
@@ -305,9 +305,11 @@ extension EventLoop {
 
     /// Whether no work waits, of this thread or of others.
     private var isIdle: Bool {
-        work.isEmpty && dirty.isEmpty && noticed.isEmpty
-            && lock.withLock { foreignWork.isEmpty && phase == .running }
+        !hasOwnWork && lock.withLock { foreignWork.isEmpty && phase == .running }
     }
+
+    /// Whether work of this thread waits.
+    private var hasOwnWork: Bool { !work.isEmpty || !dirty.isEmpty || !noticed.isEmpty }
 
     private func handle(token: UInt64, bits: UInt32) {
         handler(of: token)?.readinessChanged(Readiness(bits: bits))
@@ -356,7 +358,7 @@ extension EventLoop {
         takeForeignWork()
         if runTurn() { flushDirty() }
         scratch.trim()
-        guard work.isEmpty, dirty.isEmpty else { return true }
+        guard !hasOwnWork else { return true }
         return lock.withLock {
             guard phase == .stopping, foreignWork.isEmpty else { return true }
             phase = .stopped
@@ -381,7 +383,7 @@ extension EventLoop {
         while let item = work.next() {
             run(item)
             count += 1
-            guard count % EventLoop.jobsPerLook == 0 else { continue }
+            guard count % EventLoop.jobsPerClockReading == 0 else { continue }
             let now = Deadline.now()
             if let end, now >= end { return work.isTurnOver }
             end = end ?? now.advanced(by: EventLoop.maxJobTime)
@@ -409,7 +411,7 @@ extension EventLoop {
 
     /// Milliseconds to sleep: 0 when work is waiting, unlimited (-1) without timers.
     private func timeoutBeforeSleep() -> Int32 {
-        guard work.isEmpty, dirty.isEmpty, noticed.isEmpty else { return 0 }
+        guard !hasOwnWork else { return 0 }
         var timeout: Int32 = -1
         if let next = timers.nextDeadline {
             timeout = Int32(clamping: max(0, next.since(.now()).milliseconds))

@@ -19,9 +19,7 @@ struct AllocationTests {
         "a field of HTTP/1.1 allocates its value and nothing else; of HTTP/2, nghttp2's share too",
         arguments: [("h1", 1.5), ("h2", 7)])
     func aFieldAllocatesWhatItDelivers(_ version: String, _ most: Double) async throws {
-        let bare = try await allocations(perExchange: "/fields/0", version)
-        let full = try await allocations(perExchange: "/fields/64?size=40&turns=2", version)
-        let each = (full - bare) / 64
+        let each = try await allocations(perField: "size=40&turns=2", version)
         #expect(each > 0.5 && each < most, "\(each) for each of 64 fields")
     }
 
@@ -29,9 +27,7 @@ struct AllocationTests {
         "a field that the last head had too allocates nothing; of HTTP/2, nghttp2's share",
         arguments: [("h1", 0.1), ("h2", 6)])
     func aRepeatedFieldAllocatesNothing(_ version: String, _ most: Double) async throws {
-        let bare = try await allocations(perExchange: "/fields/0", version)
-        let full = try await allocations(perExchange: "/fields/64?size=40", version)
-        let each = (full - bare) / 64
+        let each = try await allocations(perField: "size=40", version)
         #expect(each < most, "\(each) for each of 64 fields")
     }
 
@@ -41,6 +37,13 @@ struct AllocationTests {
     func anExchangeHasABound(_ version: String, _ most: Double) async throws {
         let each = try await allocations(perExchange: "/bytes/1024", version)
         #expect(each >= 1 && each <= most, "\(version): \(each)")
+    }
+
+    /// What each of 64 fields of a response allocates.
+    private func allocations(perField query: String, _ version: String) async throws -> Double {
+        let bare = try await allocations(perExchange: "/fields/0", version)
+        let full = try await allocations(perExchange: "/fields/64?\(query)", version)
+        return (full - bare) / 64
     }
 
     /// What a thousand exchanges more allocate, for each of them.

@@ -21,8 +21,9 @@ import Testing
         }
     }
 
-    @Test func noTimerFiresBeforeItsDeadline() async throws {
-        try await withLoop { loop in
+    @Test("no timer fires before its deadline, nor when the loop rests", arguments: [0, 16])
+    func noTimerFiresBeforeItsDeadline(load: Int) async throws {
+        try await withLoop(wakeInterval: .milliseconds(1), load: load) { loop in
             let early = Recorder<Duration>()
             for delay in [0, 1, 3, 7] as [Int64] {
                 await loop.wait { done in

@@ -1,9 +1,9 @@
-import LoopFixtures
 import Apus
 import ApusDial
 import ApusEngine
 import ApusSocket
 import HTTPTypes
+import LoopFixtures
 import Loopback
 import Testing
 

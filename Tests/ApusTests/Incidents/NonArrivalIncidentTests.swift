@@ -1,6 +1,6 @@
-import LoopFixtures
 import Apus
 import HTTPTypes
+import LoopFixtures
 import Loopback
 import Testing
 

@@ -1,5 +1,5 @@
-import LoopFixtures
 import Apus
+import LoopFixtures
 import Loopback
 import Testing
 

@@ -1,7 +1,7 @@
-import LoopFixtures
 import Apus
 import ApusConnection
 import ApusDial
+import LoopFixtures
 import Loopback
 import Testing
 

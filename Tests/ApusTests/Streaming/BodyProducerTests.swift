@@ -1,6 +1,6 @@
-import LoopFixtures
 import Apus
 import Foundation
+import LoopFixtures
 import Loopback
 import Testing
 

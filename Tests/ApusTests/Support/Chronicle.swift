@@ -1,5 +1,5 @@
-import LoopFixtures
 import Apus
+import LoopFixtures
 
 /// Records an engine's events, so that a test can compare their order.
 final class Chronicle: EngineObserver {

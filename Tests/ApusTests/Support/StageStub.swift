@@ -1,5 +1,5 @@
-import LoopFixtures
 import Apus
+import LoopFixtures
 
 /// A stage that passes pieces on as a test wants it, and records its calls.
 struct StageStub: BodyTransform {
